@@ -1,0 +1,37 @@
+# What people type. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+
+.PHONY: help setup demo test lint typecheck check bench clean
+
+help: ## List these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: .venv/.installed ## Make .venv and install everything into it
+
+.venv/.installed: constraints.txt pyproject.toml scripts/setup shared/pyproject.toml $(wildcard services/*/pyproject.toml) demo/pyproject.toml
+	@scripts/setup
+	@touch $@
+
+demo: setup ## Generate a campus, copy it, prove it, show it (all below .demo/)
+	@scripts/demo
+
+test: setup ## Run the tests
+	@$(BIN)/pytest
+
+lint: setup ## Style, and the dependency rule
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+typecheck: setup ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint typecheck test ## Everything that CI checks
+
+bench: setup ## Measure against a named rival, in one run
+	@$(BIN)/python bench/bench_dat.py
+
+clean: ## Remove .venv and .demo
+	@rm -rf .venv .demo

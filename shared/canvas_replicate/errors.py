@@ -1,0 +1,109 @@
+"""Errors, grouped by what to do next; drivers' errors are translated into these at the edge.
+
+ReplicateError
+├── TransientError        the same work may succeed later: retry
+│   └── LeaseBusy         somebody else works on the same key: wait, and do not count it as an attempt
+├── PermanentError        retrying cannot help: dead letter, tell a person
+│   ├── ConfigError       a configuration file, an SQL text or an option is wrong: exit 2, nothing started
+│   └── DataError         a file, a record or a copy is not what it must be
+├── AlreadyRunning        another process or an open run holds what we need: exit 6
+├── LeaseLost             our lease was taken over: stop, write nothing, discard
+└── Interrupted           asked to stop: hand the work back, it goes on later
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What every command of the project exits with."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    HELD = 4
+    DEPENDENCY_DOWN = 5
+    ALREADY_RUNNING = 6
+
+
+class ReplicateError(Exception):
+    """Root of all errors that this project raises on purpose.
+
+    Args:
+        message: one sentence for the person on call; never holds a secret or a row's content beyond
+            the offending value's position.
+        code: short stable identifier such as ``gate2.rows`` or ``ORA-00942``, kept in the ledger.
+        next_step: what to type or change next, as one sentence; may be empty.
+    """
+
+    exit_code = ExitCode.FAILED
+    default_code = "error"
+
+    def __init__(self, message: str, *, code: str | None = None, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".rstrip()
+
+
+class TransientError(ReplicateError):
+    exit_code = ExitCode.DEPENDENCY_DOWN
+    default_code = "transient"
+
+
+class LeaseBusy(TransientError):
+    default_code = "lease.busy"
+
+
+class PermanentError(ReplicateError):
+    default_code = "permanent"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a text file something is wrong; line and column count from 1."""
+
+    file: Path | str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        numbers = "".join(f":{number}" for number in (self.line, self.column) if number is not None)
+        return f"{self.file}{numbers}"
+
+
+class ConfigError(PermanentError):
+    """Wrong configuration. The text starts with the place, as compilers print it: ``file:line:column``."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "config"
+
+    def __init__(
+        self, message: str, *, place: Place | None = None, code: str | None = None, next_step: str = ""
+    ) -> None:
+        super().__init__(f"{place}: {message}" if place else message, code=code, next_step=next_step)
+        self.place = place
+
+
+class DataError(PermanentError):
+    default_code = "data"
+
+
+class AlreadyRunning(ReplicateError):
+    exit_code = ExitCode.ALREADY_RUNNING
+    default_code = "already_running"
+
+
+class LeaseLost(ReplicateError):
+    default_code = "lease.lost"
+
+
+class Interrupted(ReplicateError):
+    default_code = "interrupted"
