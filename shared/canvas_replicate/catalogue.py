@@ -1,0 +1,390 @@
+"""What is copied and when: ``tablelist.yaml`` and ``tablesconf.yaml``, checked whole before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from canvas_replicate.databases.oracle_syntax import SqlSyntaxError, check_query, position
+from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.messages import TABLE_PATTERN
+from canvas_replicate.settings import Settings, known_alias, masked_settings, target_alias
+from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, raise_problems, read_yaml
+
+REQUIRED_TABLE_KEYS = ("cstable", "mvtable", "sql")
+OPTIONAL_TABLE_KEYS = (
+    "dctable", "varbl1", "toggle", "source", "max_shrink", "max_rejected", "loader",
+)  # fmt: skip
+SCHEDULE_KEYS = ("then", "source", "snapshot", "deadline", "provisions")
+LOADERS = ("auto", "sqlldr", "direct", "insert")
+PROVISION_MODES = ("regular", "historical", "orgs")
+DEFAULT_DEADLINE = timedelta(hours=6)
+
+_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
+_SCHEDULE = re.compile("[a-z0-9_-]{1,64}")  # part of run ids, and so of paths
+_VARIABLE = re.compile(r"\$varbl1(?!\w)")
+_PLACEHOLDER = re.compile(rf"{_VARIABLE.pattern}|(?<![\w$#])\$[A-Za-z_]\w*")  # v$session is a name
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One entry of ``tablesconf.yaml``.
+
+    Attributes:
+        query: the ``sql`` with the term in the place of ``$varbl1``.
+        base_table: the ``cstable`` in lower case, with its schema if one is written.
+        view: the ``mvtable``, likewise.
+        source_table: the ``dctable``, for the reader only.
+        max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
+        max_rejected: the most rejected rows of a good load.
+        place: where the entry starts.
+    """
+
+    name: str
+    query: str
+    base_table: str
+    view: str
+    source_table: str | None
+    enabled: bool
+    source: str | None
+    max_shrink: float | None
+    max_rejected: int | None
+    loader: str | None
+    place: Place
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One key of ``tablelist.yaml`` with its options.
+
+    Attributes:
+        then: what follows the tables, in order.
+        snapshot: all tables of a run are read as of one moment.
+        deadline: how long a run may take.
+        provisions: the mode of the provisioning that the schedule starts or is followed by.
+    """
+
+    name: str
+    tables: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+    source: str | None = None
+    snapshot: bool = False
+    deadline: timedelta = DEFAULT_DEADLINE
+    provisions: str | None = None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    tables: Mapping[str, Table]
+    schedules: Mapping[str, Schedule]
+
+    def table(self, name: str) -> Table:
+        if name.lower() not in self.tables:
+            raise ConfigError(f"no table {name!r} in tablesconf.yaml.", next_step=did_you_mean(name, self.tables))
+        return self.tables[name.lower()]
+
+    def schedule(self, name: str) -> Schedule:
+        if name.lower() not in self.schedules:
+            step = did_you_mean(name, self.schedules)
+            raise ConfigError(f"no schedule {name!r} in tablelist.yaml.", next_step=step)
+        return self.schedules[name.lower()]
+
+    def schedule_tables(self, schedule: str, only: str | None = None) -> tuple[Table, ...]:
+        """The schedule's tables, those that are off included; ``only`` must be one of them.
+
+        Raises ConfigError for a schedule that has nothing to do.
+        """
+        found = self.schedule(schedule)
+        if only is not None and only.lower() not in found.tables:
+            raise ConfigError(
+                f"table {only!r} is not in schedule {found.name}.", next_step=did_you_mean(only, found.tables)
+            )
+        if not found.tables and found.provisions is None:
+            raise ConfigError(f"schedule {found.name} has no tables.", next_step="List some in tablelist.yaml.")
+        return tuple(self.tables[name] for name in found.tables if only is None or name == only.lower())
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The catalogue of an installation. Raises ConfigError as ``load_catalogue`` does."""
+    native = [alias for alias, database in settings.databases.items() if database.dialect == "native"]
+    return load_catalogue(settings.conf_dir, settings.databases, native=native)
+
+
+def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collection[str] = ()) -> Catalogue:
+    """Raises one ConfigError that lists up to ten problems, each with its place.
+
+    ``databases`` are all configured aliases; ``native`` those of them whose SQL is not Oracle's: a query
+    that may run there is not checked against Oracle's grammar.
+    """
+    problems: list[ConfigError] = []
+    conf = dict(read_yaml(conf_dir / "tablesconf.yaml").mapping())
+    table_list = read_yaml(conf_dir / "tablelist.yaml").mapping()
+    terms, options = conf.pop("terms", None), conf.pop("schedules", None)
+    nodes, lists = _by_name(conf, problems), _by_name(table_list, problems)
+    schedules = _schedules(lists, options, nodes, databases, problems)
+    known_terms = _terms(terms)
+    tables: dict[str, Table] = {}
+    for name, node in nodes.items():
+        may_run_on = _possible_sources(name, node, schedules.values()) or databases
+        with noting(problems):
+            tables[name] = _table(name, node, known_terms, databases, oracle_sql=not {*may_run_on} & {*native})
+    _note_shared_targets(nodes, tables, problems)
+    raise_problems(sorted(problems, key=_file_order))
+    return Catalogue(tables, schedules)
+
+
+def resolve_source(
+    table: str,
+    schedule: str | None,
+    catalogue: Catalogue,
+    settings: Settings,
+    command_line: str | None,
+    last_successful: str | None,
+) -> str:
+    """Which database a table is read from.
+
+    Command line > table > schedule > where the last good load came from > the only database that is not
+    the target. A schedule that is not configured (the run of a rerun has one) and a last database that no
+    longer is are passed over. Raises ConfigError when none of these says it.
+    """
+    if command_line:
+        return known_alias(command_line, settings, "the command line")
+    planned = catalogue.schedules.get((schedule or "").lower())
+    chosen = catalogue.table(table).source or (planned.source if planned else None)
+    if chosen:
+        return known_alias(chosen, settings, f"table {table}")
+    if last_successful and last_successful.lower() in settings.databases:
+        return last_successful.lower()
+    others = sorted(settings.databases.keys() - {target_alias(settings)})
+    if len(others) == 1:
+        return others[0]
+    raise ConfigError(
+        f"table {table}: nothing says which database it is read from.",
+        next_step=f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
+        if others
+        else "Configure the source database beside the target.",
+    )
+
+
+def effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+    """All that holds, with secrets masked, as JSON can hold it."""
+    tables = {name: {**asdict(table), "place": str(table.place)} for name, table in catalogue.tables.items()}
+    schedules = {
+        name: {**asdict(schedule), "deadline": f"{schedule.deadline.total_seconds():.0f}s"}
+        for name, schedule in catalogue.schedules.items()
+    }
+    return {"settings": masked_settings(settings), "schedules": schedules, "tables": tables}
+
+
+def _file_order(problem: ConfigError) -> tuple[str, int]:
+    return (str(problem.place.file), problem.place.line or 0) if problem.place else ("", 0)
+
+
+def _by_name(nodes: Mapping[str, YamlNode], problems: list[ConfigError]) -> dict[str, YamlNode]:
+    """Names in lower case: Oracle does not tell TMP_X and tmp_x apart, so neither may two keys here."""
+    found: dict[str, YamlNode] = {}
+    for key, node in nodes.items():
+        if key.lower() in found:
+            first = found[key.lower()].key_place.line
+            problems.append(node.key_error(f"{key!r} is here twice, first in line {first}; case does not matter."))
+        else:
+            found[key.lower()] = node
+    return found
+
+
+def _terms(node: YamlNode | None) -> Mapping[str, str]:
+    return {name: term.filled_text() for name, term in node.mapping().items()} if node else {}
+
+
+def _possible_sources(name: str, node: YamlNode, schedules: Collection[Schedule]) -> set[str]:
+    """Empty when neither the table nor a schedule of it names a database."""
+    own = node.value.get("source") if isinstance(node.value, Mapping) else None
+    if own is not None and isinstance(own.value, str) and own.value:
+        return {own.value.lower()}
+    return {schedule.source for schedule in schedules if schedule.source and name in schedule.tables}
+
+
+def _table(
+    name: str, node: YamlNode, terms: Mapping[str, str], databases: Collection[str], *, oracle_sql: bool
+) -> Table:
+    if not re.fullmatch(TABLE_PATTERN, name):
+        raise node.key_error(f"{name!r} cannot name a table: a letter, then letters, digits, _, $ and #.")
+    keys = node.fields(required=REQUIRED_TABLE_KEYS, optional=OPTIONAL_TABLE_KEYS)
+    return Table(
+        name=name,
+        query=_query(name, keys, terms, oracle_sql=oracle_sql),
+        base_table=_object_name(keys["cstable"]),
+        view=_object_name(keys["mvtable"]),
+        source_table=_optional(keys, "dctable", YamlNode.filled_text),
+        enabled="toggle" not in keys or keys["toggle"].switch(),
+        source=_optional(keys, "source", lambda source: _database(source, databases)),
+        max_shrink=_optional(keys, "max_shrink", _ratio),
+        max_rejected=_optional(keys, "max_rejected", YamlNode.whole_number),
+        loader=_optional(keys, "loader", lambda loader: loader.choice(LOADERS)),
+        place=node.key_place,
+    )
+
+
+def _optional(keys: Mapping[str, YamlNode], key: str, read: Callable[[YamlNode], T]) -> T | None:
+    """A key without a value counts as left out."""
+    return read(keys[key]) if key in keys and keys[key].value != "" else None
+
+
+def _object_name(node: YamlNode) -> str:
+    name = node.filled_text().lower()
+    if not _OBJECT.fullmatch(name):
+        raise node.error(f"{node.name}: {name!r} is not a name like tmp_students or schema_a.tmp_students.")
+    return name
+
+
+def _database(node: YamlNode, databases: Collection[str]) -> str:
+    alias = node.filled_text()
+    if alias.lower() not in databases:
+        raise node.error(f"{node.name}: no database {alias!r} is configured.", did_you_mean(alias, databases))
+    return alias.lower()
+
+
+def _ratio(node: YamlNode) -> float:
+    text = node.text()
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
+    ratio = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= ratio <= 1:
+        raise node.error(f"{node.name} must be like 50% or 0.5, not {text!r}.")
+    return ratio
+
+
+def _query(name: str, keys: Mapping[str, YamlNode], terms: Mapping[str, str], *, oracle_sql: bool) -> str:
+    node = keys["sql"]
+    sql = node.text()
+    term_name = _optional(keys, "varbl1", YamlNode.filled_text)
+    _check_placeholders(name, node, sql, term_name)
+    if term_name is None:
+        term = ""
+    elif term_name in terms:
+        term = terms[term_name]
+    else:
+        raise keys["varbl1"].error(f"table {name}: no term {term_name!r}.", did_you_mean(term_name, terms))
+    query = _VARIABLE.sub(lambda _: term, sql)
+    if oracle_sql:
+        _check_syntax(name, node, sql, query, term)
+    return query.strip()
+
+
+def _check_placeholders(name: str, node: YamlNode, sql: str, term_name: str | None) -> None:
+    found = list(_PLACEHOLDER.finditer(sql))
+    for match in found:
+        if match[0] != "$varbl1":
+            place = node.place_at(*position(sql, match.start()))
+            step = "The only placeholder is '$varbl1'."
+            raise ConfigError(f"table {name}: the sql has {match[0]!r}.", place=place, next_step=step)
+    if found and term_name is None:
+        place = node.place_at(*position(sql, found[0].start()))
+        step = "Give varbl1 the name of a term."
+        raise ConfigError(f"table {name}: the sql has $varbl1, but varbl1 is empty.", place=place, next_step=step)
+    if term_name is not None and not found:
+        step = "Write $varbl1 where the term belongs, or leave varbl1 empty."
+        raise node.key_error(f"table {name}: varbl1 is {term_name!r}, but the sql has no $varbl1.", step)
+
+
+def _check_syntax(name: str, node: YamlNode, sql: str, query: str, term: str) -> None:
+    try:
+        check_query(query)
+    except SqlSyntaxError as error:
+        line, column = _place_before_substitution(sql, query, term, error.line, error.column)
+        in_term = _VARIABLE.match(sql.split("\n")[line - 1], column - 1)
+        step = f"{error.suggestion} ($varbl1 is {term} here.)" if in_term else error.suggestion
+        place = node.place_at(line, column)
+        raise ConfigError(f"table {name}: {error.message}", place=place, next_step=step) from None
+
+
+def _place_before_substitution(sql: str, query: str, term: str, line: int, column: int) -> tuple[int, int]:
+    """Where in ``sql`` that place of ``query`` comes from; within a term, where its placeholder is."""
+    offset = sum(len(text) + 1 for text in query.split("\n")[: line - 1]) + column - 1
+    grown = 0
+    for match in _VARIABLE.finditer(sql):
+        if offset < match.start() + grown:
+            break
+        if offset < match.start() + grown + len(term):
+            return position(sql, match.start())
+        grown += len(term) - len(match[0])
+    return position(sql, offset - grown)
+
+
+def _note_shared_targets(
+    nodes: Mapping[str, YamlNode], tables: Mapping[str, Table], problems: list[ConfigError]
+) -> None:
+    """Two tables that load the same base table would each undo the other's work."""
+    owners: dict[tuple[str, str], str] = {}
+    for name, table in tables.items():
+        for key, target in (("cstable", table.base_table), ("mvtable", table.view)):
+            owner = owners.setdefault((key, target), name)
+            if owner != name:
+                node = nodes[name].mapping()[key]
+                problems.append(node.error(f"table {name}: {key} {target!r} is the one of table {owner} already."))
+
+
+def _schedules(
+    lists: Mapping[str, YamlNode],
+    options_node: YamlNode | None,
+    tables: Collection[str],
+    databases: Collection[str],
+    problems: list[ConfigError],
+) -> dict[str, Schedule]:
+    options = _by_name(options_node.mapping(), problems) if options_node else {}
+    schedules: dict[str, Schedule] = {}
+    for name, node in {**lists, **options, **lists}.items():  # in the order of tablelist.yaml
+        with noting(problems):
+            if not _SCHEDULE.fullmatch(name):
+                raise node.key_error(f"{name!r} cannot name a schedule: letters, digits, _ and - only.")
+            listed = _listed_tables(name, lists[name], tables) if name in lists else ()
+            schedules[name] = _schedule(name, listed, options.get(name), databases)
+            if name not in lists and schedules[name].provisions is None:
+                step = did_you_mean(name, lists)
+                raise node.key_error(f"schedules: no schedule {name!r} in tablelist.yaml.", step)
+    return schedules
+
+
+def _listed_tables(schedule: str, node: YamlNode, tables: Collection[str]) -> tuple[str, ...]:
+    if isinstance(node.value, str | Mapping):
+        raise node.key_error(f"schedule {schedule} must be a list of tables.", "Write each as: - table")
+    found: list[str] = []
+    for item in node.value:
+        name = item.filled_text().lower()
+        if name not in tables:
+            raise item.error(f"schedule {schedule}: no table {name!r} in tablesconf.yaml.", did_you_mean(name, tables))
+        if name in found:
+            raise item.error(f"schedule {schedule}: table {name!r} is in the list twice.")
+        found.append(name)
+    return tuple(found)
+
+
+def _schedule(name: str, tables: tuple[str, ...], options: YamlNode | None, databases: Collection[str]) -> Schedule:
+    keys = options.fields(required=(), optional=SCHEDULE_KEYS) if options else {}
+    provisions = _optional(keys, "provisions", lambda node: node.choice(PROVISION_MODES))
+    return Schedule(
+        name=name,
+        tables=tables,
+        then=_then(keys["then"], provisions) if "then" in keys else (),
+        source=_optional(keys, "source", lambda node: _database(node, databases)),
+        snapshot=_optional(keys, "snapshot", lambda node: node.choice(("run",))) is not None,
+        deadline=_optional(keys, "deadline", YamlNode.duration) or DEFAULT_DEADLINE,
+        provisions=provisions,
+    )
+
+
+def _then(node: YamlNode, provisions: str | None) -> tuple[str, ...]:
+    """A push needs the run's own provisions before it, and historical ones are never pushed."""
+    steps = tuple(item.choice(("provisions", "push")) for item in node.items())
+    if steps not in ((), ("provisions",), ("push",), ("provisions", "push")):
+        raise node.error(f"{node.name} must be [provisions], [push] or [provisions, push].")
+    if "push" in steps and "provisions" not in steps and provisions is None:
+        raise node.error(f"{node.name}: a push needs provisions before it.", "Write [provisions, push].")
+    if "push" in steps and provisions == "historical":
+        raise node.error(f"{node.name}: historical provisions are never pushed.", "Take push out.")
+    return steps
