@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.dat_file import DatWriter
+from canvas_replicate.errors import DataError
+
+
+def written(columns: dict[str, str], *batches: dict[str, pa.Array]) -> tuple[bytes, DatWriter]:
+    file = io.BytesIO()
+    writer = DatWriter(file, tuple(column_from_oracle_type(name, kind) for name, kind in columns.items()))
+    for batch in batches:
+        writer.write(pa.table(batch))
+    return file.getvalue(), writer
+
+
+def one(kind: str, array: pa.Array) -> str:
+    data, _ = written({"c": kind}, {"c": array})
+    return data.decode()
+
+
+def test_text_is_enclosed_and_null_is_nothing() -> None:
+    assert one("VARCHAR2(9)", pa.array(["a", None, " b "])) == '"a"#EOR#\n#EOR#\n" b "#EOR#\n'
+
+
+def test_an_enclosure_inside_a_value_is_doubled() -> None:
+    assert one("VARCHAR2(9)", pa.array(['say "hi"'])) == '"say ""hi"""#EOR#\n'
+
+
+def test_an_empty_string_is_null_and_counted() -> None:
+    data, writer = written({"c": "VARCHAR2(9)"}, {"c": pa.array(["", "x", ""])})
+    assert data == b'#EOR#\n"x"#EOR#\n#EOR#\n'
+    assert writer.empty_strings == {"c": 2}
+    assert writer.figures["c"].non_null == 1
+
+
+def test_delimiters_newlines_and_tabs_are_data() -> None:
+    assert one("CLOB", pa.array(["a|b\r\n\tc#EOR#"])) == '"a|b\r\n\tc#EOR#"#EOR#\n'
+
+
+def test_integers_with_nulls_stay_integers() -> None:
+    assert one("NUMBER(10)", pa.array([5, None, -7], pa.int64())) == "5#EOR#\n#EOR#\n-7#EOR#\n"
+
+
+def test_38_digits_keep_every_digit() -> None:
+    number = Decimal("12345678901234567890123456789012345678")
+    assert one("NUMBER(38)", pa.array([number, None], pa.decimal128(38, 0))) == f"{number}#EOR#\n#EOR#\n"
+
+
+def test_numbers_never_have_an_exponent() -> None:
+    assert one("BINARY_DOUBLE", pa.array([1e-7, 1e20])) == "0.0000001#EOR#\n100000000000000000000#EOR#\n"
+
+
+def test_dates_and_timestamps_have_their_fixed_form() -> None:
+    moment = datetime(1, 2, 3, 4, 5, 6, 70)
+    assert one("DATE", pa.array([moment], pa.timestamp("us"))) == '"0001-02-03 04:05:06"#EOR#\n'
+    assert one("TIMESTAMP(6)", pa.array([moment], pa.timestamp("us"))) == '"0001-02-03 04:05:06.000070"#EOR#\n'
+
+
+def test_nine_digits_of_a_second_are_kept() -> None:
+    nanoseconds = pa.array([1_600_000_000_123_456_789], pa.timestamp("ns"))
+    assert one("TIMESTAMP(9)", nanoseconds) == '"2020-09-13 12:26:40.123456789"#EOR#\n'
+
+
+def test_each_row_keeps_its_own_offset() -> None:
+    values = ["2020-01-01 10:00:00.000000-05:00", "2020-01-01 10:00:00.000000+05:30"]
+    assert one("TIMESTAMP WITH TIME ZONE", pa.array(values)) == "".join(f'"{value}"#EOR#\n' for value in values)
+
+
+@pytest.mark.parametrize("value", ["a#EOR#\nb", "#EOR#\n"])
+def test_a_record_end_inside_a_value_is_refused_with_column_and_row(value: str) -> None:
+    with pytest.raises(DataError, match=r"Column c, row 4: .*#EOR#"):
+        written({"c": "CLOB"}, {"c": pa.array(["x", "y"])}, {"c": pa.array(["z", value])})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_a_finite_number_is_refused(value: float) -> None:
+    with pytest.raises(DataError, match="Column c, row 1"):
+        written({"c": "BINARY_DOUBLE"}, {"c": pa.array([value])})
+
+
+def test_a_year_beyond_oracles_calendar_is_refused() -> None:
+    with pytest.raises(DataError, match="Column c, row 1"):
+        written({"c": "DATE"}, {"c": pa.array([2**62], pa.timestamp("us"))})
+
+
+def test_figures_are_those_of_all_batches_together() -> None:
+    columns = {"n": "NUMBER(10,2)", "t": "VARCHAR2(99)", "d": "DATE"}
+    first = {
+        "n": pa.array([Decimal("1.50"), None], pa.decimal128(10, 2)),
+        "t": pa.array(["ab", "é🎓"]),
+        "d": pa.array([datetime(2020, 1, 2), None], pa.timestamp("us")),
+    }
+    second = {
+        "n": pa.array([Decimal("-0.25")], pa.decimal128(10, 2)),
+        "t": pa.array([None], pa.string()),
+        "d": pa.array([datetime(1999, 1, 1)], pa.timestamp("us")),
+    }
+    data, writer = written(columns, first, second)
+    assert (writer.rows, writer.bytes) == (3, len(data))
+    assert writer.figures["n"].total == "1.25"
+    assert writer.figures["t"].characters == 4
+    assert (writer.figures["d"].lowest, writer.figures["d"].highest) == ("1999-01-01 00:00:00", "2020-01-02 00:00:00")
+
+
+def test_numbers_too_wide_to_sum_are_measured_without_overflow() -> None:
+    most = Decimal("9" * 38)
+    _, writer = written({"c": "NUMBER(38)"}, {"c": pa.array([most, most], pa.decimal128(38, 0))})
+    assert writer.figures["c"].residue == str(2 * (int(most) % 1_000_000_007))
+
+
+def test_a_column_of_nulls_only_has_no_figures() -> None:
+    _, writer = written({"c": "NUMBER(5)"}, {"c": pa.array([None], pa.int64())})
+    assert writer.figures["c"].model_dump(exclude_none=True) == {"non_null": 0}
+
+
+def test_columns_are_named_as_in_the_query() -> None:
+    column = Column("c", "text", "CLOB")
+    writer = DatWriter(io.BytesIO(), (column,))
+    writer.write(pa.table({"SOMETHING": pa.array(["x"])}))
+    assert writer.figures["c"].characters == 1
