@@ -1,0 +1,529 @@
+"""DuckDB behind all four database ports: the embedded default, one process at a time.
+
+A view is a snapshot table that is replaced in one transaction; its definition lies in ``replicate_view``.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.databases.oracle_ddl import parse_ddl, table_sql
+from canvas_replicate.databases.oracle_sql import translate_query
+from canvas_replicate.databases.ports import Loaded, OpenQuery, Session
+from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
+from canvas_replicate.figures import RESIDUE_MODULUS, Figures, measure_of, moment, plain
+
+_TRANSIENT = (
+    duckdb.TransactionException,
+    duckdb.OutOfMemoryException,
+    duckdb.IOException,
+    duckdb.HTTPException,
+    duckdb.InterruptException,
+    duckdb.SerializationException,
+    duckdb.ResourceInUseException,
+)
+_BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
+_OTHER_PROCESS = re.compile(r"Could not set lock on file .*?PID (\d+)", re.DOTALL)
+
+
+def translated(error: duckdb.Error, doing: str) -> ReplicateError:
+    """A driver's error as one of ours; ``doing`` names the table or the query. First line only: no row content."""
+    first_line = str(error).partition("\n")[0]
+    code = f"duckdb.{type(error).__name__}"
+    if isinstance(error, _BAD_DATA):
+        # The text quotes the offending value, which must not reach logs and messages.
+        return DataError(f"{doing}: the database refused a value ({type(error).__name__}).", code=code)
+    kind = TransientError if isinstance(error, _TRANSIENT) else PermanentError
+    return kind(f"{doing}: {first_line}", code=code)
+
+
+@contextmanager
+def _translating(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translated(error, doing) from error
+
+
+class DuckDb:
+    """One database file, opened once per process; every user takes a cursor of its own."""
+
+    _opened: dict[Path, DuckDb] = {}  # noqa: RUF012  # one registry for the process, which is what DuckDB demands
+    _opening = threading.Lock()
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self.path = path
+        self._connection = connection
+        # Concurrent updates of a row fail instead of waiting, so the ledger writes one at a time.
+        self.ledger_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> DuckDb:
+        """Raises AlreadyRunning while another process has the file, TransientError when it is not there."""
+        path = path.resolve()
+        with cls._opening:
+            if path not in cls._opened:
+                cls._opened[path] = cls(path, _connect(path, create=create))
+            return cls._opened[path]
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        return cursor
+
+    def close(self) -> None:
+        with self._opening:
+            self._opened.pop(self.path, None)
+            self._connection.close()
+
+
+def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
+    if not create and not path.exists():
+        raise TransientError(
+            f"The database file {path} is not there.",
+            code="duckdb.missing",
+            next_step="Check REPLICATE_DATABASES__<ALIAS>__URL; the target is made by: replicate init-db",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.Error as error:
+        other = _OTHER_PROCESS.search(str(error))
+        if other:
+            raise AlreadyRunning(
+                f"{path} is in use by process {other[1]}, and a DuckDB file belongs to one process at a time.",
+                code="duckdb.locked",
+                next_step="Wait for it, or keep the target in PostgreSQL or Oracle (docs/configuration.md).",
+            ) from error
+        raise translated(error, f"opening {path}") from error
+
+
+# -- source ------------------------------------------------------------------------------------------------
+
+
+class DuckDbSource:
+    """``native``: the SQL is DuckDB's own and not translated."""
+
+    def __init__(self, database: DuckDb, *, native: bool = False) -> None:
+        self._database = database
+        self._native = native
+
+    @contextmanager
+    def open(self, query: str, *, batch_rows: int) -> Iterator[OpenQuery]:
+        sql = query.strip().rstrip(";") if self._native else translate_query(query, "duckdb")
+        cursor = self._database.cursor()
+        try:
+            with _translating("the query"):
+                described = cursor.execute(f"DESCRIBE {sql}").fetchall()
+                columns = tuple(_source_column(name, kind) for name, kind, *_ in described)
+                selected = ", ".join(f"{_exact(f'q.c{n}', row[1])} AS c{n}" for n, row in enumerate(described))
+                names = ", ".join(f"c{n}" for n in range(len(described)))
+                # con.sql streams; a result of execute() would be copied into memory whole first.
+                reader = cursor.sql(f"SELECT {selected} FROM ({sql}) q({names})").to_arrow_reader(batch_rows)
+            yield OpenQuery(columns, _read(reader))
+        finally:
+            cursor.close()
+
+
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            # What fails in the middle of a stream comes out of Arrow and has lost its DuckDB class.
+            first_line = str(error).partition("\n")[0]
+            raise PermanentError(f"the query: {first_line}", code="duckdb.stream") from error
+        if batch.num_rows:
+            yield batch
+
+
+_NUMBERS = {
+    "TINYINT": 3,
+    "SMALLINT": 5,
+    "INTEGER": 10,
+    "BIGINT": 19,
+    "UTINYINT": 3,
+    "USMALLINT": 5,
+    "UINTEGER": 10,
+    "UBIGINT": 20,
+    "HUGEINT": 38,
+    "BOOLEAN": 1,
+}
+_TIMES = {
+    "DATE": "DATE",
+    "TIMESTAMP_S": "DATE",
+    "TIMESTAMP": "TIMESTAMP(6)",
+    "TIMESTAMP_MS": "TIMESTAMP(3)",
+    "TIMESTAMP_NS": "TIMESTAMP(9)",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP(6) WITH TIME ZONE",
+}
+
+
+def _source_column(name: str, kind: str) -> Column:
+    """A query's column in Oracle's words. Raises PermanentError for what has no place in a ``.dat`` file."""
+    if kind in _NUMBERS:
+        oracle = f"NUMBER({_NUMBERS[kind]})"
+    elif kind.startswith("DECIMAL"):
+        oracle = kind.replace("DECIMAL", "NUMBER")
+    elif kind in ("DOUBLE", "FLOAT"):
+        oracle = "BINARY_DOUBLE"
+    elif kind in _TIMES:
+        oracle = _TIMES[kind]
+    elif kind == "BLOB":
+        oracle = "BLOB"
+    elif kind in ("VARCHAR", "UUID") or kind.startswith("ENUM"):
+        oracle = "CLOB"
+    else:
+        raise PermanentError(
+            f"Column {name}: type {kind} has no place in a .dat file.",
+            code="query.type",
+            next_step="Convert it in the query's SQL, for example with TO_CHAR.",
+        )
+    return column_from_oracle_type(name, oracle)
+
+
+def _exact(name: str, kind: str) -> str:
+    """The expression that hands a value over without losing anything."""
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"strftime({name} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f') || '+00:00'"
+    if kind == "BLOB":
+        return f"hex({name})"
+    if kind == "BOOLEAN":
+        return f"CAST({name} AS TINYINT)"
+    if kind in ("HUGEINT", "UBIGINT"):
+        return f"CAST({name} AS DECIMAL(38,0))"
+    if kind == "DATE":
+        return f"CAST({name} AS TIMESTAMP_S)"
+    if kind == "FLOAT":
+        return f"CAST({name} AS DOUBLE)"
+    if kind == "UUID" or kind.startswith("ENUM"):
+        return f"CAST({name} AS VARCHAR)"
+    return name
+
+
+# -- base tables and views ---------------------------------------------------------------------------------
+
+
+class DuckDbTarget:
+    """Bulk loader and view refresher. Names without a schema lie in the given default schemas."""
+
+    def __init__(self, database: DuckDb, *, base_schema: str = "main", view_schema: str = "main") -> None:
+        self._database = database
+        self._base_schema = base_schema
+        self._view_schema = view_schema
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._database.cursor()
+        if self._base_schema != "main":
+            # A view's unqualified tables are base tables; the ledger lies in main.
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self._base_schema}")
+            cursor.execute(f"SET search_path = '{self._base_schema},main'")
+        return cursor
+
+    def describe(self, table: str) -> tuple[Column, ...]:
+        schema, name = self._base(table)
+        cursor = self._cursor()
+        try:
+            with _translating(f"table {table}"):
+                found = cursor.execute(
+                    "SELECT column_name, data_type, comment, is_nullable FROM duckdb_columns()"
+                    " WHERE schema_name = $schema AND table_name = $name ORDER BY column_index",
+                    {"schema": schema, "name": name},
+                ).fetchall()
+        finally:
+            cursor.close()
+        if not found:
+            raise PermanentError(
+                f"There is no table {schema}.{name}.",
+                code="table.missing",
+                next_step="Make it: replicate init-db.",
+            )
+        return tuple(_table_column(*row) for row in found)
+
+    def replace(
+        self,
+        table: str,
+        batches: Iterable[pa.Table],
+        *,
+        expressions: Mapping[str, str],
+        measure: Mapping[str, Column | None],
+        prove: Callable[[Loaded], None],
+        check: Callable[[], None],
+    ) -> None:
+        columns = {column.name: column for column in self.describe(table)}
+        name = ".".join(self._base(table))
+        cursor = self._cursor()
+        try:
+            check()
+            with _translating(f"loading {table}"):
+                cursor.begin()
+                cursor.execute(f"DELETE FROM {name}")
+            for batch in batches:
+                with _translating(f"loading {table}"):
+                    self._insert(cursor, name, columns, batch, expressions)
+            with _translating(f"proving {table}"):
+                loaded = _measure(cursor, name, columns, measure)
+            prove(loaded)
+            check()
+            with _translating(f"loading {table}"):
+                cursor.commit()
+        finally:
+            cursor.close()  # an uncommitted transaction goes with its cursor
+
+    def _insert(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        name: str,
+        columns: Mapping[str, Column],
+        batch: pa.Table,
+        expressions: Mapping[str, str],
+    ) -> None:
+        plain_columns = [column for column in batch.column_names if column in columns and column not in expressions]
+        targets = plain_columns + list(expressions)
+        values = [_from_text(columns[column]) for column in plain_columns]
+        values += [_expression(sql) for sql in expressions.values()]
+        cursor.register("batch", batch)
+        cursor.execute(f"INSERT INTO {name} ({', '.join(targets)}) SELECT {', '.join(values)} FROM batch")
+        cursor.unregister("batch")
+
+    def refresh(self, view: str, *, check: Callable[[], None]) -> int:
+        schema, name = self._view(view)
+        cursor = self._cursor()
+        try:
+            with _translating(f"view {view}"):
+                found = cursor.execute(
+                    "SELECT definition FROM replicate_view WHERE view_name = $name",
+                    {"name": f"{schema}.{name}"},
+                ).fetchone()
+            if found is None:
+                raise PermanentError(
+                    f"There is no view {schema}.{name}.",
+                    code="view.missing",
+                    next_step="Make it: replicate init-db.",
+                )
+            check()
+            with self._database.ledger_lock, _translating(f"refreshing {view}"):
+                cursor.begin()
+                cursor.execute(f"CREATE OR REPLACE TABLE {schema}.{name} AS {found[0]}")
+                cursor.execute(
+                    "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name",
+                    {"name": f"{schema}.{name}"},
+                )
+                rows = cursor.execute(f"SELECT count(*) FROM {schema}.{name}").fetchone()
+                cursor.commit()
+        finally:
+            cursor.close()
+        return int(rows[0]) if rows else 0
+
+    def missing(self, ddl: str, file: Path) -> list[str]:
+        """The statements that make what a ddl file describes and this database lacks.
+
+        Indexes and grants mean nothing to a DuckDB file and are left out.
+        """
+        parsed = parse_ddl(ddl, file)
+        statements: list[str] = []
+        for table in parsed.tables:
+            schema = table.schema or self._base_schema
+            if not self._has("duckdb_tables()", f"schema_name = '{schema}' AND table_name = '{table.name}'"):
+                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *table_sql(table, schema, "duckdb")]
+        for view in parsed.views:
+            name = f"{view.schema or self._view_schema}.{view.name}"
+            if not self._has("replicate_view", f"view_name = '{name}'"):
+                statements += _view_sql(name, translate_query(view.query, "duckdb"))
+        return statements
+
+    def apply(self, statements: Iterable[str], what: str) -> None:
+        """Run what ``missing`` gave, all or nothing."""
+        cursor = self._cursor()
+        try:
+            with self._database.ledger_lock, _translating(what):
+                cursor.begin()
+                for statement in statements:
+                    cursor.execute(statement)
+                cursor.commit()
+        finally:
+            cursor.close()
+
+    def _has(self, where: str, condition: str) -> bool:
+        cursor = self._cursor()
+        try:
+            with _translating("the target database"):
+                return cursor.execute(f"SELECT 1 FROM {where} WHERE {condition}").fetchone() is not None
+        finally:
+            cursor.close()
+
+    def _base(self, table: str) -> tuple[str, str]:
+        schema, _, name = table.lower().rpartition(".")
+        return schema or self._base_schema, name
+
+    def _view(self, view: str) -> tuple[str, str]:
+        schema, _, name = view.lower().rpartition(".")
+        return schema or self._view_schema, name
+
+
+def _view_sql(name: str, definition: str) -> list[str]:
+    """A view is a snapshot table plus its definition, by which every refresh makes it anew."""
+    quoted = definition.replace("'", "''")
+    return [
+        f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}",
+        f"CREATE OR REPLACE TABLE {name} AS {definition}",
+        f"INSERT INTO replicate_view (view_name, definition) VALUES ('{name}', '{quoted}')",
+    ]
+
+
+def _table_column(name: str, kind: str, declared: str | None, nullable: bool) -> Column:
+    """The Oracle type that the table was declared with, or the nearest one for a table from elsewhere."""
+    if declared:
+        try:
+            return column_from_oracle_type(name, declared, nullable=nullable)
+        except ValueError:
+            pass  # an ordinary comment
+    column = _source_column(name, kind)
+    return Column(column.name, column.kind, column.type, column.precision, column.scale, column.length, nullable)
+
+
+def _from_text(column: Column) -> str:
+    name = f'batch."{column.name}"'
+    if column.kind == "number":
+        precision, scale = (38, 10) if column.precision is None else (column.precision, column.scale or 0)
+        return f"CAST({name} AS DECIMAL({precision},{scale}))"
+    if column.kind == "raw":
+        return f"unhex({name})"
+    as_type = {
+        "float": "DOUBLE",
+        "date": "TIMESTAMP",
+        "timestamp": "TIMESTAMP",
+        "timestamp_tz": "TIMESTAMPTZ",
+    }
+    if column.kind == "timestamp" and (column.precision or 0) > 6:
+        return f"CAST({name} AS TIMESTAMP_NS)"
+    return name if column.kind == "text" else f"CAST({name} AS {as_type[column.kind]})"
+
+
+def _expression(oracle_sql: str) -> str:
+    """A control file's SQL expression, its binds read as columns of the batch."""
+    bound = re.sub(r':"?([A-Za-z][A-Za-z0-9_$#]*)"?', lambda match: match[1].lower(), oracle_sql)
+    query = translate_query(f"SELECT {bound} AS x FROM batch", "duckdb")
+    return str(query[len("SELECT ") : -len(" AS x FROM batch")])
+
+
+def _measure(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, Column],
+    measure: Mapping[str, Column | None],
+) -> Loaded:
+    wanted = [("count(*)", "")]
+    for column_name, as_file in measure.items():
+        wanted += [(f"count({column_name})", column_name)]
+        wanted += [(sql, column_name) for sql in _aggregates(columns[column_name], as_file)]
+    row = cursor.execute(f"SELECT {', '.join(sql for sql, _ in wanted)} FROM {name}").fetchone() or ()
+    found: dict[str, list[Any]] = {}
+    for (_, column_name), value in zip(wanted[1:], row[1:], strict=True):
+        found.setdefault(column_name, []).append(value)
+    return Loaded(rows=row[0], figures={key: _figures(found[key], measure[key]) for key in measure})
+
+
+def _aggregates(base: Column, as_file: Column | None) -> list[str]:
+    """The SQL that measures a base column the way the file's column was measured."""
+    if as_file is None:
+        return []
+    name, measure = base.name, measure_of(as_file)
+    if measure in ("total", "residue"):
+        number = name if base.kind == "number" else f"CAST({name} AS DECIMAL(38,{as_file.scale or 0}))"
+        return [f"sum({number})" if measure == "total" else f"sum(abs({number}) % {RESIDUE_MODULUS})"]
+    if measure == "characters":
+        return [f"sum(octet_length({name})) * 2" if base.kind == "raw" else f"sum(length({name}))"]
+    ends = [f"{end}({name})" for end in ("min", "max")]
+    if base.kind in ("float", "text"):
+        return ends
+    if base.kind == "timestamp_tz":
+        ends = [f"{end} AT TIME ZONE 'UTC'" for end in ends]
+    mask = "%Y-%m-%d %H:%M:%S.%n" if base.kind == "timestamp" and (base.precision or 0) > 6 else "%Y-%m-%d %H:%M:%S.%f"
+    return [f"strftime({end}, '{mask}')" for end in ends]
+
+
+def _figures(values: list[Any], as_file: Column | None) -> Figures:
+    non_null, *rest = values
+    if as_file is None or not non_null:
+        return Figures(non_null=non_null)
+    measure = measure_of(as_file)
+    if measure == "range":
+        low, high = (repr(v) if as_file.kind == "float" else moment(v) for v in rest)
+        return Figures(non_null=non_null, lowest=low, highest=high)
+    if measure == "characters":
+        return Figures(non_null=non_null, characters=int(rest[0]))
+    number = plain(Decimal(rest[0]))
+    return (
+        Figures(non_null=non_null, total=number) if measure == "total" else Figures(non_null=non_null, residue=number)
+    )
+
+
+# -- ledger ------------------------------------------------------------------------------------------------
+
+
+class _DuckDbSession:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, **values: Any) -> int:
+        row = self._run(sql, values).fetchone()
+        return int(row[0]) if row else 0
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._run(sql, values).fetchall()
+
+    def now(self) -> datetime:
+        row = self._cursor.execute("SELECT now() AT TIME ZONE 'UTC'").fetchone()
+        return row[0]  # type: ignore[index,no-any-return]
+
+    def _run(self, sql: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        return self._cursor.execute(re.sub(r"(?<!:):([a-z_]+)", r"$\1", sql), dict(values))
+
+
+class DuckDbLedger:
+    single_process = True
+
+    def __init__(self, database: DuckDb) -> None:
+        self._database = database
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with self._database.ledger_lock:
+            cursor = self._database.cursor()
+            try:
+                with _translating("the run ledger"):
+                    cursor.begin()
+                    yield _DuckDbSession(cursor)
+                    cursor.commit()
+            finally:
+                cursor.close()
+
+    def is_ready(self) -> bool:
+        with self.transaction() as session:
+            found = session.query("SELECT 1 FROM duckdb_tables() WHERE table_name = 'replicate_run'")
+        return bool(found)
+
+    def missing(self, ddl: str) -> list[str]:
+        parsed = parse_ddl(ddl, Path("ledger_tables.sql"))
+        with self.transaction() as session:
+            there = {name for (name,) in session.query("SELECT table_name FROM duckdb_tables()")}
+        return [sql for table in parsed.tables if table.name not in there for sql in table_sql(table, None, "duckdb")]
+
+    def apply(self, statements: Iterable[str]) -> None:
+        with self.transaction() as session:
+            for statement in statements:
+                session.execute(statement)

@@ -1,0 +1,231 @@
+"""Is a text exactly one Oracle query? If not: which word is wrong, and what was probably meant.
+
+sqlglot does the parsing. What it repairs without a word (a stray comma, a JOIN without ON) and what it reports
+one word too late (a misspelt keyword) is found here, on its tokens.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+from sqlglot import exp
+from sqlglot.dialects.oracle import Oracle
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+_KEYWORDS = re.findall(
+    r"\w+",
+    """SELECT DISTINCT FROM WHERE GROUP ORDER BY HAVING UNION INTERSECT MINUS JOIN INNER LEFT RIGHT FULL OUTER CROSS
+    ON USING AND OR NOT IN IS NULL LIKE ESCAPE BETWEEN EXISTS CASE WHEN THEN ELSE END AS WITH FETCH FIRST NEXT
+    ROWS ONLY OFFSET OVER PARTITION ASC DESC CONNECT START PRIOR""",
+)
+_TWICE = "A quote inside a text is written twice: 'O''Brien'."
+_COMMA = "Remove the comma or add what is missing."
+_STARTS = ("SELECT", "WITH")
+_CLAUSES = {"FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "UNION", "INTERSECT", "MINUS", "FETCH", "CONNECT BY"}
+_END_OF_CONDITION = _CLAUSES | {"JOIN", "LEFT", "RIGHT", "FULL", "INNER", "CROSS", "NATURAL", ","}
+_OPENERS = re.compile(
+    r"""--[^\n]* | /\*.*?\*/ | [nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|([^\s\[{(<]).*?\1)'
+        | '(?:[^']|'')*' | "[^"]*" | (?P<open>/\*|[nN]?[qQ]?'|")""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class SqlSyntaxError(ValueError):
+    """A text that Oracle would not take as one query.
+
+    ``line`` and ``column`` count from 1 within the SQL text; ``word`` is the offending one as written;
+    ``suggestion`` says what to write, or is empty.
+    """
+
+    def __init__(self, message: str, *, line: int, column: int, word: str = "", suggestion: str = "") -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+        self.word = word
+        self.message = message
+        self.suggestion = suggestion
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.message} {self.suggestion}".rstrip()
+
+
+def check_query(sql: str) -> None:
+    """Raise SqlSyntaxError unless ``sql`` is one SELECT, WITH or parenthesised query, all ``$names`` replaced.
+
+    A final ``;`` is refused as well: it belongs to SQL*Plus, and Oracle itself answers ORA-00933 to it.
+    """
+    tokens = tokenize(sql)
+    if not tokens:
+        raise SqlSyntaxError("The SQL is empty.", line=1, column=1, suggestion="Write a SELECT.")
+    _check_start(sql, tokens)
+    _check_end(sql, tokens)
+    for token, message, suggestion in _repaired_silently(tokens):
+        raise _error(sql, token, message, suggestion)
+    tree = _parse(sql, tokens)
+    for token, message, suggestion in _never_oracle(tree, tokens):
+        raise _error(sql, token, message, suggestion)
+
+
+def tokenize(sql: str) -> list[Token]:
+    """The tokens, comments left out. Raises SqlSyntaxError, placed where an unterminated text starts."""
+    try:
+        return list(Oracle().tokenize(sql))
+    except TokenError:
+        opened = next((match for match in _OPENERS.finditer(sql) if match["open"]), None)
+        start = opened.start() if opened else 0
+        line, column = position(sql, start)
+        what = {"/*": "comment", '"': "quoted name"}.get(opened["open"] if opened else "'", "text")
+        raise SqlSyntaxError(
+            f"The {what} that starts here has no end.",
+            line=line,
+            column=column,
+            word=sql[start : start + 20].splitlines()[0] if sql else "",
+            suggestion=f"Close it. {_TWICE}" if what == "text" else "Close it.",
+        ) from None
+
+
+def position(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, of a character."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def _error(sql: str, token: Token, message: str, suggestion: str) -> SqlSyntaxError:
+    line, column = position(sql, token.start)
+    return SqlSyntaxError(message, line=line, column=column, word=token.text, suggestion=suggestion)
+
+
+def _check_start(sql: str, tokens: Sequence[Token]) -> None:
+    first = next((token for token in tokens if token.text != "("), tokens[0])
+    word = first.text.upper()
+    if word in _STARTS:
+        return
+    near = difflib.get_close_matches(word, _STARTS, n=1, cutoff=0.7)
+    suggestion = f"Did you mean {near[0]}?" if near else "Only a query can be copied: start with SELECT or WITH."
+    raise _error(sql, first, f"{first.text!r} does not start a query.", suggestion)
+
+
+def _check_end(sql: str, tokens: Sequence[Token]) -> None:
+    for number, token in enumerate(tokens):
+        if token.token_type != TokenType.SEMICOLON:
+            continue
+        if number == len(tokens) - 1:
+            raise _error(sql, token, "A query ends without ';'.", "Remove it.")
+        raise _error(sql, tokens[number + 1], "A second statement starts here.", "Keep one query.")
+
+
+def _repaired_silently(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+    """Faults that sqlglot mends without a word, in the order of the text."""
+    words = ["'" if _quoted(token) else token.text.upper() for token in tokens] + ["", ""]
+    for n, token in enumerate(tokens):
+        word, following = words[n : n + 2]
+        ends = not following or following in _CLAUSES
+        after = tokens[n + 1] if following else token
+        if token.token_type == after.token_type == TokenType.STRING and after is not token:
+            yield after, "Two texts stand side by side.", _TWICE
+        elif word == "," and (ends or following in (",", ")")):
+            yield token, "Nothing follows this comma.", _COMMA
+        elif word == "(" and following == ",":
+            yield after, "Nothing stands before this comma.", _COMMA
+        elif word in ("SELECT", "DISTINCT") and (ends or following == ","):
+            yield after, f"{word} names no column.", "Name the columns, or write *."
+        elif word in ("GROUP BY", "ORDER BY", ".") and ends:
+            yield token, f"Nothing follows {word!r}.", "Add what is missing."
+        elif words[n : n + 3] == ["IN", "(", ")"]:
+            yield token, "This IN list is empty.", "An Oracle list has at least one value."
+
+
+def _quoted(token: Token) -> bool:
+    return token.token_type in (TokenType.STRING, TokenType.IDENTIFIER, TokenType.NATIONAL_STRING, TokenType.RAW_STRING)
+
+
+def _parse(sql: str, tokens: Sequence[Token]) -> exp.Expr:
+    try:
+        trees = Oracle().parser().parse(list(tokens), sql)
+    except ParseError as error:
+        raise _explained(sql, tokens, error) from None
+    except RecursionError:
+        raise _error(sql, tokens[0], "The SQL is nested too deeply to be read.", "") from None
+    tree = trees[0]
+    if not isinstance(tree, exp.Query):
+        raise _error(sql, tokens[0], "This is not a query.", "Start with SELECT or WITH.")
+    return tree
+
+
+def _explained(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlSyntaxError:
+    """The error at the word that was misspelt, if one near the reported place looks like a keyword."""
+    found = error.errors[0]
+    # sqlglot counts a token's column at its last character.
+    reported = next(
+        (n for n, token in enumerate(tokens) if (token.line, token.col) == (found["line"], found["col"])),
+        len(tokens) - 1,
+    )
+    if reported and tokens[reported - 1].text.upper() in ("GROUP", "ORDER"):
+        word = tokens[reported - 1].text
+        return _error(sql, tokens[reported - 1], f"{word!r} without BY.", f"Write {word.upper()} BY.")
+    misspelt = _misspelt(tokens[max(0, reported - 2) : reported + 2])
+    if misspelt is not None:
+        token, keyword = misspelt
+        return _error(sql, token, f"{token.text!r} is not a keyword here.", f"Did you mean {keyword}?")
+    token = tokens[reported]
+    if reported == len(tokens) - 1 and not str(found["description"]).startswith("Invalid"):
+        return _error(sql, token, f"The SQL ends too early, after {token.text!r}.", "Add what is missing.")
+    return _error(sql, token, f"Unexpected {token.text!r}.", "Look at this word and the one before it.")
+
+
+def _misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
+    best: tuple[float, Token, str] | None = None
+    for token in near:
+        word = token.text.upper()
+        if token.token_type != TokenType.VAR or word in _KEYWORDS:
+            continue
+        for keyword in difflib.get_close_matches(word, _KEYWORDS, n=1, cutoff=0.66):
+            ratio = difflib.SequenceMatcher(None, word, keyword).ratio()
+            if best is None or ratio > best[0]:
+                best = (ratio, token, keyword)
+    return best[1:] if best else None
+
+
+def _never_oracle(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+    """What sqlglot reads in its Oracle dialect although Oracle does not."""
+    words = [token.text.upper() for token in tokens]
+    if tree.find(exp.Limit):
+        word = next((token for token in tokens if token.text.upper() in ("LIMIT", "TOP")), tokens[0])
+        yield word, f"Oracle has no {word.text.upper()}.", "Write FETCH FIRST n ROWS ONLY at the end."
+    if tree.find(exp.Into):
+        yield tokens[words.index("INTO")], "SELECT INTO is not a query.", "Remove INTO."
+    for test in tree.find_all(exp.Is):
+        if isinstance(test.expression, exp.Column) and test.expression.name.upper() in words:
+            word = tokens[words.index(test.expression.name.upper())]
+            yield word, f"IS is followed by {word.text!r}.", "Write IS NULL or IS NOT NULL."
+    yield from _joins_without_condition(tree, tokens)
+
+
+def _joins_without_condition(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+    """sqlglot reads ``FROM a JOIN b`` as ``FROM a, b``; the tree no longer tells, so the tokens are asked."""
+    joins = list(tree.find_all(exp.Join))
+    if any(join.args.get("method") for join in joins):  # NATURAL has none
+        return
+    needing = [
+        n
+        for n, token in enumerate(tokens)
+        if token.token_type == TokenType.JOIN and tokens[n - 1].text.upper() != "CROSS"
+    ]
+    if len(needing) > sum(1 for join in joins if join.args.get("on") or join.args.get("using")):
+        for n in needing:
+            if not _has_condition(tokens[n + 1 :]):
+                yield tokens[n], "This JOIN has no ON.", "Write ON and the condition, or CROSS JOIN."
+
+
+def _has_condition(tokens: Sequence[Token]) -> bool:
+    depth = 0
+    for token in tokens:
+        word = token.text.upper()
+        depth += (word == "(") - (word == ")")
+        if depth < 0 or (depth == 0 and word in _END_OF_CONDITION):
+            return False
+        if depth == 0 and word in ("ON", "USING"):
+            return True
+    return False
