@@ -1,0 +1,153 @@
+"""Leases: who may work on a key right now. A token that only grows tells a late worker that it is late."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from canvas_replicate.databases.ports import LedgerDatabase, Session
+from canvas_replicate.errors import LeaseBusy, LeaseLost, ReplicateError
+
+LEASE_SECONDS = 60
+RENEW_SECONDS = 15
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """``token`` is one more than that of whoever held the key before."""
+
+    key: str
+    owner: str
+    token: int
+
+
+class Leases:
+    """Leases over the ledger's database and its clock."""
+
+    def __init__(self, database: LedgerDatabase, owner: str) -> None:
+        self._database = database
+        self.owner = owner
+
+    def acquire(self, key: str, seconds: float = LEASE_SECONDS) -> Lease:
+        """Raises LeaseBusy while somebody else holds the key."""
+        with self._database.transaction() as session:
+            return take(session, key, self.owner, seconds)
+
+    def renew(self, lease: Lease, seconds: float = LEASE_SECONDS) -> None:
+        """Raises LeaseLost when the key was taken over."""
+        with self._database.transaction() as session:
+            expires_at = session.now() + timedelta(seconds=seconds)
+            changed = session.execute(
+                "UPDATE replicate_lease SET expires_at = :expires_at WHERE lease_key = :key AND token = :token",
+                expires_at=expires_at,
+                key=lease.key,
+                token=lease.token,
+            )
+        if not changed:
+            raise _lost(lease)
+
+    def release(self, lease: Lease) -> None:
+        """Give the key back; does nothing when it was taken over already."""
+        with self._database.transaction() as session:
+            give_back(session, lease.key, lease.owner, lease.token)
+
+    def check(self, lease: Lease) -> None:
+        """Raises LeaseLost unless the key is still ours: right before every step that changes something."""
+        with self._database.transaction() as session:
+            still_held(session, lease)
+
+    def break_all(self) -> None:
+        """End every worker's lease: only for whoever knows that all other processes are gone."""
+        with self._database.transaction() as session:
+            session.execute(
+                "UPDATE replicate_lease SET owner = NULL, expires_at = :now WHERE owner IS NOT NULL"
+                " AND lease_key NOT LIKE 'slot:%'",
+                now=session.now(),
+            )
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[Lease]:
+        """Hold the key for the length of a block, renewed in the background."""
+        lease = self.acquire(key)
+        done = threading.Event()
+        renewer = threading.Thread(target=self._keep, args=(lease, done.wait), name=f"renew {key}", daemon=True)
+        renewer.start()
+        try:
+            yield lease
+        finally:
+            done.set()
+            renewer.join(RENEW_SECONDS)
+            self.release(lease)
+
+    def _keep(self, lease: Lease, done: Callable[[float], bool]) -> None:
+        while not done(RENEW_SECONDS):
+            try:
+                self.renew(lease)
+            except LeaseLost:
+                return  # the worker finds out at its next check
+            except ReplicateError as error:
+                log.warning("lease not renewed", extra={"lease_key": lease.key, "reason": error.message})
+
+
+def take(session: Session, key: str, owner: str, seconds: float) -> Lease:
+    """Acquire inside a transaction that does more. Raises LeaseBusy."""
+    now = session.now()
+    found = session.query("SELECT owner, token, expires_at FROM replicate_lease WHERE lease_key = :key", key=key)
+    expires_at = now + timedelta(seconds=seconds)
+    if not found:
+        session.execute(
+            "INSERT INTO replicate_lease (lease_key, owner, token, expires_at) VALUES (:key, :owner, 1, :expires_at)",
+            key=key,
+            owner=owner,
+            expires_at=expires_at,
+        )
+        return Lease(key, owner, 1)
+    holder, token, until = found[0]
+    token = int(token)
+    if holder is not None and until > now:
+        raise LeaseBusy(f"{key} is held by {holder} until {until:%H:%M:%S} UTC.")
+    changed = session.execute(
+        "UPDATE replicate_lease SET owner = :owner, token = token + 1, expires_at = :expires_at"
+        " WHERE lease_key = :key AND token = :token",
+        owner=owner,
+        expires_at=expires_at,
+        key=key,
+        token=token,
+    )
+    if not changed:
+        raise LeaseBusy(f"{key} was taken by somebody else this moment.")
+    return Lease(key, owner, token + 1)
+
+
+def give_back(session: Session, key: str, owner: str, token: int | None = None) -> None:
+    same = "" if token is None else " AND token = :token"
+    values = {} if token is None else {"token": token}
+    session.execute(
+        f"UPDATE replicate_lease SET owner = NULL, expires_at = :now WHERE lease_key = :key AND owner = :owner{same}",
+        now=session.now(),
+        key=key,
+        owner=owner,
+        **values,
+    )
+
+
+def still_held(session: Session, lease: Lease) -> None:
+    """An UPDATE and not a SELECT: it waits for, and then sees, whoever is just taking the key over."""
+    changed = session.execute(
+        "UPDATE replicate_lease SET owner = :owner WHERE lease_key = :key AND token = :token AND owner = :owner",
+        owner=lease.owner,
+        key=lease.key,
+        token=lease.token,
+    )
+    if not changed:
+        raise _lost(lease)
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"The lease on {lease.key} was taken over; this work is discarded.")

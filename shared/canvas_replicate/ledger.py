@@ -1,0 +1,863 @@
+"""The run ledger (DESIGN section 7): the one truth about what happened.
+
+Every change is a compare-and-set UPDATE whose row count decides; a state change and the message that
+follows from it are one transaction (outbox). No SELECT FOR UPDATE, no MERGE: the same statements run on
+every engine.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from typing import Any, Literal, cast
+
+from canvas_replicate.databases.ports import LedgerDatabase, Session
+from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
+from canvas_replicate.leases import Lease, give_back, still_held, take
+from canvas_replicate.manifest import Manifest
+from canvas_replicate.messages import (
+    Envelope,
+    Message,
+    RunLoaded,
+    TableOutcome,
+    TableReady,
+    TableRequested,
+    new_run_id,
+    wrap,
+)
+
+Kind = Literal["tables", "provisions"]
+State = Literal[
+    "requested", "extracting", "extracted", "loading", "successful", "failed", "skipped", "held", "superseded"
+]
+FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
+FINAL: tuple[FinalState, ...] = ("successful", "failed", "skipped", "held", "superseded")
+_UNFINISHED = "('requested', 'extracting', 'extracted', 'loading')"
+
+DEFAULT_DEADLINE = timedelta(hours=6)
+REJECTS_KEPT = 100
+
+
+@dataclass(frozen=True)
+class NewTable:
+    """A table of a run to be opened. ``manifest`` set: the kept file is loaded, nothing is extracted."""
+
+    name: str
+    view: str
+    source: str
+    manifest: Manifest | None = None
+    manifest_path: str | None = None
+    replay: bool = False
+    artifact_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    run_id: str
+    schedule: str
+    status: str
+    then: tuple[str, ...]
+    rerun_of: str | None
+    requested_by: str | None
+    mode: str | None
+    opened_at: datetime
+    deadline_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """One table of one run. Times are aware UTC, ``*_seconds`` are seconds."""
+
+    run_id: str
+    table: str
+    kind: Kind
+    view: str
+    source: str
+    state: State
+    manifest: str | None
+    rows: int | None
+    loaded: int | None
+    rejected: int | None
+    query_sha256: str | None
+    file_sha256: str | None
+    extracted_at: datetime | None
+    extract_seconds: float | None
+    load_seconds: float | None
+    finished_at: datetime | None
+    error_code: str | None
+    message: str | None
+    next_step: str | None
+    replay: bool
+    artifact_id: str | None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class Reject:
+    record_number: int
+    column: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a table ends; what is None is left as the ledger has it."""
+
+    state: FinalState
+    stage: str
+    message: str = ""
+    error_code: str | None = None
+    next_step: str = ""
+    loaded: int | None = None
+    rejected: int | None = None
+    discarded: int | None = None
+    load_seconds: float | None = None
+    rejects: Sequence[Reject] = field(default=())
+    hold_gate: str | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Something that a gate stopped: ``state`` is held, approved or discarded."""
+
+    artifact_id: str
+    gate: str
+    run_id: str
+    table: str
+    sha256: str
+    reason: str
+    state: str
+    held_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    even_if_older: bool
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A person's release of one held artefact."""
+
+    artifact_id: str
+    even_if_older: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """A row of ``replicate_current_status``."""
+
+    table: str
+    view: str | None
+    status: str
+    schedule: str | None
+    source: str | None
+    message: str | None
+    load_date: datetime
+    run_id: str | None
+    stage: str | None
+    rows: int | None
+    rejected: int | None
+    seconds: float | None
+    as_of: datetime | None
+    error_code: str | None
+
+
+_RUN = "run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode, opened_at, deadline_at, closed_at"
+_TABLE = (
+    "run_id, table_name, kind, view_name, source, state, manifest, row_count, loaded_count, rejected_count,"
+    " query_sha256, file_sha256, extracted_at, extract_seconds, load_seconds, finished_at, error_code, message,"
+    " next_step, replay, artifact_id"
+)
+_ARTIFACT = (
+    "artifact_id, gate, run_id, table_name, sha256, reason, state, held_at, decided_by, decided_at, even_if_older"
+)
+_STATUS = (
+    "tablename, jobname, status, schedule, db, message, load_date, run_id, stage, row_count, rejected_count,"
+    " seconds, as_of, error_code"
+)
+
+
+def schema() -> str:
+    """Oracle DDL of the ledger and the status tables."""
+    return resources.files("canvas_replicate").joinpath("ledger_tables.sql").read_text("utf-8")
+
+
+class Ledger:
+    """``app_id`` goes into the messages that the ledger records."""
+
+    def __init__(self, database: LedgerDatabase, app_id: str = "canvas-replicate") -> None:
+        self._database = database
+        self._app_id = app_id
+
+    # -- runs ------------------------------------------------------------------------------------------
+
+    def open_run(
+        self,
+        schedule: str,
+        tables: Sequence[NewTable],
+        *,
+        exclusive: bool,
+        then: Sequence[str] = (),
+        deadline: timedelta = DEFAULT_DEADLINE,
+        rerun_of: str | None = None,
+        requested_by: str | None = None,
+        mode: str | None = None,
+        approves: Approval | None = None,
+    ) -> Run:
+        """Open a run with all its tables and messages in one transaction.
+
+        ``mode`` ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
+        ``approves`` releases a held artefact together with the run that publishes it.
+        ``exclusive`` runs take their schedule's slot until they are closed or past their deadline.
+        Raises AlreadyRunning naming the open run, ConfigError for a run without tables.
+        """
+        if not tables:
+            raise ConfigError(f"Schedule {schedule} has no table to work on.")
+        with self._database.transaction() as session:
+            opened_at = session.now()
+            run_id = new_run_id(schedule, opened_at)
+            if exclusive:
+                self._take_slot(session, schedule, run_id, deadline)
+            if approves:
+                _decide(session, approves.artifact_id, "approved", requested_by or "", approves.even_if_older)
+            session.execute(
+                "INSERT INTO replicate_run (run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode,"
+                " opened_at, deadline_at, changes) VALUES (:run_id, :schedule, 'open', :then_steps, :rerun_of,"
+                " :requested_by, :run_mode, :opened_at, :deadline_at, 0)",
+                run_id=run_id,
+                schedule=schedule,
+                then_steps=",".join(then) or None,
+                rerun_of=rerun_of,
+                requested_by=requested_by,
+                run_mode=mode,
+                opened_at=opened_at,
+                deadline_at=opened_at + deadline,
+            )
+            for table in tables:
+                self._insert_table(session, run_id, schedule, table, requested_by)
+        return self.run(run_id)
+
+    def run(self, run_id: str) -> Run:
+        """Raises ConfigError when there is no such run."""
+        with self._database.transaction() as session:
+            found = session.query(f"SELECT {_RUN} FROM replicate_run WHERE run_id = :run_id", run_id=run_id)
+        if not found:
+            raise ConfigError(f"There is no run {run_id}.", next_step="List them: replicate runs.")
+        return _run(found[0])
+
+    def runs(self, limit: int = 20) -> list[Run]:
+        """Newest first."""
+        with self._database.transaction() as session:
+            found = session.query(f"SELECT {_RUN} FROM replicate_run ORDER BY opened_at DESC, run_id DESC")
+        return [_run(row) for row in found[:limit]]
+
+    def open_run_of(self, schedule: str) -> Run | None:
+        """The run that holds the schedule's slot."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT owner FROM replicate_lease WHERE lease_key = :key AND owner IS NOT NULL",
+                key=f"slot:{schedule}",
+            )
+        return self.run(found[0][0]) if found else None
+
+    def unfinished_runs(self) -> list[Run]:
+        """Open runs that work through the whole chain, oldest first."""
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT {_RUN} FROM replicate_run WHERE closed_at IS NULL AND run_mode IS NULL ORDER BY opened_at"
+            )
+        return [_run(row) for row in found]
+
+    def runs_to_keep(self) -> set[str]:
+        """Runs whose files are still needed: unfinished, held, or what readers see now."""
+        with self._database.transaction() as session:
+            needed = session.query(
+                "SELECT run_id FROM replicate_run WHERE closed_at IS NULL"
+                " UNION SELECT run_id FROM replicate_artifact WHERE state = 'held'"
+                " UNION SELECT run_id FROM replicate_current_status WHERE run_id IS NOT NULL"
+            )
+            # The file of a replay or an approval lies in the folder of the run that it came from.
+            files = session.query(
+                "SELECT manifest FROM replicate_run_table WHERE manifest IS NOT NULL AND run_id IN"
+                " (SELECT run_id FROM replicate_current_status UNION SELECT run_id FROM replicate_run"
+                " WHERE closed_at IS NULL)"
+            )
+        return {run_id for (run_id,) in needed} | {path.split("/")[1] for (path,) in files}
+
+    def release_slot(self, run: Run) -> None:
+        """Let the next run of the schedule open although this one still waits (a one-shot extract did its part)."""
+        with self._database.transaction() as session:
+            give_back(session, f"slot:{run.schedule}", run.run_id)
+
+    def tables(self, run_id: str) -> list[RunTable]:
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT {_TABLE} FROM replicate_run_table WHERE run_id = :run_id ORDER BY table_name",
+                run_id=run_id,
+            )
+        return [_table(row) for row in found]
+
+    def table(self, run_id: str, table: str) -> RunTable | None:
+        return next((row for row in self.tables(run_id) if row.table == table), None)
+
+    def request_again(self, run_id: str) -> int:
+        """Put a message for every unfinished table into the outbox: how a run goes on after a crash.
+
+        The extractor announces a file that is there already, so one kind of message is enough.
+        """
+        run = self.run(run_id)
+        unfinished = [row for row in self.tables(run_id) if not row.is_final]
+        with self._database.transaction() as session:
+            for row in unfinished:
+                self._record(
+                    session,
+                    TableRequested(
+                        run_id=run_id,
+                        table=row.table,
+                        schedule=run.schedule,
+                        source=row.source,
+                        requested_by=run.requested_by,
+                    ),
+                )
+        return len(unfinished)
+
+    def abandon(self, run_id: str, why: str) -> None:
+        """Fail what is unfinished in a run, which closes it. Repeatable."""
+        for row in self.tables(run_id):
+            if not row.is_final:
+                outcome = Outcome(
+                    "failed",
+                    "sweep",
+                    message=why,
+                    error_code="run.abandoned",
+                    next_step=f"replicate rerun --failed {run_id}",
+                )
+                self.finish(run_id, row.table, outcome)
+
+    def close_overdue(self) -> list[str]:
+        """Fail what is unfinished in runs past their deadline, which closes them. Repeatable."""
+        with self._database.transaction() as session:
+            late = session.query(
+                "SELECT run_id FROM replicate_run WHERE closed_at IS NULL AND deadline_at < :now",
+                now=session.now(),
+            )
+        closed = [str(run_id) for (run_id,) in late]
+        for run_id in closed:
+            self.abandon(run_id, "The run's deadline passed before the table was done.")
+        return closed
+
+    # -- table states ----------------------------------------------------------------------------------
+
+    def begin(self, run_id: str, table: str, state: Literal["extracting", "loading"], lease: Lease) -> bool:
+        """Move a table into work. False when it is past that already (a redelivery: ack and forget)."""
+        before = {"extracting": "('requested', 'extracting')", "loading": "('extracted', 'loading')"}[state]
+        with self._database.transaction() as session:
+            still_held(session, lease)
+            changed = session.execute(
+                f"UPDATE replicate_run_table SET state = :state WHERE run_id = :run_id AND table_name = :name"
+                f" AND state IN {before}",
+                state=state,
+                run_id=run_id,
+                name=table,
+            )
+        return changed == 1
+
+    def extracted(self, run: Run, manifest: Manifest, path: str, lease: Lease) -> None:
+        """Record a published file together with its ``table.ready``. Repeating it records the same facts."""
+        with self._database.transaction() as session:
+            still_held(session, lease)
+            session.execute(
+                "UPDATE replicate_run_table SET state = 'extracted', manifest = :manifest, row_count = :row_count,"
+                " query_sha256 = :query_sha256, file_sha256 = :file_sha256, extracted_at = :extracted_at,"
+                " extract_seconds = :seconds"
+                " WHERE run_id = :run_id AND table_name = :name AND state IN ('requested', 'extracting')",
+                manifest=path,
+                row_count=manifest.rows,
+                query_sha256=manifest.query_sha256,
+                file_sha256=manifest.sha256,
+                extracted_at=_naive(manifest.extracted_at),
+                seconds=round(manifest.seconds, 3),
+                run_id=run.run_id,
+                name=manifest.table,
+            )
+            self._record(session, ready(run.run_id, run.schedule, manifest, path))
+
+    def announce(self, row: RunTable, manifest: Manifest) -> None:
+        """Record ``table.ready`` once more for a file that waits."""
+        run = self.run(row.run_id)
+        with self._database.transaction() as session:
+            self._record(session, ready(run.run_id, run.schedule, manifest, row.manifest or "", row.artifact_id))
+
+    def finish(self, run_id: str, table: str, outcome: Outcome, lease: Lease | None = None) -> bool:
+        """Bring a table to its final state, in one transaction with all that follows from it: status tables,
+        a held artefact, and ``run.loaded`` when it was the last of its kind.
+
+        False, and nothing changed, when the table was final already. Raises LeaseLost for a stale lease.
+        """
+        with self._database.transaction() as session:
+            if lease:
+                still_held(session, lease)
+            # The run's row first: it makes the last two tables of a run wait for each other.
+            session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :run_id", run_id=run_id)
+            now = session.now()
+            changed = session.execute(
+                "UPDATE replicate_run_table SET state = :state, finished_at = :now, error_code = :error_code,"
+                " message = :message, next_step = :next_step, loaded_count = COALESCE(:loaded, loaded_count),"
+                " rejected_count = COALESCE(:rejected, rejected_count),"
+                " discarded_count = COALESCE(:discarded, discarded_count),"
+                " load_seconds = COALESCE(:load_seconds, load_seconds)"
+                f" WHERE run_id = :run_id AND table_name = :name AND state IN {_UNFINISHED}",
+                state=outcome.state,
+                now=now,
+                error_code=outcome.error_code,
+                message=outcome.message[:2000] or None,
+                next_step=outcome.next_step[:1000] or None,
+                loaded=outcome.loaded,
+                rejected=outcome.rejected,
+                discarded=outcome.discarded,
+                load_seconds=None if outcome.load_seconds is None else round(outcome.load_seconds, 3),
+                run_id=run_id,
+                name=table,
+            )
+            if not changed:
+                return False
+            row = self._table_in(session, run_id, table)
+            run = _run(session.query(f"SELECT {_RUN} FROM replicate_run WHERE run_id = :r", r=run_id)[0])
+            self._keep_rejects(session, row, outcome.rejects)
+            if outcome.hold_gate:
+                self._hold(session, row, outcome.hold_gate, outcome.message, now)
+            _write_status(session, run, row, outcome, now)
+            self._close_if_done(session, run, row.kind, now)
+        return True
+
+    # -- what was published ----------------------------------------------------------------------------
+
+    def last_successful(self, table: str, source: str | None = None) -> RunTable | None:
+        """The load that readers see now (of one source, where given): the latest to end well."""
+        where = " AND source = :source" if source else ""
+        values = {"source": source} if source else {}
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT {_TABLE} FROM replicate_run_table WHERE table_name = :name AND state = 'successful'{where}"
+                " ORDER BY finished_at DESC, run_id DESC",
+                name=table,
+                **values,
+            )
+        return _table(found[0]) if found else None
+
+    def waiting_files(self, table: str) -> list[RunTable]:
+        """Complete files that are not loaded, newest first."""
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT {_TABLE} FROM replicate_run_table WHERE table_name = :name"
+                " AND state IN ('extracted', 'loading') ORDER BY extracted_at DESC, run_id DESC",
+                name=table,
+            )
+        return [_table(row) for row in found]
+
+    def latest(self, table: str) -> RunTable | None:
+        """The table in the newest run that had it."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT r.run_id FROM replicate_run r JOIN replicate_run_table t ON t.run_id = r.run_id"
+                " WHERE t.table_name = :name ORDER BY r.opened_at DESC, r.run_id DESC",
+                name=table,
+            )
+        return self.table(found[0][0], table) if found else None
+
+    def status(self) -> list[Status]:
+        with self._database.transaction() as session:
+            found = session.query(f"SELECT {_STATUS} FROM replicate_current_status ORDER BY tablename")
+        return [_status(row) for row in found]
+
+    def rejects(self, run_id: str, table: str) -> list[Reject]:
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT record_number, column_name, reason FROM replicate_reject WHERE run_id = :run_id"
+                " AND table_name = :name ORDER BY record_number",
+                run_id=run_id,
+                name=table,
+            )
+        return [Reject(int(number), column, reason) for number, column, reason in found]
+
+    # -- held artefacts --------------------------------------------------------------------------------
+
+    def artifacts(self, state: str | None = None) -> list[Artifact]:
+        where, values = (" WHERE state = :state", {"state": state}) if state else ("", {})
+        with self._database.transaction() as session:
+            found = session.query(f"SELECT {_ARTIFACT} FROM replicate_artifact{where} ORDER BY held_at", **values)
+        return [_artifact(row) for row in found]
+
+    def artifact(self, artifact_id: str) -> Artifact | None:
+        return next((a for a in self.artifacts() if a.artifact_id == artifact_id), None)
+
+    def discard(self, artifact_id: str, who: str) -> None:
+        """Raises ConfigError when the artefact was decided on before."""
+        with self._database.transaction() as session:
+            _decide(session, artifact_id, "discarded", who, False)
+
+    # -- outbox ----------------------------------------------------------------------------------------
+
+    def unpublished(self) -> list[Envelope]:
+        """Messages recorded and not yet marked as published, oldest first."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT message_id, message_type, body, run_id, created_at FROM replicate_outbox"
+                " WHERE published_at IS NULL ORDER BY created_at, message_id"
+            )
+        return [
+            Envelope(kind, body.encode(), message_id, run_id, created.replace(tzinfo=UTC), self._app_id)
+            for message_id, kind, body, run_id, created in found
+        ]
+
+    def mark_published(self, message_ids: Iterable[str]) -> None:
+        with self._database.transaction() as session:
+            for message_id in message_ids:
+                session.execute(
+                    "UPDATE replicate_outbox SET published_at = :now WHERE message_id = :id",
+                    now=session.now(),
+                    id=message_id,
+                )
+
+    # -- inside a transaction --------------------------------------------------------------------------
+
+    def _take_slot(self, session: Session, schedule: str, run_id: str, deadline: timedelta) -> None:
+        try:
+            take(session, f"slot:{schedule}", run_id, deadline.total_seconds())
+        except LeaseBusy:
+            holder = session.query("SELECT owner FROM replicate_lease WHERE lease_key = :key", key=f"slot:{schedule}")
+            raise AlreadyRunning(
+                f"Schedule {schedule} is running already: {holder[0][0]}.",
+                next_step=f"See how far it is: replicate runs {holder[0][0]}",
+            ) from None
+
+    def _insert_table(
+        self, session: Session, run_id: str, schedule: str, table: NewTable, requested_by: str | None
+    ) -> None:
+        manifest = table.manifest
+        session.execute(
+            "INSERT INTO replicate_run_table (run_id, table_name, kind, view_name, source, state, manifest, row_count,"
+            " query_sha256, file_sha256, extracted_at, replay, artifact_id) VALUES (:run_id, :name, 'tables',"
+            " :view_name, :source, :state, :manifest, :row_count, :query_sha256, :file_sha256, :extracted_at, :replay,"
+            " :artifact_id)",
+            run_id=run_id,
+            name=table.name,
+            view_name=table.view,
+            source=table.source,
+            state="extracted" if manifest else "requested",
+            manifest=table.manifest_path,
+            row_count=manifest.rows if manifest else None,
+            query_sha256=manifest.query_sha256 if manifest else None,
+            file_sha256=manifest.sha256 if manifest else None,
+            extracted_at=_naive(manifest.extracted_at) if manifest else None,
+            replay=int(table.replay),
+            artifact_id=table.artifact_id,
+        )
+        if manifest and table.manifest_path:
+            self._record(session, ready(run_id, schedule, manifest, table.manifest_path, table.artifact_id))
+        else:
+            self._record(
+                session,
+                TableRequested(
+                    run_id=run_id,
+                    table=table.name,
+                    schedule=schedule,
+                    source=table.source,
+                    requested_by=requested_by,
+                ),
+            )
+
+    def _record(self, session: Session, message: Message) -> None:
+        envelope = wrap(message, app_id=self._app_id)
+        session.execute(
+            "INSERT INTO replicate_outbox (message_id, run_id, message_type, body, created_at)"
+            " VALUES (:message_id, :run_id, :message_type, :body, :created_at)",
+            message_id=envelope.message_id,
+            run_id=message.run_id,
+            message_type=envelope.type,
+            body=envelope.body.decode(),
+            created_at=session.now(),
+        )
+
+    def _table_in(self, session: Session, run_id: str, table: str) -> RunTable:
+        found = session.query(
+            f"SELECT {_TABLE} FROM replicate_run_table WHERE run_id = :run_id AND table_name = :name",
+            run_id=run_id,
+            name=table,
+        )
+        return _table(found[0])
+
+    def _keep_rejects(self, session: Session, row: RunTable, rejects: Sequence[Reject]) -> None:
+        for reject in rejects[:REJECTS_KEPT]:
+            session.execute(
+                "INSERT INTO replicate_reject (run_id, table_name, record_number, column_name, reason)"
+                " VALUES (:run_id, :name, :number, :column_name, :reason)",
+                run_id=row.run_id,
+                name=row.table,
+                number=reject.record_number,
+                column_name=reject.column,
+                reason=reject.reason[:500],
+            )
+
+    def _hold(self, session: Session, row: RunTable, gate: str, reason: str, now: datetime) -> None:
+        artifact_id = f"h-{secrets.token_hex(3)}"
+        session.execute(
+            "INSERT INTO replicate_artifact (artifact_id, gate, run_id, table_name, sha256, reason, state, held_at,"
+            " even_if_older) VALUES (:id, :gate, :run_id, :name, :sha256, :reason, 'held', :now, 0)",
+            id=artifact_id,
+            gate=gate,
+            run_id=row.run_id,
+            name=row.table,
+            sha256=row.file_sha256,
+            reason=reason[:2000],
+            now=now,
+        )
+        session.execute(
+            "UPDATE replicate_run_table SET artifact_id = :id, next_step = :next_step"
+            " WHERE run_id = :run_id AND table_name = :name",
+            id=artifact_id,
+            next_step=f"replicate approve {artifact_id}   or   replicate discard {artifact_id}",
+            run_id=row.run_id,
+            name=row.table,
+        )
+
+    def _close_if_done(self, session: Session, run: Run, kind: Kind, now: datetime) -> None:
+        unfinished = session.query(
+            "SELECT COUNT(*) FROM replicate_run_table WHERE run_id = :run_id AND kind = :kind"
+            f" AND state IN {_UNFINISHED}",
+            run_id=run.run_id,
+            kind=kind,
+        )
+        if unfinished[0][0]:
+            return
+        found = session.query(
+            f"SELECT {_TABLE} FROM replicate_run_table WHERE run_id = :run_id AND kind = :kind ORDER BY table_name",
+            run_id=run.run_id,
+            kind=kind,
+        )
+        rows = [_table(row) for row in found]
+        status = run_status(rows)
+        outcomes = tuple(
+            TableOutcome(table=row.table, status=cast(FinalState, row.state), rows=row.loaded) for row in rows
+        )
+        self._record(
+            session,
+            RunLoaded(
+                run_id=run.run_id,
+                kind=kind,
+                schedule=run.schedule,
+                status=status,
+                then=cast(Any, run.then),
+                tables=outcomes,
+            ),
+        )
+        session.execute(
+            "UPDATE replicate_run SET status = :status, closed_at = :now WHERE run_id = :run_id",
+            status=status,
+            now=now,
+            run_id=run.run_id,
+        )
+        give_back(session, f"slot:{run.schedule}", run.run_id)
+
+
+def run_status(tables: Sequence[RunTable]) -> Literal["successful", "partial", "failed"]:
+    """Held counts as not successful; skipped and superseded tables count neither way."""
+    good = any(row.state == "successful" for row in tables)
+    bad = any(row.state in ("failed", "held") for row in tables)
+    if not bad:
+        return "successful"
+    return "partial" if good else "failed"
+
+
+def ready(run_id: str, schedule: str, manifest: Manifest, path: str, approval: str | None = None) -> TableReady:
+    return TableReady(
+        run_id=run_id,
+        table=manifest.table,
+        schedule=schedule,
+        source=manifest.source,
+        manifest=path,
+        rows=manifest.rows,
+        bytes=manifest.bytes,
+        sha256=manifest.sha256,
+        columns=tuple(column.name for column in manifest.columns),
+        scn=manifest.scn,
+        extracted_at=manifest.extracted_at,
+        approval=approval,
+    )
+
+
+def _decide(session: Session, artifact_id: str, decision: str, who: str, even_if_older: bool) -> None:
+    changed = session.execute(
+        "UPDATE replicate_artifact SET state = :state, decided_by = :who, decided_at = :now,"
+        " even_if_older = :older WHERE artifact_id = :id AND state = 'held'",
+        state=decision,
+        who=who[:128],
+        now=session.now(),
+        older=int(even_if_older),
+        id=artifact_id,
+    )
+    if not changed:
+        raise ConfigError(f"{artifact_id} was decided on already.", next_step="See: replicate held --all")
+
+
+def _write_status(session: Session, run: Run, row: RunTable, outcome: Outcome, now: datetime) -> None:
+    """History always; the current row too, except for a file that was older than what readers see."""
+    word = "skipped" if row.state == "superseded" else row.state
+    values: Mapping[str, Any] = {
+        "tablename": row.table,
+        "jobname": row.view,
+        "status": word,
+        "schedule": run.schedule,
+        "db": row.source,
+        "message": outcome.message[:2000] or None,
+        "load_date": now.replace(microsecond=0),
+        "run_id": run.run_id,
+        "stage": outcome.stage,
+        "row_count": row.loaded,
+        "rejected_count": row.rejected,
+        "seconds": round((row.extract_seconds or 0) + (row.load_seconds or 0), 3),
+        "error_code": outcome.error_code,
+    }
+    as_of = None if row.extracted_at is None else _naive(row.extracted_at).replace(microsecond=0)
+    filename = None if row.manifest is None else row.manifest.replace(".manifest.json", ".dat")
+    _insert(session, "replicate_status", {**values, "filename": filename, "as_of": as_of})
+    if row.state == "superseded":
+        return
+    # What readers see does not change unless this table was loaded: neither does as_of, nor the row count.
+    if row.state == "successful":
+        values = {**values, "as_of": as_of}
+    else:
+        values = {name: value for name, value in values.items() if name != "row_count"}
+    assignments = ", ".join(f"{name} = :{name}" for name in values if name != "tablename")
+    updated = session.execute(
+        f"UPDATE replicate_current_status SET {assignments} WHERE tablename = :tablename", **values
+    )
+    if not updated:
+        _insert(session, "replicate_current_status", values)
+
+
+def _insert(session: Session, table: str, values: Mapping[str, Any]) -> None:
+    names = ", ".join(values)
+    places = ", ".join(f":{name}" for name in values)
+    session.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", **values)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
+
+
+def _whole(number: Any) -> int | None:
+    return None if number is None else int(number)
+
+
+def _real(number: Any) -> float | None:
+    return None if number is None else float(number)
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    run_id, schedule, status, then, rerun_of, requested_by, mode, opened_at, deadline_at, closed_at = row
+    return Run(
+        run_id,
+        schedule,
+        status,
+        tuple(then.split(",")) if then else (),
+        rerun_of,
+        requested_by,
+        mode,
+        opened_at.replace(tzinfo=UTC),
+        deadline_at.replace(tzinfo=UTC),
+        _aware(closed_at),
+    )
+
+
+def _table(row: tuple[Any, ...]) -> RunTable:
+    named = dict(zip((name.strip() for name in _TABLE.split(",")), row, strict=True))
+    return RunTable(
+        run_id=named["run_id"],
+        table=named["table_name"],
+        kind=named["kind"],
+        view=named["view_name"],
+        source=named["source"],
+        state=named["state"],
+        manifest=named["manifest"],
+        rows=_whole(named["row_count"]),
+        loaded=_whole(named["loaded_count"]),
+        rejected=_whole(named["rejected_count"]),
+        query_sha256=named["query_sha256"],
+        file_sha256=named["file_sha256"],
+        extracted_at=_aware(named["extracted_at"]),
+        extract_seconds=_real(named["extract_seconds"]),
+        load_seconds=_real(named["load_seconds"]),
+        finished_at=_aware(named["finished_at"]),
+        error_code=named["error_code"],
+        message=named["message"],
+        next_step=named["next_step"],
+        replay=bool(named["replay"]),
+        artifact_id=named["artifact_id"],
+    )
+
+
+def _artifact(row: tuple[Any, ...]) -> Artifact:
+    artifact_id, gate, run_id, table, sha256, reason, state, held_at, who, when, older = row
+    return Artifact(
+        artifact_id,
+        gate,
+        run_id,
+        table,
+        sha256,
+        reason,
+        state,
+        held_at.replace(tzinfo=UTC),
+        who,
+        _aware(when),
+        bool(older),
+    )
+
+
+def _status(row: tuple[Any, ...]) -> Status:
+    (
+        table,
+        view,
+        status,
+        schedule,
+        source,
+        message,
+        load_date,
+        run_id,
+        stage,
+        rows,
+        rejected,
+        seconds,
+        as_of,
+        code,
+    ) = row
+    return Status(
+        table,
+        view,
+        status,
+        schedule,
+        source,
+        message,
+        load_date.replace(tzinfo=UTC),
+        run_id,
+        stage,
+        _whole(rows),
+        _whole(rejected),
+        _real(seconds),
+        _aware(as_of),
+        code,
+    )

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.workplace import Workplace
+
+from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+from canvas_replicate.leases import Leases
+from canvas_replicate.ledger import Ledger, schema
+from canvas_replicate.messages import TableReady
+
+
+@pytest.fixture
+def ready() -> TableReady:
+    return TableReady(
+        run_id="20300101T000000Z-hourly-abc123",
+        table="tmp_x",
+        schedule="hourly",
+        source="odl_usr",
+        manifest="dat/20300101T000000Z-hourly-abc123/tmp_x.manifest.json",
+        rows=1,
+        bytes=10,
+        sha256="0" * 64,
+        columns=("id",),
+        extracted_at=datetime(2030, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[DuckDb]:
+    opened = DuckDb.open(tmp_path / "target.duckdb", create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ledger_database(database: DuckDb) -> DuckDbLedger:
+    made = DuckDbLedger(database)
+    made.apply(made.missing(schema()))
+    return made
+
+
+@pytest.fixture
+def ledger(ledger_database: DuckDbLedger) -> Ledger:
+    return Ledger(ledger_database)
+
+
+@pytest.fixture
+def leases(ledger_database: DuckDbLedger) -> Leases:
+    return Leases(ledger_database, "test worker")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+    made = Workplace(tmp_path)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    yield made
+    made.close()

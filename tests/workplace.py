@@ -1,0 +1,174 @@
+"""A small installation in a folder of its own: configuration, control files, a source and a target database."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from canvas_replicate import cli
+from canvas_replicate.databases.duckdb import DuckDb
+from canvas_replicate.errors import ReplicateError
+from extractor import __main__ as extractor
+from loader import __main__ as loader
+
+APPS: dict[str, typer.Typer] = {"replicate": cli.app, "extractor": extractor.app, "loader": loader.app}
+
+STUDENTS_SQL = "SELECT id, name, gpa, born FROM sis.students"
+STUDENTS_CTL = """
+LOAD DATA
+CHARACTERSET AL32UTF8
+INFILE 'students.dat' "STR '#EOR#\\n'"
+TRUNCATE
+INTO TABLE tmp_students
+FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '"'
+TRAILING NULLCOLS
+(
+  id   CHAR,
+  name CHAR(4000),
+  gpa  DECIMAL EXTERNAL,
+  born DATE "YYYY-MM-DD HH24:MI:SS"
+)
+"""
+STUDENTS_DDL = """
+CREATE TABLE tmp_students (
+  id   VARCHAR2(9 CHAR) NOT NULL PRIMARY KEY,
+  name VARCHAR2(4000 CHAR),
+  gpa  NUMBER(4,2),
+  born DATE
+);
+CREATE MATERIALIZED VIEW campus_students AS SELECT id, name, gpa, born FROM tmp_students;
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    error: ReplicateError | None
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Workplace:
+    """``run`` calls a command inside this process; ``start`` as a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("conf", "ctls", "ddl"):
+            (folder / name).mkdir()
+        self.data = folder / "data"
+        self.source_file = folder / "campus.duckdb"
+        self.target_file = folder / "reporting.duckdb"
+        self.environment = {
+            "REPLICATE_CONF_DIR": str(folder / "conf"),
+            "REPLICATE_CTL_DIR": str(folder / "ctls"),
+            "REPLICATE_DDL_DIR": str(folder / "ddl"),
+            "REPLICATE_DATA_DIR": str(self.data),
+            "REPLICATE_DATABASES__CAMPUS__URL": f"duckdb:///{self.source_file}",
+            "REPLICATE_DATABASES__REPORTING__URL": f"duckdb:///{self.target_file}",
+            "REPLICATE_TARGET": "reporting",
+        }
+        self._tables: dict[str, Any] = {}
+        self._schedules: dict[str, list[str]] = {}
+
+    def add_table(
+        self, name: str, *, sql: str, ctl: str, ddl: str | None, schedule: str = "hourly", **options: Any
+    ) -> None:
+        (self.folder / "ctls" / f"{name}.ctl").write_text(ctl, "utf-8")
+        if ddl is not None:
+            (self.folder / "ddl" / f"{name}.sql").write_text(ddl, "utf-8")
+        view = options.pop("mvtable", name.replace("tmp_", "campus_"))
+        self._tables[name] = {
+            "cstable": name,
+            "mvtable": view,
+            "dctable": "sis.source",
+            "varbl1": "",
+            "sql": sql,
+            "toggle": "on",
+            **options,
+        }
+        self._schedules.setdefault(schedule, []).append(name)
+        self.write_conf()
+
+    def add_students(self, **options: Any) -> None:
+        self.source_sql(
+            "CREATE SCHEMA IF NOT EXISTS sis",
+            "CREATE TABLE sis.students (id VARCHAR, name VARCHAR, gpa DECIMAL(4,2), born TIMESTAMP_S)",
+        )
+        self.add_table(
+            "tmp_students",
+            **{"sql": STUDENTS_SQL, "ctl": STUDENTS_CTL, "ddl": STUDENTS_DDL, **options},
+        )
+
+    def configure(self, name: str, **options: Any) -> None:
+        self._tables[name] |= options
+        self.write_conf()
+
+    def write_conf(self) -> None:
+        conf = self.folder / "conf"
+        (conf / "tablesconf.yaml").write_text(yaml.safe_dump({"terms": {"now": "'2201'"}, **self._tables}), "utf-8")
+        (conf / "tablelist.yaml").write_text(yaml.safe_dump(self._schedules), "utf-8")
+
+    def students(self, count: int, *, first: int = 0) -> None:
+        """Replace the source's students by ``count`` of them."""
+        self.source_sql(
+            "DELETE FROM sis.students",
+            "INSERT INTO sis.students SELECT lpad(i::varchar, 9, '0'), 'name ' || i, i % 400 / 100.0,"
+            f" TIMESTAMP_S '2000-01-01 10:00:00' + INTERVAL (i) HOUR FROM range({first}, {first + count}) r(i)",
+        )
+
+    def source_sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        return self._sql(self.source_file, *statements)
+
+    def target_sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        return self._sql(self.target_file, *statements)
+
+    def run(self, *words: str) -> Done:
+        program, *arguments = words
+        result = CliRunner().invoke(APPS[program], arguments)
+        error = result.exception
+        if isinstance(error, ReplicateError):
+            return Done(int(error.exit_code), result.output, error)
+        if error is not None and not isinstance(error, SystemExit):
+            raise error
+        return Done(result.exit_code, result.output, None)
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """A command as a process of its own; the files must be closed here first."""
+        self.close()
+        program, *arguments = words
+        module = {"replicate": "canvas_replicate.cli", "extractor": "extractor", "loader": "loader"}[program]
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **self.environment, **environment},
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        for opened in list(DuckDb._opened.values()):
+            opened.close()
+
+    def _sql(self, file: Path, *statements: str) -> list[tuple[Any, ...]]:
+        cursor = DuckDb.open(file, create=True).cursor()
+        try:
+            for statement in statements:
+                rows = cursor.execute(statement).fetchall()
+        finally:
+            cursor.close()
+        return rows
