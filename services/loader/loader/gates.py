@@ -1,0 +1,109 @@
+"""Gates 1 and 2 (DESIGN section 9): what must hold of a file before it is loaded, of a table before it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from canvas_replicate.columns import Column, Kind
+from canvas_replicate.control_file import Field
+from canvas_replicate.databases.ports import Loaded
+from canvas_replicate.errors import DataError
+from canvas_replicate.figures import Figures, differences
+from canvas_replicate.ledger import RunTable
+from canvas_replicate.manifest import Manifest
+from loader.tally import Tally
+
+DEFAULT_MAX_SHRINK = 0.5
+DEFAULT_MAX_REJECTED = 0
+
+# The kinds of base columns in which a file column's figures can be found again.
+_COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
+    "number": ("number", "text"),
+    "float": ("float",),
+    "text": ("text",),
+    "raw": ("raw",),
+    "date": ("date", "timestamp", "text"),
+    "timestamp": ("date", "timestamp", "text"),
+    "timestamp_tz": ("timestamp_tz",),
+}
+
+
+def file_gate(manifest: Manifest, last: RunTable | None, max_shrink: float) -> str | None:
+    """Why this file must be held, or None. ``last`` is the last successful load of the same table and source."""
+    if last is None or last.rows is None or not last.rows:
+        return None
+    lost = last.rows - manifest.rows
+    if manifest.rows and lost <= last.rows * max_shrink:
+        return None
+    said = f"{manifest.rows:,} rows, {last.rows:,} in the last load ({lost / last.rows:.0%} fewer"
+    said += f", {max_shrink:.0%} allowed)." if manifest.rows else ")."
+    if last.query_sha256 != manifest.query_sha256:
+        said += " The query or its term has changed since; approving makes this the new baseline."
+    return said
+
+
+def measured(manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Column]) -> dict[str, Column | None]:
+    """Which base columns gate 2 compares, and how each is measured (None: its values are only counted).
+
+    Columns are matched by name: a control file whose columns are in another order than the file's is found
+    out here. A column with another name than in the file is taken by its place.
+    """
+    by_name = {column.name: column for column in manifest.columns}
+    wanted: dict[str, Column | None] = {}
+    for place, field in enumerate(fields):
+        if field.filler or field.is_transformed:
+            continue
+        column = by_name.get(field.name, manifest.columns[place]).column()
+        wanted[field.name] = column if base[field.name].kind in _COMPARABLE[column.kind] else None
+    return wanted
+
+
+def table_gate(
+    manifest: Manifest,
+    fields: Sequence[Field],
+    measure: Mapping[str, Column | None],
+    tally: Tally,
+    loaded: Loaded,
+    max_rejected: int,
+) -> None:
+    """Raises DataError unless the table holds what the file holds."""
+    if tally.rejected > max_rejected:
+        raise DataError(
+            f"{tally.rejected:,} of {tally.read:,} records were rejected ({max_rejected} allowed);"
+            f" first: {tally.first_reject}.",
+            code="gate2.rejected",
+            next_step=f"Look at {tally.bad_file}, mend data or control file, then: replicate rerun {manifest.table}",
+        )
+    if tally.read != manifest.rows:
+        raise _differs(f"{tally.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
+    if tally.read != loaded.rows + tally.rejected + tally.discarded:
+        raise _differs(
+            f"{tally.read:,} records were read, but {loaded.rows:,} are in the table, {tally.rejected:,} rejected and"
+            f" {tally.discarded:,} discarded",
+            manifest,
+        )
+    if tally.rejected or tally.discarded:
+        return  # the table rightly holds less than the file: only the counts can be compared
+    expected = _expected(manifest, fields, measure)
+    different = differences(expected, loaded.figures)
+    if different:
+        more = f" (and {len(different) - 3} more)" if len(different) > 3 else ""
+        raise _differs("; ".join(different[:3]) + more, manifest)
+
+
+def _expected(manifest: Manifest, fields: Sequence[Field], measure: Mapping[str, Column | None]) -> dict[str, Figures]:
+    by_name = {column.name: column.figures for column in manifest.columns}
+    expected = {}
+    for place, field in enumerate(fields):
+        if field.name in measure:
+            figures = by_name.get(field.name, manifest.columns[place].figures)
+            expected[field.name] = figures if measure[field.name] else Figures(non_null=figures.non_null)
+    return expected
+
+
+def _differs(what: str, manifest: Manifest) -> DataError:
+    return DataError(
+        f"The table is not the file: {what}.",
+        code="gate2.differs",
+        next_step=f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}",
+    )

@@ -1,0 +1,254 @@
+"""What the loader does with ``table.ready``: file to table, proved, then table to view.
+
+Safe to run twice: a load replaces the table's whole content from a file that does not change, so doing it
+again gives the same; a table that is final is left alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from canvas_replicate import metrics
+from canvas_replicate.catalogue import Table
+from canvas_replicate.control_file import ControlFile, read_control_file
+from canvas_replicate.databases.ports import BulkLoader, Loaded, ViewRefresher
+from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
+from canvas_replicate.leases import Lease
+from canvas_replicate.ledger import Outcome, Run, RunTable
+from canvas_replicate.manifest import Manifest, read_manifest
+from canvas_replicate.messages import TableReady
+from canvas_replicate.stage import Context
+from canvas_replicate.storage import written_aside
+from loader import gates
+from loader.frames import pair, read_frames
+from loader.tally import Tally
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One load: what is loaded, through what, and how to ask whether it may go on."""
+
+    run: Run
+    row: RunTable
+    table: Table
+    manifest: Manifest
+    lease: Lease
+    check: Callable[[], None]
+
+
+def load_table(message: TableReady, *, context: Context, loader: BulkLoader, views: ViewRefresher) -> None:
+    """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control
+    file that cannot work, LeaseLost or Interrupted when the load must not go on."""
+    run = context.ledger.run(message.run_id)
+    row = context.ledger.table(run.run_id, message.table)
+    if row is None:
+        raise PermanentError(f"Run {run.run_id} has no table {message.table}.", code="run.no_table")
+    if row.is_final or not run.is_open:
+        return
+    table = context.catalogue.table(message.table)
+    with context.leases.held(f"table:{table.base_table}") as lease:
+        if not context.ledger.begin(run.run_id, table.name, "loading", lease):
+            return
+        manifest = _manifest(context, row)
+        job = _Job(run, row, table, manifest, lease, lambda: _may_go_on(context, run, lease))
+        stopped = _older(context, job) or _held(context, job)
+        outcome = stopped or _load(context, job, loader, views)
+        context.ledger.finish(run.run_id, table.name, outcome, lease)
+    if outcome.state == "successful":
+        metrics.table_last_success.labels(table.name).set_to_current_time()
+    if outcome.hold_gate:
+        metrics.guard_holds.labels(outcome.hold_gate).inc()
+
+
+def _manifest(context: Context, row: RunTable) -> Manifest:
+    """The manifest that the ledger recorded, unaltered."""
+    manifest = read_manifest(context.storage.absolute(row.manifest or ""))
+    if manifest.table != row.table or manifest.sha256 != row.file_sha256:
+        raise DataError(
+            f"{row.manifest} is not the manifest that was published.",
+            code="manifest.altered",
+            next_step=f"Extract the table again: replicate rerun {row.table}",
+        )
+    return manifest
+
+
+def _may_go_on(context: Context, run: Run, lease: Lease) -> None:
+    if context.stop.is_set():
+        raise Interrupted("Stopped while loading.", next_step="Run it again to go on.")
+    context.leases.check(lease)
+    if not context.ledger.run(run.run_id).is_open:
+        raise Interrupted(f"Run {run.run_id} was closed meanwhile.")
+
+
+def _older(context: Context, job: _Job) -> Outcome | None:
+    """A file older than what readers see is not loaded, unless somebody asked for just that."""
+    published = context.ledger.last_successful(job.table.name)
+    if published is None or published.extracted_at is None or job.row.replay:
+        return None
+    if published.extracted_at <= job.manifest.extracted_at:
+        return None
+    artifact = context.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
+    if artifact and artifact.state == "approved" and artifact.even_if_older:
+        return None
+    return Outcome(
+        "superseded",
+        "loader",
+        message=f"Run {published.run_id} published newer rows ({published.extracted_at:%Y-%m-%d %H:%M:%S} UTC).",
+        next_step=f"replicate replay {job.run.run_id} {job.table.name}",
+    )
+
+
+def _held(context: Context, job: _Job) -> Outcome | None:
+    """Gate 1. What a person approved is that one file, known by its hash; nothing in a message can open the gate."""
+    artifact = context.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
+    if artifact and artifact.state == "approved" and artifact.sha256 == job.manifest.sha256:
+        return None
+    last = context.ledger.last_successful(job.table.name, job.manifest.source)
+    allowed = gates.DEFAULT_MAX_SHRINK if job.table.max_shrink is None else job.table.max_shrink
+    reason = gates.file_gate(job.manifest, last, allowed)
+    if reason is None:
+        return None
+    return Outcome("held", "loader", message=reason, error_code="gate1.shrink", hold_gate="file")
+
+
+def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher) -> Outcome:
+    table, run_id = job.table, job.run.run_id
+    started = time.monotonic()
+    control = _control_file(context, table)
+    tally = Tally(
+        context.storage.path("bad", run_id, table.name),
+        context.storage.path("discard", run_id, table.name),
+        control.record_end,
+        job.lease.token,
+    )
+    try:
+        _replace(context, job, control, tally, loader)
+        refresh_started = time.monotonic()
+        rows = views.refresh(table.view, check=job.check)
+        metrics.view_refresh_seconds.labels(table.view).observe(time.monotonic() - refresh_started)
+    except PermanentError as error:
+        _publish_findings(context, job, tally)
+        failed = Outcome(
+            "failed",
+            "loader",
+            message=error.message,
+            error_code=error.code,
+            next_step=error.next_step or f"replicate rerun {table.name}",
+            rejected=tally.rejected,
+            discarded=tally.discarded,
+            load_seconds=time.monotonic() - started,
+            rejects=tally.rejects,
+        )
+        context.ledger.finish(run_id, table.name, failed, job.lease)
+        raise
+    _publish_findings(context, job, tally)
+    metrics.rows_loaded.labels(table.name).inc(tally.loaded)
+    rejected = f", {tally.rejected:,} rejected (figures not compared)" if tally.rejected else ""
+    return Outcome(
+        "successful",
+        "loader",
+        message=f"{tally.loaded:,} rows proved{rejected}; view {table.view} shows {rows:,}.",
+        loaded=tally.loaded,
+        rejected=tally.rejected,
+        discarded=tally.discarded,
+        load_seconds=time.monotonic() - started,
+        rejects=tally.rejects,
+    )
+
+
+def _publish_findings(context: Context, job: _Job, tally: Tally) -> None:
+    """Bad file, discard file and log of this run; only a worker that still holds its lease gets here."""
+    tally.publish()
+    with written_aside(context.storage.path("log", job.run.run_id, job.table.name), job.lease.token) as part:
+        part.write_text(tally.log(), encoding="utf-8")
+    metrics.rows_rejected.labels(job.table.name).inc(tally.rejected)
+
+
+def _replace(context: Context, job: _Job, control: ControlFile, tally: Tally, loader: BulkLoader) -> None:
+    """The file into the base table; gate 2 is asked before the load is final where the engine can undo it."""
+    base = {column.name: column for column in loader.describe(job.table.base_table)}
+    fields = control.data_fields
+    targets = pair(control, base)
+    _agree(job.manifest, control)
+    path = context.storage.verify(job.manifest)
+    bare = [column.kind in ("number", "float") for column in job.manifest.columns]
+    measure = gates.measured(job.manifest, fields, base)
+    max_rejected = gates.DEFAULT_MAX_REJECTED if job.table.max_rejected is None else job.table.max_rejected
+
+    def prove(loaded: Loaded) -> None:
+        context.progress.report(job.table.name, "proving", tally.read)
+        gates.table_gate(job.manifest, fields, measure, tally, loaded, max_rejected)
+
+    with path.open("rb") as file:
+        loader.replace(
+            job.table.base_table,
+            _reported(read_frames(file, control, targets, bare, tally), context, job.table.name, tally),
+            expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
+            measure=measure,
+            prove=prove,
+            check=job.check,
+        )
+    context.progress.report(job.table.name, "refreshing", tally.read)
+
+
+def _reported(frames: Iterator[pa.Table], context: Context, table: str, tally: Tally) -> Iterator[pa.Table]:
+    for frame in frames:
+        if context.stop.is_set():
+            raise Interrupted(f"Stopped while loading {table}.", next_step="Run it again to go on.")
+        context.progress.report(table, "loading", tally.read)
+        yield frame
+
+
+def _control_file(context: Context, table: Table) -> ControlFile:
+    """The table's control file, if it says what this loader can do and prove."""
+    control = read_control_file(context.settings.ctl_dir / f"{table.name}.ctl")
+    place = Place(control.file)
+    if control.table != table.base_table.rpartition(".")[2]:
+        raise ConfigError(
+            f"INTO TABLE {control.table}, but cstable of {table.name} is {table.base_table}.",
+            place=place,
+            code="ctl.table",
+        )
+    if control.mode in ("APPEND", "INSERT"):
+        raise ConfigError(
+            f"{control.mode} adds to what is there, so that a repeated load loads twice and no copy can be proved.",
+            place=place,
+            code="ctl.mode",
+            next_step="Say TRUNCATE or REPLACE.",
+        )
+    for option in ("skip", "load"):
+        if control.options.get(option):
+            raise ConfigError(
+                f"OPTIONS ({option.upper()}={control.options[option]}) leaves records out: no copy can be proved.",
+                place=place,
+                code="ctl.options",
+                next_step="Remove it.",
+            )
+    return control
+
+
+def _agree(manifest: Manifest, control: ControlFile) -> None:
+    """The file's columns are the control file's fields, in order. Raises ConfigError before anything is emptied."""
+    in_file = [column.name for column in manifest.columns]
+    in_control = [field.name for field in control.data_fields]
+    place = Place(control.file)
+    if len(in_file) != len(in_control):
+        raise ConfigError(
+            f"The file has {len(in_file)} columns ({', '.join(in_file)}), the control file {len(in_control)}"
+            f" ({', '.join(in_control)}).",
+            place=place,
+            code="ctl.columns",
+            next_step="Make them the same, in the same order.",
+        )
+    for column, field in zip(in_file, control.data_fields, strict=True):
+        if column != field.name and field.name in in_file:
+            raise ConfigError(
+                f"{field.name} stands where the file has {column}.",
+                place=Place(control.file, field.line),
+                code="ctl.order",
+                next_step="Give the control file the order of the query's columns.",
+            )
