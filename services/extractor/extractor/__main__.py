@@ -1,0 +1,66 @@
+"""``extractor run``: the tables of a schedule into ``.dat`` files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from canvas_replicate import command_line, one_process
+from canvas_replicate.databases import open_source
+from canvas_replicate.messages import TableRequested
+from canvas_replicate.runs import open_or_resume
+from canvas_replicate.settings import load_settings
+from canvas_replicate.show import show_run, watching
+from canvas_replicate.stage import Context, Stage
+from extractor.handler import extract_table
+
+app = command_line.new_app("Queries source tables into proved .dat files.")
+
+
+def build(context: Context) -> Stage:
+    """The stage, wired to the source databases; named by the entry point ``canvas_replicate.stages``."""
+
+    def on_requested(command: TableRequested) -> None:
+        extract_table(command, context=context, open_source=lambda alias: open_source(context.settings, alias))
+
+    return Stage("extractor", {TableRequested: on_requested})
+
+
+@app.callback()
+def root() -> None:
+    """Queries source tables into proved .dat files."""
+
+
+@app.command()
+def run(
+    schedule: Annotated[str, typer.Argument(help="A schedule of tablelist.yaml.")],
+    db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
+    tablename: Annotated[str | None, typer.Option(help="Only this table of the schedule.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Extract the tables of SCHEDULE; the files then wait for `loader run SCHEDULE`."""
+    context = one_process.open_context(load_settings())
+    opened = open_or_resume(context, schedule, source=db, only=tablename, then=False, mode="extract")
+    names = [row.table for row in context.ledger.tables(opened.run_id)]
+    try:
+        with watching(context, names, quiet=as_json) as watch:
+            tables = one_process.carry(
+                context,
+                [opened],
+                ("extractor",),
+                until=lambda row: row.is_final or row.state == "extracted",
+                watch=watch,
+            )
+    finally:
+        context.ledger.release_slot(opened)
+    show_run(tables, as_json=as_json)
+    command_line.leave(one_process.exit_code(tables))
+
+
+def main() -> None:
+    command_line.run(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What the extractor does with ``table.requested``: a query becomes a proved file, announced by ``table.ready``.
+
+Safe to run twice: a file whose manifest verifies is announced again and not extracted again, and a table
+that is past this stage is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from canvas_replicate import metrics
+from canvas_replicate.catalogue import Table
+from canvas_replicate.dat_file import DatWriter
+from canvas_replicate.databases.ports import Source
+from canvas_replicate.errors import Interrupted, PermanentError
+from canvas_replicate.leases import Lease
+from canvas_replicate.ledger import Outcome, Run
+from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.messages import TableRequested
+from canvas_replicate.runs import open_table_run
+from canvas_replicate.stage import Context
+from canvas_replicate.storage import write_manifest, written_aside
+from extractor.ahead import ahead
+
+# Rows of one batch: what a slow source keeps in memory twice over, and a fast one hands over at once.
+BATCH_ROWS = 10_000
+
+OpenSource = Callable[[str], Source]
+
+
+@dataclass(frozen=True)
+class _Written:
+    rows: int
+    bytes: int
+    sha256: str
+    columns: tuple[ManifestColumn, ...]
+
+
+def extract_table(command: TableRequested, *, context: Context, open_source: OpenSource) -> None:
+    """Raises DataError for a value that the file format cannot hold, Interrupted when asked to stop, and what
+    the source raises."""
+    if command.run_id is None:
+        open_table_run(context, command)
+        return
+    run = context.ledger.run(command.run_id)
+    row = context.ledger.table(run.run_id, command.table)
+    if row is None:
+        raise PermanentError(f"Run {run.run_id} has no table {command.table}.", code="run.no_table")
+    if row.is_final or not run.is_open:
+        return
+    with context.leases.held(f"extract:{run.run_id}:{command.table}") as lease:
+        if row.manifest:  # past this stage: whoever asks again needs the announcement again
+            manifest = read_manifest(context.storage.absolute(row.manifest))
+            context.ledger.extracted(run, manifest, row.manifest, lease)
+            return
+        table = context.catalogue.table(command.table)
+        if not table.enabled:
+            outcome = Outcome("skipped", "extractor", message="Switched off in tablesconf.yaml (toggle).")
+            context.ledger.finish(run.run_id, table.name, outcome, lease)
+        elif context.ledger.begin(run.run_id, table.name, "extracting", lease):
+            manifest = context.storage.verified(run.run_id, table.name) or _extract(
+                run, table, row.source, lease, context, open_source(row.source)
+            )
+            path = context.storage.path("manifest", run.run_id, table.name)
+            context.ledger.extracted(run, manifest, context.storage.relative(path), lease)
+
+
+def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context, source: Source) -> Manifest:
+    """Write the file, then its manifest."""
+    path = context.storage.path("dat", run.run_id, table.name)
+    started, extracted_at = time.monotonic(), datetime.now(UTC)
+    with written_aside(path, lease.token) as part:
+        written = _write(part, table, context, source)
+        context.leases.check(lease)
+    manifest = Manifest(
+        run_id=run.run_id,
+        table=table.name,
+        source=alias,
+        query=table.query,
+        query_sha256=hashlib.sha256(table.query.encode()).hexdigest(),
+        file=context.storage.relative(path),
+        rows=written.rows,
+        bytes=written.bytes,
+        sha256=written.sha256,
+        extracted_at=extracted_at,
+        seconds=time.monotonic() - started,
+        columns=written.columns,
+    )
+    write_manifest(context.storage.path("manifest", run.run_id, table.name), manifest, lease.token)
+    metrics.rows_extracted.labels(table.name).inc(written.rows)
+    metrics.bytes_written.labels(table.name).inc(written.bytes)
+    return manifest
+
+
+def _write(part: Path, table: Table, context: Context, source: Source) -> _Written:
+    with source.open(table.query, batch_rows=BATCH_ROWS) as query, part.open("wb") as file:
+        writer = DatWriter(file, query.columns)
+        for batch in ahead(query.batches):
+            if context.stop.is_set():
+                raise Interrupted(f"Stopped while extracting {table.name}.", next_step="Run it again to go on.")
+            writer.write(batch)
+            context.progress.report(table.name, "extracting", writer.rows)
+    columns = tuple(
+        ManifestColumn(
+            name=column.name,
+            type=column.type,
+            kind=column.kind,
+            precision=column.precision,
+            scale=column.scale,
+            length=column.length,
+            empty_strings=writer.empty_strings[column.name],
+            figures=writer.figures[column.name],
+        )
+        for column in query.columns
+    )
+    return _Written(writer.rows, writer.bytes, writer.sha256, columns)
