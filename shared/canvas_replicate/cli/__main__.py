@@ -1,0 +1,3 @@
+from canvas_replicate.cli import main
+
+main()

@@ -1,0 +1,95 @@
+"""Commands about what a gate stopped: held, approve, discard."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from canvas_replicate import one_process, runs, show
+from canvas_replicate.cli.options import AsJson
+from canvas_replicate.cli.work import carry_and_show, local_settings
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger import Artifact
+from canvas_replicate.settings import load_settings
+from canvas_replicate.stage import Context
+
+ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(held)
+    app.command()(approve)
+    app.command()(discard)
+
+
+def held(
+    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what a gate stopped and waits for a decision."""
+    context = one_process.open_context(load_settings())
+    found = context.ledger.artifacts(None if everything else "held")
+    if as_json:
+        show.print_json(found)
+        return
+    if not found:
+        show.console().print("Nothing is held.")
+        return
+    lines = [
+        [a.artifact_id, a.table, show.word(a.state), a.gate, a.held_at, a.reason, a.decided_by, a.run_id] for a in found
+    ]
+    show.console().print(show.table(["id", "table", "state", "gate", "since (UTC)", "why", "decided by", "run"], lines))
+    if any(a.state == "held" for a in found):
+        show.console().print(Text("next: replicate approve ID   or   replicate discard ID"))
+
+
+def approve(
+    artifact_id: ArtifactId = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
+    even_if_older: Annotated[
+        bool, typer.Option("--even-if-older", help="Publish it although newer rows are published.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish exactly the held file ID. Who approved it, and when, is kept."""
+    context = one_process.open_context(local_settings())
+    opened = [
+        runs.open_approved(context, artifact, even_if_older=even_if_older)
+        for artifact in _chosen(context, artifact_id, run)
+    ]
+    carry_and_show(context, opened, as_json=as_json)
+
+
+def discard(
+    artifact_id: ArtifactId = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
+) -> None:
+    """Drop the held file ID: it will never be published, and its files go with their retention."""
+    context = one_process.open_context(load_settings())
+    for artifact in _chosen(context, artifact_id, run):
+        context.ledger.discard(artifact.artifact_id, runs.requester())
+        show.console().print(
+            Text(f"Discarded {artifact.artifact_id} ({artifact.table}). Fresh rows: replicate rerun {artifact.table}")
+        )
+
+
+def _chosen(context: Context, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
+    """The held artefacts that are meant. Raises ConfigError when there is none to decide on."""
+    if (artifact_id is None) == (run_id is None):
+        raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
+    if run_id is not None:
+        found = [a for a in context.ledger.artifacts("held") if a.run_id == run_id]
+        if not found:
+            raise ConfigError(f"Nothing is held in run {run_id}.", next_step="List what is held: replicate held")
+        return found
+    artifact = context.ledger.artifact(artifact_id or "")
+    if artifact is None:
+        raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step="List it: replicate held")
+    if artifact.state != "held":
+        raise ConfigError(
+            f"{artifact.artifact_id} was {artifact.state} by {artifact.decided_by},"
+            f" {show.text(artifact.decided_at)} UTC."
+        )
+    return [artifact]

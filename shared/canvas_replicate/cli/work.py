@@ -1,0 +1,90 @@
+"""Commands that move data: run, rerun, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from canvas_replicate import command_line, one_process, runs
+from canvas_replicate.cli.options import AsJson, Schedule, TableName
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger import Run
+from canvas_replicate.settings import Settings, load_settings
+from canvas_replicate.show import show_run, watching
+from canvas_replicate.stage import Context
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(rerun)
+    app.command()(replay)
+
+
+def run(
+    schedule: Schedule,
+    db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
+    only_tables: Annotated[
+        bool, typer.Option("--only-tables", help="Leave out what the schedule's `then` says.")
+    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Give up an unfinished run instead of going on with it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run SCHEDULE from its source tables to proved views, in this one process."""
+    context = one_process.open_context(local_settings())
+    steps = context.catalogue.schedule(schedule).then
+    if steps and not only_tables:
+        raise ConfigError(
+            f"Schedule {schedule} goes on with {', '.join(steps)}, and this version has no stage for that.",
+            next_step=f"Run its tables alone: replicate run {schedule} --only-tables",
+        )
+    opened = runs.open_or_resume(context, schedule, source=db, then=not only_tables, new=new)
+    left_over = [old for old in context.ledger.unfinished_runs() if old.run_id != opened.run_id]
+    for old in left_over:
+        context.ledger.request_again(old.run_id)
+    carry_and_show(context, [opened, *left_over], as_json=as_json)
+
+
+def rerun(
+    table: Annotated[str | None, typer.Argument(help="A table of tablesconf.yaml.")] = None,
+    db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
+    failed: Annotated[str | None, typer.Option("--failed", metavar="RUN", help="All that failed in this run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Extract and load one TABLE again, or only what failed in a run. Always a new run."""
+    if (table is None) == (failed is None):
+        raise ConfigError("Say either a table or --failed RUN.")
+    context = one_process.open_context(local_settings())
+    opened = runs.rerun_failed(context, failed) if failed else runs.rerun_tables(context, [table or ""], source=db)
+    carry_and_show(context, [opened], as_json=as_json)
+
+
+def replay(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run whose file is loaded again.")],
+    table: TableName,
+    as_json: AsJson = False,
+) -> None:
+    """Load the kept file of an earlier RUN again, even if newer rows are published."""
+    context = one_process.open_context(local_settings())
+    carry_and_show(context, [runs.replay(context, run_id, table)], as_json=as_json)
+
+
+def local_settings() -> Settings:
+    """Settings for work inside this process. Raises ConfigError when a broker is configured."""
+    settings = load_settings()
+    if not settings.bus_url.startswith("memory:"):
+        raise ConfigError(
+            "This command works in one process, but REPLICATE_BUS_URL names a broker.",
+            next_step="Use replicate trigger, or set REPLICATE_BUS_URL=memory://.",
+        )
+    return settings
+
+
+def carry_and_show(context: Context, opened: Sequence[Run], *, as_json: bool) -> None:
+    """Work until the runs are done, say what became of them, and exit accordingly."""
+    names = [row.table for run in opened for row in context.ledger.tables(run.run_id)]
+    with watching(context, names, quiet=as_json) as watch:
+        tables = one_process.carry(context, opened, watch=watch)
+    show_run(tables, as_json=as_json)
+    command_line.leave(one_process.exit_code(tables))

@@ -1,0 +1,29 @@
+"""Metrics (DESIGN section 12). Base units; a run id is never a label."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from canvas_replicate import __version__
+
+_SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 10800)
+
+messages = Counter("replicate_messages", "Messages by how they ended.", ["stage", "type", "outcome"])
+handler_seconds = Histogram("replicate_handler_seconds", "Time in a handler.", ["stage", "outcome"], buckets=_SECONDS)
+in_progress = Gauge("replicate_in_progress", "Messages being worked on.", ["stage"])
+in_progress_start = Gauge(
+    "replicate_in_progress_start_timestamp_seconds",
+    "When the work in progress began; 0 when idle.",
+    ["stage"],
+)
+rows_extracted = Counter("replicate_rows_extracted", "Rows written to .dat files.", ["table"])
+bytes_written = Counter("replicate_bytes_written", "Bytes written to .dat files.", ["table"])
+rows_loaded = Counter("replicate_rows_loaded", "Rows loaded and proved.", ["table"])
+rows_rejected = Counter("replicate_rows_rejected", "Records that went to a bad file.", ["table"])
+view_refresh_seconds = Histogram("replicate_view_refresh_seconds", "View refreshes.", ["view"], buckets=_SECONDS)
+table_last_success = Gauge(
+    "replicate_table_last_success_timestamp_seconds", "When a table was last published.", ["table"]
+)
+guard_holds = Counter("replicate_guard_holds", "Artefacts that a gate stopped.", ["gate"])
+build = Info("replicate_build", "The running version.")
+build.info({"version": __version__})

@@ -1,0 +1,146 @@
+"""The whole chain, or a part of it, in one process over the bus in memory (DESIGN section 4, embedded default)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from canvas_replicate import log, topology
+from canvas_replicate.bus.memory import MemoryBus
+from canvas_replicate.catalogue import catalogue_of
+from canvas_replicate.databases import open_ledger
+from canvas_replicate.errors import AlreadyRunning, ConfigError, ExitCode, Interrupted, LeaseBusy
+from canvas_replicate.leases import Leases
+from canvas_replicate.ledger import Ledger, Run, RunTable, run_status
+from canvas_replicate.progress import Progress
+from canvas_replicate.settings import Settings
+from canvas_replicate.stage import Context, Runner, Stage, build_stages, publish_outbox
+from canvas_replicate.storage import Storage
+
+_LOOK_SECONDS = 0.05
+# A worker that was asked to stop and has not done so by then is left behind; the ledger knows what it held.
+_STOP_SECONDS = 600
+
+
+def open_context(settings: Settings) -> Context:
+    """Everything that commands need. Raises ConfigError before `replicate init-db` was run."""
+    log.set_level(settings.log_level)
+    catalogue = catalogue_of(settings)
+    database = open_ledger(settings)
+    if not database.is_ready():
+        raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
+    leases = Leases(database, owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    if database.single_process:
+        leases.break_all()  # the file is ours alone, so whoever held a lease is gone
+    return Context(
+        settings=settings,
+        catalogue=catalogue,
+        ledger=Ledger(database),
+        leases=leases,
+        storage=Storage(settings.data_dir),
+        progress=Progress(),
+        stop=threading.Event(),
+    )
+
+
+def carry(
+    context: Context,
+    runs: Sequence[Run],
+    stages: Sequence[str] = ("extractor", "loader"),
+    *,
+    until: Callable[[RunTable], bool] = lambda row: row.is_final,
+    watch: Callable[[], None] = lambda: None,
+) -> list[RunTable]:
+    """Work until every table of these runs is where ``until`` says, and return the tables.
+
+    ``watch`` is called about twenty times a second. Raises AlreadyRunning when another process carries one of
+    the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next ``replicate run``.
+    """
+    bus = MemoryBus()
+    built = build_stages(context, tuple(stages))
+    with _carrier(context, runs), _stopped_by_signals(context.stop), _working(context, bus, built) as failed:
+        publish_outbox(bus, context.ledger)
+        while not context.stop.wait(_LOOK_SECONDS):
+            watch()
+            if failed:
+                raise failed[0]
+            if _idle(bus, built) and all(until(row) for row in _tables(context, runs)):
+                break
+    watch()
+    if failed:
+        raise failed[0]
+    if context.stop.is_set():
+        raise Interrupted("Stopped before the end.", next_step="The same command goes on where this one stopped.")
+    return _tables(context, runs)
+
+
+def exit_code(tables: Sequence[RunTable]) -> ExitCode:
+    """Held beats partial (DESIGN section 5)."""
+    if any(row.state == "held" for row in tables):
+        return ExitCode.HELD
+    return {"successful": ExitCode.OK, "partial": ExitCode.PARTIAL, "failed": ExitCode.FAILED}[run_status(tables)]
+
+
+@contextmanager
+def _carrier(context: Context, runs: Sequence[Run]) -> Iterator[None]:
+    """Be the only process that carries these runs."""
+    if not runs:
+        yield
+        return
+    try:
+        with context.leases.held(f"run:{runs[0].run_id}"), _carrier(context, runs[1:]):
+            yield
+    except LeaseBusy as busy:
+        if f"run:{runs[0].run_id}" not in busy.message:
+            raise
+        raise AlreadyRunning(
+            f"Run {runs[0].run_id} is being worked on by another process.",
+            next_step=f"See how far it is: replicate runs {runs[0].run_id}",
+        ) from busy
+
+
+@contextmanager
+def _working(context: Context, bus: MemoryBus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
+    """One consumer thread per stage, while the block runs; what ends a consumer lands in the yielded list."""
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    def consume(stage: Stage) -> None:
+        runner = Runner(stage, bus, context.ledger)
+        try:
+            bus.consume(topology.work_queue(stage.name), runner.work, done)
+        except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
+            failed.append(error)
+
+    threads = [threading.Thread(target=consume, args=(stage,), name=stage.name, daemon=True) for stage in stages]
+    for thread in threads:
+        thread.start()
+    try:
+        yield failed
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(_STOP_SECONDS)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _idle(bus: MemoryBus, stages: Sequence[Stage]) -> bool:
+    return all(bus.depth(topology.work_queue(stage.name)) == 0 and bus.resting(stage.name) is None for stage in stages)
+
+
+def _tables(context: Context, runs: Sequence[Run]) -> list[RunTable]:
+    return [row for run in runs for row in context.ledger.tables(run.run_id)]

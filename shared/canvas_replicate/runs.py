@@ -1,0 +1,188 @@
+"""Opening runs: for a schedule, for one table, for what failed, for a kept file, for an approved artefact."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from canvas_replicate.catalogue import Table, resolve_source
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger import Approval, Artifact, NewTable, Run, RunTable
+from canvas_replicate.manifest import read_manifest
+from canvas_replicate.messages import TableRequested
+from canvas_replicate.stage import Context
+
+RERUN = "rerun"  # the schedule of a run that belongs to none
+
+
+def requester() -> str:
+    """Who asks, for the ledger: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a numeric user without a passwd entry, as in a container
+        user = str(os.getuid())
+    return f"{user}@{os.uname().nodename}"
+
+
+def open_schedule_run(
+    context: Context,
+    schedule: str,
+    *,
+    source: str | None = None,
+    only: str | None = None,
+    then: bool = True,
+    mode: str | None = None,
+) -> Run:
+    """A run of a schedule's tables, which takes the schedule's slot. ``only`` leaves all other tables out.
+
+    Raises AlreadyRunning while one is open, ConfigError for names that are not configured.
+    """
+    catalogue = context.catalogue
+    options = catalogue.schedule(schedule)
+    tables = [_new_table(context, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
+    _expire_files(context)
+    return context.ledger.open_run(
+        options.name,
+        tables,
+        exclusive=True,
+        then=options.then if then else (),
+        deadline=options.deadline,
+        requested_by=requester(),
+        mode=mode,
+    )
+
+
+def open_or_resume(
+    context: Context,
+    schedule: str,
+    *,
+    source: str | None = None,
+    only: str | None = None,
+    then: bool = True,
+    mode: str | None = None,
+    new: bool = False,
+) -> Run:
+    """The schedule's unfinished run, its messages recorded again, or a new one when there is none.
+
+    Whether another process still works on the unfinished one is found out by whoever carries it. ``new``
+    gives the unfinished run up instead.
+    """
+    context.ledger.close_overdue()
+    unfinished = context.ledger.open_run_of(context.catalogue.schedule(schedule).name)
+    if unfinished and new:
+        with context.leases.held(f"run:{unfinished.run_id}"):
+            context.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
+    elif unfinished:
+        context.ledger.request_again(unfinished.run_id)
+        return unfinished
+    return open_schedule_run(context, schedule, source=source, only=only, then=then, mode=mode)
+
+
+def open_table_run(context: Context, command: TableRequested) -> Run:
+    """A hand-made ``{"table": ...}`` as a run of its own, with nothing following."""
+    schedule = command.schedule if command.schedule in context.catalogue.schedules else None
+    return rerun_tables(
+        context,
+        [command.table],
+        schedule=schedule,
+        source=command.source,
+        requested_by=command.requested_by or "message",
+    )
+
+
+def rerun_tables(
+    context: Context,
+    names: Sequence[str],
+    *,
+    rerun_of: str | None = None,
+    schedule: str | None = None,
+    source: str | None = None,
+    then: Sequence[str] = (),
+    requested_by: str | None = None,
+) -> Run:
+    """Extract and load these tables in a new run; ``rerun_of`` defaults to the last run that had the first."""
+    ledger = context.ledger
+    if rerun_of is None and (latest := ledger.latest(names[0])):
+        rerun_of = latest.run_id
+    if schedule is None and rerun_of:
+        schedule = ledger.run(rerun_of).schedule
+    tables = [_new_table(context, context.catalogue.table(name), schedule, source) for name in names]
+    return ledger.open_run(
+        schedule or RERUN,
+        tables,
+        exclusive=False,
+        rerun_of=rerun_of,
+        then=then,
+        requested_by=requested_by or requester(),
+    )
+
+
+def rerun_failed(context: Context, run_id: str) -> Run:
+    """What failed or was held in a run, once more. Raises ConfigError when nothing did."""
+    failed = [row.table for row in context.ledger.tables(run_id) if row.state in ("failed", "held")]
+    if not failed:
+        raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
+    return rerun_tables(context, failed, rerun_of=run_id)
+
+
+def replay(context: Context, run_id: str, table: str) -> Run:
+    """Load the kept file of an earlier run again, whatever is newer. Raises ConfigError when it is gone."""
+    row = context.ledger.table(run_id, table)
+    if row is None or row.manifest is None:
+        raise ConfigError(
+            f"Run {run_id} has no file of {table}.", next_step=f"Extract it again: replicate rerun {table}"
+        )
+    return _open_with_file(context, row, NewTable(table, row.view, row.source, replay=True))
+
+
+def open_approved(context: Context, artifact: Artifact, *, even_if_older: bool = False) -> Run:
+    """Release a held artefact, and open the new step that publishes exactly that file.
+
+    Raises ConfigError when it was decided on before, DataError when the file is not what was held.
+    """
+    row = context.ledger.table(artifact.run_id, artifact.table)
+    if row is None or row.manifest is None:
+        raise ConfigError(f"Artefact {artifact.artifact_id} has no file.")
+    approval = Approval(artifact.artifact_id, even_if_older)
+    return _open_with_file(context, row, NewTable(row.table, row.view, row.source), approval)
+
+
+def _open_with_file(context: Context, row: RunTable, table: NewTable, approval: Approval | None = None) -> Run:
+    manifest = read_manifest(context.storage.absolute(row.manifest or ""))
+    context.storage.verify(manifest)
+    with_file = replace(
+        table,
+        manifest=manifest,
+        manifest_path=row.manifest,
+        artifact_id=approval.artifact_id if approval else None,
+    )
+    return context.ledger.open_run(
+        context.ledger.run(row.run_id).schedule,
+        [with_file],
+        exclusive=False,
+        rerun_of=row.run_id,
+        requested_by=requester(),
+        approves=approval,
+    )
+
+
+def _new_table(context: Context, table: Table, schedule: str | None, source: str | None) -> NewTable:
+    last = context.ledger.last_successful(table.name)
+    alias = resolve_source(
+        table.name,
+        schedule,
+        context.catalogue,
+        context.settings,
+        command_line=source,
+        last_successful=last.source if last else None,
+    )
+    return NewTable(table.name, table.view, alias)
+
+
+def _expire_files(context: Context) -> None:
+    """Files past their retention go when a run opens; what is held, waits, or is what readers see stays."""
+    before = datetime.now(UTC) - timedelta(days=context.settings.retention_days)
+    context.storage.expire(before, context.ledger.runs_to_keep())

@@ -1,0 +1,202 @@
+"""What people see: tables on a terminal, JSON where asked for, log lines where nobody watches."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from canvas_replicate.ledger import RunTable, Status
+from canvas_replicate.stage import Context
+
+log = logging.getLogger(__name__)
+
+_COLOURS = {
+    "successful": "green",
+    "failed": "bold red",
+    "held": "bold yellow",
+    "partial": "yellow",
+    "skipped": "dim",
+    "superseded": "dim",
+}
+_LIVE_SECONDS = 0.2
+# Without a terminal there is no width to fit: lines must stay whole for grep.
+_PLAIN_WIDTH = 1000
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
+    """A table without boxes; columns named in ``numbers`` are set to the right."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        right = column in numbers
+        shown.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for row in rows:
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in row))
+    return shown
+
+
+def text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value)
+
+
+def word(state: str) -> Text:
+    return Text(state, style=_COLOURS.get(state, ""))
+
+
+def age(moment: datetime | None) -> str:
+    """How long ago, in the largest unit that says it: ``5m``, ``3h``, ``2d``."""
+    if moment is None:
+        return ""
+    seconds = max((datetime.now(UTC) - moment) // timedelta(seconds=1), 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def show_run(rows: Sequence[RunTable], *, as_json: bool) -> None:
+    """What became of each table, and what to type for those that need it."""
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    shown = table(
+        ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"],
+        [
+            [
+                row.table,
+                word(row.state),
+                row.rows,
+                row.rejected,
+                row.extract_seconds,
+                row.load_seconds,
+                row.message,
+            ]
+            for row in rows
+        ],
+        numbers=["rows", "rejected", "extract s", "load s"],
+    )
+    out = console()
+    out.print(shown)
+    for row in rows:
+        if row.next_step:
+            out.print(Text(f"next for {row.table}: {row.next_step}"))
+
+
+def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
+    """``steps`` gives the next command of tables that need one."""
+    out = console()
+    out.print(
+        table(
+            [
+                "table",
+                "view",
+                "status",
+                "rows",
+                "rejected",
+                "data as of",
+                "age",
+                "seconds",
+                "from",
+                "what happened",
+            ],
+            [
+                [
+                    row.table,
+                    row.view,
+                    word(row.status),
+                    row.rows,
+                    row.rejected,
+                    row.as_of,
+                    age(row.as_of),
+                    row.seconds,
+                    row.source,
+                    row.message,
+                ]
+                for row in rows
+            ],
+            numbers=["rows", "rejected", "age", "seconds"],
+        )
+    )
+    for name, step in steps.items():
+        out.print(Text(f"next for {name}: {step}"))
+
+
+@contextmanager
+def watching(context: Context, tables: Sequence[str], *, quiet: bool = False) -> Iterator[Callable[[], None]]:
+    """A function to call often while work goes on: a live table on a terminal, a log line per change elsewhere."""
+    if quiet or not sys.stdout.isatty():
+        yield _logged(context)
+        return
+    last = 0.0
+
+    def watch() -> None:
+        nonlocal last
+        if time.monotonic() - last > _LIVE_SECONDS:
+            last = time.monotonic()
+            live.update(_live(context, tables), refresh=True)
+
+    with Live(console=console(), auto_refresh=False, transient=True) as live:
+        yield watch
+
+
+def _live(context: Context, tables: Sequence[str]) -> Table:
+    steps = context.progress.steps()
+    rows = []
+    for name in tables:
+        step = steps.get(name)
+        if step is None:
+            rows.append([name, Text("waiting", style="dim"), None, None])
+        else:
+            rows.append([name, step.name, step.rows, int(step.rows_per_second)])
+    return table(["table", "stage", "rows", "rows/s"], rows, numbers=["rows", "rows/s"])
+
+
+def _logged(context: Context) -> Callable[[], None]:
+    said: dict[str, str] = {}
+
+    def watch() -> None:
+        for name, step in context.progress.steps().items():
+            if said.get(name) != step.name:
+                said[name] = step.name
+                log.info("progress", extra={"table": name, "step": step.name})
+
+    return watch
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

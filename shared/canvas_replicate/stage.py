@@ -1,0 +1,216 @@
+"""What every stage does alike: take a message, run its handler, and decide what its ending means.
+
+The outcome table, the only one (DESIGN section 10):
+
+    done                      ack
+    lease held by another     wait on the ladder; not an attempt
+    TransientError            next rung of the ladder, until attempts or time are used up, then give up
+    anything unexpected       the same with few attempts
+    PermanentError            give up at once
+    Interrupted               hand the message back
+
+Giving up: the ledger row gets its final state, then the message goes to our dead letters, then it is acked.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from typing import Any
+
+from canvas_replicate import metrics, topology
+from canvas_replicate.bus import Bus, Delivery
+from canvas_replicate.catalogue import Catalogue
+from canvas_replicate.errors import (
+    AlreadyRunning,
+    ConfigError,
+    Interrupted,
+    LeaseBusy,
+    LeaseLost,
+    PermanentError,
+    ReplicateError,
+    TransientError,
+)
+from canvas_replicate.leases import Leases
+from canvas_replicate.ledger import Ledger, Outcome
+from canvas_replicate.messages import Envelope, Message, UnreadableMessage, parse
+from canvas_replicate.progress import Progress
+from canvas_replicate.settings import Settings
+from canvas_replicate.storage import Storage
+
+ENTRY_POINTS = "canvas_replicate.stages"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage is built from. ``stop`` is set when the process was asked to end."""
+
+    settings: Settings
+    catalogue: Catalogue
+    ledger: Ledger
+    leases: Leases
+    storage: Storage
+    progress: Progress
+    stop: threading.Event
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, wired: its name and the handler of each message type. Handlers are safe to run twice."""
+
+    name: str
+    handlers: Mapping[type[Message], Callable[[Any], None]]
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Bounded in count and in time. A lease that is busy waits within the time, without counting.
+
+    rungs: the ladder's rungs that a transient error climbs, one per attempt.
+    unexpected: how many rungs an error that nobody foresaw climbs.
+    within: from the first failure to the last word.
+    """
+
+    rungs: tuple[str, ...] = tuple(topology.LADDER)
+    unexpected: int = 2
+    within: timedelta = timedelta(hours=6)
+
+
+def build_stages(context: Context, names: tuple[str, ...]) -> list[Stage]:
+    """The installed stages of these names, wired. Raises ConfigError for one that is not installed."""
+    found = {entry.name: entry for entry in metadata.entry_points(group=ENTRY_POINTS)}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ConfigError(f"Stage {missing[0]} is not installed here (installed: {', '.join(sorted(found))}).")
+    return [found[name].load()(context) for name in names]
+
+
+def publish_outbox(bus: Bus, ledger: Ledger) -> int:
+    """Publish what the ledger recorded; what is published but not marked is published again (same message id)."""
+    waiting = ledger.unpublished()
+    for envelope in waiting:
+        bus.publish(envelope)
+    if waiting:
+        ledger.mark_published(envelope.message_id for envelope in waiting)
+    return len(waiting)
+
+
+class Runner:
+    """Works off one stage's deliveries. ``clock`` gives aware UTC."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        bus: Bus,
+        ledger: Ledger,
+        policy: RetryPolicy | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._stage = stage
+        self._bus = bus
+        self._ledger = ledger
+        self._policy = policy or RetryPolicy()
+        self._clock = clock
+
+    def work(self, delivery: Delivery) -> None:
+        name, envelope = self._stage.name, delivery.envelope
+        started = time.monotonic()
+        metrics.in_progress.labels(name).inc()
+        metrics.in_progress_start.labels(name).set_to_current_time()
+        try:
+            outcome = self._outcome(delivery)
+        finally:
+            metrics.in_progress.labels(name).dec()
+            metrics.in_progress_start.labels(name).set(0)
+        publish_outbox(self._bus, self._ledger)
+        metrics.messages.labels(name, envelope.type, outcome).inc()
+        metrics.handler_seconds.labels(name, outcome).observe(time.monotonic() - started)
+
+    def _outcome(self, delivery: Delivery) -> str:
+        envelope = delivery.envelope
+        message: Message | None = None
+        try:
+            message = parse(envelope)
+            self._handler(message)(message)
+        except Interrupted:
+            delivery.hand_back()
+            return "handed_back"
+        except (LeaseBusy, LeaseLost) as error:
+            self._retry(envelope, error, rung=self._policy.rungs[0], counts=False)
+            outcome = "waiting"
+        except (TransientError, AlreadyRunning) as error:
+            outcome = self._retry_or_give_up(envelope, message, error, len(self._policy.rungs))
+        except ReplicateError as error:
+            outcome = self._give_up(envelope, message, error)
+        except Exception as error:  # the one place that decides between retry and dead letter
+            log.exception("unexpected error", extra=self._about(envelope))
+            unexpected = PermanentError(f"{type(error).__name__} (see the log).", code="unexpected")
+            outcome = self._retry_or_give_up(envelope, message, unexpected, self._policy.unexpected)
+        else:
+            outcome = "done"
+        delivery.ack()
+        return outcome
+
+    def _handler(self, message: Message) -> Callable[[Message], None]:
+        handler = self._stage.handlers.get(type(message))
+        if handler is None:
+            raise UnreadableMessage(f"{self._stage.name} does not work on {message.type}.")
+        return handler
+
+    def _retry_or_give_up(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, attempts_allowed: int
+    ) -> str:
+        attempts = int(envelope.headers.get("attempts", 0))
+        first = datetime.fromisoformat(str(envelope.headers.get("first_failed_at", self._clock().isoformat())))
+        if attempts >= attempts_allowed or self._clock() - first > self._policy.within:
+            return self._give_up(envelope, message, error)
+        rung = self._policy.rungs[min(attempts, len(self._policy.rungs) - 1)]
+        self._retry(envelope, error, rung=rung, counts=True)
+        return "retry"
+
+    def _retry(self, envelope: Envelope, error: ReplicateError, *, rung: str, counts: bool) -> None:
+        log.warning(
+            "waiting before the next try",
+            extra={**self._about(envelope), "rung": rung, "reason": error.message},
+        )
+        if counts:
+            envelope = envelope.with_headers(
+                attempts=int(envelope.headers.get("attempts", 0)) + 1,
+                first_failed_at=envelope.headers.get("first_failed_at", self._clock().isoformat()),
+            )
+        self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
+
+    def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
+        run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+        next_step = error.next_step or (f"replicate rerun {table}" if table else "")
+        log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
+        if run_id and table:
+            outcome = Outcome(
+                "failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step
+            )
+            self._ledger.finish(run_id, table, outcome)
+        letter = envelope.with_headers(
+            stage=self._stage.name,
+            code=error.code,
+            reason=error.message,
+            attempts=int(envelope.headers.get("attempts", 0)) + 1,
+            next_step=next_step,
+            failed_at=self._clock().isoformat(),
+        )
+        self._bus.publish(letter, queue=topology.dead_queue(self._stage.name))
+        return "dead"
+
+    def _about(self, envelope: Envelope) -> dict[str, str | None]:
+        return {
+            "stage": self._stage.name,
+            "type": envelope.type,
+            "message_id": envelope.message_id,
+            "run_id": envelope.correlation_id,
+        }
