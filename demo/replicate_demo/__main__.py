@@ -1,0 +1,72 @@
+"""The command ``replicate-demo``: a campus to copy, and accidents to try on it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import typer
+
+from replicate_demo.campus import SEED, CampusError, build_campus, empty_table, kept_campus, restore_table
+
+app = typer.Typer(
+    help="A deterministic campus to try canvas-replicate on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+CampusFile = Annotated[Path, typer.Argument(help="The DuckDB file of the campus.")]
+TableName = Annotated[str, typer.Argument(help="A table of the campus, such as enrollments.")]
+
+
+@app.command()
+def campus(
+    path: CampusFile,
+    scale: Annotated[float, typer.Option(help="Times the usual size; 1 has 178,018 enrollments.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other people.")] = SEED,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Build even where this campus exists.")] = False,
+) -> None:
+    """Build the campus, or keep the file that already is it, with all of its rows."""
+    kept = None if fresh else kept_campus(path, seed=seed, scale=scale)
+    if kept:
+        print(f"{path}: kept, it is complete: {_listed(kept)}")
+        return
+    started = time.monotonic()
+    rows = build_campus(path, seed=seed, scale=scale)
+    print(f"{path}: built in {time.monotonic() - started:.1f} s: {_listed(rows)}")
+
+
+@app.command()
+def empty(path: CampusFile, table: TableName) -> None:
+    """Take all rows out of one table, as an upstream accident would."""
+    print(f"{path}: {table} is empty now, it had {empty_table(path, table):,} rows")
+
+
+@app.command()
+def restore(path: CampusFile, table: TableName) -> None:
+    """Put one table back as it was built."""
+    print(f"{path}: {table} has its {restore_table(path, table):,} rows again")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exit codes: 0 done, 1 failed, 2 wrong usage or file, 6 the file is open in another process."""
+    try:
+        app(arguments)
+    except CampusError as error:
+        print(f"replicate-demo: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
+    except (duckdb.Error, OSError) as error:
+        print(f"replicate-demo: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def _listed(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in rows.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""The samples in conf/, ctls/ and ddl/ describe the same tables, and the demo's campus fits into them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlglot
+
+from canvas_replicate.catalogue import Table, load_catalogue
+from canvas_replicate.columns import Column
+from canvas_replicate.control_file import ControlFile, read_control_file
+from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+from canvas_replicate.databases.oracle_ddl import parse_ddl
+from canvas_replicate.databases.oracle_sql import translate_query
+from replicate_demo.campus import build_campus
+from replicate_demo.tables import sizes_at
+
+ROOT = Path(__file__).parents[2]
+SCALE = 0.05
+CATALOGUE = load_catalogue(ROOT / "conf", ["student_system", "reports"])
+TABLES = tuple(CATALOGUE.tables.values())
+# A name of 30 bytes is the longest that every Oracle release takes.
+LONGEST_NAME = 30
+
+_KEY = re.compile(r"CONSTRAINT (\w+) PRIMARY KEY \(([\w, ]+)\)")
+_INDEX = re.compile(r"CREATE UNIQUE INDEX (\w+) ON (\w+) \(([\w, ]+)\);")
+_GRANT = re.compile(r"GRANT SELECT ON (\w+) TO \w+;")
+
+
+@dataclass(frozen=True)
+class SampleDdl:
+    """A ddl file: one base table, one view of it, and what only Oracle and PostgreSQL make of the rest."""
+
+    table: str
+    columns: tuple[Column, ...]
+    key: str
+    view: str
+    query: str
+    indexed: tuple[str, str]
+    granted: str
+    names: tuple[str, ...]
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+def read_ddl(table: Table) -> SampleDdl:
+    path = ROOT / "ddl" / f"{table.name}.sql"
+    text = path.read_text(encoding="ascii")
+    parsed = parse_ddl(text, path)
+    (base,), (view,) = parsed.tables, parsed.views
+    ((constraint, key),), ((index, *indexed),), (granted,) = (found.findall(text) for found in (_KEY, _INDEX, _GRANT))
+    return SampleDdl(
+        table=base.name,
+        columns=tuple(base.columns),
+        key=key,
+        view=view.name,
+        query=view.query,
+        indexed=tuple(indexed),
+        granted=granted,
+        names=(base.name, constraint, view.name, index),
+    )
+
+
+def read_ctl(table: Table) -> ControlFile:
+    return read_control_file(ROOT / "ctls" / f"{table.name}.ctl")
+
+
+def query_columns(sql: str) -> list[str]:
+    return [name.lower() for name in sqlglot.parse_one(sql, read="oracle").named_selects]
+
+
+@pytest.fixture(scope="module")
+def student_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDb]:
+    path = tmp_path_factory.mktemp("samples") / "campus.duckdb"
+    build_campus(path, scale=SCALE)
+    database = DuckDb.open(path, create=False)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def copies(student_system: DuckDb) -> Iterator[duckdb.DuckDBPyConnection]:
+    """One table per query: what it yields."""
+    cursor = student_system.cursor()
+    for table in TABLES:
+        cursor.execute(f"CREATE TEMP TABLE {table.name} AS {translate_query(table.query, 'duckdb')}")
+    yield cursor
+    cursor.close()
+
+
+each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+
+
+@each_table
+def test_the_control_file_names_the_columns_of_the_query_in_order(table: Table) -> None:
+    assert [field.name for field in read_ctl(table).fields] == query_columns(table.query)
+
+
+@each_table
+def test_the_base_table_has_the_columns_of_the_query_in_order(table: Table) -> None:
+    assert read_ddl(table).column_names == query_columns(table.query)
+
+
+@each_table
+def test_every_file_names_the_same_table_and_view(table: Table) -> None:
+    ddl = read_ddl(table)
+    assert {table.base_table, read_ctl(table).table, ddl.table} == {table.name}
+    assert {ddl.view, ddl.indexed[0], ddl.granted} == {table.view}
+
+
+@each_table
+def test_the_view_selects_every_column_of_the_base_table(table: Table) -> None:
+    ddl = read_ddl(table)
+    tree = sqlglot.parse_one(ddl.query, read="oracle")
+    assert query_columns(ddl.query) == ddl.column_names
+    assert [source.name for source in tree.find_all(sqlglot.exp.Table)] == [table.base_table]
+
+
+@each_table
+def test_a_field_has_the_kind_and_at_least_the_length_of_its_column(table: Table) -> None:
+    for field, column in zip(read_ctl(table).fields, read_ddl(table).columns, strict=True):
+        assert field.kind == {"text": "char"}.get(column.kind, column.kind), field.name
+        assert field.length >= (column.length or 0), field.name
+
+
+@each_table
+def test_the_extractor_sees_the_kinds_of_the_base_table(table: Table, student_system: DuckDb) -> None:
+    with DuckDbSource(student_system).open(table.query, batch_rows=1000) as query:
+        seen = [(column.name, column.kind) for column in query.columns]
+    assert seen == [(column.name, column.kind) for column in read_ddl(table).columns]
+
+
+@each_table
+def test_a_control_file_reads_what_the_extractor_writes(table: Table) -> None:
+    ctl = read_ctl(table)
+    assert (ctl.record_end, ctl.terminator, ctl.enclosure) == (b"#EOR#\n", "|", '"')
+    assert (ctl.mode, ctl.optionally_enclosed, ctl.trailing_nullcols) == ("TRUNCATE", True, True)
+
+
+@each_table
+def test_the_key_is_made_of_required_columns_and_is_the_views_index(table: Table) -> None:
+    ddl = read_ddl(table)
+    required = {column.name for column in ddl.columns if not column.nullable}
+    assert set(ddl.key.split(", ")) <= required
+    assert ddl.indexed[1] == ddl.key
+
+
+@each_table
+def test_names_are_short_enough_for_every_oracle(table: Table) -> None:
+    ddl = read_ddl(table)
+    assert [name for name in (*ddl.names, *ddl.column_names) if len(name) > LONGEST_NAME] == []
+
+
+@each_table
+def test_the_samples_are_ascii(table: Table) -> None:
+    """SQL*Loader reads a control file, and SQL*Plus a script, in the character set of the terminal."""
+    assert (ROOT / "ctls" / f"{table.name}.ctl").read_bytes().isascii()
+    assert (ROOT / "ddl" / f"{table.name}.sql").read_bytes().isascii()
+
+
+@each_table
+def test_the_campus_fits_into_the_base_table(table: Table, copies: duckdb.DuckDBPyConnection) -> None:
+    for column in read_ddl(table).columns:
+        (found,) = copies.execute(f"SELECT count(*) FROM {table.name} WHERE {misfit(column)}").fetchall()
+        assert found == (0,), column.name
+
+
+@each_table
+def test_the_key_of_the_base_table_is_there_once(table: Table, copies: duckdb.DuckDBPyConnection) -> None:
+    key = read_ddl(table).key
+    ((distinct, rows),) = copies.execute(f"SELECT count(DISTINCT ({key})), count(*) FROM {table.name}").fetchall()
+    assert distinct == rows > 0
+
+
+@each_table
+def test_a_query_yields_every_row_unless_it_says_otherwise(table: Table, copies: duckdb.DuckDBPyConnection) -> None:
+    ((rows,),) = copies.execute(f"SELECT count(*) FROM {table.name}").fetchall()
+    expected = sizes_at(SCALE)[str(table.source_table).removeprefix("sis.")]
+    assert rows == expected if table.name != "tmp_early_enrollments" else 0 < rows < expected
+
+
+def test_a_schedule_has_a_table_that_is_off_to_show_how_it_is_skipped() -> None:
+    assert [table.name for table in CATALOGUE.schedule_tables("hourly") if not table.enabled] == [
+        "tmp_early_enrollments"
+    ]
+
+
+def test_the_schedule_all_has_every_table_and_no_list_is_out_of_order() -> None:
+    assert set(CATALOGUE.schedule("all").tables) == set(CATALOGUE.tables)
+    assert all(list(found.tables) == sorted(found.tables) for found in CATALOGUE.schedules.values())
+
+
+def misfit(column: Column) -> str:
+    """The condition under which Oracle would refuse a value of that column; '' is NULL to it."""
+    refused = []
+    if not column.nullable:
+        refused.append(f"{column.name} IS NULL OR CAST({column.name} AS VARCHAR) = ''")
+    if column.kind == "text" and column.length:
+        refused.append(f"length({column.name}) > {column.length}")
+        refused.append(f"strlen({column.name}) > 4000")  # bytes, with the standard string size
+    if column.kind == "number":
+        as_declared = f"TRY_CAST({column.name} AS DECIMAL({column.precision},{column.scale}))"
+        refused.append(f"{as_declared} IS DISTINCT FROM {column.name}")
+    return " OR ".join(refused) or "FALSE"
