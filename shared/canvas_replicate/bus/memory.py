@@ -96,6 +96,7 @@ class MemoryBus:
     def messages(self, queue: str) -> list[Envelope]:
         """What lies ready in a queue, oldest first; nothing is taken."""
         with self._changed:
+            self._return_rested()
             return [entry.envelope for entry in self._queues[queue].ready]
 
     def close(self) -> None:

@@ -1,0 +1,191 @@
+"""What the ending of a handler means: ack, retry, dead letter, hand back. One table for all stages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.clocks import Clock
+
+from canvas_replicate import topology
+from canvas_replicate.bus import Delivery
+from canvas_replicate.bus.memory import MemoryBus
+from canvas_replicate.errors import (
+    AlreadyRunning,
+    DataError,
+    Interrupted,
+    LeaseBusy,
+    LeaseLost,
+    TransientError,
+)
+from canvas_replicate.ledger import Ledger, NewTable
+from canvas_replicate.messages import Envelope, TableRequested
+from canvas_replicate.stage import RetryPolicy, Runner, Stage, publish_outbox
+
+QUEUE = "replicate.extractor"
+DEAD = "replicate.extractor.dead"
+
+
+class Bench:
+    """One stage on a bus in memory, whose handler does what a test says."""
+
+    def __init__(self, ledger: Ledger, policy: RetryPolicy | None = None) -> None:
+        self.clock = Clock()
+        self.bus = MemoryBus(self.clock.seconds)
+        self.ledger = ledger
+        self.run = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
+        self.seen: list[TableRequested] = []
+        self.ending: Callable[[], None] = lambda: None
+        self.runner = Runner(
+            Stage("extractor", {TableRequested: self._handle}), self.bus, ledger, policy, self.clock.now
+        )
+        publish_outbox(self.bus, ledger)
+
+    def _handle(self, message: TableRequested) -> None:
+        self.seen.append(message)
+        self.ending()
+
+    def ends_with(self, error: Exception) -> None:
+        def ending() -> None:
+            raise error
+
+        self.ending = ending
+
+    def work(self) -> None:
+        """Work off what lies ready now, once each."""
+        for _ in range(len(self.bus.messages(QUEUE))):
+            stop = threading.Event()
+
+            def once(delivery: Delivery, stop: threading.Event = stop) -> None:
+                self.runner.work(delivery)
+                stop.set()
+
+            self.bus.consume(QUEUE, once, stop)
+
+    def dead(self) -> list[Envelope]:
+        return self.bus.messages(DEAD)
+
+    def resting(self) -> dict[str, int]:
+        queues = {rung: topology.retry_queue("extractor", rung) for rung in topology.LADDER}
+        return {rung: len(self.bus.messages(queue)) for rung, queue in queues.items() if self.bus.messages(queue)}
+
+    def state(self) -> str:
+        return self.ledger.tables(self.run.run_id)[0].state
+
+
+@pytest.fixture
+def bench(ledger: Ledger) -> Bench:
+    return Bench(ledger)
+
+
+def test_a_message_that_was_worked_off_is_gone(bench: Bench) -> None:
+    bench.work()
+    assert bench.seen == [TableRequested(run_id=bench.run.run_id, table="tmp_a", schedule="hourly", source="campus")]
+    assert bench.bus.depth(QUEUE) == 0
+    assert bench.dead() == []
+
+
+def test_what_the_ledger_recorded_meanwhile_is_published(bench: Bench) -> None:
+    bench.ending = lambda: bench.ledger.abandon(bench.run.run_id, "done by somebody else")
+    bench.work()
+    assert [envelope.type for envelope in bench.bus.messages(topology.EVENTS)] == ["run.loaded.v1"]
+    assert bench.ledger.unpublished() == []
+
+
+@pytest.mark.parametrize("error", [TransientError("down"), AlreadyRunning("file in use")])
+def test_a_transient_error_climbs_the_ladder_and_then_gives_up(bench: Bench, error: Exception) -> None:
+    bench.ends_with(error)
+    climbed = []
+    for _ in topology.LADDER:
+        bench.work()
+        climbed += list(bench.resting())
+        bench.clock.advance(3600)
+    assert climbed == list(topology.LADDER)
+    assert bench.state() == "requested"
+    bench.work()
+    assert bench.resting() == {}
+    assert bench.state() == "failed"
+    letter = bench.dead()[0]
+    assert letter.headers["attempts"] == 6
+    assert letter.headers["reason"] == str(error)
+    assert letter.headers["next_step"] == "replicate rerun tmp_a"
+
+
+def test_retrying_is_bounded_in_time_too(ledger: Ledger) -> None:
+    bench = Bench(ledger, RetryPolicy(within=timedelta(minutes=2)))
+    bench.ends_with(TransientError("down"))
+    bench.work()
+    bench.clock.advance(10)
+    bench.work()
+    bench.clock.advance(200)
+    bench.work()
+    assert bench.state() == "failed"
+    assert len(bench.dead()) == 1
+
+
+def test_a_permanent_error_is_not_retried(bench: Bench) -> None:
+    bench.ends_with(DataError("Column c, row 4: bad.", code="value.refused", next_step="Mend it."))
+    bench.work()
+    assert bench.resting() == {}
+    assert bench.state() == "failed"
+    row = bench.ledger.tables(bench.run.run_id)[0]
+    assert (row.error_code, row.message, row.next_step) == ("value.refused", "Column c, row 4: bad.", "Mend it.")
+    assert {k: bench.dead()[0].headers[k] for k in ("code", "reason", "attempts")} == {
+        "code": "value.refused",
+        "reason": "Column c, row 4: bad.",
+        "attempts": 1,
+    }
+
+
+def test_an_unforeseen_error_gets_a_few_tries_and_its_text_stays_in_the_log(bench: Bench) -> None:
+    bench.ends_with(ValueError("secret row content"))
+    for _ in range(3):
+        bench.work()
+        bench.clock.advance(3600)
+    assert len(bench.seen) == 3
+    assert bench.state() == "failed"
+    assert "secret" not in str(bench.dead()[0].headers)
+    assert "ValueError" in str(bench.dead()[0].headers["reason"])
+
+
+@pytest.mark.parametrize("error", [LeaseBusy("held by another"), LeaseLost("taken over")])
+def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -> None:
+    bench.ends_with(error)
+    for _ in range(20):
+        bench.work()
+        assert list(bench.resting()) == ["10s"]
+        bench.clock.advance(10)
+    bench.ending = lambda: None
+    bench.work()
+    assert len(bench.seen) == 21
+    assert bench.dead() == []
+
+
+def test_an_interrupted_handler_hands_its_message_back(bench: Bench) -> None:
+    bench.ends_with(Interrupted("asked to stop"))
+    bench.work()
+    assert len(bench.bus.messages(QUEUE)) == 1
+    assert bench.state() == "requested"
+    assert bench.dead() == []
+
+
+def test_an_unreadable_message_is_a_dead_letter_and_the_consumer_lives_on(bench: Bench) -> None:
+    bench.work()
+    poison = Envelope("table.requested.v1", b'{"table": "../x"}', "id-1", None, bench.clock.now())
+    bench.bus.publish(poison)
+    bench.work()
+    assert [(letter.message_id, letter.body) for letter in bench.dead()] == [("id-1", poison.body)]
+    assert bench.dead()[0].headers["code"] == "message.unreadable"
+    bench.bus.publish(bench.bus.messages(DEAD)[0], queue=QUEUE)
+    bench.work()
+    assert len(bench.dead()) == 2
+
+
+def test_a_message_of_another_stage_is_a_dead_letter(bench: Bench) -> None:
+    bench.work()
+    stray = Envelope("push.requested.v1", b'{"group": "orgs"}', "id-1", None, bench.clock.now())
+    bench.bus.publish(stray, queue=QUEUE)
+    bench.work()
+    assert "does not work on push.requested.v1" in str(bench.dead()[0].headers["reason"])

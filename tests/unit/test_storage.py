@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from canvas_replicate.errors import DataError
+from canvas_replicate.figures import Figures
+from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.storage import Storage, sha256_of, write_manifest, written_aside
+
+RUN = "20300101T040000Z-hourly-0a1b2c"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return Storage(tmp_path)
+
+
+def publish(storage: Storage, content: bytes = b"1#EOR#\n") -> Manifest:
+    path = storage.path("dat", RUN, "tmp_x")
+    with written_aside(path, 1) as part:
+        part.write_bytes(content)
+    manifest = Manifest(
+        run_id=RUN,
+        table="tmp_x",
+        source="campus",
+        query="SELECT 1",
+        query_sha256="0" * 64,
+        file=storage.relative(path),
+        rows=1,
+        bytes=len(content),
+        sha256=sha256_of(path),
+        extracted_at=datetime(2030, 1, 1, tzinfo=UTC),
+        seconds=0.1,
+        columns=(ManifestColumn(name="a", type="NUMBER(1)", kind="number", precision=1, scale=0, figures=Figures()),),
+    )
+    write_manifest(storage.path("manifest", RUN, "tmp_x"), manifest, 1)
+    return manifest
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "x.dat"
+
+    def fail_half_way() -> None:
+        with written_aside(path, 7) as part:
+            part.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert list(path.parent.iterdir()) == []
+    with written_aside(path, 7) as part:
+        assert part.name == "x.dat.7.part"
+        part.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole"
+
+
+def test_a_failed_rewrite_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.dat"
+    path.write_bytes(b"old")
+
+    def fail_half_way() -> None:
+        with written_aside(path, 7) as part:
+            part.write_bytes(b"new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_bytes() == b"old"
+
+
+def test_a_published_file_verifies(storage: Storage) -> None:
+    manifest = publish(storage)
+    assert storage.verified(RUN, "tmp_x") == manifest
+    assert storage.verify(manifest).read_bytes() == b"1#EOR#\n"
+
+
+def test_without_its_manifest_a_file_is_not_there(storage: Storage) -> None:
+    publish(storage)
+    storage.path("manifest", RUN, "tmp_x").unlink()
+    assert storage.verified(RUN, "tmp_x") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(b"2#EOR#\n", "file.sha256"), (b"1#EOR#\n1#EOR#\n", "file.size"), (None, "file.missing")],
+)
+def test_a_file_that_is_not_what_its_manifest_says_is_refused(
+    storage: Storage, change: bytes | None, code: str
+) -> None:
+    manifest = publish(storage)
+    path = storage.path("dat", RUN, "tmp_x")
+    path.write_bytes(change) if change else path.unlink()
+    with pytest.raises(DataError) as caught:
+        storage.verify(manifest)
+    assert caught.value.code == code
+    assert "replicate rerun tmp_x" in caught.value.next_step
+    assert storage.verified(RUN, "tmp_x") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"version": 2}', "[]"])
+def test_a_manifest_that_is_none_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "tmp_x.manifest.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"tmp_x\.manifest\.json"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(("run_id", "table"), [("../x", "tmp_x"), (RUN, "../x"), (RUN, "TMP"), (f"{RUN}/..", "t")])
+def test_a_name_that_leaves_the_storage_is_refused(storage: Storage, run_id: str, table: str) -> None:
+    with pytest.raises(ValueError, match="cannot be part of a path"):
+        storage.path("dat", run_id, table)
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "dat/../../x"])
+def test_a_message_cannot_name_a_file_elsewhere(storage: Storage, path: str) -> None:
+    with pytest.raises(DataError, match="does not lie on the shared storage"):
+        storage.absolute(path)
+
+
+def test_old_runs_go_and_kept_ones_stay(storage: Storage) -> None:
+    names = ["20300101T040000Z-hourly-aaaaaa", "20300102T040000Z-hourly-bbbbbb", "20300109T040000Z-hourly-cccccc"]
+    for name in names:
+        for kind in ("dat", "bad", "logs"):
+            (storage.root / kind / name).mkdir(parents=True)
+    (storage.root / "dat" / "something else").mkdir()
+    gone = storage.expire(datetime(2030, 1, 5, tzinfo=UTC), keep={names[1]})
+    assert gone == [names[0]]
+    left = {path.name for path in storage.root.glob("*/*")}
+    assert left == {names[1], names[2], "something else"}
