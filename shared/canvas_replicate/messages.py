@@ -6,9 +6,9 @@ added; a change of meaning raises the version in the type. Consumers ignore fiel
 
 from __future__ import annotations
 
-import json
 import re
-import uuid
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -170,12 +170,12 @@ class Envelope:
         return replace(self, headers={**self.headers, **headers})
 
 
-def wrap(message: Message, *, app_id: str, message_id: str | None = None) -> Envelope:
-    """Put a message into an envelope; the outbox passes its own ``message_id`` so that a repeat is the same."""
+def wrap(message: Message, *, app_id: str) -> Envelope:
+    """Put a message into an envelope. Message ids sort by when they were made, so that an outbox keeps its order."""
     return Envelope(
         type=message.type,
         body=message.model_dump_json().encode(),
-        message_id=message_id or str(uuid.uuid4()),
+        message_id=f"{time.time_ns():016x}-{secrets.token_hex(6)}",
         correlation_id=message.run_id,
         timestamp=datetime.now(UTC),
         app_id=app_id,
@@ -198,11 +198,8 @@ def parse(envelope: Envelope) -> Message:
 
 def new_run_id(schedule: str, opened_at: datetime) -> str:
     """``YYYYMMDDThhmmssZ-<schedule>-<6 hex>``; raises ValueError for a schedule that cannot stand in a path."""
-    run_id = f"{opened_at:%Y%m%dT%H%M%SZ}-{schedule}-{uuid.uuid4().hex[:6]}"
+    run_id = f"{opened_at:%Y%m%dT%H%M%SZ}-{schedule}-{secrets.token_hex(3)}"
     if not re.match(RUN_ID_PATTERN, run_id):
         raise ValueError(f"schedule {schedule!r} cannot be part of a run id (letters, digits, _ and - only)")
     return run_id
 
-
-def to_json(message: Message) -> str:
-    return json.dumps(json.loads(message.model_dump_json()), sort_keys=True)

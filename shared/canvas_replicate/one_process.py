@@ -22,6 +22,8 @@ from canvas_replicate.settings import Settings
 from canvas_replicate.stage import Context, Runner, Stage, build_stages, publish_outbox
 from canvas_replicate.storage import Storage
 
+Watch = Callable[[bool], None]
+
 _LOOK_SECONDS = 0.05
 # A worker that was asked to stop and has not done so by then is left behind; the ledger knows what it held.
 _STOP_SECONDS = 600
@@ -54,24 +56,25 @@ def carry(
     stages: Sequence[str] = ("extractor", "loader"),
     *,
     until: Callable[[RunTable], bool] = lambda row: row.is_final,
-    watch: Callable[[], None] = lambda: None,
+    watch: Watch = lambda at_end: None,
 ) -> list[RunTable]:
     """Work until every table of these runs is where ``until`` says, and return the tables.
 
-    ``watch`` is called about twenty times a second. Raises AlreadyRunning when another process carries one of
-    the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next ``replicate run``.
+    ``watch`` is called about twenty times a second with False, at the end with True. Raises AlreadyRunning when
+    another process carries one of the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next
+    ``replicate run``.
     """
     bus = MemoryBus()
     built = build_stages(context, tuple(stages))
     with _carrier(context, runs), _stopped_by_signals(context.stop), _working(context, bus, built) as failed:
         publish_outbox(bus, context.ledger)
         while not context.stop.wait(_LOOK_SECONDS):
-            watch()
+            watch(False)
             if failed:
                 raise failed[0]
             if _idle(bus, built) and all(until(row) for row in _tables(context, runs)):
                 break
-    watch()
+    watch(True)
     if failed:
         raise failed[0]
     if context.stop.is_set():

@@ -6,8 +6,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +17,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from canvas_replicate.ledger import RunTable, Status
+from canvas_replicate.ledger import Run, RunTable, Status
+from canvas_replicate.one_process import Watch
+from canvas_replicate.progress import Step
 from canvas_replicate.stage import Context
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ _COLOURS = {
     "skipped": "dim",
     "superseded": "dim",
 }
+_WAITING = {"requested": "waiting", "extracted": "waits for loader"}
 _LIVE_SECONDS = 0.2
 # Without a terminal there is no width to fit: lines must stay whole for grep.
 _PLAIN_WIDTH = 1000
@@ -151,45 +154,58 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def watching(context: Context, tables: Sequence[str], *, quiet: bool = False) -> Iterator[Callable[[], None]]:
-    """A function to call often while work goes on: a live table on a terminal, a log line per change elsewhere."""
-    if quiet or not sys.stdout.isatty():
-        yield _logged(context)
-        return
+def watching(context: Context, runs: Sequence[Run], *, quiet: bool = False) -> Iterator[Watch]:
+    """A function to call often while work goes on, and once with True at its end: a live table on a terminal,
+    a log line per change elsewhere.
+    """
+    on_terminal = sys.stdout.isatty() and not quiet
+    live = Live(console=console(), auto_refresh=False, transient=True) if on_terminal else None
     last = 0.0
+    said: dict[tuple[str, str], str] = {}
 
-    def watch() -> None:
+    def watch(at_end: bool = False) -> None:
         nonlocal last
-        if time.monotonic() - last > _LIVE_SECONDS:
-            last = time.monotonic()
-            live.update(_live(context, tables), refresh=True)
+        if not at_end and time.monotonic() - last < _LIVE_SECONDS:
+            return
+        last = time.monotonic()
+        rows = [row for run in runs for row in context.ledger.tables(run.run_id)]
+        steps = context.progress.steps()
+        if live:
+            live.update(_live(rows, steps), refresh=True)
+        else:
+            _log_changes(rows, steps, said)
 
-    with Live(console=console(), auto_refresh=False, transient=True) as live:
+    with live or nullcontext():
         yield watch
 
 
-def _live(context: Context, tables: Sequence[str]) -> Table:
-    steps = context.progress.steps()
-    rows = []
-    for name in tables:
-        step = steps.get(name)
-        if step is None:
-            rows.append([name, Text("waiting", style="dim"), None, None])
+def _live(rows: Sequence[RunTable], steps: Mapping[str, Step]) -> Table:
+    lines: list[list[object]] = []
+    for row in rows:
+        step = steps.get(row.table)
+        if row.is_final:
+            lines.append([row.table, word(row.state), row.loaded, None])
+        elif step is None or row.state in ("requested", "extracted"):
+            lines.append([row.table, word(_WAITING.get(row.state, row.state)), row.rows, None])
         else:
-            rows.append([name, step.name, step.rows, int(step.rows_per_second)])
-    return table(["table", "stage", "rows", "rows/s"], rows, numbers=["rows", "rows/s"])
+            lines.append([row.table, step.name, step.rows, int(step.rows_per_second)])
+    done = sum(row.is_final for row in rows)
+    shown = table(["table", "stage", "rows", "rows/s"], lines, numbers=["rows", "rows/s"])
+    shown.caption = f"{done} of {len(rows)} tables done"
+    shown.caption_justify = "left"
+    return shown
 
 
-def _logged(context: Context) -> Callable[[], None]:
-    said: dict[str, str] = {}
-
-    def watch() -> None:
-        for name, step in context.progress.steps().items():
-            if said.get(name) != step.name:
-                said[name] = step.name
-                log.info("progress", extra={"table": name, "step": step.name})
-
-    return watch
+def _log_changes(rows: Sequence[RunTable], steps: Mapping[str, Step], said: dict[tuple[str, str], str]) -> None:
+    for row in rows:
+        step = steps.get(row.table)
+        now = step.name if step and not row.is_final else row.state
+        if said.get((row.run_id, row.table), "requested") != now:
+            log.info(
+                now,
+                extra={"run_id": row.run_id, "table": row.table, "rows": row.loaded or row.rows, "reason": row.message},
+            )
+        said[row.run_id, row.table] = now
 
 
 def _plain(value: Any) -> Any:

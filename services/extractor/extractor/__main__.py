@@ -11,7 +11,7 @@ from canvas_replicate.databases import open_source
 from canvas_replicate.messages import TableRequested
 from canvas_replicate.runs import open_or_resume
 from canvas_replicate.settings import load_settings
-from canvas_replicate.show import show_run, watching
+from canvas_replicate.show import console, show_run, watching
 from canvas_replicate.stage import Context, Stage
 from extractor.handler import extract_table
 
@@ -42,9 +42,8 @@ def run(
     """Extract the tables of SCHEDULE; the files then wait for `loader run SCHEDULE`."""
     context = one_process.open_context(load_settings())
     opened = open_or_resume(context, schedule, source=db, only=tablename, then=False, mode="extract")
-    names = [row.table for row in context.ledger.tables(opened.run_id)]
     try:
-        with watching(context, names, quiet=as_json) as watch:
+        with watching(context, [opened], quiet=as_json) as watch:
             tables = one_process.carry(
                 context,
                 [opened],
@@ -55,6 +54,8 @@ def run(
     finally:
         context.ledger.release_slot(opened)
     show_run(tables, as_json=as_json)
+    if not as_json and any(row.state == "extracted" for row in tables):
+        console().print(f"next: loader run {schedule}")
     command_line.leave(one_process.exit_code(tables))
 
 

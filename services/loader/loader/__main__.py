@@ -48,7 +48,7 @@ def run(
     wanted = {(row.run_id, row.table) for row in newest}
     for row in newest:
         context.ledger.announce(row, read_manifest(context.storage.absolute(row.manifest or "")))
-    with watching(context, [row.table for row in newest], quiet=as_json) as watch:
+    with watching(context, runs, quiet=as_json) as watch:
         tables = one_process.carry(
             context,
             runs,

@@ -147,11 +147,14 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
         raise
     _publish_findings(context, job, tally)
     metrics.rows_loaded.labels(table.name).inc(tally.loaded)
-    rejected = f", {tally.rejected:,} rejected (figures not compared)" if tally.rejected else ""
+    said = f"{tally.loaded:,} rows proved"
+    if tally.rejected:
+        said += f", {tally.rejected:,} rejected (figures not compared)"
+    said += ", view refreshed." if rows == tally.loaded else f"; view {table.view} shows {rows:,}."
     return Outcome(
         "successful",
         "loader",
-        message=f"{tally.loaded:,} rows proved{rejected}; view {table.view} shows {rows:,}.",
+        message=said,
         loaded=tally.loaded,
         rejected=tally.rejected,
         discarded=tally.discarded,

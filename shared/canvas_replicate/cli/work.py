@@ -83,8 +83,7 @@ def local_settings() -> Settings:
 
 def carry_and_show(context: Context, opened: Sequence[Run], *, as_json: bool) -> None:
     """Work until the runs are done, say what became of them, and exit accordingly."""
-    names = [row.table for run in opened for row in context.ledger.tables(run.run_id)]
-    with watching(context, names, quiet=as_json) as watch:
+    with watching(context, opened, quiet=as_json) as watch:
         tables = one_process.carry(context, opened, watch=watch)
     show_run(tables, as_json=as_json)
     command_line.leave(one_process.exit_code(tables))

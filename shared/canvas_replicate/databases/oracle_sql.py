@@ -459,7 +459,7 @@ def _rownum_limit(condition: exp.Expr) -> int | None:
 
 
 def _is_rownum(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Column) and node.name.upper() == "ROWNUM" and not node.this.quoted
+    return isinstance(node, exp.Column) and node.name.upper() == "ROWNUM" and not node.this.args.get("quoted")
 
 
 def _gathers(node: exp.Expr) -> bool:
@@ -501,7 +501,7 @@ def _marks_to_joins(select: exp.Select) -> None:
     Oracle SQL Language Reference, Joins: a condition with (+) belongs to the join, the others to WHERE.
     """
     where = select.args.get("where")
-    if where is None or not any(_marked(part) for part in _conjuncts(where.this)):
+    if not select.args.get("from_") or where is None or not any(map(_marked, _conjuncts(where.this))):
         return
     joins = select.args.get("joins") or []
     if any(value for join in joins for name, value in join.args.items() if name != "this"):
@@ -614,7 +614,9 @@ def _identifier(node: exp.Expr, engine: Engine) -> str:
 
 @_rule(exp.Column, "this", "table", "db")
 def _column(node: exp.Column, engine: Engine) -> Term:
-    if not isinstance(node.this, exp.Star):
+    if not isinstance(node.this, exp.Identifier | exp.Star):
+        raise NotPortable("a column of another name than a word")
+    if isinstance(node.this, exp.Identifier):
         name = node.name.upper()
         if not node.this.quoted and (name in _PSEUDO or name.startswith("VERSIONS_")):
             raise NotPortable(name if name != "LEVEL" else "CONNECT BY", "" if name != "ROWNUM" else _ROWNUM_WHY)
@@ -890,7 +892,7 @@ def _negative(node: exp.Neg, engine: Engine) -> Term:
     value = _write(node.this, engine)
     _number(value, "the negative")
     if value.literal and not value.literal.startswith("-"):
-        return Term(f"-{value.literal}", "number", f"-{value.literal}")
+        return Term(f"(-{value.literal})", "number", f"-{value.literal}")  # bare, two would begin a comment
     return Term(f"(-{value})", "number", width="?")
 
 
@@ -1333,7 +1335,7 @@ def _substr(terms: Sequence[Term], engine: Engine) -> Term:
     if any(term.literal and not re.fullmatch(r"-?\d+", term.literal) for term in terms[1:]):
         raise NotPortable("SUBSTR at a fraction")
     size = f", {_number(terms[2], 'SUBSTR')}" if len(terms) > 2 else ""
-    if start.literal and (terms[-1].literal or not size):
+    if start.literal:
         sql = _substr_at(text, int(start.literal), size)
     else:
         at = _number(start, "SUBSTR")

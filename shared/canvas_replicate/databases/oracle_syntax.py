@@ -179,7 +179,7 @@ def _misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
     best: tuple[float, Token, str] | None = None
     for token in near:
         word = token.text.upper()
-        if token.token_type != TokenType.VAR or word in _KEYWORDS:
+        if token.token_type != TokenType.VAR or len(word) < 3 or word in _KEYWORDS:
             continue
         for keyword in difflib.get_close_matches(word, _KEYWORDS, n=1, cutoff=0.66):
             ratio = difflib.SequenceMatcher(None, word, keyword).ratio()
