@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from canvas_replicate import log, topology
 from canvas_replicate.bus.memory import MemoryBus
 from canvas_replicate.catalogue import catalogue_of
-from canvas_replicate.databases import open_ledger
-from canvas_replicate.errors import AlreadyRunning, ConfigError, ExitCode, Interrupted, LeaseBusy
+from canvas_replicate.databases import open_ledger, open_source
+from canvas_replicate.errors import AlreadyRunning, ConfigError, ExitCode, Interrupted, LeaseBusy, ReplicateError
 from canvas_replicate.leases import Leases
 from canvas_replicate.ledger import Ledger, Run, RunTable, run_status
+from canvas_replicate.messages import Message
 from canvas_replicate.progress import Progress
 from canvas_replicate.settings import Settings
 from canvas_replicate.stage import Context, Runner, Stage, build_stages, publish_outbox
@@ -62,8 +63,10 @@ def carry(
 
     ``watch`` is called about twenty times a second with False, at the end with True. Raises AlreadyRunning when
     another process carries one of the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next
-    ``replicate run``.
+    ``replicate run``; TransientError when a source is down before anything began.
     """
+    if "extractor" in stages:
+        _reach_sources(context, runs)
     bus = MemoryBus()
     built = build_stages(context, tuple(stages))
     with _carrier(context, runs), _stopped_by_signals(context.stop), _working(context, bus, built) as failed:
@@ -78,7 +81,9 @@ def carry(
     if failed:
         raise failed[0]
     if context.stop.is_set():
-        raise Interrupted("Stopped before the end.", next_step="The same command goes on where this one stopped.")
+        raise Interrupted(
+            "Stopped before the end.", next_step="What is unfinished goes on with the next: replicate run"
+        )
     return _tables(context, runs)
 
 
@@ -113,8 +118,11 @@ def _working(context: Context, bus: MemoryBus, stages: Sequence[Stage]) -> Itera
     failed: list[BaseException] = []
     done = threading.Event()
 
+    def report_wait(message: Message | None, rung: str, error: ReplicateError) -> None:
+        context.progress.report(getattr(message, "table", ""), f"again in {rung}: {error.message}", 0)
+
     def consume(stage: Stage) -> None:
-        runner = Runner(stage, bus, context.ledger)
+        runner = Runner(stage, bus, context.ledger, on_wait=report_wait)
         try:
             bus.consume(topology.work_queue(stage.name), runner.work, done)
         except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
@@ -139,6 +147,12 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _reach_sources(context: Context, runs: Sequence[Run]) -> None:
+    """What is down at the start is said at once; only what goes down later is worth the wait of the ladder."""
+    for alias in sorted({row.source for row in _tables(context, runs) if row.state == "requested"}):
+        open_source(context.settings, alias)
 
 
 def _idle(bus: MemoryBus, stages: Sequence[Stage]) -> bool:

@@ -125,7 +125,7 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
                 "status",
                 "rows",
                 "rejected",
-                "data as of",
+                "data as of (UTC)",
                 "age",
                 "seconds",
                 "from",

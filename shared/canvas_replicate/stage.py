@@ -103,7 +103,7 @@ def publish_outbox(bus: Bus, ledger: Ledger) -> int:
 
 
 class Runner:
-    """Works off one stage's deliveries. ``clock`` gives aware UTC."""
+    """Works off one stage's deliveries. ``clock`` gives aware UTC; ``on_wait`` hears of every wait, with its rung."""
 
     def __init__(
         self,
@@ -112,12 +112,14 @@ class Runner:
         ledger: Ledger,
         policy: RetryPolicy | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_wait: Callable[[Message | None, str, ReplicateError], None] = lambda message, rung, error: None,
     ) -> None:
         self._stage = stage
         self._bus = bus
         self._ledger = ledger
         self._policy = policy or RetryPolicy()
         self._clock = clock
+        self._on_wait = on_wait
 
     def work(self, delivery: Delivery) -> None:
         name, envelope = self._stage.name, delivery.envelope
@@ -143,7 +145,7 @@ class Runner:
             delivery.hand_back()
             return "handed_back"
         except (LeaseBusy, LeaseLost) as error:
-            self._retry(envelope, error, rung=self._policy.rungs[0], counts=False)
+            self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
             outcome = "waiting"
         except (TransientError, AlreadyRunning) as error:
             outcome = self._retry_or_give_up(envelope, message, error, len(self._policy.rungs))
@@ -172,14 +174,17 @@ class Runner:
         if attempts >= attempts_allowed or self._clock() - first > self._policy.within:
             return self._give_up(envelope, message, error)
         rung = self._policy.rungs[min(attempts, len(self._policy.rungs) - 1)]
-        self._retry(envelope, error, rung=rung, counts=True)
+        self._retry(envelope, message, error, rung=rung, counts=True)
         return "retry"
 
-    def _retry(self, envelope: Envelope, error: ReplicateError, *, rung: str, counts: bool) -> None:
+    def _retry(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, *, rung: str, counts: bool
+    ) -> None:
         log.warning(
             "waiting before the next try",
             extra={**self._about(envelope), "rung": rung, "reason": error.message},
         )
+        self._on_wait(message, rung, error)
         if counts:
             envelope = envelope.with_headers(
                 attempts=int(envelope.headers.get("attempts", 0)) + 1,

@@ -457,3 +457,16 @@ def test_a_broker_url_is_refused_where_one_process_works(place: Workplace, monke
     done = place.run("replicate", "run", "hourly")
     assert done.code == 2
     assert "trigger" in str(done.error)
+
+
+def test_a_source_that_is_down_at_the_start_is_said_at_once(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLICATE_DATABASES__CAMPUS__URL", f"duckdb:///{place.folder}/gone.duckdb")
+    done = place.run("replicate", "run", "hourly")
+    assert done.code == 5
+    assert "gone.duckdb is not there" in str(done.error)
+    monkeypatch.undo()
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    assert place.run("replicate", "run", "hourly").code == 0
+    states = [run["status"] for run in place.run("replicate", "runs", "--json").json]
+    assert states == ["successful", "successful"]
