@@ -202,4 +202,3 @@ def new_run_id(schedule: str, opened_at: datetime) -> str:
     if not re.match(RUN_ID_PATTERN, run_id):
         raise ValueError(f"schedule {schedule!r} cannot be part of a run id (letters, digits, _ and - only)")
     return run_id
-

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from canvas_replicate import log, topology
+from canvas_replicate import topology
 from canvas_replicate.bus.memory import MemoryBus
-from canvas_replicate.catalogue import catalogue_of
-from canvas_replicate.databases import open_ledger, open_source
-from canvas_replicate.errors import AlreadyRunning, ConfigError, ExitCode, Interrupted, LeaseBusy, ReplicateError
-from canvas_replicate.leases import Leases
-from canvas_replicate.ledger import Ledger, Run, RunTable, run_status
+from canvas_replicate.context import Context, stopped_by_signals
+from canvas_replicate.databases import open_source
+from canvas_replicate.errors import AlreadyRunning, ExitCode, Interrupted, LeaseBusy, ReplicateError
+from canvas_replicate.ledger import Run, RunTable, run_status
 from canvas_replicate.messages import Message
-from canvas_replicate.progress import Progress
-from canvas_replicate.settings import Settings
-from canvas_replicate.stage import Context, Runner, Stage, build_stages, publish_outbox
-from canvas_replicate.storage import Storage
+from canvas_replicate.stage import Runner, Stage, build_stages, publish_outbox
 
 Watch = Callable[[bool], None]
 
 _LOOK_SECONDS = 0.05
 # A worker that was asked to stop and has not done so by then is left behind; the ledger knows what it held.
 _STOP_SECONDS = 600
-
-
-def open_context(settings: Settings) -> Context:
-    """Everything that commands need. Raises ConfigError before `replicate init-db` was run."""
-    log.set_level(settings.log_level)
-    catalogue = catalogue_of(settings)
-    database = open_ledger(settings)
-    if not database.is_ready():
-        raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
-    leases = Leases(database, owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
-    if database.single_process:
-        leases.break_all()  # the file is ours alone, so whoever held a lease is gone
-    return Context(
-        settings=settings,
-        catalogue=catalogue,
-        ledger=Ledger(database),
-        leases=leases,
-        storage=Storage(settings.data_dir),
-        progress=Progress(),
-        stop=threading.Event(),
-    )
 
 
 def carry(
@@ -69,7 +40,7 @@ def carry(
         _reach_sources(context, runs)
     bus = MemoryBus()
     built = build_stages(context, tuple(stages))
-    with _carrier(context, runs), _stopped_by_signals(context.stop), _working(context, bus, built) as failed:
+    with _carrier(context, runs), stopped_by_signals(context.stop), _working(context, bus, built) as failed:
         publish_outbox(bus, context.ledger)
         while not context.stop.wait(_LOOK_SECONDS):
             watch(False)
@@ -137,16 +108,6 @@ def _working(context: Context, bus: MemoryBus, stages: Sequence[Stage]) -> Itera
         done.set()
         for thread in threads:
             thread.join(_STOP_SECONDS)
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _reach_sources(context: Context, runs: Sequence[Run]) -> None:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.catalogue import Table, resolve_source
+from canvas_replicate.context import Context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Approval, Artifact, NewTable, Run, RunTable
 from canvas_replicate.manifest import read_manifest
 from canvas_replicate.messages import TableRequested
-from canvas_replicate.stage import Context
 
 RERUN = "rerun"  # the schedule of a run that belongs to none
 

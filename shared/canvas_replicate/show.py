@@ -17,10 +17,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from canvas_replicate.context import Context
 from canvas_replicate.ledger import Run, RunTable, Status
 from canvas_replicate.one_process import Watch
 from canvas_replicate.progress import Step
-from canvas_replicate.stage import Context
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ Giving up: the ledger row gets its final state, then the message goes to our dea
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from typing import Any
 
 from canvas_replicate import metrics, topology
 from canvas_replicate.bus import Bus, Delivery
-from canvas_replicate.catalogue import Catalogue
+from canvas_replicate.context import Context
 from canvas_replicate.errors import (
     AlreadyRunning,
     ConfigError,
@@ -36,29 +35,12 @@ from canvas_replicate.errors import (
     ReplicateError,
     TransientError,
 )
-from canvas_replicate.leases import Leases
 from canvas_replicate.ledger import Ledger, Outcome
 from canvas_replicate.messages import Envelope, Message, UnreadableMessage, parse
-from canvas_replicate.progress import Progress
-from canvas_replicate.settings import Settings
-from canvas_replicate.storage import Storage
 
 ENTRY_POINTS = "canvas_replicate.stages"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a stage is built from. ``stop`` is set when the process was asked to end."""
-
-    settings: Settings
-    catalogue: Catalogue
-    ledger: Ledger
-    leases: Leases
-    storage: Storage
-    progress: Progress
-    stop: threading.Event
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from canvas_replicate import command_line, one_process
+from canvas_replicate.context import Context, open_context
 from canvas_replicate.databases import open_source
 from canvas_replicate.messages import TableRequested
 from canvas_replicate.runs import open_or_resume
 from canvas_replicate.settings import load_settings
 from canvas_replicate.show import console, show_run, watching
-from canvas_replicate.stage import Context, Stage
+from canvas_replicate.stage import Stage
 from extractor.handler import extract_table
 
 app = command_line.new_app("Queries source tables into proved .dat files.")
@@ -40,7 +41,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Extract the tables of SCHEDULE; the files then wait for `loader run SCHEDULE`."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     opened = open_or_resume(context, schedule, source=db, only=tablename, then=False, mode="extract")
     try:
         with watching(context, [opened], quiet=as_json) as watch:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from canvas_replicate import metrics
 from canvas_replicate.catalogue import Table
+from canvas_replicate.context import Context
 from canvas_replicate.dat_file import DatWriter
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import Interrupted, PermanentError
@@ -23,7 +24,6 @@ from canvas_replicate.ledger import Outcome, Run
 from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
 from canvas_replicate.messages import TableRequested
 from canvas_replicate.runs import open_table_run
-from canvas_replicate.stage import Context
 from canvas_replicate.storage import write_manifest, written_aside
 from extractor.ahead import ahead
 

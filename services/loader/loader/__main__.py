@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from canvas_replicate import command_line, one_process
+from canvas_replicate.context import Context, open_context
 from canvas_replicate.databases import open_target
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Outcome, RunTable
@@ -14,7 +15,7 @@ from canvas_replicate.manifest import read_manifest
 from canvas_replicate.messages import TableReady
 from canvas_replicate.settings import load_settings
 from canvas_replicate.show import show_run, watching
-from canvas_replicate.stage import Context, Stage
+from canvas_replicate.stage import Stage
 from loader.handler import load_table
 
 app = command_line.new_app("Loads .dat files through their control files, proves them, refreshes their views.")
@@ -42,7 +43,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Load the newest extracted file of each table of SCHEDULE, prove it and refresh its view."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     newest = newest_files(context, schedule, tablename)
     runs = [context.ledger.run(run_id) for run_id in sorted({row.run_id for row in newest})]
     wanted = {(row.run_id, row.table) for row in newest}

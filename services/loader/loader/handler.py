@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from canvas_replicate import metrics
 from canvas_replicate.catalogue import Table
+from canvas_replicate.context import Context
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Loaded, ViewRefresher
 from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
@@ -21,7 +22,6 @@ from canvas_replicate.leases import Lease
 from canvas_replicate.ledger import Outcome, Run, RunTable
 from canvas_replicate.manifest import Manifest, read_manifest
 from canvas_replicate.messages import TableReady
-from canvas_replicate.stage import Context
 from canvas_replicate.storage import written_aside
 from loader import gates
 from loader.frames import pair, read_frames

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from canvas_replicate import one_process, runs, show
+from canvas_replicate import runs, show
 from canvas_replicate.cli.options import AsJson
 from canvas_replicate.cli.work import carry_and_show, local_settings
+from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Artifact
 from canvas_replicate.settings import load_settings
-from canvas_replicate.stage import Context
 
 ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
 
@@ -29,7 +29,7 @@ def held(
     as_json: AsJson = False,
 ) -> None:
     """List what a gate stopped and waits for a decision."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     found = context.ledger.artifacts(None if everything else "held")
     if as_json:
         show.print_json(found)
@@ -54,7 +54,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Publish exactly the held file ID. Who approved it, and when, is kept."""
-    context = one_process.open_context(local_settings())
+    context = open_context(local_settings())
     opened = [
         runs.open_approved(context, artifact, even_if_older=even_if_older)
         for artifact in _chosen(context, artifact_id, run)
@@ -67,7 +67,7 @@ def discard(
     run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
 ) -> None:
     """Drop the held file ID: it will never be published, and its files go with their retention."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     for artifact in _chosen(context, artifact_id, run):
         context.ledger.discard(artifact.artifact_id, runs.requester())
         show.console().print(

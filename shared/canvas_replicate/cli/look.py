@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from canvas_replicate import one_process, show
+from canvas_replicate import show
 from canvas_replicate.cli.options import AsJson, TableName
+from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Run, Status
 from canvas_replicate.settings import load_settings
-from canvas_replicate.stage import Context
 
 _WATCH_SECONDS = 5
 
@@ -31,7 +31,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show every table: how fresh its view is, what happened last, and what to type next."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     while True:
         rows = context.ledger.status()
         steps = _next_steps(context, rows)
@@ -54,7 +54,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs, or show one RUN table by table."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     if run_id is not None:
         run = context.ledger.run(run_id)
         if not as_json:
@@ -83,7 +83,7 @@ def runs(
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
     """Show the rejected records of the last load of TABLE, and where its bad file lies."""
-    context = one_process.open_context(load_settings())
+    context = open_context(load_settings())
     latest = context.ledger.latest(table)
     if latest is None:
         raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")

@@ -9,11 +9,11 @@ import typer
 
 from canvas_replicate import command_line, one_process, runs
 from canvas_replicate.cli.options import AsJson, Schedule, TableName
+from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Run
 from canvas_replicate.settings import Settings, load_settings
 from canvas_replicate.show import show_run, watching
-from canvas_replicate.stage import Context
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run SCHEDULE from its source tables to proved views, in this one process."""
-    context = one_process.open_context(local_settings())
+    context = open_context(local_settings())
     steps = context.catalogue.schedule(schedule).then
     if steps and not only_tables:
         raise ConfigError(
@@ -55,7 +55,7 @@ def rerun(
     """Extract and load one TABLE again, or only what failed in a run. Always a new run."""
     if (table is None) == (failed is None):
         raise ConfigError("Say either a table or --failed RUN.")
-    context = one_process.open_context(local_settings())
+    context = open_context(local_settings())
     opened = runs.rerun_failed(context, failed) if failed else runs.rerun_tables(context, [table or ""], source=db)
     carry_and_show(context, [opened], as_json=as_json)
 
@@ -66,7 +66,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Load the kept file of an earlier RUN again, even if newer rows are published."""
-    context = one_process.open_context(local_settings())
+    context = open_context(local_settings())
     carry_and_show(context, [runs.replay(context, run_id, table)], as_json=as_json)
 
 
