@@ -42,13 +42,14 @@ def open_context(settings: Settings) -> Context:
     database = open_ledger(settings)
     if not database.is_ready():
         raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
-    leases = Leases(database, owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    leases = Leases(database, owner)
     if database.single_process:
         leases.break_all()  # the file is ours alone, so whoever held a lease is gone
     return Context(
         settings=settings,
         catalogue=catalogue,
-        ledger=Ledger(database),
+        ledger=Ledger(database, owner),
         leases=leases,
         storage=Storage(settings.data_dir),
         progress=Progress(),

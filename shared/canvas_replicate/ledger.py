@@ -39,6 +39,9 @@ _UNFINISHED = "('requested', 'extracting', 'extracted', 'loading')"
 
 DEFAULT_DEADLINE = timedelta(hours=6)
 REJECTS_KEPT = 100
+# A message that is not published by then waits for somebody else to publish it.
+_LEFT_OVER = timedelta(minutes=1)
+_NEVER = datetime(1970, 1, 1)  # noqa: DTZ001  # the ledger's times are UTC without zone
 
 
 @dataclass(frozen=True)
@@ -193,11 +196,11 @@ def schema() -> str:
 
 
 class Ledger:
-    """``app_id`` goes into the messages that the ledger records."""
+    """``owner`` is this process, as in its leases; messages carry it as their ``app_id``."""
 
-    def __init__(self, database: LedgerDatabase, app_id: str = "canvas-replicate") -> None:
+    def __init__(self, database: LedgerDatabase, owner: str = "canvas-replicate") -> None:
         self._database = database
-        self._app_id = app_id
+        self._owner = owner
 
     # -- runs ------------------------------------------------------------------------------------------
 
@@ -508,16 +511,23 @@ class Ledger:
 
     # -- outbox ----------------------------------------------------------------------------------------
 
-    def unpublished(self) -> list[Envelope]:
-        """Messages recorded and not yet marked as published, oldest first."""
+    def unpublished(self, *, left_over: bool = False) -> list[Envelope]:
+        """Messages that this process recorded and has not marked as published, oldest first.
+
+        ``left_over``: also those of other processes that are older than a minute. Their publishers died, or
+        are slow, and then the message goes out twice with one id.
+        """
         with self._database.transaction() as session:
             found = session.query(
-                "SELECT message_id, message_type, body, run_id, created_at FROM replicate_outbox"
-                " WHERE published_at IS NULL ORDER BY created_at, message_id"
+                "SELECT message_id, message_type, body, run_id, created_at, recorded_by FROM replicate_outbox"
+                " WHERE published_at IS NULL AND (recorded_by = :owner OR created_at < :before)"
+                " ORDER BY created_at, message_id",
+                owner=self._owner,
+                before=session.now() - _LEFT_OVER if left_over else _NEVER,
             )
         return [
-            Envelope(kind, body.encode(), message_id, run_id, created.replace(tzinfo=UTC), self._app_id)
-            for message_id, kind, body, run_id, created in found
+            Envelope(kind, body.encode(), message_id, run_id, created.replace(tzinfo=UTC), app_id)
+            for message_id, kind, body, run_id, created, app_id in found
         ]
 
     def mark_published(self, message_ids: Iterable[str]) -> None:
@@ -578,14 +588,15 @@ class Ledger:
             )
 
     def _record(self, session: Session, message: Message) -> None:
-        envelope = wrap(message, app_id=self._app_id)
+        envelope = wrap(message, app_id=self._owner)
         session.execute(
-            "INSERT INTO replicate_outbox (message_id, run_id, message_type, body, created_at)"
-            " VALUES (:message_id, :run_id, :message_type, :body, :created_at)",
+            "INSERT INTO replicate_outbox (message_id, run_id, message_type, body, recorded_by, created_at)"
+            " VALUES (:message_id, :run_id, :message_type, :body, :recorded_by, :created_at)",
             message_id=envelope.message_id,
             run_id=message.run_id,
             message_type=envelope.type,
             body=envelope.body.decode(),
+            recorded_by=self._owner,
             created_at=session.now(),
         )
 

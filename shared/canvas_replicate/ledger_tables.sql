@@ -56,6 +56,7 @@ CREATE TABLE replicate_outbox (
     run_id        VARCHAR2(128 CHAR) NOT NULL,
     message_type  VARCHAR2(64 CHAR) NOT NULL,
     body          CLOB NOT NULL,
+    recorded_by   VARCHAR2(200 CHAR) NOT NULL,
     created_at    TIMESTAMP(6) NOT NULL,
     published_at  TIMESTAMP(6),
     PRIMARY KEY (message_id)

@@ -74,9 +74,12 @@ def build_stages(context: Context, names: tuple[str, ...]) -> list[Stage]:
     return [found[name].load()(context) for name in names]
 
 
-def publish_outbox(bus: Bus, ledger: Ledger) -> int:
-    """Publish what the ledger recorded; what is published but not marked is published again (same message id)."""
-    waiting = ledger.unpublished()
+def publish_outbox(bus: Bus, ledger: Ledger, *, left_over: bool = False) -> int:
+    """Publish what this process recorded; ``left_over``: what others recorded and did not publish as well.
+
+    What is published but not marked is published again with the same message id.
+    """
+    waiting = ledger.unpublished(left_over=left_over)
     for envelope in waiting:
         bus.publish(envelope)
     if waiting:
@@ -113,7 +116,10 @@ class Runner:
         finally:
             metrics.in_progress.labels(name).dec()
             metrics.in_progress_start.labels(name).set(0)
-        publish_outbox(self._bus, self._ledger)
+        try:
+            publish_outbox(self._bus, self._ledger)
+        except TransientError as error:
+            log.warning("outbox not published, it is tried again", extra={"stage": name, "reason": error.message})
         metrics.messages.labels(name, envelope.type, outcome).inc()
         metrics.handler_seconds.labels(name, outcome).observe(time.monotonic() - started)
 
@@ -175,6 +181,14 @@ class Runner:
         self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
 
     def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
+        try:
+            return self._bury(envelope, message, error)
+        except TransientError as ledger_down:
+            # Without its final state in the ledger the table must not become a dead letter.
+            self._retry(envelope, message, ledger_down, rung="1m", counts=False)
+            return "waiting"
+
+    def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
         run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
         next_step = error.next_step or (f"replicate rerun {table}" if table else "")
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})

@@ -189,3 +189,19 @@ def test_a_message_of_another_stage_is_a_dead_letter(bench: Bench) -> None:
     bench.bus.publish(stray, queue=QUEUE)
     bench.work()
     assert "does not work on push.requested.v1" in str(bench.dead()[0].headers["reason"])
+
+
+def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.ends_with(DataError("bad"))
+    with monkeypatch.context() as down:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise TransientError("the ledger is down")
+
+        down.setattr(bench.ledger, "finish", refuse)
+        down.setattr(bench.ledger, "unpublished", refuse)
+        bench.work()
+    assert (list(bench.resting()), bench.dead(), bench.state()) == (["1m"], [], "requested")
+    bench.clock.advance(60)
+    bench.work()
+    assert (len(bench.dead()), bench.state()) == (1, "failed")
