@@ -261,8 +261,11 @@ class Ledger:
     def runs(self, limit: int = 20) -> list[Run]:
         """Newest first."""
         with self._database.transaction() as session:
-            found = session.query(f"SELECT {_RUN} FROM replicate_run ORDER BY opened_at DESC, run_id DESC")
-        return [_run(row) for row in found[:limit]]
+            found = session.query(
+                f"SELECT {_RUN} FROM replicate_run ORDER BY opened_at DESC, run_id DESC"
+                f" FETCH FIRST {int(limit)} ROWS ONLY"
+            )
+        return [_run(row) for row in found]
 
     def open_run_of(self, schedule: str) -> Run | None:
         """The run that holds the schedule's slot."""
@@ -452,7 +455,7 @@ class Ledger:
         with self._database.transaction() as session:
             found = session.query(
                 f"SELECT {_TABLE} FROM replicate_run_table WHERE table_name = :name AND state = 'successful'{where}"
-                " ORDER BY finished_at DESC, run_id DESC",
+                " ORDER BY finished_at DESC, run_id DESC FETCH FIRST 1 ROWS ONLY",
                 name=table,
                 **values,
             )
@@ -473,7 +476,7 @@ class Ledger:
         with self._database.transaction() as session:
             found = session.query(
                 "SELECT r.run_id FROM replicate_run r JOIN replicate_run_table t ON t.run_id = r.run_id"
-                " WHERE t.table_name = :name ORDER BY r.opened_at DESC, r.run_id DESC",
+                " WHERE t.table_name = :name ORDER BY r.opened_at DESC, r.run_id DESC FETCH FIRST 1 ROWS ONLY",
                 name=table,
             )
         return self.table(found[0][0], table) if found else None
