@@ -15,8 +15,8 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.databases.oracle_sql import _RESERVED, FUNCTIONS, Engine, NotPortable, translate_query
-from canvas_replicate.databases.oracle_syntax import SqlSyntaxError
+from canvas_replicate.databases.oracle_sql import FUNCTIONS, Engine, NotPortable, translate_query
+from canvas_replicate.databases.oracle_sql.names import RESERVED
 from canvas_replicate.errors import ConfigError, ExitCode
 
 PAGE = Path(__file__).parents[2] / "docs" / "oracle-sql.md"
@@ -671,7 +671,7 @@ def test_every_translated_function_is_named_on_the_documentation_page() -> None:
 
 
 def test_a_text_that_is_no_query_is_a_syntax_error() -> None:
-    with pytest.raises(SqlSyntaxError):
+    with pytest.raises(ConfigError):
         translate_query("SELECT a,, b FROM t", "duckdb")
 
 
@@ -735,7 +735,7 @@ def test_every_word_that_duckdb_reserves_is_quoted_as_a_name() -> None:
     words = duckdb.execute(
         "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
     ).fetchall()
-    assert {word for (word,) in words} - _RESERVED == set()
+    assert {word for (word,) in words} - RESERVED == set()
 
 
 @given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=30))
