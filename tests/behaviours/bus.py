@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,9 @@ WAIT_SECONDS = 10
 
 
 def requested(table: str = "tmp_x") -> Envelope:
-    return wrap(TableRequested(table=table), app_id="test")
+    """Its timestamp has whole seconds: AMQP carries no more."""
+    envelope = wrap(TableRequested(table=table), app_id="test")
+    return replace(envelope, timestamp=envelope.timestamp.replace(microsecond=0))
 
 
 def consume(bus: Bus, queue: str, handle: Callable[[Delivery], None], *, until: Callable[[], bool]) -> None:
@@ -124,3 +127,18 @@ class BusBehaviour:
                 consume(bus, "replicate.extractor", die, until=lambda: False)
         assert bus.depth("replicate.extractor") == 0
         assert len(take(bus, topology.dead_queue("extractor"))) == 1
+
+    def test_browsing_takes_nothing(self, bus: Bus) -> None:
+        sent = [requested(f"tmp_{number}") for number in range(3)]
+        for envelope in sent:
+            bus.publish(envelope, queue=topology.dead_queue("extractor"))
+        for _ in range(2):
+            assert bus.browse(topology.dead_queue("extractor")) == sent
+
+    def test_one_message_is_removed_and_the_others_stay_in_order(self, bus: Bus) -> None:
+        sent = [requested(f"tmp_{number}") for number in range(3)]
+        for envelope in sent:
+            bus.publish(envelope, queue=topology.dead_queue("extractor"))
+        bus.remove(topology.dead_queue("extractor"), sent[1].message_id)
+        bus.remove(topology.dead_queue("extractor"), "not there")
+        assert bus.browse(topology.dead_queue("extractor")) == [sent[0], sent[2]]

@@ -42,4 +42,4 @@ def test_the_events_queue_drops_its_oldest(bus: MemoryBus, monkeypatch: pytest.M
     monkeypatch.setattr(topology, "EVENTS_KEPT", 2)
     for table in ("tmp_a", "tmp_b", "tmp_c"):
         bus.publish(requested(table), queue=topology.EVENTS)
-    assert [b"tmp_b" in e.body or b"tmp_c" in e.body for e in bus.messages(topology.EVENTS)] == [True, True]
+    assert [b"tmp_b" in e.body or b"tmp_c" in e.body for e in bus.browse(topology.EVENTS)] == [True, True]

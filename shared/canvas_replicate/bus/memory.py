@@ -93,11 +93,19 @@ class MemoryBus:
             due = [entry.due for q in self._queues.values() if q.shape.returns_to == work for entry in q.ready]
             return max(0.0, min(due) - self._clock()) if due else None
 
-    def messages(self, queue: str) -> list[Envelope]:
-        """What lies ready in a queue, oldest first; nothing is taken."""
+    def browse(self, queue: str) -> list[Envelope]:
         with self._changed:
             self._return_rested()
             return [entry.envelope for entry in self._queues[queue].ready]
+
+    def remove(self, queue: str, message_id: str) -> None:
+        with self._changed:
+            ready = self._queues[queue].ready
+            for entry in [entry for entry in ready if entry.envelope.message_id == message_id][:1]:
+                ready.remove(entry)
+
+    def is_connected(self) -> bool:
+        return True
 
     def close(self) -> None:
         with self._changed:

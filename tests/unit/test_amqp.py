@@ -1,0 +1,266 @@
+"""AMQP without a broker: URLs, errors, messages, arguments of queues."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import socket
+import ssl
+import traceback
+from pathlib import Path
+
+import pika
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pika import exceptions
+from pika.adapters.utils import connection_workflow
+from tests.behaviours.bus import requested
+
+from canvas_replicate import topology
+from canvas_replicate.bus import connect
+from canvas_replicate.bus.amqp_errors import PIKA_ERRORS, translated
+from canvas_replicate.bus.amqp_message import envelope_of, properties_of
+from canvas_replicate.bus.amqp_topology import arguments, of_stage
+from canvas_replicate.bus.amqp_url import parameters
+from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError, TransientError
+from canvas_replicate.messages import Envelope
+
+PASSWORD = "a-word-that-is-secret"
+
+# URLs
+
+
+def test_a_url_says_all_there_is_to_connect() -> None:
+    made = parameters("amqps://loader:p%40ss%2F@broker.example.edu/campus?heartbeat=20&socket_timeout=3")
+    assert (made.host, made.port, made.virtual_host, made.heartbeat) == ("broker.example.edu", 5671, "campus", 20)
+    assert (made.credentials.username, made.credentials.password) == ("loader", "p@ss/")
+    assert (made.socket_timeout, made.stack_timeout, made.blocked_connection_timeout) == (3, 15, 60)
+    assert made.connection_attempts == 1
+    assert made.ssl_options.server_hostname == "broker.example.edu"
+    assert made.ssl_options.context.verify_mode is ssl.CERT_REQUIRED
+    assert made.ssl_options.context.check_hostname
+
+
+@pytest.mark.parametrize(
+    ("url", "vhost"),
+    [("amqp://host", "/"), ("amqp://host/", "/"), ("amqp://host/%2F", "/"), ("amqp://host/a%2Fb", "a/b")],
+)
+def test_a_url_without_vhost_means_the_broker_s_default(url: str, vhost: str) -> None:
+    made = parameters(url)
+    assert (made.virtual_host, made.port, made.credentials.username, made.heartbeat) == (vhost, 5672, "guest", 60)
+    assert made.ssl_options is None
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("amqp://u:secret-word#x@host/", "%23"),
+        ("amqp://u:secret-word/x@host/", "%2F"),
+        ("amqp://u:secret-word?x@host/", "%3F"),
+        ("amqp://u:123?secret-word@host/", "no option '...'"),
+        ("amqp://u:secret-word[@host/", "amqp://user:password@host"),
+        ("amqp://u:secret-word@/x", "amqp://user:password@host"),
+        ("amqp://u:secret-word@host:port/x", "amqp://user:password@host"),
+        ("amqp://u:secret-word@host/x?hartbeat=5", "Did you mean 'heartbeat'?"),
+        ("amqp://u:secret-word@host/x?heartbeat=0", "heartbeat must be whole seconds"),
+        ("amqp://u:secret-word@host/x?heartbeat=1.5", "heartbeat must be whole seconds"),
+        ("amqp://u:secret-word@host/x?cacertfile=ca.pem", "for amqps:// only"),
+        ("amqps://u:secret-word@host/x?cacertfile=missing.pem", "cacertfile=missing.pem: No such file"),
+    ],
+)
+def test_a_url_that_is_not_one_is_told_without_the_password(url: str, says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        connect(url)
+    assert says in str(raised.value)
+    assert "REPLICATE_BUS_URL" in raised.value.message
+    assert "secret-word" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_certificate_that_is_no_pem_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("not a certificate")
+    with pytest.raises(ConfigError, match=r"ca\.pem"):
+        parameters(f"amqps://host/?cacertfile={file}")
+
+
+@given(st.text(min_size=1), st.text(alphabet="ab/@:#?%", min_size=1))
+def test_whatever_the_url_the_password_is_never_told(user: str, password: str) -> None:
+    url = f"amqp://{user}:word{password}word@host/x"
+    try:
+        parameters(url)
+    except ConfigError as error:
+        assert f"word{password}word" not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid:5672"])
+def test_a_broker_out_of_reach_is_transient_and_no_log_holds_the_password(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "pika")
+    with pytest.raises(TransientError) as raised:
+        connect(f"amqp://u:{PASSWORD}@{host}/x").publish(requested())
+    assert host in raised.value.message
+    assert PASSWORD not in "".join(traceback.format_exception(raised.value))
+    assert PASSWORD not in caplog.text
+
+
+# Errors
+
+
+def every_pika_error() -> list[Exception]:
+    modules = (exceptions, connection_workflow)
+    classes = {c for m in modules for _, c in inspect.getmembers(m, inspect.isclass) if issubclass(c, Exception)}
+    with_reply = {exceptions.ChannelClosed, exceptions.ConnectionClosed}
+    made: list[Exception] = []
+    for found in sorted(classes, key=lambda c: c.__name__):
+        if any(issubclass(found, kind) for kind in with_reply):
+            made += [found(code, "SOMETHING - happened") for code in (320, 403, 404, 406, 530, 541)]
+        elif found in (exceptions.NackError, exceptions.UnroutableError):
+            made.append(found([]))
+        elif found is connection_workflow.AMQPConnectionWorkflowFailed:
+            made.append(found([TimeoutError("too late")]))
+        elif issubclass(found, connection_workflow.AMQPConnectorPhaseErrorBase):
+            made.append(found(ConnectionRefusedError(111, "Connection refused")))
+        else:
+            made.append(found())
+    return [*made, socket.gaierror(-2, "Name or service not known"), ConnectionResetError()]
+
+
+def certificate_error(verify_message: str) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED]")
+    error.verify_message = verify_message
+    return error
+
+
+@pytest.mark.parametrize("error", every_pika_error(), ids=lambda error: type(error).__name__)
+def test_every_error_of_pika_becomes_one_of_ours(error: Exception) -> None:
+    assert isinstance(error, PIKA_ERRORS)
+    ours = translated(error, "RabbitMQ at broker:5672")
+    assert isinstance(ours, TransientError | PermanentError)
+    assert ours.message.endswith(".")
+    assert ours.code.startswith("bus.")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code", "says"),
+    [
+        (
+            exceptions.ChannelClosedByBroker(
+                406,
+                "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 20000 ms.",
+            ),
+            TransientError,
+            "bus.acknowledgement_timeout",
+            "consumer_timeout = 43200000",
+        ),
+        (exceptions.ConsumerCancelled(), TransientError, "bus.cancelled", "consumer_timeout"),
+        (
+            exceptions.ChannelClosedByBroker(406, "PRECONDITION_FAILED - unknown delivery tag 1"),
+            TransientError,
+            "bus.lost",
+            "unknown delivery tag",
+        ),
+        (
+            exceptions.ChannelClosedByBroker(404, "NOT_FOUND - no queue 'q' in vhost '/'"),
+            ConfigError,
+            "bus.topology",
+            "REPLICATE_BUS_DECLARE",
+        ),
+        (
+            exceptions.ChannelClosedByBroker(404, "NOT_FOUND - home node 'x' of durable queue 'q' is down"),
+            TransientError,
+            "bus.lost",
+            "is down",
+        ),
+        (exceptions.ProbableAuthenticationError("(403) ..."), ConfigError, "bus.refused", "REPLICATE_BUS_URL"),
+        (exceptions.ConnectionBlockedTimeout(), TransientError, "bus.blocked", "alarm"),
+        (
+            exceptions.AMQPConnectionError(
+                connection_workflow.AMQPConnectorSocketConnectError(ConnectionRefusedError(111, "Connection refused"))
+            ),
+            TransientError,
+            "bus.lost",
+            "Connection refused",
+        ),
+        (
+            exceptions.AMQPConnectionError(
+                connection_workflow.AMQPConnectorTransportSetupError(certificate_error("self-signed certificate"))
+            ),
+            ConfigError,
+            "bus.refused",
+            "not trusted: self-signed certificate",
+        ),
+        (exceptions.IncompatibleProtocolError("StreamLostError"), TransientError, "bus.lost", "amqps://"),
+        (exceptions.ShortStringTooLong("x" * 300), PermanentError, "bus.not_sendable", "cannot carry"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_to_do_is_told_by_what_went_wrong(
+    error: Exception, kind: type[ReplicateError], code: str, says: str
+) -> None:
+    ours = translated(error)
+    assert type(ours) is kind
+    assert ours.code == code
+    assert says in str(ours)
+
+
+# Messages
+
+
+def received(properties: pika.BasicProperties, routing_key: str = "table.requested") -> Envelope:
+    """As it comes back from a broker: encoded and decoded."""
+    back = pika.BasicProperties()
+    back.decode(b"".join(properties.encode()))
+    return envelope_of(routing_key, back, b'{"table": "tmp_x"}')
+
+
+def test_an_envelope_comes_back_as_it_went() -> None:
+    sent = requested().with_headers(attempts=2, reason="Ümläut", first_failed_at="2030-01-01T00:00:00+00:00")
+    properties = properties_of(sent)
+    assert properties.delivery_mode == 2
+    assert properties.content_type == "application/json"
+    back = received(properties, sent.routing_key)
+    assert (back.type, back.message_id, back.correlation_id) == (sent.type, sent.message_id, sent.correlation_id)
+    assert (back.timestamp, back.app_id, back.headers) == (sent.timestamp, sent.app_id, sent.headers)
+
+
+def test_a_message_without_properties_is_version_one_of_its_routing_key_with_the_same_id_each_time() -> None:
+    once, again = received(pika.BasicProperties()), received(pika.BasicProperties())
+    assert once.type == "table.requested.v1"
+    assert once.message_id == again.message_id
+    assert once.message_id != received(pika.BasicProperties(), "table.ready").message_id
+
+
+def test_headers_of_others_are_left_out() -> None:
+    headers = {"x-delivery-count": 3, "traceparent": "00-1", "attempts": 1, "nested": {"a": 1}, "none": None}
+    assert received(pika.BasicProperties(headers=headers)).headers == {"traceparent": "00-1", "attempts": 1}
+
+
+def test_a_dead_letter_of_the_broker_keeps_the_routing_key_it_was_published_with() -> None:
+    deaths = [
+        {"reason": "delivery_limit", "queue": "replicate.loader", "routing-keys": ["replicate.loader"]},
+        {"reason": "expired", "queue": "replicate.loader.retry.10s", "routing-keys": ["table.ready"]},
+    ]
+    letter = received(pika.BasicProperties(headers={"x-death": deaths}), "replicate.loader.dead")
+    assert letter.type == "table.ready.v1"
+    assert letter.headers == {"reason": "delivery_limit"}
+
+
+# Queues
+
+
+def test_a_rung_leads_back_to_its_own_queue_and_a_work_queue_to_its_dead_letters() -> None:
+    made = {queue.name: arguments(queue) for queue in topology.queues()}
+    assert made["replicate.loader.retry.1m"]["x-message-ttl"] == 60_000
+    assert made["replicate.loader.retry.1m"]["x-dead-letter-routing-key"] == "replicate.loader"
+    assert made["replicate.loader"]["x-dead-letter-routing-key"] == "replicate.loader.dead"
+    assert made["replicate.loader"]["x-delivery-limit"] == topology.DELIVERY_LIMIT
+    assert made["replicate.events"]["x-overflow"] == "drop-head"
+    assert {queue["x-queue-type"] for queue in made.values()} == {"quorum"}
+
+
+def test_a_stage_touches_its_queue_its_ladder_and_its_dead_letters() -> None:
+    assert len(of_stage("replicate.canvas-pusher")) == 1 + len(topology.LADDER) + 1
+    assert of_stage(topology.UNROUTED) == [topology.UNROUTED]
