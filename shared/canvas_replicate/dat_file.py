@@ -121,7 +121,9 @@ def _measured(written: pl.Series, values: pl.Series, column: Column) -> Figures:
         return Figures()
     measure = measure_of(column)
     if measure == "total":
-        return Figures(non_null=non_null, total=plain(Decimal(str(values.sum()))))
+        # polars adds 64-bit integers in 64 bits, and wraps in silence.
+        wide = values.cast(pl.Int128) if values.dtype.is_integer() else values
+        return Figures(non_null=non_null, total=plain(Decimal(str(wide.sum()))))
     if measure == "residue":
         return Figures(non_null=non_null, residue=plain(Decimal(str((values.abs() % RESIDUE_MODULUS).sum()))))
     if measure == "characters":

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from canvas_replicate.databases.ports import LedgerDatabase, Session
+from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import LeaseBusy, LeaseLost, ReplicateError
 
 LEASE_SECONDS = 60
@@ -101,12 +101,16 @@ def take(session: Session, key: str, owner: str, seconds: float) -> Lease:
     found = session.query("SELECT owner, token, expires_at FROM replicate_lease WHERE lease_key = :key", key=key)
     expires_at = now + timedelta(seconds=seconds)
     if not found:
-        session.execute(
-            "INSERT INTO replicate_lease (lease_key, owner, token, expires_at) VALUES (:key, :owner, 1, :expires_at)",
-            key=key,
-            owner=owner,
-            expires_at=expires_at,
-        )
+        try:
+            session.execute(
+                "INSERT INTO replicate_lease (lease_key, owner, token, expires_at)"
+                " VALUES (:key, :owner, 1, :expires_at)",
+                key=key,
+                owner=owner,
+                expires_at=expires_at,
+            )
+        except DuplicateKey:
+            raise LeaseBusy(f"{key} was taken by somebody else this moment.") from None
         return Lease(key, owner, 1)
     holder, token, until = found[0]
     token = int(token)

@@ -698,10 +698,10 @@ POSTGRESQL = [
     ("SELECT TRIM(a) FROM t", "SELECT NULLIF(btrim(a, ' '), '') FROM t"),
     ("SELECT SYSDATE FROM dual", "SELECT date_trunc('second', CAST(statement_timestamp() AS timestamp))"),
     ("SELECT TO_DATE('20300105', 'YYYYMMDD') FROM dual", "SELECT TIMESTAMP '2030-01-05 00:00:00'"),
-    ("SELECT TO_CHAR(d, 'YYYY-MM-DD') FROM t", "SELECT to_char(d, 'YYYY-MM-DD') FROM t"),
+    ("SELECT TO_CHAR(d, 'YYYY-MM-DD') FROM t", "SELECT to_char((d + INTERVAL '0' SECOND), 'YYYY-MM-DD') FROM t"),
     (
         "SELECT TRUNC(d, 'DD') - DATE '2030-01-01' FROM t",
-        "SELECT (CAST(date_trunc('day', d) AS date) - CAST(TIMESTAMP '2030-01-01 00:00:00' AS date)) FROM t",
+        "SELECT (CAST(date_trunc('day', (d + INTERVAL '0' SECOND)) AS date) - CAST(TIMESTAMP '2030-01-01 00:00:00' AS date)) FROM t",
     ),
     ("SELECT TO_NUMBER(a) FROM t", "SELECT CAST(a AS numeric) FROM t"),
     ("SELECT ROUND(a) FROM t", "SELECT round(a, 0) FROM t"),

@@ -7,7 +7,7 @@ again gives the same; a table that is final is left alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,9 +16,9 @@ from canvas_replicate import metrics
 from canvas_replicate.catalogue import Table
 from canvas_replicate.context import Context
 from canvas_replicate.control_file import ControlFile, read_control_file
-from canvas_replicate.databases.ports import BulkLoader, Loaded, ViewRefresher
+from canvas_replicate.databases.ports import BulkLoader, Check, Loaded, Session, ViewRefresher
 from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
-from canvas_replicate.leases import Lease
+from canvas_replicate.leases import Lease, still_held
 from canvas_replicate.ledger import Outcome, Run, RunTable
 from canvas_replicate.manifest import Manifest, read_manifest
 from canvas_replicate.messages import TableReady
@@ -37,7 +37,7 @@ class _Job:
     table: Table
     manifest: Manifest
     lease: Lease
-    check: Callable[[], None]
+    check: Check
 
 
 def load_table(message: TableReady, *, context: Context, loader: BulkLoader, views: ViewRefresher) -> None:
@@ -54,7 +54,7 @@ def load_table(message: TableReady, *, context: Context, loader: BulkLoader, vie
         if not context.ledger.begin(run.run_id, table.name, "loading", lease):
             return
         manifest = _manifest(context, row)
-        job = _Job(run, row, table, manifest, lease, lambda: _may_go_on(context, run, lease))
+        job = _Job(run, row, table, manifest, lease, lambda session: _may_go_on(context, run, lease, session))
         stopped = _older(context, job) or _held(context, job)
         outcome = stopped or _load(context, job, loader, views)
         context.ledger.finish(run.run_id, table.name, outcome, lease)
@@ -76,10 +76,13 @@ def _manifest(context: Context, row: RunTable) -> Manifest:
     return manifest
 
 
-def _may_go_on(context: Context, run: Run, lease: Lease) -> None:
+def _may_go_on(context: Context, run: Run, lease: Lease, session: Session | None) -> None:
     if context.stop.is_set():
         raise Interrupted("Stopped while loading.", next_step="Run it again to go on.")
-    context.leases.check(lease)
+    if session is None:
+        context.leases.check(lease)
+    else:
+        still_held(session, lease)
     if not context.ledger.run(run.run_id).is_open:
         raise Interrupted(f"Run {run.run_id} was closed meanwhile.")
 

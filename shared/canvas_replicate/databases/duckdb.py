@@ -5,12 +5,13 @@ A view is a snapshot table that is replaced in one transaction; its definition l
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import duckdb
 import pyarrow as pa
 
 from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.databases.control_expressions import batch_expression
+from canvas_replicate.databases.measuring import loaded, measuring_sql
 from canvas_replicate.databases.oracle_ddl import parse_ddl, table_sql
 from canvas_replicate.databases.oracle_sql import translate_query
-from canvas_replicate.databases.ports import Loaded, OpenQuery, Session
+from canvas_replicate.databases.ports import Check, DuplicateKey, Loaded, OpenQuery, Session
 from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
-from canvas_replicate.figures import RESIDUE_MODULUS, Figures, measure_of, moment, plain
 
 _TRANSIENT = (
     duckdb.TransactionException,
@@ -34,6 +36,7 @@ _TRANSIENT = (
     duckdb.ResourceInUseException,
 )
 _BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
+_SOURCE_MEMORY, _SOURCE_THREADS = "256MB", 4
 _OTHER_PROCESS = re.compile(r"Could not set lock on file .*?PID (\d+)", re.DOTALL)
 
 
@@ -82,10 +85,31 @@ class DuckDb:
         cursor.execute("SET TimeZone = 'UTC'")
         return cursor
 
+    @classmethod
+    def close_all(cls) -> None:
+        """At the end of the process: an orderly end leaves nothing to replay for whoever opens the file next."""
+        for opened in list(cls._opened.values()):
+            opened.close()
+
+    def keep_small(self) -> None:
+        """For a file that is only read: DuckDB would keep all that it has read, up to 80 % of the machine's memory.
+
+        Sorts and joins beyond the limit go to disk; below some 60 MB per thread they begin to fail.
+        """
+        cursor = self.cursor()
+        try:
+            cursor.execute(f"SET memory_limit = '{_SOURCE_MEMORY}'")
+            cursor.execute(f"SET threads = {min(os.cpu_count() or 1, _SOURCE_THREADS)}")
+        finally:
+            cursor.close()
+
     def close(self) -> None:
         with self._opening:
             self._opened.pop(self.path, None)
             self._connection.close()
+
+
+atexit.register(DuckDb.close_all)
 
 
 def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
@@ -97,7 +121,8 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return duckdb.connect(str(path))
+        # A query must never find a Python variable where it names a table.
+        return duckdb.connect(str(path), config={"python_enable_replacements": False})
     except duckdb.Error as error:
         other = _OTHER_PROCESS.search(str(error))
         if other:
@@ -118,6 +143,10 @@ class DuckDbSource:
     def __init__(self, database: DuckDb, *, native: bool = False) -> None:
         self._database = database
         self._native = native
+        database.keep_small()
+
+    def reach(self) -> None:
+        """The file is open, so there is nothing left to try."""
 
     @contextmanager
     def open(self, query: str, *, batch_rows: int) -> Iterator[OpenQuery]:
@@ -217,6 +246,19 @@ def _exact(name: str, kind: str) -> str:
 # -- base tables and views ---------------------------------------------------------------------------------
 
 
+class _Batch:
+    """What DuckDB reads as ``batch``: always the rows that were set last.
+
+    DuckDB keeps every object that was registered in a transaction until its end. This one is registered for each
+    batch again, so that what is kept is one batch and not the whole file.
+    """
+
+    rows: pa.Table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
 class DuckDbTarget:
     """Bulk loader and view refresher. Names without a schema lie in the given default schemas."""
 
@@ -261,23 +303,24 @@ class DuckDbTarget:
         expressions: Mapping[str, str],
         measure: Mapping[str, Column | None],
         prove: Callable[[Loaded], None],
-        check: Callable[[], None],
+        check: Check,
     ) -> None:
         columns = {column.name: column for column in self.describe(table)}
         name = ".".join(self._base(table))
         cursor = self._cursor()
         try:
-            check()
+            check(None)
             with _translating(f"loading {table}"):
                 cursor.begin()
                 cursor.execute(f"DELETE FROM {name}")
-            for batch in batches:
+            batch = _Batch()
+            for batch.rows in batches:
                 with _translating(f"loading {table}"):
                     self._insert(cursor, name, columns, batch, expressions)
             with _translating(f"proving {table}"):
-                loaded = _measure(cursor, name, columns, measure)
-            prove(loaded)
-            check()
+                row = cursor.execute(measuring_sql(name, columns, measure, "duckdb")).fetchone() or ()
+            prove(loaded(row, measure))
+            check(None)
             with _translating(f"loading {table}"):
                 cursor.commit()
         finally:
@@ -288,18 +331,19 @@ class DuckDbTarget:
         cursor: duckdb.DuckDBPyConnection,
         name: str,
         columns: Mapping[str, Column],
-        batch: pa.Table,
+        batch: _Batch,
         expressions: Mapping[str, str],
     ) -> None:
-        plain_columns = [column for column in batch.column_names if column in columns and column not in expressions]
+        arriving = [column for column in batch.rows.column_names if column in columns]
+        plain_columns = [column for column in arriving if column not in expressions]
         targets = plain_columns + list(expressions)
         values = [_from_text(columns[column]) for column in plain_columns]
-        values += [_expression(sql) for sql in expressions.values()]
+        values += [batch_expression(sql, "duckdb") for sql in expressions.values()]
         cursor.register("batch", batch)
         cursor.execute(f"INSERT INTO {name} ({', '.join(targets)}) SELECT {', '.join(values)} FROM batch")
         cursor.unregister("batch")
 
-    def refresh(self, view: str, *, check: Callable[[], None]) -> int:
+    def refresh(self, view: str, *, check: Check) -> int:
         schema, name = self._view(view)
         cursor = self._cursor()
         try:
@@ -314,7 +358,7 @@ class DuckDbTarget:
                     code="view.missing",
                     next_step="Make it: replicate init-db.",
                 )
-            check()
+            check(None)
             with self._database.ledger_lock, _translating(f"refreshing {view}"):
                 cursor.begin()
                 cursor.execute(f"CREATE OR REPLACE TABLE {schema}.{name} AS {found[0]}")
@@ -413,65 +457,6 @@ def _from_text(column: Column) -> str:
     return name if column.kind == "text" else f"CAST({name} AS {as_type[column.kind]})"
 
 
-def _expression(oracle_sql: str) -> str:
-    """A control file's SQL expression, its binds read as columns of the batch."""
-    bound = re.sub(r':"?([A-Za-z][A-Za-z0-9_$#]*)"?', lambda match: match[1].lower(), oracle_sql)
-    query = translate_query(f"SELECT {bound} AS x FROM batch", "duckdb")
-    return str(query[len("SELECT ") : -len(" AS x FROM batch")])
-
-
-def _measure(
-    cursor: duckdb.DuckDBPyConnection,
-    name: str,
-    columns: Mapping[str, Column],
-    measure: Mapping[str, Column | None],
-) -> Loaded:
-    wanted = [("count(*)", "")]
-    for column_name, as_file in measure.items():
-        wanted += [(f"count({column_name})", column_name)]
-        wanted += [(sql, column_name) for sql in _aggregates(columns[column_name], as_file)]
-    row = cursor.execute(f"SELECT {', '.join(sql for sql, _ in wanted)} FROM {name}").fetchone() or ()
-    found: dict[str, list[Any]] = {}
-    for (_, column_name), value in zip(wanted[1:], row[1:], strict=True):
-        found.setdefault(column_name, []).append(value)
-    return Loaded(rows=row[0], figures={key: _figures(found[key], measure[key]) for key in measure})
-
-
-def _aggregates(base: Column, as_file: Column | None) -> list[str]:
-    """The SQL that measures a base column the way the file's column was measured."""
-    if as_file is None:
-        return []
-    name, measure = base.name, measure_of(as_file)
-    if measure in ("total", "residue"):
-        number = name if base.kind == "number" else f"CAST({name} AS DECIMAL(38,{as_file.scale or 0}))"
-        return [f"sum({number})" if measure == "total" else f"sum(abs({number}) % {RESIDUE_MODULUS})"]
-    if measure == "characters":
-        return [f"sum(octet_length({name})) * 2" if base.kind == "raw" else f"sum(length({name}))"]
-    ends = [f"{end}({name})" for end in ("min", "max")]
-    if base.kind in ("float", "text"):
-        return ends
-    if base.kind == "timestamp_tz":
-        ends = [f"{end} AT TIME ZONE 'UTC'" for end in ends]
-    mask = "%Y-%m-%d %H:%M:%S.%n" if base.kind == "timestamp" and (base.precision or 0) > 6 else "%Y-%m-%d %H:%M:%S.%f"
-    return [f"strftime({end}, '{mask}')" for end in ends]
-
-
-def _figures(values: list[Any], as_file: Column | None) -> Figures:
-    non_null, *rest = values
-    if as_file is None or not non_null:
-        return Figures(non_null=non_null)
-    measure = measure_of(as_file)
-    if measure == "range":
-        low, high = (repr(v) if as_file.kind == "float" else moment(v) for v in rest)
-        return Figures(non_null=non_null, lowest=low, highest=high)
-    if measure == "characters":
-        return Figures(non_null=non_null, characters=int(rest[0]))
-    number = plain(Decimal(rest[0]))
-    return (
-        Figures(non_null=non_null, total=number) if measure == "total" else Figures(non_null=non_null, residue=number)
-    )
-
-
 # -- ledger ------------------------------------------------------------------------------------------------
 
 
@@ -491,7 +476,12 @@ class _DuckDbSession:
         return row[0]  # type: ignore[index,no-any-return]
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        return self._cursor.execute(re.sub(r"(?<!:):([a-z_]+)", r"$\1", sql), dict(values))
+        try:
+            return self._cursor.execute(re.sub(r"(?<!:):([a-z_]+)", r"$\1", sql), dict(values))
+        except duckdb.ConstraintException as error:
+            if "duplicate key" not in str(error).lower():
+                raise
+            raise DuplicateKey("the run ledger: a row with this key is there already.") from None
 
 
 class DuckDbLedger:

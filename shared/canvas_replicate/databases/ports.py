@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
-
-import pyarrow as pa
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from canvas_replicate.columns import Column
+from canvas_replicate.errors import DataError
 from canvas_replicate.figures import Figures
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,32 @@ class OpenQuery:
 
 
 class Source(Protocol):
+    def reach(self) -> None:
+        """Raises what ``open`` would raise when the database cannot be reached."""
+
     def open(self, query: str, *, batch_rows: int) -> AbstractContextManager[OpenQuery]:
         """Run Oracle SQL. Raises TransientError, or PermanentError when the query itself is refused."""
+
+
+class Session(Protocol):
+    """One transaction of the ledger. SQL is portable, parameters are written ``:name``."""
+
+    def execute(self, sql: str, **values: Any) -> int:
+        """Returns how many rows were changed.
+
+        An INSERT that meets a row with the same key raises DuplicateKey. Where processes can race for a key, it
+        waits for the other's transaction to end first, and this transaction can go on afterwards.
+        """
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
+
+    def now(self) -> datetime:
+        """The database's clock, UTC without zone."""
+
+
+# Whether a worker may go on. With a session it asks inside that transaction, so that nobody can take over between
+# the answer and the commit.
+Check = Callable[[Session | None], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +82,7 @@ class BulkLoader(Protocol):
         expressions: Mapping[str, str],
         measure: Mapping[str, Column | None],
         prove: Callable[[Loaded], None],
-        check: Callable[[], None],
+        check: Check,
     ) -> None:
         """Make ``batches`` the whole content of the table.
 
@@ -63,7 +90,8 @@ class BulkLoader(Protocol):
         decimals, ``YYYY-MM-DD HH:MM:SS[.f][+HH:MM]``, hex for raw. ``expressions`` gives the Oracle SQL of
         columns that are not simply their own text; ``:name`` in it is a batch column.
 
-        ``check`` runs before anything is emptied and again before the end; what it raises stops the load.
+        ``check`` runs before anything is emptied, and again as the last thing before the end, then inside the
+        transaction that ends the load where the engine can do that; what it raises stops the load.
         ``prove`` is shown the row count and the figures of the columns in ``measure`` (measured as the
         file's column was; None: count values only); what it raises undoes the load where the engine can
         undo. Repeating the call with the same batches changes nothing.
@@ -71,23 +99,31 @@ class BulkLoader(Protocol):
 
 
 class ViewRefresher(Protocol):
-    def refresh(self, view: str, *, check: Callable[[], None]) -> int:
+    def refresh(self, view: str, *, check: Check) -> int:
         """Publish the base table's content through the view; returns the view's rows.
 
-        Readers see the old or the new content, never less. ``check`` runs right before the change.
+        Readers see the old or the new content, never less. ``check`` runs right before the change, and inside
+        the transaction that makes it where the engine can do that.
         """
 
 
-class Session(Protocol):
-    """One transaction of the ledger. SQL is portable, parameters are written ``:name``."""
+class Target(BulkLoader, ViewRefresher, Protocol):
+    """The reporting database: base tables and views, and what makes them."""
 
-    def execute(self, sql: str, **values: Any) -> int:
-        """Returns how many rows were changed."""
+    def missing(self, ddl: str, file: Path) -> list[str]:
+        """The statements that make what an Oracle DDL text describes and this database lacks.
 
-    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
+        Lines that start with ``--`` tell what is left out.
+        """
 
-    def now(self) -> datetime:
-        """The database's clock, UTC without zone."""
+    def apply(self, statements: Iterable[str], what: str) -> None:
+        """Run what ``missing`` gave, all or nothing."""
+
+
+class DuplicateKey(DataError):
+    """A row with this key is there already."""
+
+    default_code = "ledger.duplicate"
 
 
 class LedgerDatabase(Protocol):

@@ -61,7 +61,7 @@ def _moved(date: exp.Expr, by: exp.Expr, sign: int, engine: Engine) -> Term | No
     """
     if isinstance(by, exp.Interval):
         base, seconds = write(date, engine), _interval_seconds(by)
-        as_date(base, "a date ± INTERVAL")
+        as_date(base, "a date ± INTERVAL", engine)
     else:
         days = _constant(by)
         if days is None or _constant(date) is not None:
@@ -123,7 +123,10 @@ def rounded(function: str, value: Term, places: Term | None, engine: Engine) -> 
 
 def plain_number(name: str) -> Callable[[Sequence[Term], Engine], Term]:
     def computed(terms: Sequence[Term], engine: Engine) -> Term:
-        return Term(f"{name}({as_number(terms[0], name.upper())})", "number", width="?")
+        number = as_number(terms[0], name.upper())
+        if engine == "postgresql" and name != "abs":
+            number = f"{number} + 0.0"  # of a whole number PostgreSQL would make a float
+        return Term(f"{name}({number})", "number", width="?")
 
     return computed
 

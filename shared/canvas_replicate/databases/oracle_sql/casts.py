@@ -19,7 +19,7 @@ def _cast(node: exp.Cast, engine: Engine) -> Term:
     if not all(size.isdigit() or (size == "*" and star_allowed) for size in sizes):
         raise NotPortable("CAST with a size that is not a number", to.sql("oracle"))
     if to.this == exp.DType.DATE:
-        return _cast_to_date(value)
+        return _cast_to_date(value, engine)
     if to.this in (exp.DType.VARCHAR, exp.DType.NVARCHAR):
         unit = next((part.expression.name.upper() for part in to.expressions if part.args.get("expression")), "")
         in_characters = unit == "CHAR" or to.this == exp.DType.NVARCHAR
@@ -31,9 +31,9 @@ def _cast(node: exp.Cast, engine: Engine) -> Term:
     raise NotPortable(f"CAST to {to.this.value}")
 
 
-def _cast_to_date(value: Term) -> Term:
+def _cast_to_date(value: Term, engine: Engine) -> Term:
     """Oracle's DATE holds the time of day, to the second; CAST cuts fractions off."""
-    date = as_date(value, "CAST to DATE")
+    date = as_date(value, "CAST to DATE", engine)
     if value.kind == "null":
         return Term(date, "date")
     return Term(f"date_trunc('second', {date})", "day" if value.kind == "day" else "date")

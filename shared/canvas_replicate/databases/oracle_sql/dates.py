@@ -21,7 +21,7 @@ def _extract(node: exp.Extract, engine: Engine) -> Term:
         raise NotPortable(f"EXTRACT({part})")
     if part in ("HOUR", "MINUTE") and value.kind in ("date", "day"):
         raise NotPortable(f"EXTRACT({part}) from a DATE", "Oracle refuses it: ORA-30076")
-    return Term(f"EXTRACT({part} FROM {as_date(value, 'EXTRACT')})", "number")
+    return Term(f"EXTRACT({part} FROM {as_date(value, 'EXTRACT', engine)})", "number")
 
 
 @rule(exp.CurrentTimestamp, "sysdate")
@@ -50,7 +50,9 @@ def trunc(terms: Sequence[Term], engine: Engine) -> Term:
         unit = _UNITS.get((by.literal or "").upper())
         if unit is None:
             raise NotPortable(f"TRUNC with {by}")
-        return Term(f"date_trunc('{unit}', {as_date(value, 'TRUNC')})", "date" if unit in ("hour", "minute") else "day")
+        return Term(
+            f"date_trunc('{unit}', {as_date(value, 'TRUNC', engine)})", "date" if unit in ("hour", "minute") else "day"
+        )
     if by is not None or value.kind == "number":
         return rounded("trunc", value, by, engine)
     if value.kind in ("date", "day", "timestamp"):
@@ -58,9 +60,9 @@ def trunc(terms: Sequence[Term], engine: Engine) -> Term:
     raise NotPortable("TRUNC of a column", "a date? write TRUNC(x, 'DD'); a number? write TRUNC(x, 0)")
 
 
-def _to_the_second(date: Term, where: str) -> str:
+def _to_the_second(date: Term, where: str, engine: Engine) -> str:
     """These functions give a DATE, which has no fractions of a second, of a TIMESTAMP too."""
-    return f"date_trunc('second', {as_date(date, where)})"
+    return f"date_trunc('second', {as_date(date, where, engine)})"
 
 
 def _month_end(date: str) -> str:
@@ -73,7 +75,7 @@ def _time_of_day(date: str) -> str:
 
 def last_day(terms: Sequence[Term], engine: Engine) -> Term:
     """The time of day stays."""
-    date = _to_the_second(terms[0], "LAST_DAY")
+    date = _to_the_second(terms[0], "LAST_DAY", engine)
     return Term(f"({_month_end(date)} + {_time_of_day(date)})", "day" if terms[0].kind == "day" else "date")
 
 
@@ -82,7 +84,7 @@ def add_months(terms: Sequence[Term], engine: Engine) -> Term:
     months = terms[1].literal or ""
     if not re.fullmatch(r"-?\d+", months):
         raise NotPortable("ADD_MONTHS by a computed number")
-    date = _to_the_second(terms[0], "ADD_MONTHS")
+    date = _to_the_second(terms[0], "ADD_MONTHS", engine)
     step = f"INTERVAL '{months}' MONTH"
     end = _month_end(f"(date_trunc('month', {date}) + {step})")
     sql = (
@@ -99,7 +101,7 @@ def to_char(terms: Sequence[Term], engine: Engine) -> Term:
     elements = mask_elements(mask)
     if terms[0].kind in ("date", "day") and {"FF3", "FF6"} & set(elements):
         raise NotPortable("TO_CHAR of a DATE with FF", "Oracle refuses it: ORA-01821")
-    date = as_date(terms[0], "TO_CHAR")
+    date = as_date(terms[0], "TO_CHAR", engine)
     if engine == "postgresql":
         return Term(f"to_char({date}, {terms[1]})", "text")
     return Term(f"strftime({date}, {text_literal(strftime_mask(mask))})", "text")

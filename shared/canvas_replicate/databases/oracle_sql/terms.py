@@ -127,12 +127,18 @@ def as_number(term: Term, where: str) -> str:
     return term.sql
 
 
-def as_date(term: Term, where: str) -> str:
-    """For a place where the engine itself takes nothing but a date."""
+def as_date(term: Term, where: str, engine: Engine) -> str:
+    """For a place where the engine itself takes nothing but a date.
+
+    PostgreSQL's to_char also takes numbers, and its ``date`` becomes a zoned timestamp in date_trunc: the
+    added nothing refuses the one and keeps the other a plain timestamp.
+    """
     if term.kind == "null":
         return "CAST(NULL AS TIMESTAMP)"
     if term.kind not in ("date", "day", "timestamp", None):
         raise NotPortable(f"{where} of a {family_of(term)}")
+    if engine == "postgresql" and term.kind is None:
+        return f"({term.sql} + INTERVAL '0' SECOND)"
     return term.sql
 
 

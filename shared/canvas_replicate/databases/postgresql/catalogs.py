@@ -1,0 +1,109 @@
+"""What a PostgreSQL database has, by its system catalogs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.postgresql.types import table_column
+from canvas_replicate.errors import PermanentError
+
+# What REFRESH … CONCURRENTLY demands of an index (PostgreSQL documentation, REFRESH MATERIALIZED VIEW).
+_USABLE_KEY = "i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"
+
+
+def own_schema(connection: psycopg.Connection[Any]) -> str:
+    found = connection.execute("SELECT current_schema()").fetchone()
+    if not found or not found[0]:
+        raise PermanentError(
+            "No schema of the target user's search_path exists.",
+            code="schema.missing",
+            next_step="Set REPLICATE_BASE_SCHEMA and REPLICATE_VIEW_SCHEMA, or create the schema.",
+        )
+    return str(found[0])
+
+
+def schema_and_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
+    schema, _, bare = name.lower().rpartition(".")
+    return schema or default or own_schema(connection), bare
+
+
+def quoted(schema: str, name: str) -> str:
+    return f'"{schema}"."{name}"'
+
+
+def kind_of(connection: psycopg.Connection[Any], schema: str, name: str) -> str | None:
+    """``r`` and ``p`` are tables, ``v`` a view, ``m`` a materialized one; None: there is nothing of that name."""
+    found = connection.execute(
+        "SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s",
+        (schema, name),
+    ).fetchone()
+    return str(found[0]) if found else None
+
+
+def missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:
+    """CREATE SCHEMA IF NOT EXISTS would demand the right to create even where the schema is there."""
+    found = connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)).fetchone()
+    return [] if found else [f'CREATE SCHEMA IF NOT EXISTS "{schema}"']
+
+
+def columns_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
+    """Those that can be loaded: what the server generates itself is left out."""
+    if kind_of(connection, schema, name) not in ("r", "p"):
+        raise PermanentError(
+            f"There is no table {schema}.{name}.", code="table.missing", next_step="Make it: replicate init-db."
+        )
+    found = connection.execute(
+        "SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull"
+        " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
+        " ORDER BY a.attnum",
+        (schema, name),
+    ).fetchall()
+    return tuple(_table_column(f"{schema}.{name}", *row) for row in found)
+
+
+def _table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
+    column = table_column(name, kind, nullable=nullable)
+    if column is None:
+        raise PermanentError(
+            f"Table {table}, column {name}: type {kind} would not keep exactly what is loaded.",
+            code="table.type",
+            next_step="Declare numeric, varchar, text, timestamp (a date too: timestamp(0)), timestamptz, bytea or"
+            " double precision.",
+        )
+    return column
+
+
+def has_key(connection: psycopg.Connection[Any], schema: str, name: str) -> bool:
+    """Whether the view has an index as REFRESH … CONCURRENTLY wants it."""
+    return _view_facts(connection, schema, name)[1]
+
+
+def can_be_read_meanwhile(connection: psycopg.Connection[Any], schema: str, name: str) -> bool:
+    """Whether REFRESH … CONCURRENTLY is possible. Raises PermanentError where there is no materialized view."""
+    return all(_view_facts(connection, schema, name))
+
+
+def _view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[bool, bool]:
+    """Is it populated, and has it a usable key?"""
+    kind = kind_of(connection, schema, name)
+    found = connection.execute(
+        "SELECT c.relispopulated, EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid"
+        f" AND {_USABLE_KEY})"
+        " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'm'",
+        (schema, name),
+    ).fetchone()
+    if found is None:
+        there = "is not a materialized view" if kind else "is not there"
+        raise PermanentError(
+            f"View {schema}.{name} {there}.",
+            code="view.missing",
+            next_step="Drop what has its name, then: replicate init-db." if kind else "Make it: replicate init-db.",
+        )
+    return bool(found[0]), bool(found[1])

@@ -1,0 +1,148 @@
+"""Sessions on one PostgreSQL database, and what the driver's errors mean to us."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError, TransientError
+
+# Seconds, except tcp_user_timeout (milliseconds). A peer that is gone is noticed within about a minute.
+_DEFAULTS: dict[str, Any] = {
+    "application_name": "canvas-replicate",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+# How values are written as text must not depend on a server's configuration.
+_SESSION = {
+    "DateStyle": "ISO, YMD",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "default_transaction_isolation": "read committed",
+}
+# Two who make the same tables at once wait for each other.
+MAKING = "SELECT pg_advisory_xact_lock(hashtext('canvas-replicate init-db'))"
+
+# SQLSTATE classes (PostgreSQL documentation, appendix A): 08 connection, 40 rollback, 53 resources, 57 operator
+# intervention, 58 system; 21 to 23 and 44 values and constraints, P0 raised by a trigger.
+_TRANSIENT_CLASSES = {"08", "40", "53", "57", "58"}
+_TRANSIENT_CODES = {"55P03", "55006", "25P03", "25P04", "72000"}
+_DATA_CLASSES = {"21", "22", "23", "44", "P0"}
+_DATA_CODES = {"40002"}
+_PERMANENT_CODES = {"57P04"}  # the database was dropped
+# A refused login carries no SQLSTATE; these are libpq's words, and the server's in English.
+_LOGIN_REFUSED = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|(?:database|role) \"[^\"]*\" does not exist|is not permitted to log in"
+)
+_CHECK_LOGIN = "Check REPLICATE_DATABASES__<ALIAS>__URL and __PASSWORD."
+_COPIED_ROW = re.compile(r"^COPY \S+, line (\d+)(?:, column (\w+))?", re.MULTILINE)
+
+
+class PostgreSql:
+    """Where the database is and who logs in. Connects only when a session is wanted."""
+
+    def __init__(self, url: str, password: SecretStr | None = None) -> None:
+        """Raises ConfigError for a URL that libpq does not take."""
+        try:
+            given = conninfo_to_dict(url)
+        except psycopg.ProgrammingError:
+            raise ConfigError(
+                "This is not a PostgreSQL URL that can be read.",
+                next_step="Write postgresql://user@host:5432/database, with options such as ?sslmode=verify-full.",
+            ) from None
+        self._parameters = {**_DEFAULTS, **given}
+        self._password = password
+
+    def __repr__(self) -> str:
+        return f"PostgreSql({self.name})"
+
+    @property
+    def name(self) -> str:
+        return f"{self._parameters.get('host', 'localhost')}/{self._parameters.get('dbname', '')}"
+
+    def connect(self, **settings: str) -> psycopg.Connection[Any]:
+        """A session of its own, in autocommit, with these server settings (times in PostgreSQL's words: ``30s``).
+
+        Raises TransientError when the server cannot be reached, PermanentError when it refuses the login.
+        """
+        password = {"password": self._password.get_secret_value()} if self._password else {}
+        chosen = "; ".join(f"SET {name} = '{value}'" for name, value in {**_SESSION, **settings}.items())
+        with translating(f"connecting to {self.name}"):
+            # Statements are not prepared: a connection pooler may sit between.
+            connection = psycopg.connect(**{**self._parameters, **password}, autocommit=True, prepare_threshold=None)
+            try:
+                connection.execute(chosen)
+            except psycopg.Error:
+                connection.close()
+                raise
+        return connection
+
+
+@contextmanager
+def translating(doing: str) -> Iterator[None]:
+    """Turn what the driver raises into one of our errors; ``doing`` names the table, view or query."""
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = translated(error, doing)
+        # The driver's text about a value quotes it, and a traceback would show it.
+        raise ours from (None if isinstance(ours, DataError) else error)
+
+
+def translated(error: psycopg.Error, doing: str) -> ReplicateError:
+    """Never holds a row's content: of errors about values only their kind and place are told."""
+    name = type(error).__name__
+    code = f"postgresql.{error.sqlstate or name}"
+    kind = _kind(error)
+    if kind is DataError:
+        return DataError(f"{doing}: the database refused a value ({name}{_where(error)}).", code=code)
+    next_step = _CHECK_LOGIN if kind is PermanentError and _is_about_login(error) else ""
+    first_line = (error.diag.message_primary or str(error)).strip().partition("\n")[0]
+    return kind(f"{doing}: {first_line or name}", code=code, next_step=next_step)
+
+
+def _kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
+    state = error.sqlstate
+    if state is None:
+        return _kind_without_state(error)
+    if state in _PERMANENT_CODES:
+        return PermanentError
+    if state in _DATA_CODES or state[:2] in _DATA_CLASSES:
+        return DataError
+    if state in _TRANSIENT_CODES or state[:2] in _TRANSIENT_CLASSES:
+        return TransientError
+    return PermanentError
+
+
+def _kind_without_state(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
+    """What the driver says by itself: a connection that failed or broke, or a value that it cannot send."""
+    if isinstance(error, psycopg.OperationalError):
+        return PermanentError if _is_about_login(error) else TransientError
+    return DataError if isinstance(error, psycopg.DataError | psycopg.IntegrityError) else PermanentError
+
+
+def _is_about_login(error: psycopg.Error) -> bool:
+    state = error.sqlstate
+    return bool(_LOGIN_REFUSED.search(str(error))) if state is None else state[:2] in ("28", "3D")
+
+
+def _where(error: psycopg.Error) -> str:
+    """Which constraint, column and row, as far as the server says."""
+    copied = _COPIED_ROW.search(error.diag.context or "")
+    column = error.diag.column_name or (copied[2] if copied else None)
+    found = {
+        "constraint": error.diag.constraint_name,
+        "column": column,
+        "row": copied[1] if copied else None,
+    }
+    return "".join(f", {word} {value}" for word, value in found.items() if value)

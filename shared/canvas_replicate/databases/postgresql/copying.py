@@ -1,0 +1,104 @@
+"""Batches of text into a base table, by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.control_expressions import batch_expression
+
+
+def copy_batches(
+    connection: psycopg.Connection[Any], base: str, columns: Mapping[str, Column], batches: Iterable[pa.Table]
+) -> None:
+    """Batches straight into the table; what is no column of it (a field only for expressions) is left out."""
+    rest = iter(batches)
+    first = next(rest, None)
+    if first is None:
+        return
+    names = [name for name in first.column_names if name in columns]
+    raw = {name for name in names if columns[name].kind == "raw"}
+    _send(connection, base, names, _chained(first, rest), raw)
+
+
+def insert_staged(
+    connection: psycopg.Connection[Any],
+    base: str,
+    columns: Mapping[str, Column],
+    batches: Iterable[pa.Table],
+    expressions: Mapping[str, str],
+) -> None:
+    """All batches into a temporary table of texts, and from there through the expressions."""
+    rest = iter(batches)
+    first = next(rest, None)
+    if first is None:
+        return
+    texts = ", ".join(f'"{name}" text' for name in first.column_names)
+    connection.execute(f"CREATE TEMPORARY TABLE batch ({texts}) ON COMMIT DROP")
+    _send(connection, "pg_temp.batch", first.column_names, _chained(first, rest), set())
+    plain = [name for name in first.column_names if name in columns and name not in expressions]
+    values = [_from_text(f'batch."{name}"', columns[name]) for name in plain]
+    values += [
+        _from_text(f"({batch_expression(text, 'postgresql')})", columns[name]) for name, text in expressions.items()
+    ]
+    connection.execute(
+        f"INSERT INTO {base} ({_names([*plain, *expressions])}) SELECT {', '.join(values)} FROM pg_temp.batch"
+    )
+
+
+def _from_text(value: str, column: Column) -> str:
+    """Without length and scale, which a cast would cut to in silence; the column itself refuses what is too long."""
+    if column.kind == "raw":
+        return f"decode({value}, 'hex')"
+    kind = {
+        "number": "numeric",
+        "float": "double precision",
+        "date": "timestamp",
+        "timestamp": "timestamp",
+        "timestamp_tz": "timestamptz",
+    }.get(column.kind)
+    return f"CAST({value} AS {kind})" if kind else value
+
+
+def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield first
+    yield from rest
+
+
+def _send(
+    connection: psycopg.Connection[Any], table: str, names: list[str], batches: Iterable[pa.Table], raw: set[str]
+) -> None:
+    statement = f"COPY {table} ({_names(names)}) FROM STDIN (FORMAT csv)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in batches:
+            copy.write(_csv(batch.select(names), raw))
+
+
+def _csv(batch: pa.Table, raw: set[str]) -> memoryview:
+    """Every value in quotes and NULL bare: nothing in a text can be read as NULL, delimiter or end of data."""
+    columns = [_text(batch.column(name), name in raw) for name in batch.column_names]
+    sink = pa.BufferOutputStream()
+    csv.write_csv(
+        pa.table(columns, names=batch.column_names),
+        sink,
+        csv.WriteOptions(include_header=False, quoting_style="all_valid"),
+    )
+    return memoryview(sink.getvalue())
+
+
+def _text(values: pa.ChunkedArray, is_raw: bool) -> pa.ChunkedArray:
+    texts = values.cast(pa.large_string())
+    if not is_raw:
+        return texts
+    mark, nothing = (pa.scalar(text, pa.large_string()) for text in ("\\x", ""))
+    return pc.binary_join_element_wise(mark, texts, nothing)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,140 @@
+"""The run ledger's database on PostgreSQL, shared by any number of processes."""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from canvas_replicate.databases.oracle_ddl import parse_ddl, table_sql
+from canvas_replicate.databases.ports import DuplicateKey, Session
+from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
+
+_DOING = "the run ledger"
+# Literals and casts are stepped over, so that only a bind is taken for one.
+_BIND = re.compile(r"'(?:[^']|'')*'|::|:(?P<name>[a-z_][a-z0-9_]*)")
+# Shorter than a lease. A process that hangs in the middle of a transaction must not keep all others waiting.
+_AT_MOST = "30s"
+
+
+class PostgresqlSession:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, **values: Any) -> int:
+        if not sql.lstrip().upper().startswith("INSERT"):
+            return self._run(sql, values).rowcount
+        try:
+            with self._connection.transaction():  # a savepoint: a refused row leaves the rest as it was
+                return self._run(sql, values).rowcount
+        except psycopg.errors.UniqueViolation as error:
+            raise DuplicateKey(
+                f"{_DOING}: a row with this key is there already.", code=translated(error, _DOING).code
+            ) from None
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._run(sql, values).fetchall()
+
+    def now(self) -> datetime:
+        """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
+        found: datetime = self.query("SELECT clock_timestamp() AT TIME ZONE 'UTC'")[0][0]
+        return found
+
+    def _run(self, sql: str, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
+        return self._connection.execute(driver_sql(sql), dict(values))
+
+
+def driver_sql(sql: str) -> str:
+    """``:name`` as psycopg writes it, and per cent signs kept."""
+    return _BIND.sub(lambda found: f"%({found['name']})s" if found["name"] else found[0], sql.replace("%", "%%"))
+
+
+class PostgresqlLedger:
+    """The ledger lies in the schema that the target user's session starts in."""
+
+    single_process = False
+
+    def __init__(self, database: PostgreSql) -> None:
+        self._database = database
+        # Connections between two transactions; as many as there were transactions at the same time.
+        self._idle: list[psycopg.Connection[Any]] = []
+        self._lock = threading.Lock()
+        # Whoever lets go of the ledger lets go of its connections, at the end of the process at the latest.
+        weakref.finalize(self, _close_all, self._idle)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with translating(_DOING), self._connection() as connection, connection.transaction():
+            yield PostgresqlSession(connection)
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._living() or self._connected()
+        try:
+            yield connection
+        finally:
+            if connection.broken:
+                connection.close()
+            else:
+                with self._lock:
+                    self._idle.append(connection)
+
+    def _living(self) -> psycopg.Connection[Any] | None:
+        """A kept connection that still answers; the server may have been restarted meanwhile."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            try:
+                connection.execute("")
+            except psycopg.Error:
+                connection.close()
+            else:
+                return connection
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        return self._database.connect(
+            lock_timeout=_AT_MOST, statement_timeout=_AT_MOST, idle_in_transaction_session_timeout=_AT_MOST
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            _close_all(self._idle)
+
+    def is_ready(self) -> bool:
+        with self.transaction() as session:
+            found = session.query("SELECT to_regclass('replicate_run') IS NOT NULL")
+        return bool(found[0][0])
+
+    def missing(self, ddl: str) -> list[str]:
+        parsed = parse_ddl(ddl, Path("ledger_tables.sql"))
+        with self.transaction() as session:
+            there = {
+                name
+                for (name,) in session.query(
+                    "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')"
+                    " AND c.relnamespace = to_regnamespace(current_schema())"
+                )
+            }
+        return [
+            sql for table in parsed.tables if table.name not in there for sql in table_sql(table, None, "postgresql")
+        ]
+
+    def apply(self, statements: Iterable[str]) -> None:
+        with self.transaction() as session:
+            session.query(MAKING)
+            for statement in statements:
+                session.execute(statement)
+
+
+def _close_all(connections: list[psycopg.Connection[Any]]) -> None:
+    while connections:
+        connections.pop().close()

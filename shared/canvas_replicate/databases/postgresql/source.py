@@ -1,0 +1,224 @@
+"""Queries of a PostgreSQL database as Arrow batches: ``COPY … TO STDOUT`` in CSV, read column-wise."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
+from pyarrow import csv
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.oracle_sql import translate_query
+from canvas_replicate.databases.ports import OpenQuery
+from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
+from canvas_replicate.databases.postgresql.types import read_column
+from canvas_replicate.errors import DataError, PermanentError
+
+_DOING = "the query"
+_ARROW_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+))?")
+_MOST_DIGITS = 38
+_BATCH_BYTES = 64 * 1024 * 1024
+_ZONED = "%Y-%m-%d %H:%M:%S+00:00"
+
+
+class PostgresqlSource:
+    """``native``: the SQL is PostgreSQL's own and not translated. Sessions can only read."""
+
+    def __init__(self, database: PostgreSql, *, native: bool = False) -> None:
+        self._database = database
+        self._native = native
+
+    def reach(self) -> None:
+        self._database.connect(lock_timeout="0", statement_timeout="0").close()
+
+    @contextmanager
+    def open(self, query: str, *, batch_rows: int) -> Iterator[OpenQuery]:
+        sql = query.strip().rstrip(";") if self._native else translate_query(query, "postgresql")
+        # A query may take its time; what blocks it may not.
+        connection = self._database.connect(
+            lock_timeout="60s", statement_timeout="0", default_transaction_read_only="on"
+        )
+        # Whoever stops early may do so while another thread fetches; libpq allows one thread at a time.
+        fetching = threading.Lock()
+        try:
+            with translating(_DOING):
+                kinds = _described(connection, sql)
+            columns = tuple(_column(name, kind) for name, kind in kinds)
+            selected = ", ".join(_exact(f"q.c{n}", kind) for n, (_, kind) in enumerate(kinds))
+            names = ", ".join(f"c{n}" for n in range(len(kinds)))
+            # The closing parenthesis on a line of its own: the query may end in a comment.
+            copied = f"COPY (SELECT {selected} FROM (\n{sql}\n) AS q({names})) TO STDOUT (FORMAT csv)"
+            yield OpenQuery(columns, _batches(_rows(connection.pgconn, copied), columns, batch_rows, fetching))
+        finally:
+            if connection.info.transaction_status == TransactionStatus.ACTIVE:
+                with suppress(psycopg.Error):
+                    connection.cancel_safe(timeout=5)
+            with fetching:
+                connection.close()
+
+
+def _described(connection: psycopg.Connection[Any], sql: str) -> list[tuple[str, str]]:
+    """Name and type of each column, without running the query."""
+    cursor = connection.execute(f"SELECT * FROM (\n{sql}\n) AS q LIMIT 0")
+    result = cursor.pgresult
+    if result is None:
+        raise PermanentError(f"{_DOING}: it yields no columns.", code="query.columns")
+    fields = range(result.nfields)
+    kinds = connection.execute(
+        "SELECT CASE t.typtype WHEN 'e' THEN 'text' ELSE format_type(u.oid, u.modifier) END"
+        " FROM unnest(%s::oid[], %s::int[]) WITH ORDINALITY AS u(oid, modifier, place)"
+        " JOIN pg_catalog.pg_type t ON t.oid = u.oid ORDER BY u.place",
+        ([result.ftype(n) for n in fields], [result.fmod(n) for n in fields]),
+    ).fetchall()
+    return [((result.fname(n) or b"").decode(), kind) for n, (kind,) in zip(fields, kinds, strict=True)]
+
+
+def _column(name: str, kind: str) -> Column:
+    column = read_column(name, kind)
+    if column is None:
+        raise PermanentError(
+            f"Column {name}: type {kind} has no place in a .dat file.",
+            code="query.type",
+            next_step="Convert it in the query's SQL, for example with TO_CHAR, or with CAST in a native query.",
+        )
+    return column
+
+
+def _exact(name: str, kind: str) -> str:
+    """The expression whose text loses nothing. A char(n) keeps the blanks that it is padded with."""
+    if kind == "boolean":
+        return f"CAST({name} AS int)"
+    if kind == "bytea":
+        return f"upper(encode({name}, 'hex'))"
+    if kind == "date":
+        return f"CAST({name} AS timestamp)"
+    if kind == "real":
+        return f"CAST({name} AS double precision)"
+    if kind.startswith("timestamp") and kind.endswith("with time zone"):
+        return f"({name} AT TIME ZONE 'UTC')"
+    return name
+
+
+def _rows(pgconn: PGconn, copy: str) -> Iterator[bytes]:
+    """One row at a time, straight from libpq: psycopg's own Copy takes three times as long.
+
+    Waits without the interpreter's lock. Abandoned half-way, the connection can only be closed.
+    """
+    result = pgconn.exec_(copy.encode())
+    if result.status == ExecStatus.COPY_OUT:
+        while (found := pgconn.get_copy_data(0))[0] > 0:
+            yield bytes(found[1])
+        ended = pgconn.get_result()
+        if ended is None:
+            raise psycopg.OperationalError("the copy ended without a result")
+        result = ended
+    if result.status != ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(result)
+
+
+def _batches(
+    rows: Iterator[bytes], columns: Sequence[Column], batch_rows: int, fetching: threading.Lock
+) -> Iterator[pa.RecordBatch]:
+    first_row = 1
+    while True:
+        with fetching, translating(_DOING):
+            text = _gathered(rows, batch_rows)
+        if not text:
+            return
+        batch = _parsed(text, columns, first_row)
+        first_row += batch.num_rows
+        yield batch
+
+
+def _gathered(rows: Iterator[bytes], most_rows: int) -> bytes:
+    """The next rows: as many as wanted, fewer where they are very long."""
+    found, size = [], 0
+    for row in islice(rows, most_rows):
+        found.append(row)
+        size += len(row)
+        if size > _BATCH_BYTES:
+            break
+    return b"".join(found)
+
+
+def _parsed(text: bytes, columns: Sequence[Column], first_row: int) -> pa.RecordBatch:
+    """CSV as PostgreSQL writes it: NULL is nothing, an empty text is ``""``."""
+    types = {f"c{n}": _arrow_type(column) for n, column in enumerate(columns)}
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(text),
+            # One block, so that rows are counted through and a quoted line end is never cut.
+            read_options=csv.ReadOptions(column_names=list(types), use_threads=False, block_size=len(text) + 1),
+            parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=csv.ConvertOptions(
+                column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        found = _ARROW_ERROR.search(str(error))  # its rest quotes the value
+        if found is None:
+            raise DataError("the query: a row cannot be read.", code="query.value") from None
+        row = first_row - 1 + int(found[2] or 1)
+        raise _refused(columns[int(found[1])], row) from None
+    arrays = [_finished(table.column(n), column, first_row) for n, column in enumerate(columns)]
+    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+
+
+def _arrow_type(column: Column) -> pa.DataType:
+    if column.kind == "number" and column.precision is not None:
+        # Whole numbers of up to ten digits are summed in 64 bits without overflow; others need decimals.
+        if column.precision <= 10 and not column.scale:
+            return pa.int64()
+        return pa.decimal128(column.precision, column.scale or 0)
+    return {
+        "float": pa.float64(),
+        "date": pa.timestamp("s"),
+        "timestamp": pa.timestamp("us"),
+        "timestamp_tz": pa.timestamp("us"),
+    }.get(column.kind, pa.string())
+
+
+def _finished(values: pa.ChunkedArray, column: Column, first_row: int) -> pa.Array:
+    array = values.combine_chunks()
+    if column.kind == "timestamp_tz":
+        return pc.strftime(array, _ZONED)
+    if column.kind == "number" and column.precision is None:
+        return _unconstrained(array, column, first_row)
+    return array
+
+
+def _unconstrained(texts: pa.Array, column: Column, first_row: int) -> pa.Array:
+    """Numbers without declared scale: a batch gets the scale that its longest one needs."""
+    point = pc.find_substring(texts, ".")
+    decimals = pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(pc.utf8_length(texts), point), 1))
+    scale = min(pc.max(decimals).as_py() or 0, _MOST_DIGITS)
+    digits = pc.utf8_length(pc.replace_substring(pc.utf8_ltrim(texts, "-0."), ".", ""))
+    # Counted here, because Arrow's cast takes more digits than fit, and changes them in silence.
+    too_long = pc.greater(pc.add(digits, pc.subtract(scale, decimals)), _MOST_DIGITS)
+    too_fine = pc.greater(decimals, _MOST_DIGITS)
+    no_number = pc.invert(pc.match_substring_regex(texts, r"^-?[0-9]+(\.[0-9]+)?$"))
+    wrong = pc.index(pc.or_(pc.or_(too_long, too_fine), no_number), True).as_py()
+    if wrong >= 0:
+        raise _refused(column, first_row + wrong)
+    return texts.cast(pa.decimal128(_MOST_DIGITS, scale))
+
+
+def _refused(column: Column, row: int) -> DataError:
+    why = {
+        "number": "is not a number, or needs more than 38 digits",
+        "text": "is not UTF-8",
+    }.get(column.kind, "is infinite, or outside the years 1 to 9999")
+    return DataError(
+        f"Column {column.name}, row {row}: the value {why}.",
+        code="value.refused",
+        next_step="Mend the value in the source, or replace it in the query's SQL.",
+    )

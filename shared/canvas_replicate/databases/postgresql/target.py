@@ -1,0 +1,156 @@
+"""Base tables and materialized views on PostgreSQL: one transaction per load, proved before it ends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.measuring import loaded, measuring_sql
+from canvas_replicate.databases.oracle_ddl import Ddl, ViewDdl, parse_ddl, table_sql
+from canvas_replicate.databases.oracle_sql import translate_query
+from canvas_replicate.databases.ports import Check, Loaded
+from canvas_replicate.databases.postgresql.catalogs import (
+    can_be_read_meanwhile,
+    columns_of,
+    has_key,
+    kind_of,
+    missing_schema,
+    own_schema,
+    quoted,
+    schema_and_name,
+)
+from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translating
+from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
+from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
+
+# A load takes what it takes; what is longer has hung. Readers are kept waiting no longer than this for a lock.
+_STATEMENT_TIMEOUT = "2h"
+_LOCK_TIMEOUT = "60s"
+_LEFT_OUT = "-- left out: "
+
+log = logging.getLogger(__name__)
+
+
+class PostgresqlTarget:
+    """Bulk loader and view refresher. Names without a schema lie in the given schemas, by default the session's."""
+
+    def __init__(self, database: PostgreSql, *, base_schema: str | None = None, view_schema: str | None = None) -> None:
+        self._database = database
+        self._base_schema = base_schema.lower() if base_schema else None
+        self._view_schema = view_schema.lower() if view_schema else None
+
+    @contextmanager
+    def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._database.connect(lock_timeout=_LOCK_TIMEOUT, statement_timeout=_STATEMENT_TIMEOUT)
+        try:
+            with translating(doing):
+                yield connection
+        finally:
+            connection.close()
+
+    # -- base tables ---------------------------------------------------------------------------------------
+
+    def describe(self, table: str) -> tuple[Column, ...]:
+        with self._session(f"table {table}") as connection:
+            return columns_of(connection, *schema_and_name(connection, table, self._base_schema))
+
+    def replace(
+        self,
+        table: str,
+        batches: Iterable[pa.Table],
+        *,
+        expressions: Mapping[str, str],
+        measure: Mapping[str, Column | None],
+        prove: Callable[[Loaded], None],
+        check: Check,
+    ) -> None:
+        with self._session(f"loading {table}") as connection:
+            schema, name = schema_and_name(connection, table, self._base_schema)
+            columns = {column.name: column for column in columns_of(connection, schema, name)}
+            base = quoted(schema, name)
+            check(None)
+            with connection.transaction():
+                connection.execute(f"TRUNCATE {base}")
+                if expressions:
+                    insert_staged(connection, base, columns, batches, expressions)
+                else:
+                    copy_batches(connection, base, columns, batches)
+                row = connection.execute(measuring_sql(base, columns, measure, "postgresql")).fetchone() or ()
+                prove(loaded(row, measure))
+                check(PostgresqlSession(connection))
+
+    # -- views ---------------------------------------------------------------------------------------------
+
+    def refresh(self, view: str, *, check: Check) -> int:
+        """Readers go on reading if the view has a unique index on plain columns; without one they wait."""
+        with self._session(f"refreshing {view}") as connection:
+            schema, name = schema_and_name(connection, view, self._view_schema)
+            concurrently = "CONCURRENTLY " if can_be_read_meanwhile(connection, schema, name) else ""
+            check(None)
+            with connection.transaction():
+                connection.execute(f"REFRESH MATERIALIZED VIEW {concurrently}{quoted(schema, name)}")
+                row = connection.execute(f"SELECT count(*) FROM {quoted(schema, name)}").fetchone()
+                check(PostgresqlSession(connection))
+        return int(row[0]) if row else 0
+
+    # -- making them ---------------------------------------------------------------------------------------
+
+    def missing(self, ddl: str, file: Path) -> list[str]:
+        """Grants and ordinary indexes are left out, and told as comments beside what is made."""
+        parsed = parse_ddl(ddl, file)
+        with self._session("the target database") as connection:
+            statements = self._missing_tables(connection, parsed) + self._missing_views(connection, parsed)
+        if statements:
+            left_out = [line for line in parsed.ignored if not line.upper().startswith("COMMENT")]
+            statements += [_LEFT_OUT + line for line in left_out]
+        return statements
+
+    def _missing_tables(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
+        statements = []
+        for table in parsed.tables:
+            schema = table.schema or self._base_schema or own_schema(connection)
+            if kind_of(connection, schema, table.name) is None:
+                statements += missing_schema(connection, schema) + table_sql(table, schema, "postgresql")
+        return statements
+
+    def _missing_views(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
+        statements = []
+        for view in parsed.views:
+            schema = view.schema or self._view_schema or own_schema(connection)
+            if kind_of(connection, schema, view.name) is None:
+                statements += missing_schema(connection, schema) + self._view_sql(connection, schema, view)
+            elif view.key and not has_key(connection, schema, view.name):
+                statements.append(_key_sql(schema, view))
+        return statements
+
+    def _view_sql(self, connection: psycopg.Connection[Any], schema: str, view: ViewDdl) -> list[str]:
+        statements = []
+        if self._base_schema:
+            # A view's unqualified tables are base tables.
+            path = sql.SQL(", ").join(map(sql.Identifier, (self._base_schema, own_schema(connection))))
+            statements.append(f"SET LOCAL search_path = {path.as_string(connection)}")
+        query = translate_query(view.query, "postgresql")
+        statements.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {quoted(schema, view.name)} AS {query}")
+        return statements + ([_key_sql(schema, view)] if view.key else [])
+
+    def apply(self, statements: Iterable[str], what: str) -> None:
+        with self._session(what) as connection, connection.transaction():
+            connection.execute(MAKING)
+            for statement in statements:
+                if statement.startswith(_LEFT_OUT):
+                    log.warning("left out", extra={"file": what, "statement": statement.removeprefix(_LEFT_OUT)})
+                else:
+                    connection.execute(statement)
+
+
+def _key_sql(schema: str, view: ViewDdl) -> str:
+    columns = ", ".join(f'"{name}"' for name in view.key)
+    return f"CREATE UNIQUE INDEX ON {quoted(schema, view.name)} ({columns})"

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.behaviours.databases import DatabasesBehaviour, Engine
+
+from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger, DuckDbSource, DuckDbTarget
+from canvas_replicate.databases.ports import DuplicateKey
+from canvas_replicate.errors import PermanentError
+
+
+@pytest.fixture
+def engine(database: DuckDb, ledger_database: DuckDbLedger) -> Engine:
+    def sql(*statements: str) -> list[tuple[Any, ...]]:
+        cursor = database.cursor()
+        try:
+            for statement in statements:
+                rows = cursor.execute(statement).fetchall()
+        finally:
+            cursor.close()
+        return rows
+
+    return Engine(
+        DuckDbSource(database, native=True),
+        DuckDbTarget(database),
+        sql,
+        lambda digits: f"unhex('{digits}')",
+    )
+
+
+class TestDatabasesOnDuckDb(DatabasesBehaviour):
+    pass
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "{'a': 1}", "INTERVAL '1' DAY", "TIME '10:00:00'"])
+def test_a_type_without_a_place_in_the_file_is_refused_by_name(engine: Engine, value: str) -> None:
+    with (
+        pytest.raises(PermanentError, match="Column odd: type"),
+        engine.source.open(f"SELECT {value} AS odd", batch_rows=10),
+    ):
+        pass
+
+
+def test_a_key_that_is_there_is_told(ledger_database: DuckDbLedger) -> None:
+    insert = "INSERT INTO replicate_view (view_name, definition) VALUES ('v', 'x')"
+    with pytest.raises(DuplicateKey), ledger_database.transaction() as session:  # noqa: PT012
+        session.execute(insert)
+        session.execute(insert)
