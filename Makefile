@@ -17,7 +17,8 @@ setup: .venv/.installed ## Make .venv and install everything into it
 demo: setup ## Generate a campus, copy it, prove it, show it (all below .demo/)
 	@scripts/demo
 
-test: setup ## Run the tests
+test: setup ## Run the tests; they start private RabbitMQ and PostgreSQL servers
+	@scripts/test-servers
 	@$(BIN)/pytest
 
 lint: setup ## Style, and the dependency rule

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
 from canvas_replicate.leases import Leases
 from canvas_replicate.ledger import Ledger, schema
 from canvas_replicate.messages import TableReady
+
+pytest_plugins = ("tests.rabbitmq_fixtures", "tests.postgresql_fixtures")
 
 
 @pytest.fixture
@@ -51,6 +54,14 @@ def ledger(ledger_database: DuckDbLedger) -> Ledger:
 @pytest.fixture
 def leases(ledger_database: DuckDbLedger) -> Leases:
     return Leases(ledger_database, "test worker")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

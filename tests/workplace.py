@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
@@ -19,6 +20,9 @@ from canvas_replicate.databases.duckdb import DuckDb
 from canvas_replicate.errors import ReplicateError
 from extractor import __main__ as extractor
 from loader import __main__ as loader
+
+if TYPE_CHECKING:
+    from tests.postgresql_fixtures import Database
 
 APPS: dict[str, typer.Typer] = {"replicate": cli.app, "extractor": extractor.app, "loader": loader.app}
 
@@ -65,8 +69,17 @@ class Done:
 class Workplace:
     """``run`` calls a command inside this process; ``start`` as a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        source: Database | None = None,
+        target: Database | None = None,
+        bus_url: str = "memory://",
+    ) -> None:
+        """Databases are DuckDB files where none is given."""
         self.folder = folder
+        self._source = source
         for name in ("conf", "ctls", "ddl"):
             (folder / name).mkdir()
         self.data = folder / "data"
@@ -80,7 +93,12 @@ class Workplace:
             "REPLICATE_DATABASES__CAMPUS__URL": f"duckdb:///{self.source_file}",
             "REPLICATE_DATABASES__REPORTING__URL": f"duckdb:///{self.target_file}",
             "REPLICATE_TARGET": "reporting",
+            "REPLICATE_BUS_URL": bus_url,
         }
+        for alias, database in (("CAMPUS", source), ("REPORTING", target)):
+            if database is not None:
+                self.environment[f"REPLICATE_DATABASES__{alias}__URL"] = database.server.url_of(database.name)
+                self.environment[f"REPLICATE_DATABASES__{alias}__PASSWORD"] = database.server.password or ""
         self._tables: dict[str, Any] = {}
         self._schedules: dict[str, list[str]] = {}
 
@@ -104,9 +122,10 @@ class Workplace:
         self.write_conf()
 
     def add_students(self, **options: Any) -> None:
+        moment = "TIMESTAMP(0)" if self._source else "TIMESTAMP_S"
         self.source_sql(
             "CREATE SCHEMA IF NOT EXISTS sis",
-            "CREATE TABLE sis.students (id VARCHAR, name VARCHAR, gpa DECIMAL(4,2), born TIMESTAMP_S)",
+            f"CREATE TABLE sis.students (id VARCHAR, name VARCHAR, gpa DECIMAL(4,2), born {moment})",
         )
         self.add_table(
             "tmp_students",
@@ -127,10 +146,13 @@ class Workplace:
         self.source_sql(
             "DELETE FROM sis.students",
             "INSERT INTO sis.students SELECT lpad(i::varchar, 9, '0'), 'name ' || i, i % 400 / 100.0,"
-            f" TIMESTAMP_S '2000-01-01 10:00:00' + INTERVAL (i) HOUR FROM range({first}, {first + count}) r(i)",
+            " TIMESTAMP '2000-01-01 10:00:00' + i * INTERVAL '1 hour'"
+            f" FROM generate_series({first}, {first + count - 1}) r(i)",
         )
 
     def source_sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        if self._source is not None:
+            return self._source.sql(*statements)
         return self._sql(self.source_file, *statements)
 
     def target_sql(self, *statements: str) -> list[tuple[Any, ...]]:
@@ -146,23 +168,23 @@ class Workplace:
             raise error
         return Done(result.exit_code, result.output, None)
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
-        """A command as a process of its own; the files must be closed here first."""
+    def start(self, *words: str, log: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+        """A command as a process of its own; DuckDB files are closed here first. ``log`` takes what it prints."""
         self.close()
         program, *arguments = words
         module = {"replicate": "canvas_replicate.cli", "extractor": "extractor", "loader": "loader"}[program]
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env={**os.environ, **self.environment, **environment},
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with log.open("a") if log else nullcontext() as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env={**os.environ, **self.environment, **environment},
+                cwd=self.folder,
+                stdout=file or subprocess.PIPE,
+                stderr=file or subprocess.PIPE,
+                text=True,
+            )
 
     def close(self) -> None:
-        for opened in list(DuckDb._opened.values()):
-            opened.close()
+        DuckDb.close_all()
 
     def _sql(self, file: Path, *statements: str) -> list[tuple[Any, ...]]:
         cursor = DuckDb.open(file, create=True).cursor()

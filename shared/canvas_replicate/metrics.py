@@ -24,6 +24,11 @@ view_refresh_seconds = Histogram("replicate_view_refresh_seconds", "View refresh
 table_last_success = Gauge(
     "replicate_table_last_success_timestamp_seconds", "When a table was last published.", ["table"]
 )
+table_expected = Gauge("replicate_table_expected_info", "1 for each table that a schedule has.", ["table", "schedule"])
+run_last = Gauge(
+    "replicate_run_last_timestamp_seconds", "When a schedule's runs last ended this way.", ["schedule", "status"]
+)
+held_artifacts = Gauge("replicate_held_artifacts", "Artefacts that wait for a decision.", ["gate"])
 guard_holds = Counter("replicate_guard_holds", "Artefacts that a gate stopped.", ["gate"])
 build = Info("replicate_build", "The running version.")
 build.info({"version": __version__})

@@ -1,4 +1,4 @@
-"""The whole chain, or a part of it, in one process over the bus in memory (DESIGN section 4, embedded default)."""
+"""The whole chain, or a part of it, carried to its end by one process (DESIGN section 4, embedded default)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from canvas_replicate import topology
+from canvas_replicate.bus import Bus, connect
 from canvas_replicate.bus.memory import MemoryBus
 from canvas_replicate.context import Context, stopped_by_signals
 from canvas_replicate.databases import open_source
 from canvas_replicate.errors import AlreadyRunning, ExitCode, Interrupted, LeaseBusy, ReplicateError
 from canvas_replicate.ledger import Run, RunTable, run_status
 from canvas_replicate.messages import Message
+from canvas_replicate.runs import go_on_with
 from canvas_replicate.stage import Runner, Stage, build_stages, publish_outbox
 
 Watch = Callable[[bool], None]
@@ -32,13 +34,15 @@ def carry(
 ) -> list[RunTable]:
     """Work until every table of these runs is where ``until`` says, and return the tables.
 
+    With a broker configured, this process is one more worker of ``stages`` meanwhile, and others may do the work.
+
     ``watch`` is called about twenty times a second with False, at the end with True. Raises AlreadyRunning when
     another process carries one of the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next
-    ``replicate run``; TransientError when a source is down before anything began.
+    ``replicate run``, or the same one-shot stage; TransientError when a source is down before anything began.
     """
     if "extractor" in stages:
         _reach_sources(context, runs)
-    bus = MemoryBus()
+    bus = connect(context.settings.bus_url, declare=context.settings.bus_declare)
     built = build_stages(context, tuple(stages))
     with _carrier(context, runs), stopped_by_signals(context.stop), _working(context, bus, built) as failed:
         publish_outbox(bus, context.ledger)
@@ -46,15 +50,15 @@ def carry(
             watch(False)
             if failed:
                 raise failed[0]
-            if _idle(bus, built) and all(until(row) for row in _tables(context, runs)):
+            if _is_idle(bus, built) and all(until(row) for row in _tables(context, runs)):
                 break
+    bus.close()
     watch(True)
     if failed:
         raise failed[0]
     if context.stop.is_set():
-        raise Interrupted(
-            "Stopped before the end.", next_step="What is unfinished goes on with the next: replicate run"
-        )
+        program = stages[0] if len(stages) == 1 else "replicate"
+        raise Interrupted("Stopped before the end.", next_step=f"Go on with: {go_on_with(runs[0], program)}")
     return _tables(context, runs)
 
 
@@ -84,7 +88,7 @@ def _carrier(context: Context, runs: Sequence[Run]) -> Iterator[None]:
 
 
 @contextmanager
-def _working(context: Context, bus: MemoryBus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
+def _working(context: Context, bus: Bus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
     """One consumer thread per stage, while the block runs; what ends a consumer lands in the yielded list."""
     failed: list[BaseException] = []
     done = threading.Event()
@@ -113,10 +117,13 @@ def _working(context: Context, bus: MemoryBus, stages: Sequence[Stage]) -> Itera
 def _reach_sources(context: Context, runs: Sequence[Run]) -> None:
     """What is down at the start is said at once; only what goes down later is worth the wait of the ladder."""
     for alias in sorted({row.source for row in _tables(context, runs) if row.state == "requested"}):
-        open_source(context.settings, alias)
+        open_source(context.settings, alias).reach()
 
 
-def _idle(bus: MemoryBus, stages: Sequence[Stage]) -> bool:
+def _is_idle(bus: Bus, stages: Sequence[Stage]) -> bool:
+    """A bus in memory ends with this process, so nothing may lie on it; a broker keeps what lies there."""
+    if not isinstance(bus, MemoryBus):
+        return True
     return all(bus.depth(topology.work_queue(stage.name)) == 0 and bus.resting(stage.name) is None for stage in stages)
 
 

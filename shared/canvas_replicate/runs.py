@@ -81,6 +81,25 @@ def open_or_resume(
     return open_schedule_run(context, schedule, source=source, only=only, then=then, mode=mode)
 
 
+def go_on_with(run: Run, program: str = "replicate") -> str:
+    """The command that goes on with an unfinished run; one that belongs to no schedule goes on with any."""
+    return f"{program} run {'SCHEDULE' if run.schedule == RERUN else run.schedule}"
+
+
+def resume_left_over(context: Context, schedule: str) -> list[Run]:
+    """All unfinished runs but the schedule's own, their messages recorded again.
+
+    To be called before the schedule's run is opened: a file that was approved goes first, because what is
+    extracted now is compared with it.
+    """
+    context.ledger.close_overdue()
+    own = context.ledger.open_run_of(context.catalogue.schedule(schedule).name)
+    left_over = [run for run in context.ledger.unfinished_runs() if own is None or run.run_id != own.run_id]
+    for run in left_over:
+        context.ledger.request_again(run.run_id)
+    return left_over
+
+
 def open_table_run(context: Context, command: TableRequested) -> Run:
     """A hand-made ``{"table": ...}`` as a run of its own, with nothing following."""
     schedule = command.schedule if command.schedule in context.catalogue.schedules else None

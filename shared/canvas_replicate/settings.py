@@ -170,6 +170,11 @@ class Settings(BaseSettings):
         default="INFO", description="Least severity that is logged."
     )
 
+    @property
+    def has_broker(self) -> bool:
+        """False on the bus in memory, where one process does all the work."""
+        return self.bus_url != "memory://"
+
     @classmethod
     def settings_customise_sources(
         cls,

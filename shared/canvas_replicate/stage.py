@@ -113,6 +113,11 @@ class Runner:
         metrics.in_progress_start.labels(name).set_to_current_time()
         try:
             outcome = self._outcome(delivery)
+        except TransientError as error:
+            # Neither the ladder nor the dead letters can be reached, so the broker must keep the message.
+            log.warning("handed back", extra={**self._about(envelope), "reason": error.message})
+            delivery.hand_back()
+            outcome = "handed_back"
         finally:
             metrics.in_progress.labels(name).dec()
             metrics.in_progress_start.labels(name).set(0)

@@ -55,7 +55,7 @@ class Bench:
 
     def work(self) -> None:
         """Work off what lies ready now, once each."""
-        for _ in range(len(self.bus.messages(QUEUE))):
+        for _ in range(len(self.bus.browse(QUEUE))):
             stop = threading.Event()
 
             def once(delivery: Delivery, stop: threading.Event = stop) -> None:
@@ -65,11 +65,11 @@ class Bench:
             self.bus.consume(QUEUE, once, stop)
 
     def dead(self) -> list[Envelope]:
-        return self.bus.messages(DEAD)
+        return self.bus.browse(DEAD)
 
     def resting(self) -> dict[str, int]:
         queues = {rung: topology.retry_queue("extractor", rung) for rung in topology.LADDER}
-        return {rung: len(self.bus.messages(queue)) for rung, queue in queues.items() if self.bus.messages(queue)}
+        return {rung: len(self.bus.browse(queue)) for rung, queue in queues.items() if self.bus.browse(queue)}
 
     def state(self) -> str:
         return self.ledger.tables(self.run.run_id)[0].state
@@ -90,7 +90,7 @@ def test_a_message_that_was_worked_off_is_gone(bench: Bench) -> None:
 def test_what_the_ledger_recorded_meanwhile_is_published(bench: Bench) -> None:
     bench.ending = lambda: bench.ledger.abandon(bench.run.run_id, "done by somebody else")
     bench.work()
-    assert [envelope.type for envelope in bench.bus.messages(topology.EVENTS)] == ["run.loaded.v1"]
+    assert [envelope.type for envelope in bench.bus.browse(topology.EVENTS)] == ["run.loaded.v1"]
     assert bench.ledger.unpublished() == []
 
 
@@ -166,7 +166,7 @@ def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -
 def test_an_interrupted_handler_hands_its_message_back(bench: Bench) -> None:
     bench.ends_with(Interrupted("asked to stop"))
     bench.work()
-    assert len(bench.bus.messages(QUEUE)) == 1
+    assert len(bench.bus.browse(QUEUE)) == 1
     assert bench.state() == "requested"
     assert bench.dead() == []
 
@@ -178,7 +178,7 @@ def test_an_unreadable_message_is_a_dead_letter_and_the_consumer_lives_on(bench:
     bench.work()
     assert [(letter.message_id, letter.body) for letter in bench.dead()] == [("id-1", poison.body)]
     assert bench.dead()[0].headers["code"] == "message.unreadable"
-    bench.bus.publish(bench.bus.messages(DEAD)[0], queue=QUEUE)
+    bench.bus.publish(bench.bus.browse(DEAD)[0], queue=QUEUE)
     bench.work()
     assert len(bench.dead()) == 2
 
@@ -191,7 +191,9 @@ def test_a_message_of_another_stage_is_a_dead_letter(bench: Bench) -> None:
     assert "does not work on push.requested.v1" in str(bench.dead()[0].headers["reason"])
 
 
-def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.ends_with(DataError("bad"))
     with monkeypatch.context() as down:
 
@@ -205,3 +207,20 @@ def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(bench: Bench
     bench.clock.advance(60)
     bench.work()
     assert (len(bench.dead()), bench.state()) == (1, "failed")
+
+
+def test_without_a_broker_to_publish_to_the_message_is_kept_and_the_consumer_lives_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.ends_with(TransientError("the source is down"))
+    with monkeypatch.context() as down:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise TransientError("the broker is down")
+
+        down.setattr(bench.bus, "publish", refuse)
+        bench.work()
+    assert len(bench.bus.browse(QUEUE)) == 1
+    bench.ending = lambda: None
+    bench.work()
+    assert (bench.bus.depth(QUEUE), bench.dead()) == (0, [])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from canvas_replicate import command_line, one_process
+from canvas_replicate import command_line, one_process, worker
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.databases import open_source
 from canvas_replicate.messages import TableRequested
@@ -38,26 +38,34 @@ def run(
     schedule: Annotated[str, typer.Argument(help="A schedule of tablelist.yaml.")],
     db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
     tablename: Annotated[str | None, typer.Option(help="Only this table of the schedule.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="With a broker: until the loaders are done as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Extract the tables of SCHEDULE; the files then wait for `loader run SCHEDULE`."""
+    """Extract the tables of SCHEDULE. The files wait for `loader run SCHEDULE`; with a broker its workers load them."""
     context = open_context(load_settings())
-    opened = open_or_resume(context, schedule, source=db, only=tablename, then=False, mode="extract")
-    try:
-        with watching(context, [opened], quiet=as_json) as watch:
-            tables = one_process.carry(
-                context,
-                [opened],
-                ("extractor",),
-                until=lambda row: row.is_final or row.state == "extracted",
-                watch=watch,
-            )
-    finally:
-        context.ledger.release_slot(opened)
+    alone = not context.settings.has_broker
+    mode = "extract" if alone else None
+    opened = open_or_resume(context, schedule, source=db, only=tablename, then=False, mode=mode)
+    with watching(context, [opened], quiet=as_json) as watch:
+        tables = one_process.carry(
+            context,
+            [opened],
+            ("extractor",),
+            until=lambda row: row.is_final or (row.state in ("extracted", "loading") and not wait),
+            watch=watch,
+        )
+    if alone:
+        context.ledger.release_slot(opened)  # an interrupted run keeps it, so that the same command goes on with it
     show_run(tables, as_json=as_json)
-    if not as_json and any(row.state == "extracted" for row in tables):
+    if alone and not as_json and any(row.state == "extracted" for row in tables):
         console().print(f"next: loader run {schedule}")
     command_line.leave(one_process.exit_code(tables))
+
+
+@app.command()
+def consume() -> None:
+    """Work off the queue of the extractor until SIGTERM; /metrics, /healthz and /readyz on REPLICATE_METRICS_PORT."""
+    worker.consume("extractor")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from canvas_replicate import command_line, one_process
+from canvas_replicate import command_line, one_process, worker
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.databases import open_target
 from canvas_replicate.errors import ConfigError
@@ -48,7 +48,8 @@ def run(
     runs = [context.ledger.run(run_id) for run_id in sorted({row.run_id for row in newest})]
     wanted = {(row.run_id, row.table) for row in newest}
     for row in newest:
-        context.ledger.announce(row, read_manifest(context.storage.absolute(row.manifest or "")))
+        if not row.is_final:
+            context.ledger.announce(row, read_manifest(context.storage.absolute(row.manifest or "")))
     with watching(context, runs, quiet=as_json) as watch:
         tables = one_process.carry(
             context,
@@ -65,9 +66,11 @@ def run(
 def newest_files(context: Context, schedule: str, only: str | None) -> list[RunTable]:
     """The newest file of each enabled table; older ones that still waited are superseded by it.
 
-    Raises ConfigError when a table that is switched on has none.
+    A table that has none because it ended in a run of which others still wait (this command was interrupted,
+    or its extraction failed) is returned as it ended. Raises ConfigError when one that is switched on has neither.
     """
-    newest, without = [], []
+    newest: list[RunTable] = []
+    without: list[str] = []
     for table in context.catalogue.schedule_tables(schedule, only):
         waiting = context.ledger.waiting_files(table.name)
         if waiting:
@@ -77,13 +80,22 @@ def newest_files(context: Context, schedule: str, only: str | None) -> list[RunT
         for older in (row for row in waiting[1:] if row.state == "extracted"):
             outcome = Outcome("superseded", "loader", message=f"Run {waiting[0].run_id} extracted a newer file.")
             context.ledger.finish(older.run_id, older.table, outcome)
+    half_done = {row.run_id for row in newest}
+    ended = [row for row in map(context.ledger.latest, without) if row and row.is_final and row.run_id in half_done]
+    without = [name for name in without if name not in {row.table for row in ended}]
     if without:
         source = " --tablename " + without[0] if only else ""
         raise ConfigError(
             f"No extracted file waits for {', '.join(without)}.",
             next_step=f"Run the extractor first: extractor run {schedule}{source}",
         )
-    return newest
+    return newest + ended
+
+
+@app.command()
+def consume() -> None:
+    """Work off the queue of the loader until SIGTERM; /metrics, /healthz and /readyz on REPLICATE_METRICS_PORT."""
+    worker.consume("loader")
 
 
 def main() -> None:

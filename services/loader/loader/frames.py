@@ -24,7 +24,7 @@ from loader.masks import Mask, parse_mask
 from loader.records import MAX_RECORD_BYTES, DiscardedRecord, RejectedRecord, read_record
 from loader.tally import Tally
 
-CHUNK_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 2 * 1024 * 1024
 
 _ROW = "#row"  # a record's place in its chunk; no column can have this name
 _WHY = "#why"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from canvas_replicate import runs, show
 from canvas_replicate.cli.options import AsJson
-from canvas_replicate.cli.work import carry_and_show, local_settings
+from canvas_replicate.cli.work import proceed
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Artifact
@@ -54,12 +54,12 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Publish exactly the held file ID. Who approved it, and when, is kept."""
-    context = open_context(local_settings())
+    context = open_context(load_settings())
     opened = [
         runs.open_approved(context, artifact, even_if_older=even_if_older)
         for artifact in _chosen(context, artifact_id, run)
     ]
-    carry_and_show(context, opened, as_json=as_json)
+    proceed(context, opened, as_json=as_json)
 
 
 def discard(
@@ -90,6 +90,16 @@ def _chosen(context: Context, artifact_id: str | None, run_id: str | None) -> li
     if artifact.state != "held":
         raise ConfigError(
             f"{artifact.artifact_id} was {artifact.state} by {artifact.decided_by},"
-            f" {show.text(artifact.decided_at)} UTC."
+            f" {show.text(artifact.decided_at)} UTC.",
+            next_step=_way_on(context, artifact),
         )
     return [artifact]
+
+
+def _way_on(context: Context, artifact: Artifact) -> str:
+    """What to type about a decided artefact: its publication may have been interrupted."""
+    for run in context.ledger.unfinished_runs():
+        rows = context.ledger.tables(run.run_id)
+        if any(row.artifact_id == artifact.artifact_id and not row.is_final for row in rows):
+            return f"Run {run.run_id} publishes it and is not done; go on with: {runs.go_on_with(run)}"
+    return "See: replicate held --all"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from canvas_replicate import command_line, one_process, runs
+from canvas_replicate.cli.broker import publish_and_tell
 from canvas_replicate.cli.options import AsJson, Schedule, TableName
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
@@ -39,10 +40,8 @@ def run(
             f"Schedule {schedule} goes on with {', '.join(steps)}, and this version has no stage for that.",
             next_step=f"Run its tables alone: replicate run {schedule} --only-tables",
         )
+    left_over = runs.resume_left_over(context, schedule)
     opened = runs.open_or_resume(context, schedule, source=db, then=not only_tables, new=new)
-    left_over = [old for old in context.ledger.unfinished_runs() if old.run_id != opened.run_id]
-    for old in left_over:
-        context.ledger.request_again(old.run_id)
     carry_and_show(context, [opened, *left_over], as_json=as_json)
 
 
@@ -55,9 +54,9 @@ def rerun(
     """Extract and load one TABLE again, or only what failed in a run. Always a new run."""
     if (table is None) == (failed is None):
         raise ConfigError("Say either a table or --failed RUN.")
-    context = open_context(local_settings())
+    context = open_context(load_settings())
     opened = runs.rerun_failed(context, failed) if failed else runs.rerun_tables(context, [table or ""], source=db)
-    carry_and_show(context, [opened], as_json=as_json)
+    proceed(context, [opened], as_json=as_json)
 
 
 def replay(
@@ -66,14 +65,14 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Load the kept file of an earlier RUN again, even if newer rows are published."""
-    context = open_context(local_settings())
-    carry_and_show(context, [runs.replay(context, run_id, table)], as_json=as_json)
+    context = open_context(load_settings())
+    proceed(context, [runs.replay(context, run_id, table)], as_json=as_json)
 
 
 def local_settings() -> Settings:
     """Settings for work inside this process. Raises ConfigError when a broker is configured."""
     settings = load_settings()
-    if not settings.bus_url.startswith("memory:"):
+    if settings.has_broker:
         raise ConfigError(
             "This command works in one process, but REPLICATE_BUS_URL names a broker.",
             next_step="Use replicate trigger, or set REPLICATE_BUS_URL=memory://.",
@@ -81,7 +80,14 @@ def local_settings() -> Settings:
     return settings
 
 
-def carry_and_show(context: Context, opened: Sequence[Run], *, as_json: bool) -> None:
+def proceed(context: Context, opened: list[Run], *, as_json: bool) -> None:
+    """Do the work here on the bus in memory; with a broker, hand it to the workers."""
+    if not context.settings.has_broker:
+        carry_and_show(context, opened, as_json=as_json)
+    publish_and_tell(context, opened, as_json=as_json)
+
+
+def carry_and_show(context: Context, opened: Sequence[Run], *, as_json: bool) -> NoReturn:
     """Work until the runs are done, say what became of them, and exit accordingly."""
     with watching(context, opened, quiet=as_json) as watch:
         tables = one_process.carry(context, opened, watch=watch)
