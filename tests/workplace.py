@@ -79,7 +79,7 @@ class Workplace:
     ) -> None:
         """Databases are DuckDB files where none is given."""
         self.folder = folder
-        self._source = source
+        self.source = source
         for name in ("conf", "ctls", "ddl"):
             (folder / name).mkdir()
         self.data = folder / "data"
@@ -122,7 +122,7 @@ class Workplace:
         self.write_conf()
 
     def add_students(self, **options: Any) -> None:
-        moment = "TIMESTAMP(0)" if self._source else "TIMESTAMP_S"
+        moment = "TIMESTAMP(0)" if self.source else "TIMESTAMP_S"
         self.source_sql(
             "CREATE SCHEMA IF NOT EXISTS sis",
             f"CREATE TABLE sis.students (id VARCHAR, name VARCHAR, gpa DECIMAL(4,2), born {moment})",
@@ -151,8 +151,8 @@ class Workplace:
         )
 
     def source_sql(self, *statements: str) -> list[tuple[Any, ...]]:
-        if self._source is not None:
-            return self._source.sql(*statements)
+        if self.source is not None:
+            return self.source.sql(*statements)
         return self._sql(self.source_file, *statements)
 
     def target_sql(self, *statements: str) -> list[tuple[Any, ...]]:
