@@ -6,11 +6,11 @@ A view is a snapshot table that is replaced in one transaction; its definition l
 from __future__ import annotations
 
 import atexit
-import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import pyarrow as pa
 from canvas_replicate.columns import Column, column_from_oracle_type
 from canvas_replicate.databases.control_expressions import batch_expression
 from canvas_replicate.databases.measuring import loaded, measuring_sql
-from canvas_replicate.databases.oracle_ddl import parse_ddl, table_sql
+from canvas_replicate.databases.oracle_ddl import TableDdl, parse_ddl, table_sql
 from canvas_replicate.databases.oracle_sql import translate_query
 from canvas_replicate.databases.ports import Check, DuplicateKey, Loaded, OpenQuery, Session
 from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
@@ -36,7 +36,9 @@ _TRANSIENT = (
     duckdb.ResourceInUseException,
 )
 _BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
-_SOURCE_MEMORY, _SOURCE_THREADS = "256MB", 4
+# DuckDB would keep all that it has read, up to 80 % of the machine's memory. Sorts and joins beyond the limit go to
+# disk; what cannot go there grows with threads and columns. A source is read once and gets little, a target more.
+_SOURCE_MB, _SOURCE_MB_PER_COLUMN, _TARGET_MB, _THREADS = 128, 3, 1024, 2
 _OTHER_PROCESS = re.compile(r"Could not set lock on file .*?PID (\d+)", re.DOTALL)
 
 
@@ -70,6 +72,7 @@ class DuckDb:
         self._connection = connection
         # Concurrent updates of a row fail instead of waiting, so the ledger writes one at a time.
         self.ledger_lock = threading.Lock()
+        self._memory_mb = _SOURCE_MB
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> DuckDb:
@@ -91,17 +94,13 @@ class DuckDb:
         for opened in list(cls._opened.values()):
             opened.close()
 
-    def keep_small(self) -> None:
-        """For a file that is only read: DuckDB would keep all that it has read, up to 80 % of the machine's memory.
-
-        Sorts and joins beyond the limit go to disk; below some 60 MB per thread they begin to fail.
-        """
-        cursor = self.cursor()
-        try:
-            cursor.execute(f"SET memory_limit = '{_SOURCE_MEMORY}'")
-            cursor.execute(f"SET threads = {min(os.cpu_count() or 1, _SOURCE_THREADS)}")
-        finally:
-            cursor.close()
+    def make_room(self, megabytes: int) -> None:
+        """Let DuckDB have at least so much memory for what it keeps and sorts."""
+        with self._opening:
+            if megabytes > self._memory_mb:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(f"SET memory_limit = '{megabytes}MB'")
+                self._memory_mb = megabytes
 
     def close(self) -> None:
         with self._opening:
@@ -121,8 +120,15 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # A query must never find a Python variable where it names a table.
-        return duckdb.connect(str(path), config={"python_enable_replacements": False})
+        return duckdb.connect(
+            str(path),
+            config={
+                # A query must never find a Python variable where it names a table.
+                "python_enable_replacements": False,
+                "memory_limit": f"{_SOURCE_MB}MB",
+                "threads": _THREADS,
+            },
+        )
     except duckdb.Error as error:
         other = _OTHER_PROCESS.search(str(error))
         if other:
@@ -143,7 +149,6 @@ class DuckDbSource:
     def __init__(self, database: DuckDb, *, native: bool = False) -> None:
         self._database = database
         self._native = native
-        database.keep_small()
 
     def reach(self) -> None:
         """The file is open, so there is nothing left to try."""
@@ -155,6 +160,7 @@ class DuckDbSource:
         try:
             with _translating("the query"):
                 described = cursor.execute(f"DESCRIBE {sql}").fetchall()
+                self._database.make_room(len(described) * _SOURCE_MB_PER_COLUMN)
                 columns = tuple(_source_column(name, kind) for name, kind, *_ in described)
                 selected = ", ".join(f"{_exact(f'q.c{n}', row[1])} AS c{n}" for n, row in enumerate(described))
                 names = ", ".join(f"c{n}" for n in range(len(described)))
@@ -266,6 +272,7 @@ class DuckDbTarget:
         self._database = database
         self._base_schema = base_schema
         self._view_schema = view_schema
+        database.make_room(_TARGET_MB)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor = self._database.cursor()
@@ -318,6 +325,7 @@ class DuckDbTarget:
                 with _translating(f"loading {table}"):
                     self._insert(cursor, name, columns, batch, expressions)
             with _translating(f"proving {table}"):
+                _refuse_duplicates(cursor, name)
                 row = cursor.execute(measuring_sql(name, columns, measure, "duckdb")).fetchone() or ()
             prove(loaded(row, measure))
             check(None)
@@ -382,7 +390,7 @@ class DuckDbTarget:
         for table in parsed.tables:
             schema = table.schema or self._base_schema
             if not self._has("duckdb_tables()", f"schema_name = '{schema}' AND table_name = '{table.name}'"):
-                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *table_sql(table, schema, "duckdb")]
+                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *_base_table_sql(table, schema)]
         for view in parsed.views:
             name = f"{view.schema or self._view_schema}.{view.name}"
             if not self._has("replicate_view", f"view_name = '{name}'"):
@@ -416,6 +424,36 @@ class DuckDbTarget:
     def _view(self, view: str) -> tuple[str, str]:
         schema, _, name = view.lower().rpartition(".")
         return schema or self._view_schema, name
+
+
+def _base_table_sql(table: TableDdl, schema: str) -> list[str]:
+    """A base table without indexes, its keys in its comment, where every load looks for what must be unique.
+
+    DuckDB's own keys are kept in memory, 40 MB and more per million rows, and replacing a table's rows under one
+    takes four times as long.
+    """
+    statements = table_sql(replace(table, key=(), unique=()), schema, "duckdb")
+    keys = "; ".join(f"UNIQUE ({', '.join(columns)})" for columns in (table.key, *table.unique) if columns)
+    if keys:
+        statements.append(f'COMMENT ON TABLE "{schema}"."{table.name}" IS \'{keys}\'')
+    return statements
+
+
+def _refuse_duplicates(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Raises DataError when two rows have the same key. As in Oracle, rows that are NULL in all of it do not count."""
+    found = cursor.execute(
+        "SELECT comment FROM duckdb_tables() WHERE schema_name || '.' || table_name = $name", {"name": name}
+    ).fetchone()
+    for key in re.findall(r"UNIQUE \(([a-z0-9_$#, ]+)\)", (found and found[0]) or ""):
+        columns = ", ".join(f'"{column}"' for column in key.split(", "))
+        some_value = " OR ".join(f'"{column}" IS NOT NULL' for column in key.split(", "))
+        same = f"SELECT 1 FROM {name} WHERE {some_value} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
+        if cursor.execute(same).fetchone():
+            raise DataError(
+                f"{name}: rows that have the same {key}, which must be unique.",
+                code="load.duplicate",
+                next_step=f"Find them in the source: GROUP BY {key} HAVING COUNT(*) > 1",
+            )
 
 
 def _view_sql(name: str, definition: str) -> list[str]:
