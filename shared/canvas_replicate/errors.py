@@ -52,6 +52,14 @@ class ReplicateError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".rstrip()
 
+    def next_for(self, table: str) -> str:
+        """What to do about it and then type, for a table that failed with this error."""
+        again = f"replicate rerun {table}"
+        if "replicate " in self.next_step:
+            return self.next_step
+        remedy = self.next_step or ("Mend that." if isinstance(self, ConfigError) else "")
+        return f"{remedy} Then: {again}" if remedy else again
+
 
 class TransientError(ReplicateError):
     exit_code = ExitCode.DEPENDENCY_DOWN

@@ -61,11 +61,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise DataError(
-            f"{path} is not there.",
-            code="manifest.missing",
-            next_step="Extract the table again: replicate rerun.",
-        ) from None
+        raise DataError(f"{path} is not there.", code="manifest.missing", next_step=again) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "content"

@@ -116,8 +116,14 @@ def _working(context: Context, bus: Bus, stages: Sequence[Stage]) -> Iterator[li
 
 def _reach_sources(context: Context, runs: Sequence[Run]) -> None:
     """What is down at the start is said at once; only what goes down later is worth the wait of the ladder."""
-    for alias in sorted({row.source for row in _tables(context, runs) if row.state == "requested"}):
-        open_source(context.settings, alias).reach()
+    try:
+        for alias in sorted({row.source for row in _tables(context, runs) if row.state == "requested"}):
+            open_source(context.settings, alias).reach()
+    except ReplicateError as error:
+        for run in runs:  # nothing was begun, so nothing is left open for somebody else to go on with
+            if all(row.state == "requested" for row in context.ledger.tables(run.run_id)):
+                context.ledger.abandon(run.run_id, error.message)
+        raise
 
 
 def _is_idle(bus: Bus, stages: Sequence[Stage]) -> bool:

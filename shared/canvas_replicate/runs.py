@@ -87,14 +87,15 @@ def go_on_with(run: Run, program: str = "replicate") -> str:
 
 
 def resume_left_over(context: Context, schedule: str) -> list[Run]:
-    """All unfinished runs but the schedule's own, their messages recorded again.
+    """Unfinished reruns, replays and approvals, their messages recorded again. Other schedules' runs are left to them.
 
     To be called before the schedule's run is opened: a file that was approved goes first, because what is
     extracted now is compared with it.
     """
     context.ledger.close_overdue()
-    own = context.ledger.open_run_of(context.catalogue.schedule(schedule).name)
-    left_over = [run for run in context.ledger.unfinished_runs() if own is None or run.run_id != own.run_id]
+    context.catalogue.schedule(schedule)
+    unfinished = context.ledger.unfinished_runs()
+    left_over = [run for run in unfinished if context.ledger.open_run_of(run.schedule) != run]
     for run in left_over:
         context.ledger.request_again(run.run_id)
     return left_over
@@ -141,6 +142,7 @@ def rerun_tables(
 
 def rerun_failed(context: Context, run_id: str) -> Run:
     """What failed or was held in a run, once more. Raises ConfigError when nothing did."""
+    context.ledger.run(run_id)
     failed = [row.table for row in context.ledger.tables(run_id) if row.state in ("failed", "held")]
     if not failed:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
@@ -149,6 +151,7 @@ def rerun_failed(context: Context, run_id: str) -> Run:
 
 def replay(context: Context, run_id: str, table: str) -> Run:
     """Load the kept file of an earlier run again, whatever is newer. Raises ConfigError when it is gone."""
+    context.ledger.run(run_id)
     row = context.ledger.table(run_id, table)
     if row is None or row.manifest is None:
         raise ConfigError(
@@ -165,6 +168,19 @@ def open_approved(context: Context, artifact: Artifact, *, even_if_older: bool =
     row = context.ledger.table(artifact.run_id, artifact.table)
     if row is None or row.manifest is None:
         raise ConfigError(f"Artefact {artifact.artifact_id} has no file.")
+    shown = context.ledger.last_successful(artifact.table)
+    if (
+        shown
+        and shown.extracted_at
+        and row.extracted_at
+        and shown.extracted_at > row.extracted_at
+        and not even_if_older
+    ):
+        raise ConfigError(
+            f"{artifact.table}: newer rows were published since ({shown.extracted_at:%Y-%m-%d %H:%M} UTC).",
+            next_step=f"replicate discard {artifact.artifact_id}   or, to go back:"
+            f" replicate approve {artifact.artifact_id} --even-if-older",
+        )
     approval = Approval(artifact.artifact_id, even_if_older)
     return _open_with_file(context, row, NewTable(row.table, row.view, row.source), approval)
 

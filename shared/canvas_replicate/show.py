@@ -36,6 +36,7 @@ _WAITING = {"requested": "waiting", "extracted": "waits for loader"}
 _LIVE_SECONDS = 0.2
 # Without a terminal there is no width to fit: lines must stay whole for grep.
 _PLAIN_WIDTH = 1000
+_WIDE = 130
 
 
 def console() -> Console:
@@ -46,14 +47,26 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = ()) -> Table:
-    """A table without boxes; columns named in ``numbers`` are set to the right."""
+def is_narrow() -> bool:
+    """Too narrow for whole lines: then tables keep the columns that ids are copied from, and reasons get lines."""
+    return console().width < _WIDE
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = (), keep: Sequence[str] = ()
+) -> Table:
+    """A table without boxes; columns named in ``numbers`` are set to the right, ``keep`` is all that a narrow
+    screen gets. Only the last column of a wide table may wrap: names and ids stay whole.
+    """
+    kept = [place for place, column in enumerate(columns) if not (keep and is_narrow()) or column in keep]
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        right = column in numbers
-        shown.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
+    for place in kept:
+        right = columns[place] in numbers
+        wraps = place == len(columns) - 1 and not right
+        shown.add_column(columns[place], justify="right" if right else "left", overflow="fold", no_wrap=not wraps)
     for row in rows:
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in row))
+        cells = [row[place] for place in kept]
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in cells))
     return shown
 
 
@@ -106,10 +119,15 @@ def show_run(rows: Sequence[RunTable], *, as_json: bool) -> None:
             for row in rows
         ],
         numbers=["rows", "rejected", "extract s", "load s"],
+        keep=["table", "status", "rows", "rejected"],
     )
     out = console()
+    for run_id in dict.fromkeys(row.run_id for row in rows):
+        out.print(Text(f"run {run_id}", style="dim"))
     out.print(shown)
     for row in rows:
+        if row.message and is_narrow() and row.state != "successful":
+            out.print(Text(f"{row.table}: {row.message}"))
         if row.next_step:
             out.print(Text(f"next for {row.table}: {row.next_step}"))
 
@@ -147,8 +165,12 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
                 for row in rows
             ],
             numbers=["rows", "rejected", "age", "seconds"],
+            keep=["table", "status", "rows", "age"],
         )
     )
+    for row in rows:
+        if row.message and is_narrow() and row.status != "successful":
+            out.print(Text(f"{row.table}: {row.message}"))
     for name, step in steps.items():
         out.print(Text(f"next for {name}: {step}"))
 

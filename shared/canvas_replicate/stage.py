@@ -195,7 +195,7 @@ class Runner:
 
     def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
         run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
-        next_step = error.next_step or (f"replicate rerun {table}" if table else "")
+        next_step = error.next_for(table) if table else error.next_step
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
         if run_id and table:
             outcome = Outcome(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.workplace import STUDENTS_CTL, Workplace
 
+from canvas_replicate import one_process
 from canvas_replicate.databases.duckdb import DuckDbTarget
 
 VIEW = "SELECT * FROM campus_students ORDER BY id"
@@ -216,8 +217,10 @@ def test_a_held_file_that_is_older_than_the_view_needs_one_more_word(place: Work
     artifact_id = place.run("replicate", "held", "--json").json[0]["artifact_id"]
     place.students(100)
     place.run("replicate", "run", "hourly")
-    place.run("replicate", "approve", artifact_id)
-    assert len(place.target_sql(VIEW)) == 100
+    done = place.run("replicate", "approve", artifact_id)
+    assert (done.code, len(place.target_sql(VIEW))) == (2, 100)
+    assert "--even-if-older" in str(done.error)
+    assert place.run("replicate", "held", "--json").json[0]["state"] == "held"
 
 
 def test_an_older_held_file_is_published_when_that_is_what_is_meant(place: Workplace) -> None:
@@ -439,6 +442,47 @@ def test_a_replay_of_nothing_is_refused(place: Workplace) -> None:
     assert done.code == 2
 
 
+# What must be clear before anything is written
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT id, name, COUNT(*), MIN(born) AS born FROM sis.students GROUP BY id, name", "column 3 of the query"),
+        ("SELECT id, name, gpa, name FROM sis.students", "2 columns named name"),
+    ],
+)
+def test_a_column_needs_a_name_of_its_own(place: Workplace, sql: str, said: str) -> None:
+    place.configure("tmp_students", sql=sql)
+    done = place.run("replicate", "run", "hourly")
+    assert done.code == 1
+    assert said in done.out
+    assert "Give it an alias of its own. Then: replicate rerun tmp_students" in done.out
+    assert len(files(place, ".dat")) == 1  # the first run's
+
+
+def test_a_ddl_file_that_makes_another_table_is_refused(workplace: Workplace) -> None:
+    workplace.add_students(ddl="CREATE TABLE tmp_studnets (id VARCHAR2(9));")
+    done = workplace.run("replicate", "init-db")
+    assert done.code == 2
+    assert "makes tmp_studnets" in str(done.error)
+
+
+def test_another_schedules_unfinished_run_is_left_to_it(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctl = STUDENTS_CTL.replace("tmp_students", "tmp_more")
+    place.add_table("tmp_more", sql="SELECT id, name, gpa, born FROM sis.students", ctl=ctl, ddl=None, schedule="daily")
+    place.run("replicate", "init-db")
+    with monkeypatch.context() as patch:
+        patch.setattr(one_process, "publish_outbox", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError):
+            place.run("replicate", "run", "daily")
+    done = place.run("replicate", "run", "hourly", "--json")
+    assert [row["table"] for row in done.json] == ["tmp_students"]
+    assert "unfinished:" in place.run("replicate", "status").out
+    assert place.run("replicate", "run", "daily").code == 0
+    assert "unfinished:" not in place.run("replicate", "status").out
+
+
 # The manifest
 
 
@@ -469,4 +513,4 @@ def test_a_source_that_is_down_at_the_start_is_said_at_once(place: Workplace, mo
         monkeypatch.setenv(name, value)
     assert place.run("replicate", "run", "hourly").code == 0
     states = [run["status"] for run in place.run("replicate", "runs", "--json").json]
-    assert states == ["successful", "successful"]
+    assert states == ["successful", "failed", "successful"]

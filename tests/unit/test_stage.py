@@ -131,7 +131,11 @@ def test_a_permanent_error_is_not_retried(bench: Bench) -> None:
     assert bench.resting() == {}
     assert bench.state() == "failed"
     row = bench.ledger.tables(bench.run.run_id)[0]
-    assert (row.error_code, row.message, row.next_step) == ("value.refused", "Column c, row 4: bad.", "Mend it.")
+    assert (row.error_code, row.message, row.next_step) == (
+        "value.refused",
+        "Column c, row 4: bad.",
+        "Mend it. Then: replicate rerun tmp_a",
+    )
     assert {k: bench.dead()[0].headers[k] for k in ("code", "reason", "attempts")} == {
         "code": "value.refused",
         "reason": "Column c, row 4: bad.",

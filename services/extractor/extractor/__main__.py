@@ -58,7 +58,8 @@ def run(
         context.ledger.release_slot(opened)  # an interrupted run keeps it, so that the same command goes on with it
     show_run(tables, as_json=as_json)
     if alone and not as_json and any(row.state == "extracted" for row in tables):
-        console().print(f"next: loader run {schedule}")
+        only = f" --tablename {tablename}" if tablename else ""
+        console().print(f"next: loader run {schedule}{only}")
     command_line.leave(one_process.exit_code(tables))
 
 

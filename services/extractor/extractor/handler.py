@@ -7,6 +7,7 @@ that is past this stage is left alone.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from canvas_replicate.catalogue import Table
 from canvas_replicate.context import Context
 from canvas_replicate.dat_file import DatWriter
 from canvas_replicate.databases.ports import Source
-from canvas_replicate.errors import Interrupted, PermanentError
+from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
 from canvas_replicate.leases import Lease
 from canvas_replicate.ledger import Outcome, Run
 from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
@@ -97,8 +98,23 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
     return manifest
 
 
+def _refuse_unclear_names(table: Table, names: list[str]) -> None:
+    """Columns are matched by name with the control file's, so each needs a plain name and one of its own."""
+    for number, name in enumerate(names, start=1):
+        if not re.fullmatch(r"[a-z][a-z0-9_$#]*", name):
+            what = f"column {number} of the query is {name!r}, which is no name"
+        elif names.count(name) > 1:
+            what = f"the query has {names.count(name)} columns named {name}"
+        else:
+            continue
+        raise ConfigError(
+            f"{table.name}: {what}.", place=table.place, code="query.names", next_step="Give it an alias of its own."
+        )
+
+
 def _write(part: Path, table: Table, context: Context, source: Source) -> _Written:
     with source.open(table.query, batch_rows=BATCH_ROWS) as query, part.open("wb") as file:
+        _refuse_unclear_names(table, [column.name for column in query.columns])
         writer = DatWriter(file, query.columns)
         for batch in ahead(query.batches):
             if context.stop.is_set():

@@ -198,7 +198,7 @@ def pair(control: ControlFile, base: Mapping[str, Column]) -> list[Target]:
             )
         mask = None
         if field.mask is not None:
-            mask = parse_mask(field.mask)
+            mask = parse_mask(field.mask, place=place)
         dated = column.kind in ("date", "timestamp", "timestamp_tz")
         if dated and mask is None and not field.is_generated and field.expression is None:
             raise ConfigError(

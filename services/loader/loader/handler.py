@@ -101,7 +101,6 @@ def _older(context: Context, job: _Job) -> Outcome | None:
         "superseded",
         "loader",
         message=f"Run {published.run_id} published newer rows ({published.extracted_at:%Y-%m-%d %H:%M:%S} UTC).",
-        next_step=f"replicate replay {job.run.run_id} {job.table.name}",
     )
 
 
@@ -140,7 +139,7 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
             "loader",
             message=error.message,
             error_code=error.code,
-            next_step=error.next_step or f"replicate rerun {table.name}",
+            next_step=error.next_for(table.name),
             rejected=tally.rejected,
             discarded=tally.discarded,
             load_seconds=time.monotonic() - started,

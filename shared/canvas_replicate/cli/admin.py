@@ -12,6 +12,8 @@ from canvas_replicate import command_line, show
 from canvas_replicate.catalogue import Catalogue, Table, catalogue_of, effective_config
 from canvas_replicate.control_file import oracle_ddl, read_control_file
 from canvas_replicate.databases import open_ledger, open_target
+from canvas_replicate.databases.oracle_ddl import parse_ddl
+from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.ledger import schema
 from canvas_replicate.settings import config_schema, decode_password, encode_password, load_settings
 
@@ -60,11 +62,28 @@ def _ddl_of_tables(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[t
     for table in catalogue.tables.values():
         file = ddl_dir / f"{table.name}.sql"
         if file.exists():
-            found.append((file, file.read_text("utf-8")))
+            ddl = file.read_text("utf-8")
+            _refuse_other_names(table, file, ddl)
+            found.append((file, ddl))
         else:
             control = ctl_dir / f"{table.name}.ctl"
             found.append((control, _implied(table, control)))
     return found
+
+
+def _refuse_other_names(table: Table, file: Path, ddl: str) -> None:
+    """A ddl file that makes something else than its table and view would leave a load without either."""
+    made = parse_ddl(ddl, file)
+    for wanted, names in (
+        (table.base_table, [found.name for found in made.tables]),
+        (table.view, [found.name for found in made.views]),
+    ):
+        if names and wanted.rpartition(".")[2] not in names:
+            raise ConfigError(
+                f"this makes {', '.join(names)}, but tablesconf.yaml says {wanted} for {table.name}.",
+                place=Place(file),
+                next_step="Give both the same name, then: replicate init-db",
+            )
 
 
 def _implied(table: Table, control: Path) -> str:

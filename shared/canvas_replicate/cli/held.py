@@ -38,9 +38,13 @@ def held(
         show.console().print("Nothing is held.")
         return
     lines = [
-        [a.artifact_id, a.table, show.word(a.state), a.gate, a.held_at, a.reason, a.decided_by, a.run_id] for a in found
+        [a.artifact_id, a.table, show.word(a.state), a.gate, a.held_at, a.run_id, a.decided_by, a.reason] for a in found
     ]
-    show.console().print(show.table(["id", "table", "state", "gate", "since (UTC)", "why", "decided by", "run"], lines))
+    columns = ["id", "table", "state", "gate", "since (UTC)", "run", "decided by", "why"]
+    show.console().print(show.table(columns, lines, keep=["id", "table", "state"]))
+    if show.is_narrow():
+        for artifact in found:
+            show.console().print(Text(f"{artifact.artifact_id}: {artifact.reason}"))
     if any(a.state == "held" for a in found):
         show.console().print(Text("next: replicate approve ID   or   replicate discard ID"))
 

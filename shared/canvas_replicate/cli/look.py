@@ -43,6 +43,8 @@ def status(
             if watch:
                 show.console().clear()
             show.show_status(rows, steps)
+            for run in context.ledger.unfinished_runs():
+                show.console().print(Text(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}"))
         if not watch:
             return
         time.sleep(_WATCH_SECONDS)
@@ -78,7 +80,9 @@ def runs(
         ]
         for run in found
     ]
-    show.console().print(show.table(["run", "status", "tables", "age", "by", "rerun of"], lines, numbers=["age"]))
+    show.console().print(
+        show.table(["run", "status", "tables", "age", "by", "rerun of"], lines, numbers=["age"], keep=["run", "status"])
+    )
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:

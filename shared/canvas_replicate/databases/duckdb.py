@@ -38,7 +38,7 @@ _TRANSIENT = (
 _BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
 # DuckDB would keep all that it has read, up to 80 % of the machine's memory. Sorts and joins beyond the limit go to
 # disk; what cannot go there grows with threads and columns. A source is read once and gets little, a target more.
-_SOURCE_MB, _SOURCE_MB_PER_COLUMN, _TARGET_MB, _THREADS = 128, 3, 1024, 2
+_SOURCE_MB, _SOURCE_MB_PER_COLUMN, _TARGET_MB, _THREADS = 256, 3, 1024, 2
 _OTHER_PROCESS = re.compile(r"Could not set lock on file .*?PID (\d+)", re.DOTALL)
 
 
@@ -116,7 +116,7 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
         raise TransientError(
             f"The database file {path} is not there.",
             code="duckdb.missing",
-            next_step="Check REPLICATE_DATABASES__<ALIAS>__URL; the target is made by: replicate init-db",
+            next_step="Check the URL of that database. The target's file is made by: replicate init-db",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
