@@ -15,7 +15,7 @@ from importlib import resources
 from typing import Any, Literal, cast
 
 from canvas_replicate.databases.ports import LedgerDatabase, Session
-from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
+from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.leases import Lease, give_back, still_held, take
 from canvas_replicate.manifest import Manifest
 from canvas_replicate.messages import (
@@ -296,7 +296,7 @@ class Ledger:
             files = session.query(
                 "SELECT manifest FROM replicate_run_table WHERE manifest IS NOT NULL AND run_id IN"
                 " (SELECT run_id FROM replicate_current_status UNION SELECT run_id FROM replicate_run"
-                " WHERE closed_at IS NULL)"
+                " WHERE closed_at IS NULL UNION SELECT run_id FROM replicate_artifact WHERE state = 'held')"
             )
         return {run_id for (run_id,) in needed} | {path.split("/")[1] for (path,) in files}
 
@@ -682,6 +682,18 @@ class Ledger:
             run_id=run.run_id,
         )
         give_back(session, f"slot:{run.schedule}", run.run_id)
+
+
+def still_loading(session: Session, run_id: str, table: str) -> None:
+    """Raises LeaseLost when the table was brought to a final state meanwhile, by a sweep for example."""
+    changed = session.execute(
+        "UPDATE replicate_run_table SET state = 'loading' WHERE run_id = :run_id AND table_name = :name"
+        " AND state = 'loading'",
+        run_id=run_id,
+        name=table,
+    )
+    if not changed:
+        raise LeaseLost(f"{table} of {run_id} was ended meanwhile; this work is discarded.")
 
 
 def run_status(tables: Sequence[RunTable]) -> Literal["successful", "partial", "failed"]:

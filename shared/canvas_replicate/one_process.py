@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from canvas_replicate.stage import Runner, Stage, build_stages, publish_outbox
 Watch = Callable[[bool], None]
 
 _LOOK_SECONDS = 0.05
+_OVERDUE_SECONDS = 30
 # A worker that was asked to stop and has not done so by then is left behind; the ledger knows what it held.
 _STOP_SECONDS = 600
 
@@ -46,8 +48,12 @@ def carry(
     built = build_stages(context, tuple(stages))
     with _carrier(context, runs), stopped_by_signals(context.stop), _working(context, bus, built) as failed:
         publish_outbox(bus, context.ledger)
+        looked = time.monotonic()
         while not context.stop.wait(_LOOK_SECONDS):
             watch(False)
+            if time.monotonic() - looked > _OVERDUE_SECONDS:
+                looked = time.monotonic()
+                context.ledger.close_overdue()
             if failed:
                 raise failed[0]
             if _is_idle(bus, built) and all(until(row) for row in _tables(context, runs)):

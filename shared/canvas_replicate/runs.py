@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.catalogue import Table, resolve_source
 from canvas_replicate.context import Context
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
 from canvas_replicate.ledger import Approval, Artifact, NewTable, Run, RunTable
 from canvas_replicate.manifest import read_manifest
 from canvas_replicate.messages import TableRequested
@@ -42,6 +42,11 @@ def open_schedule_run(
     """
     catalogue = context.catalogue
     options = catalogue.schedule(schedule)
+    if options.snapshot:
+        raise ConfigError(
+            f"Schedule {schedule}: snapshot: run is not in this version, so its tables would be of different moments.",
+            next_step="Remove it from tablesconf.yaml.",
+        )
     tables = [_new_table(context, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
     _expire_files(context)
     return context.ledger.open_run(
@@ -72,13 +77,33 @@ def open_or_resume(
     """
     context.ledger.close_overdue()
     unfinished = context.ledger.open_run_of(context.catalogue.schedule(schedule).name)
+    wanted = {table.name for table in context.catalogue.schedule_tables(schedule, only)}
+    if unfinished and (context.settings.has_broker or _is_carried(context, unfinished)):
+        raise AlreadyRunning(
+            f"Schedule {schedule} is running already: {unfinished.run_id}.",
+            next_step=f"See how far it is: replicate runs {unfinished.run_id}",
+        )
     if unfinished and new:
-        with context.leases.held(f"run:{unfinished.run_id}"):
-            context.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
+        context.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
     elif unfinished:
+        rows = context.ledger.tables(unfinished.run_id)
+        if {row.table for row in rows} != wanted or (source and any(row.source != source.lower() for row in rows)):
+            raise AlreadyRunning(
+                f"Run {unfinished.run_id} is unfinished, and its tables or its source are others than these.",
+                next_step=f"Let it end: replicate run {schedule}   or give it up: replicate run {schedule} --new",
+            )
         context.ledger.request_again(unfinished.run_id)
         return unfinished
     return open_schedule_run(context, schedule, source=source, only=only, then=then, mode=mode)
+
+
+def _is_carried(context: Context, run: Run) -> bool:
+    """Whether a living process works on the run."""
+    try:
+        with context.leases.held(f"run:{run.run_id}"):
+            return False
+    except LeaseBusy:
+        return True
 
 
 def go_on_with(run: Run, program: str = "replicate") -> str:
@@ -95,7 +120,9 @@ def resume_left_over(context: Context, schedule: str) -> list[Run]:
     context.ledger.close_overdue()
     context.catalogue.schedule(schedule)
     unfinished = context.ledger.unfinished_runs()
-    left_over = [run for run in unfinished if context.ledger.open_run_of(run.schedule) != run]
+    left_over = [
+        run for run in unfinished if context.ledger.open_run_of(run.schedule) != run and not _is_carried(context, run)
+    ]
     for run in left_over:
         context.ledger.request_again(run.run_id)
     return left_over
@@ -182,7 +209,7 @@ def open_approved(context: Context, artifact: Artifact, *, even_if_older: bool =
             f" replicate approve {artifact.artifact_id} --even-if-older",
         )
     approval = Approval(artifact.artifact_id, even_if_older)
-    return _open_with_file(context, row, NewTable(row.table, row.view, row.source), approval)
+    return _open_with_file(context, row, NewTable(row.table, row.view, row.source, replay=row.replay), approval)
 
 
 def _open_with_file(context: Context, row: RunTable, table: NewTable, approval: Approval | None = None) -> Run:

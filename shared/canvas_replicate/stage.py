@@ -144,6 +144,11 @@ class Runner:
             outcome = self._retry_or_give_up(envelope, message, error, len(self._policy.rungs))
         except ReplicateError as error:
             outcome = self._give_up(envelope, message, error)
+        except OSError as error:
+            # A full disk, a storage that is away: what the shared storage says when it cannot do its work.
+            said = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
+            storage = TransientError(said, code="storage")
+            outcome = self._retry_or_give_up(envelope, message, storage, len(self._policy.rungs))
         except Exception as error:  # the one place that decides between retry and dead letter
             log.exception("unexpected error", extra=self._about(envelope))
             unexpected = PermanentError(f"{type(error).__name__} (see the log).", code="unexpected")
@@ -162,7 +167,7 @@ class Runner:
     def _retry_or_give_up(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, attempts_allowed: int
     ) -> str:
-        attempts = int(envelope.headers.get("attempts", 0))
+        attempts = _attempts(envelope)
         first = datetime.fromisoformat(str(envelope.headers.get("first_failed_at", self._clock().isoformat())))
         if attempts >= attempts_allowed or self._clock() - first > self._policy.within:
             return self._give_up(envelope, message, error)
@@ -180,7 +185,7 @@ class Runner:
         self._on_wait(message, rung, error)
         if counts:
             envelope = envelope.with_headers(
-                attempts=int(envelope.headers.get("attempts", 0)) + 1,
+                attempts=_attempts(envelope) + 1,
                 first_failed_at=envelope.headers.get("first_failed_at", self._clock().isoformat()),
             )
         self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
@@ -206,7 +211,7 @@ class Runner:
             stage=self._stage.name,
             code=error.code,
             reason=error.message,
-            attempts=int(envelope.headers.get("attempts", 0)) + 1,
+            attempts=_attempts(envelope) + 1,
             next_step=next_step,
             failed_at=self._clock().isoformat(),
         )
@@ -220,3 +225,9 @@ class Runner:
             "message_id": envelope.message_id,
             "run_id": envelope.correlation_id,
         }
+
+
+def _attempts(envelope: Envelope) -> int:
+    """0 for what is no number: a message from elsewhere may have any header."""
+    value = envelope.headers.get("attempts", 0)
+    return int(value) if str(value).isdigit() else 0

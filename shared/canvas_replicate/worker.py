@@ -20,8 +20,9 @@ from canvas_replicate.stage import Runner, build_stages, publish_outbox
 
 # How often the worker looks after what others left behind, and after its gauges.
 TEND_SECONDS = 15
-# Without a sign of life for so long the process is not alive, whatever it says.
-STALE_SECONDS = 4 * TEND_SECONDS
+# Without a sign of life for so long the process is not alive, whatever it says. A broker that does not confirm may
+# hold the loop up for two minutes.
+STALE_SECONDS = 16 * TEND_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,9 @@ def broker_settings(command: str) -> Settings:
 
 
 def tend(context: Context, bus: Bus) -> str | None:
-    """Publish what dead processes left in the outbox, and bring the gauges up to date. Returns what went wrong."""
+    """Close overdue runs, publish what dead processes left behind, refresh the gauges. Returns what went wrong."""
     try:
+        context.ledger.close_overdue()
         publish_outbox(bus, context.ledger, left_over=True)
         update_gauges(context)
     except ReplicateError as error:

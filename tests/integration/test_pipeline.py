@@ -514,3 +514,33 @@ def test_a_source_that_is_down_at_the_start_is_said_at_once(place: Workplace, mo
     assert place.run("replicate", "run", "hourly").code == 0
     states = [run["status"] for run in place.run("replicate", "runs", "--json").json]
     assert states == ["successful", "failed", "successful"]
+
+
+def test_a_value_that_breaks_the_query_half_way_is_not_told_to_anybody(place: Workplace) -> None:
+    place.configure("tmp_students", sql="SELECT id, name, CAST(name AS NUMBER(4,2)) AS gpa, born FROM sis.students")
+    place.source_sql("UPDATE sis.students SET name = 'SECRET-123' WHERE id = '000000050'")
+    done = place.run("replicate", "run", "hourly")
+    assert done.code == 1
+    assert status_of(place)["status"] == "failed"
+    assert "SECRET" not in done.out + place.run("replicate", "status", "--json").out
+
+
+def test_a_held_replay_can_be_approved(place: Workplace) -> None:
+    place.students(10)
+    place.run("replicate", "run", "hourly")
+    place.run("replicate", "approve", place.run("replicate", "held", "--json").json[0]["artifact_id"])
+    small = place.run("replicate", "runs", "--json").json[0]["run_id"]
+    place.students(100)
+    assert place.run("replicate", "run", "hourly").code == 0
+    assert place.run("replicate", "replay", small, "tmp_students").code == 4
+    artifact_id = place.run("replicate", "held", "--json").json[0]["artifact_id"]
+    assert place.run("replicate", "approve", artifact_id, "--even-if-older").code == 0
+    assert len(place.target_sql(VIEW)) == 10
+
+
+def test_a_snapshot_of_the_whole_run_is_refused_and_not_ignored(place: Workplace) -> None:
+    conf = place.folder / "conf" / "tablesconf.yaml"
+    conf.write_text(conf.read_text() + "schedules: {hourly: {snapshot: run}}\n", "utf-8")
+    done = place.run("replicate", "run", "hourly")
+    assert done.code == 2
+    assert "snapshot: run is not in this version" in str(done.error)

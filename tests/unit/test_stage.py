@@ -228,3 +228,18 @@ def test_without_a_broker_to_publish_to_the_message_is_kept_and_the_consumer_liv
     bench.ending = lambda: None
     bench.work()
     assert (bench.bus.depth(QUEUE), bench.dead()) == (0, [])
+
+
+def test_a_full_disk_is_told_and_waited_for(bench: Bench) -> None:
+    bench.ends_with(OSError(28, "No space left on device", "/srv/data/x.dat"))
+    bench.work()
+    assert list(bench.resting()) == ["10s"]
+
+
+def test_a_header_from_elsewhere_does_not_end_the_consumer(bench: Bench) -> None:
+    bench.work()
+    bench.bus.publish(
+        Envelope("nonsense", b"{}", "id-1", None, bench.clock.now(), headers={"attempts": "x"}), queue=QUEUE
+    )
+    bench.work()
+    assert len(bench.dead()) == 1

@@ -92,6 +92,7 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
         seconds=time.monotonic() - started,
         columns=written.columns,
     )
+    context.leases.check(lease)  # the file may have taken long to sync
     write_manifest(context.storage.path("manifest", run.run_id, table.name), manifest, lease.token)
     metrics.rows_extracted.labels(table.name).inc(written.rows)
     metrics.bytes_written.labels(table.name).inc(written.bytes)

@@ -19,7 +19,7 @@ from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Check, Loaded, Session, ViewRefresher
 from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
 from canvas_replicate.leases import Lease, still_held
-from canvas_replicate.ledger import Outcome, Run, RunTable
+from canvas_replicate.ledger import Outcome, Run, RunTable, still_loading
 from canvas_replicate.manifest import Manifest, read_manifest
 from canvas_replicate.messages import TableReady
 from canvas_replicate.storage import written_aside
@@ -54,7 +54,9 @@ def load_table(message: TableReady, *, context: Context, loader: BulkLoader, vie
         if not context.ledger.begin(run.run_id, table.name, "loading", lease):
             return
         manifest = _manifest(context, row)
-        job = _Job(run, row, table, manifest, lease, lambda session: _may_go_on(context, run, lease, session))
+        job = _Job(
+            run, row, table, manifest, lease, lambda session: _may_go_on(context, run, table.name, lease, session)
+        )
         stopped = _older(context, job) or _held(context, job)
         outcome = stopped or _load(context, job, loader, views)
         context.ledger.finish(run.run_id, table.name, outcome, lease)
@@ -76,13 +78,14 @@ def _manifest(context: Context, row: RunTable) -> Manifest:
     return manifest
 
 
-def _may_go_on(context: Context, run: Run, lease: Lease, session: Session | None) -> None:
+def _may_go_on(context: Context, run: Run, table: str, lease: Lease, session: Session | None) -> None:
     if context.stop.is_set():
         raise Interrupted("Stopped while loading.", next_step="Run it again to go on.")
     if session is None:
         context.leases.check(lease)
     else:
         still_held(session, lease)
+        still_loading(session, run.run_id, table)
     if not context.ledger.run(run.run_id).is_open:
         raise Interrupted(f"Run {run.run_id} was closed meanwhile.")
 

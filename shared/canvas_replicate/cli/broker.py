@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from canvas_replicate import command_line, runs, show, topology
 from canvas_replicate.bus import Bus, connect
 from canvas_replicate.cli.options import AsJson, Schedule
 from canvas_replicate.context import Context, open_context
-from canvas_replicate.errors import AlreadyRunning, ConfigError
+from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
 from canvas_replicate.ledger import Run
 from canvas_replicate.messages import Envelope
 from canvas_replicate.settings import Settings, load_settings
@@ -57,6 +58,9 @@ def publish_and_tell(context: Context, opened: list[Run], *, as_json: bool) -> N
     bus = connect(context.settings.bus_url, declare=context.settings.bus_declare)
     try:
         publish_outbox(bus, context.ledger)
+    except TransientError as error:
+        # The ledger has the messages, so this is no failure: saying so keeps people from asking twice.
+        sys.stderr.write(f"{error.message} Recorded all the same; a worker publishes it within about a minute.\n")
     finally:
         bus.close()
     if as_json:
@@ -179,7 +183,7 @@ def _the_one(bus: Bus, message_id: str) -> tuple[str, Envelope]:
         for letter in bus.browse(topology.dead_queue(stage))
         if letter.message_id.startswith(message_id)
     ]
-    if len(found) != 1:
+    if len({letter.message_id for _, letter in found}) != 1:
         what = "no dead letter" if not found else f"{len(found)} dead letters"
         raise ConfigError(f"There is {what} with an id like {message_id}.", next_step="List: replicate dead list")
     return found[0]

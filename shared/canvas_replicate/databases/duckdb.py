@@ -179,8 +179,9 @@ def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             return
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             # What fails in the middle of a stream comes out of Arrow and has lost its DuckDB class.
-            first_line = str(error).partition("\n")[0]
-            raise PermanentError(f"the query: {first_line}", code="duckdb.stream") from error
+            # Its text may quote a value, which must not reach logs and messages: only its first words are told.
+            kind = str(error).partition(":")[0][:40]
+            raise PermanentError(f"the query failed while its rows were read ({kind}).", code="duckdb.stream") from None
         if batch.num_rows:
             yield batch
 

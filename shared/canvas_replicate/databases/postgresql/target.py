@@ -34,6 +34,8 @@ from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 # A load takes what it takes; what is longer has hung. Readers are kept waiting no longer than this for a lock.
 _STATEMENT_TIMEOUT = "2h"
 _LOCK_TIMEOUT = "60s"
+# A loader that froze in the middle of a load must not keep the table from its successor.
+_IDLE = "120s"
 _LEFT_OUT = "-- left out: "
 
 log = logging.getLogger(__name__)
@@ -49,7 +51,11 @@ class PostgresqlTarget:
 
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._database.connect(lock_timeout=_LOCK_TIMEOUT, statement_timeout=_STATEMENT_TIMEOUT)
+        connection = self._database.connect(
+            lock_timeout=_LOCK_TIMEOUT,
+            statement_timeout=_STATEMENT_TIMEOUT,
+            idle_in_transaction_session_timeout=_IDLE,
+        )
         try:
             with translating(doing):
                 yield connection
