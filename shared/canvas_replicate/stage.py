@@ -53,7 +53,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Bounded in count and in time. A lease that is busy waits within the time, without counting.
+    """Bounded in count and in time. Waiting for a busy lease does not count; the run's deadline ends it.
 
     rungs: the ladder's rungs that a transient error climbs, one per attempt.
     unexpected: how many rungs an error that nobody foresaw climbs.

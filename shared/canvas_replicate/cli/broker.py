@@ -134,7 +134,7 @@ def show_dead(message_id: MessageId) -> None:
 
 @dead.command("requeue")
 def requeue_dead(message_id: MessageId) -> None:
-    """Put a dead letter back into its stage's queue, with all its tries before it.
+    """Put a dead letter back into the queue of its stage, with all its tries before it.
 
     A table whose state is final stays final: the stage then acks the message and does nothing.
     """
