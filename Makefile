@@ -33,6 +33,7 @@ check: lint typecheck test ## Everything that CI checks
 
 bench: setup ## Measure against a named rival, in one run
 	@$(BIN)/python bench/bench_dat.py
+	@if [ -d "$${REPLICATE_TEST_STANDIN:-../shared/oracle-standin}" ]; then $(BIN)/python bench/oracle_extract.py; fi
 
 clean: ## Remove .venv and .demo
 	@rm -rf .venv .demo

@@ -62,8 +62,14 @@ class ReplicateError(Exception):
 
 
 class TransientError(ReplicateError):
+    """``tries``: how many tries it is worth, where that is fewer than the retry policy gives."""
+
     exit_code = ExitCode.DEPENDENCY_DOWN
     default_code = "transient"
+
+    def __init__(self, message: str, *, code: str | None = None, next_step: str = "", tries: int | None = None) -> None:
+        super().__init__(message, code=code, next_step=next_step)
+        self.tries = tries
 
 
 class LeaseBusy(TransientError):

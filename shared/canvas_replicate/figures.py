@@ -20,7 +20,8 @@ Measure = Literal["total", "residue", "range", "characters"]
 _SUMMED_DIGITS = 24
 # Wider numbers are summed modulo a prime: any changed digit changes the sum, and it never overflows.
 RESIDUE_MODULUS = 1_000_000_007
-_WIDE = Context(prec=100)
+# Oracle's NUMBER reaches 126 digits before the point and 130 behind it.
+WIDE = Context(prec=300)
 
 
 class Figures(BaseModel):
@@ -67,7 +68,7 @@ def merged(one: Figures, other: Figures, column: Column) -> Figures:
         return other
 
     def added(a: str | None, b: str | None) -> str | None:
-        return None if a is None or b is None else plain(_WIDE.add(Decimal(a), Decimal(b)))
+        return None if a is None or b is None else plain(WIDE.add(Decimal(a), Decimal(b)))
 
     def first(a: str | None, b: str | None, *, highest: bool) -> str | None:
         if a is None or b is None:

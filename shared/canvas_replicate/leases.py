@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,9 +75,28 @@ class Leases:
     @contextmanager
     def held(self, key: str) -> Iterator[Lease]:
         """Hold the key for the length of a block, renewed in the background."""
-        lease = self.acquire(key)
+        with self._renewed(self.acquire(key)) as lease:
+            yield lease
+
+    @contextmanager
+    def one_of(self, key: str, places: int) -> Iterator[Lease]:
+        """Hold one of several places, as ``held`` does. Raises LeaseBusy while all are taken."""
+        first = secrets.randbelow(places)
+        for number in range(first, first + places):
+            try:
+                lease = self.acquire(f"{key}:{number % places}")
+            except LeaseBusy:
+                continue
+            with self._renewed(lease):
+                yield lease
+            return
+        raise LeaseBusy(f"All {places} places of {key} are taken.")
+
+    @contextmanager
+    def _renewed(self, lease: Lease) -> Iterator[Lease]:
         done = threading.Event()
-        renewer = threading.Thread(target=self._keep, args=(lease, done.wait), name=f"renew {key}", daemon=True)
+        name = f"renew {lease.key}"
+        renewer = threading.Thread(target=self._keep, args=(lease, done.wait), name=name, daemon=True)
         renewer.start()
         try:
             yield lease

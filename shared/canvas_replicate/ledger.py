@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any, Literal, cast
 
-from canvas_replicate.databases.ports import LedgerDatabase, Session
+from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.leases import Lease, give_back, still_held, take
 from canvas_replicate.manifest import Manifest
@@ -38,7 +38,6 @@ FINAL: tuple[FinalState, ...] = ("successful", "failed", "skipped", "held", "sup
 _UNFINISHED = "('requested', 'extracting', 'extracted', 'loading')"
 
 DEFAULT_DEADLINE = timedelta(hours=6)
-REJECTS_KEPT = 100
 # A message that is not published by then waits for somebody else to publish it.
 _LEFT_OVER = timedelta(minutes=1)
 _NEVER = datetime(1970, 1, 1)  # noqa: DTZ001  # the ledger's times are UTC without zone
@@ -69,10 +68,19 @@ class Run:
     opened_at: datetime
     deadline_at: datetime
     closed_at: datetime | None
+    snapshot: bool
 
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The moment that a run reads one source as of; without one, ``reason`` says why."""
+
+    scn: int | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,12 @@ class RunTable:
 
 @dataclass(frozen=True)
 class Reject:
+    """``code`` is Oracle's for what is wrong, where there is one."""
+
     record_number: int
     column: str | None
     reason: str
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +186,10 @@ class Status:
     error_code: str | None
 
 
-_RUN = "run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode, opened_at, deadline_at, closed_at"
+_RUN = (
+    "run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode, opened_at, deadline_at, closed_at,"
+    " snapshot"
+)
 _TABLE = (
     "run_id, table_name, kind, view_name, source, state, manifest, row_count, loaded_count, rejected_count,"
     " query_sha256, file_sha256, extracted_at, extract_seconds, load_seconds, finished_at, error_code, message,"
@@ -215,10 +229,12 @@ class Ledger:
         rerun_of: str | None = None,
         requested_by: str | None = None,
         mode: str | None = None,
+        snapshot: bool = False,
         approves: Approval | None = None,
     ) -> Run:
         """Open a run with all its tables and messages in one transaction.
 
+        ``snapshot``: each source is read as of one moment.
         ``mode`` ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
         ``approves`` releases a held artefact together with the run that publishes it.
         ``exclusive`` runs take their schedule's slot until they are closed or past their deadline.
@@ -235,14 +251,15 @@ class Ledger:
                 _decide(session, approves.artifact_id, "approved", requested_by or "", approves.even_if_older)
             session.execute(
                 "INSERT INTO replicate_run (run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode,"
-                " opened_at, deadline_at, changes) VALUES (:run_id, :schedule, 'open', :then_steps, :rerun_of,"
-                " :requested_by, :run_mode, :opened_at, :deadline_at, 0)",
+                " snapshot, opened_at, deadline_at, changes) VALUES (:run_id, :schedule, 'open', :then_steps,"
+                " :rerun_of, :requested_by, :run_mode, :snapshot, :opened_at, :deadline_at, 0)",
                 run_id=run_id,
                 schedule=schedule,
                 then_steps=",".join(then) or None,
                 rerun_of=rerun_of,
                 requested_by=requested_by,
                 run_mode=mode,
+                snapshot=int(snapshot),
                 opened_at=opened_at,
                 deadline_at=opened_at + deadline,
             )
@@ -362,6 +379,31 @@ class Ledger:
             self.abandon(run_id, "The run's deadline passed before the table was done.")
         return closed
 
+    def snapshot(self, run_id: str, source: str) -> Snapshot | None:
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT scn, reason FROM replicate_snapshot WHERE run_id = :run_id AND source = :source",
+                run_id=run_id,
+                source=source,
+            )
+        return Snapshot(None if found[0][0] is None else int(found[0][0]), found[0][1]) if found else None
+
+    def record_snapshot(self, run_id: str, source: str, proposed: Snapshot) -> Snapshot:
+        """The first to record one decides for all; returns what holds."""
+        try:
+            with self._database.transaction() as session:
+                session.execute(
+                    "INSERT INTO replicate_snapshot (run_id, source, scn, reason)"
+                    " VALUES (:run_id, :source, :scn, :reason)",
+                    run_id=run_id,
+                    source=source,
+                    scn=proposed.scn,
+                    reason=proposed.reason[:1000] if proposed.reason else None,
+                )
+        except DuplicateKey:
+            return self.snapshot(run_id, source) or proposed
+        return proposed
+
     # -- table states ----------------------------------------------------------------------------------
 
     def begin(self, run_id: str, table: str, state: Literal["extracting", "loading"], lease: Lease) -> bool:
@@ -416,24 +458,19 @@ class Ledger:
             # The run's row first: it makes the last two tables of a run wait for each other.
             session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :run_id", run_id=run_id)
             now = session.now()
+            figures = _figures(outcome)
             changed = session.execute(
                 "UPDATE replicate_run_table SET state = :state, finished_at = :now, error_code = :error_code,"
-                " message = :message, next_step = :next_step, loaded_count = COALESCE(:loaded, loaded_count),"
-                " rejected_count = COALESCE(:rejected, rejected_count),"
-                " discarded_count = COALESCE(:discarded, discarded_count),"
-                " load_seconds = COALESCE(:load_seconds, load_seconds)"
+                f" message = :message, next_step = :next_step{''.join(f', {name} = :{name}' for name in figures)}"
                 f" WHERE run_id = :run_id AND table_name = :name AND state IN {_UNFINISHED}",
                 state=outcome.state,
                 now=now,
                 error_code=outcome.error_code,
-                message=outcome.message[:2000] or None,
+                message=_fitting(outcome.message) or None,
                 next_step=outcome.next_step[:1000] or None,
-                loaded=outcome.loaded,
-                rejected=outcome.rejected,
-                discarded=outcome.discarded,
-                load_seconds=None if outcome.load_seconds is None else round(outcome.load_seconds, 3),
                 run_id=run_id,
                 name=table,
+                **figures,
             )
             if not changed:
                 return False
@@ -486,15 +523,23 @@ class Ledger:
             found = session.query(f"SELECT {_STATUS} FROM replicate_current_status ORDER BY tablename")
         return [_status(row) for row in found]
 
+    def refreshed_in_one_transaction(self) -> list[str]:
+        """Views that Oracle does not build out of place: slower, and with more undo."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT view_name FROM replicate_view WHERE refresh_method = 'atomic' ORDER BY view_name"
+            )
+        return [str(name) for (name,) in found]
+
     def rejects(self, run_id: str, table: str) -> list[Reject]:
         with self._database.transaction() as session:
             found = session.query(
-                "SELECT record_number, column_name, reason FROM replicate_reject WHERE run_id = :run_id"
+                "SELECT record_number, column_name, reason, error_code FROM replicate_reject WHERE run_id = :run_id"
                 " AND table_name = :name ORDER BY record_number",
                 run_id=run_id,
                 name=table,
             )
-        return [Reject(int(number), column, reason) for number, column, reason in found]
+        return [Reject(int(number), column, reason, code) for number, column, reason, code in found]
 
     # -- held artefacts --------------------------------------------------------------------------------
 
@@ -612,14 +657,15 @@ class Ledger:
         return _table(found[0])
 
     def _keep_rejects(self, session: Session, row: RunTable, rejects: Sequence[Reject]) -> None:
-        for reject in rejects[:REJECTS_KEPT]:
+        for reject in rejects:
             session.execute(
-                "INSERT INTO replicate_reject (run_id, table_name, record_number, column_name, reason)"
-                " VALUES (:run_id, :name, :number, :column_name, :reason)",
+                "INSERT INTO replicate_reject (run_id, table_name, record_number, column_name, error_code, reason)"
+                " VALUES (:run_id, :name, :number, :column_name, :error_code, :reason)",
                 run_id=row.run_id,
                 name=row.table,
                 number=reject.record_number,
                 column_name=reject.column,
+                error_code=reject.code,
                 reason=reject.reason[:500],
             )
 
@@ -633,7 +679,7 @@ class Ledger:
             run_id=row.run_id,
             name=row.table,
             sha256=row.file_sha256,
-            reason=reason[:2000],
+            reason=_fitting(reason) or gate,  # Oracle takes an empty text for NULL
             now=now,
         )
         session.execute(
@@ -745,7 +791,7 @@ def _write_status(session: Session, run: Run, row: RunTable, outcome: Outcome, n
         "status": word,
         "schedule": run.schedule,
         "db": row.source,
-        "message": outcome.message[:2000] or None,
+        "message": _fitting(outcome.message) or None,
         "load_date": now.replace(microsecond=0),
         "run_id": run.run_id,
         "stage": outcome.stage,
@@ -778,6 +824,22 @@ def _insert(session: Session, table: str, values: Mapping[str, Any]) -> None:
     session.execute(f"INSERT INTO {table} ({names}) VALUES ({places})", **values)
 
 
+def _figures(outcome: Outcome) -> dict[str, int | float]:
+    """The columns that an outcome knows something about; the others keep what they have."""
+    known = {
+        "loaded_count": outcome.loaded,
+        "rejected_count": outcome.rejected,
+        "discarded_count": outcome.discarded,
+        "load_seconds": None if outcome.load_seconds is None else round(outcome.load_seconds, 3),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _fitting(text: str) -> str:
+    """What VARCHAR2(2000 CHAR) takes: Oracle keeps 4000 bytes in it at most, however few characters they are."""
+    return text[:2000].encode()[:4000].decode(errors="ignore")
+
+
 def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
@@ -795,7 +857,7 @@ def _real(number: Any) -> float | None:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    run_id, schedule, status, then, rerun_of, requested_by, mode, opened_at, deadline_at, closed_at = row
+    run_id, schedule, status, then, rerun_of, requested_by, mode, opened_at, deadline_at, closed_at, snapshot = row
     return Run(
         run_id,
         schedule,
@@ -807,6 +869,7 @@ def _run(row: tuple[Any, ...]) -> Run:
         opened_at.replace(tzinfo=UTC),
         deadline_at.replace(tzinfo=UTC),
         _aware(closed_at),
+        bool(snapshot),
     )
 
 

@@ -5,6 +5,7 @@ CREATE TABLE replicate_run (
     run_id        VARCHAR2(128 CHAR) NOT NULL,
     schedule      VARCHAR2(64 CHAR) NOT NULL,
     run_mode      VARCHAR2(20 CHAR),
+    snapshot      NUMBER(1) NOT NULL,
     status        VARCHAR2(20 CHAR) NOT NULL,
     then_steps    VARCHAR2(100 CHAR),
     rerun_of      VARCHAR2(128 CHAR),
@@ -78,20 +79,31 @@ CREATE TABLE replicate_artifact (
     PRIMARY KEY (artifact_id)
 );
 
+-- The moment that a run reads a source as of; scn is null where none could be had, for that reason.
+CREATE TABLE replicate_snapshot (
+    run_id   VARCHAR2(128 CHAR) NOT NULL,
+    source   VARCHAR2(64 CHAR) NOT NULL,
+    scn      NUMBER(20),
+    reason   VARCHAR2(1000 CHAR),
+    PRIMARY KEY (run_id, source)
+);
+
 -- The first rejected records of a load; the bad file has all of them.
 CREATE TABLE replicate_reject (
     run_id         VARCHAR2(128 CHAR) NOT NULL,
     table_name     VARCHAR2(128 CHAR) NOT NULL,
     record_number  NUMBER(18) NOT NULL,
     column_name    VARCHAR2(128 CHAR),
+    error_code     VARCHAR2(64 CHAR),
     reason         VARCHAR2(500 CHAR) NOT NULL,
     PRIMARY KEY (run_id, table_name, record_number)
 );
 
 CREATE TABLE replicate_view (
-    view_name     VARCHAR2(256 CHAR) NOT NULL,
-    definition    CLOB NOT NULL,
-    refreshed_at  TIMESTAMP(6),
+    view_name       VARCHAR2(256 CHAR) NOT NULL,
+    definition      CLOB,
+    refresh_method  VARCHAR2(20 CHAR),
+    refreshed_at    TIMESTAMP(6),
     PRIMARY KEY (view_name)
 );
 

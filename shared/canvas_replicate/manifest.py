@@ -12,6 +12,9 @@ from canvas_replicate.errors import DataError
 from canvas_replicate.figures import Figures
 from canvas_replicate.messages import RunId, TableName
 
+# What people are told of a table whose schedule asks for one moment for the whole run, and that was read without.
+NO_SNAPSHOT = "snapshot: none (read by itself, not as of the run's moment)"
+
 
 class ManifestColumn(BaseModel):
     """A column of the file, in file order.
@@ -34,8 +37,9 @@ class ManifestColumn(BaseModel):
 
 
 class Manifest(BaseModel):
-    """``snapshot`` says from which moment the rows are: ``query`` (one statement's own read consistency)
-    or ``run`` (the moment the whole run reads as of; then ``scn`` is set)."""
+    """``snapshot`` says from which moment the rows are: ``query`` (one statement's own read consistency), ``run`` (the
+    moment the whole run reads as of; then ``scn`` is set), or ``none``: that moment was asked for and could not be had,
+    for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal[1] = 1
@@ -50,6 +54,7 @@ class Manifest(BaseModel):
     sha256: str
     snapshot: Literal["query", "run", "none"] = "query"
     scn: int | None = None
+    snapshot_refused: str | None = None
     extracted_at: AwareDatetime
     seconds: float
     columns: tuple[ManifestColumn, ...]

@@ -42,11 +42,6 @@ def open_schedule_run(
     """
     catalogue = context.catalogue
     options = catalogue.schedule(schedule)
-    if options.snapshot:
-        raise ConfigError(
-            f"Schedule {schedule}: snapshot: run is not in this version, so its tables would be of different moments.",
-            next_step="Remove it from tablesconf.yaml.",
-        )
     tables = [_new_table(context, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
     _expire_files(context)
     return context.ledger.open_run(
@@ -57,6 +52,7 @@ def open_schedule_run(
         deadline=options.deadline,
         requested_by=requester(),
         mode=mode,
+        snapshot=options.snapshot,
     )
 
 
@@ -157,6 +153,7 @@ def rerun_tables(
     if schedule is None and rerun_of:
         schedule = ledger.run(rerun_of).schedule
     tables = [_new_table(context, context.catalogue.table(name), schedule, source) for name in names]
+    options = context.catalogue.schedules.get(schedule or "")
     return ledger.open_run(
         schedule or RERUN,
         tables,
@@ -164,6 +161,7 @@ def rerun_tables(
         rerun_of=rerun_of,
         then=then,
         requested_by=requested_by or requester(),
+        snapshot=options is not None and options.snapshot,
     )
 
 

@@ -37,6 +37,7 @@ from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, raise_problems, read_yaml, together
 
 PREFIX = "REPLICATE_"
+DEFAULT_REJECTS_KEPT = 100
 APPCONF_KEYS = {
     "user": "Database user.",
     "password": "Base64 of the password, as `replicate secret encode` prints it. Not encryption.",
@@ -99,7 +100,20 @@ class DatabaseSettings(BaseModel):
         "never with a password."
     )
     password: SecretStr | None = Field(default=None, description="The user's password; best given as a secret file.")
-    max_parallel: int = Field(default=4, ge=1, description="The most queries or loads at a time in one process.")
+    max_parallel: int = Field(
+        default=4, ge=1, description="The most tables read from it at a time, by all processes together."
+    )
+    timeout: int = Field(
+        default=3600,
+        ge=1,
+        description="Seconds that one answer of an Oracle database may take: a query's first rows, a view refresh.",
+    )
+    wallet_password: SecretStr | None = Field(
+        default=None, description="Password of the wallet that `?wallet_location=` in an Oracle URL names."
+    )
+    char_padding: Literal["keep", "trim"] = Field(
+        default="keep", description="Whether the blanks that fill up Oracle's CHAR columns are kept when they are read."
+    )
     dialect: Literal["oracle", "native"] = Field(
         default="oracle",
         description="`oracle`: SQL is Oracle's and translated for other engines where that is known to be right; "
@@ -161,6 +175,11 @@ class Settings(BaseSettings):
     refresh_procedure: ProcedureName | None = Field(
         default=None,
         description="Procedure called with a view's name instead of `DBMS_MVIEW.REFRESH`: `owner.package.name`.",
+    )
+    rejects_kept: int = Field(
+        default=DEFAULT_REJECTS_KEPT,
+        ge=0,
+        description="Rejected records of a load that are told one by one in `replicate_reject`; the bad file has all.",
     )
     retention_days: int = Field(
         default=7, ge=1, description="Days that files of finished runs are kept; held ones stay."

@@ -141,7 +141,10 @@ class Runner:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
             outcome = "waiting"
         except (TransientError, AlreadyRunning) as error:
-            outcome = self._retry_or_give_up(envelope, message, error, len(self._policy.rungs))
+            worth = getattr(error, "tries", None)
+            outcome = self._retry_or_give_up(
+                envelope, message, error, len(self._policy.rungs) if worth is None else worth - 1
+            )
         except ReplicateError as error:
             outcome = self._give_up(envelope, message, error)
         except OSError as error:

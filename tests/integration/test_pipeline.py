@@ -538,9 +538,13 @@ def test_a_held_replay_can_be_approved(place: Workplace) -> None:
     assert len(place.target_sql(VIEW)) == 10
 
 
-def test_a_snapshot_of_the_whole_run_is_refused_and_not_ignored(place: Workplace) -> None:
+def test_a_snapshot_that_cannot_be_had_is_labelled_and_never_claimed(place: Workplace) -> None:
     conf = place.folder / "conf" / "tablesconf.yaml"
     conf.write_text(conf.read_text() + "schedules: {hourly: {snapshot: run}}\n", "utf-8")
     done = place.run("replicate", "run", "hourly")
-    assert done.code == 2
-    assert "snapshot: run is not in this version" in str(done.error)
+    assert done.code == 0
+    assert "snapshot: none" in place.run("replicate", "status", "--json").json[0]["message"]
+    newest = max(place.folder.glob("data/dat/*/tmp_students.manifest.json"))
+    manifest = json.loads(newest.read_text())
+    assert (manifest["snapshot"], manifest["scn"]) == ("none", None)
+    assert "DuckDB" in manifest["snapshot_refused"]

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from canvas_replicate.columns import Column, column_from_oracle_type
 from canvas_replicate.control_file import ControlFile, parse_control_file
 from canvas_replicate.dat_file import RECORD_END, DatWriter
+from canvas_replicate.databases.ports import RECORD
 from canvas_replicate.errors import ConfigError, DataError
-from loader import frames
-from loader.frames import pair, read_frames, whole_records
+from loader import cutting, frames
+from loader.cutting import whole_records
+from loader.frames import pair, read_frames
 from loader.tally import Tally
 
 CTL = """
@@ -46,8 +48,8 @@ def load(
     tally = Tally(folder / "t.bad", folder / "t.dsc", control.record_end, 1)
     guess = bare or [False] * len(control.data_fields)
     read = read_frames(io.BytesIO(data), control, pair(control, columns), guess, tally, chunk_bytes=chunk_bytes)
-    rows = [row for batch in read for row in batch.to_pylist()]
-    tally.publish()
+    rows = [row for batch in read for row in batch.drop_columns(RECORD).to_pylist()]
+    tally.publish(folder / "t.dat")
     return rows, tally
 
 
@@ -213,14 +215,24 @@ def test_null_in_a_not_null_column_is_rejected(tmp_path: Path) -> None:
     assert "ORA-01400" in tally.rejects[0].reason
 
 
-def test_zoned_times_become_one_instant(tmp_path: Path) -> None:
+def test_zoned_times_keep_their_offset_in_the_form_of_our_own_files(tmp_path: Path) -> None:
     rows, _ = load(
         b'"2020-01-01 10:00:00.5-05:00"#EOR#\n',
         control_of('c TIMESTAMP WITH TIME ZONE "YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM"'),
         {"c": "TIMESTAMP WITH TIME ZONE"},
         tmp_path,
     )
-    assert rows == [{"c": "2020-01-01 15:00:00.500000+00:00"}]
+    assert rows == [{"c": "2020-01-01 10:00:00.5-05:00"}]
+
+
+def test_zoned_times_in_any_other_form_keep_their_instant(tmp_path: Path) -> None:
+    rows, _ = load(
+        b'"01.02.2020 10:00:00 -05:00"#EOR#\n',
+        control_of('c TIMESTAMP WITH TIME ZONE "DD.MM.YYYY HH24:MI:SS TZH:TZM"'),
+        {"c": "TIMESTAMP WITH TIME ZONE"},
+        tmp_path,
+    )
+    assert rows == [{"c": "2020-02-01 15:00:00.000000+00:00"}]
 
 
 def test_nanoseconds_pass_for_any_year(tmp_path: Path) -> None:
@@ -270,12 +282,12 @@ def test_the_bad_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     columns = {"a": column_from_oracle_type("a", "CLOB")}
     list(read_frames(io.BytesIO(b'"xx"#EOR#\n'), control, pair(control, columns), [False], tally))
     assert not (tmp_path / "t.bad").exists()
-    tally.publish()
+    tally.publish(tmp_path / "t.dat")
     assert (tmp_path / "t.bad").read_bytes() == b'"xx"#EOR#\n'
 
 
 def test_a_file_without_record_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(cutting, "MAX_RECORD_BYTES", 100)
     with pytest.raises(DataError, match="No record end"):
         list(whole_records(io.BytesIO(b"x" * 1000), b"#EOR#\n", 50))
 

@@ -1,0 +1,6 @@
+"""Queries source tables into proved .dat files."""
+
+import os
+
+# Before polars is imported: fetching keeps one core busy, and more threads than cores only wait for each other.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.1
+_GIVE_UP_SECONDS = 10.0
 
 
 class _Ended(Generic[T]):
@@ -17,11 +18,14 @@ class _Ended(Generic[T]):
         self.error = error
 
 
-def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+def ahead(
+    items: Iterator[T], *, depth: int = 2, waiting: Callable[[], None], cancel: Callable[[], None]
+) -> Iterator[T]:
     """The same items, taken from the iterator by a thread of its own, at most ``depth`` ahead.
 
-    What the iterator raises is raised here, at its place in the order. When the reader stops early, so does
-    the thread.
+    What the iterator raises is raised here, at its place in the order. ``waiting`` is called all the time while no
+    item comes; what it raises ends the reading. Whoever ends early makes the thread end through ``cancel``, and waits
+    for it no longer than 10 seconds: a server that is silent can hold it.
     """
     taken: queue.Queue[T | _Ended[T]] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
@@ -48,10 +52,20 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     thread = threading.Thread(target=fetch, name="fetch ahead", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := taken.get(), _Ended):
+        while True:
+            try:
+                item = taken.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                waiting()
+                continue
+            if isinstance(item, _Ended):
+                if item.error is not None:
+                    raise item.error
+                return
             yield item
-        if item.error is not None:
-            raise item.error
     finally:
         stopped.set()
-        thread.join()
+        thread.join(_LOOK_SECONDS)
+        if thread.is_alive():
+            cancel()
+            thread.join(_GIVE_UP_SECONDS)

@@ -7,21 +7,23 @@ that is past this stage is left alone.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from canvas_replicate import metrics
 from canvas_replicate.catalogue import Table
 from canvas_replicate.context import Context
 from canvas_replicate.dat_file import DatWriter
-from canvas_replicate.databases.ports import Source
+from canvas_replicate.databases.ports import SnapshotUnavailable, Source, Tag, WiderNumbers
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
 from canvas_replicate.leases import Lease
-from canvas_replicate.ledger import Outcome, Run
+from canvas_replicate.ledger import Outcome, Run, Snapshot
 from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
 from canvas_replicate.messages import TableRequested
 from canvas_replicate.runs import open_table_run
@@ -29,9 +31,25 @@ from canvas_replicate.storage import write_manifest, written_aside
 from extractor.ahead import ahead
 
 # Rows of one batch: what a slow source keeps in memory twice over, and a fast one hands over at once.
-BATCH_ROWS = 10_000
+BATCH_ROWS = 20_000
+# How often a query that yields nothing is asked after.
+LOOK_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
 
 OpenSource = Callable[[str], Source]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One extraction: what is read from where, for which run."""
+
+    run: Run
+    table: Table
+    alias: str
+    lease: Lease
+    context: Context
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,9 @@ class _Written:
     bytes: int
     sha256: str
     columns: tuple[ManifestColumn, ...]
+    snapshot: Literal["query", "run", "none"] = "query"
+    scn: int | None = None
+    snapshot_refused: str | None = None
 
 
 def extract_table(command: TableRequested, *, context: Context, open_source: OpenSource) -> None:
@@ -75,8 +96,9 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
     """Write the file, then its manifest."""
     path = context.storage.path("dat", run.run_id, table.name)
     started, extracted_at = time.monotonic(), datetime.now(UTC)
-    with written_aside(path, lease.token) as part:
-        written = _write(part, table, context, source)
+    places = context.settings.databases[alias].max_parallel
+    with context.leases.one_of(f"source:{alias}", places), written_aside(path, lease.token) as part:
+        written = _read(part, _Job(run, table, alias, lease, context, source))
         context.leases.check(lease)
     manifest = Manifest(
         run_id=run.run_id,
@@ -88,6 +110,9 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
         rows=written.rows,
         bytes=written.bytes,
         sha256=written.sha256,
+        snapshot=written.snapshot,
+        scn=written.scn,
+        snapshot_refused=written.snapshot_refused,
         extracted_at=extracted_at,
         seconds=time.monotonic() - started,
         columns=written.columns,
@@ -97,6 +122,63 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
     metrics.rows_extracted.labels(table.name).inc(written.rows)
     metrics.bytes_written.labels(table.name).inc(written.bytes)
     return manifest
+
+
+def _read(part: Path, job: _Job) -> _Written:
+    """The whole query into the file: begun anew where the database can only be read in another way."""
+    moment = _moment(job) if job.run.snapshot else None
+    scn, refused = (moment.scn, moment.reason) if moment else (None, None)
+    wide_numbers = False
+    while True:
+        try:
+            written = _write(part, job, as_of=scn, wide_numbers=wide_numbers)
+        except SnapshotUnavailable as error:
+            if scn is None:
+                raise
+            log.warning("not read as of the run's moment", extra={"table": job.table.name, "reason": error.message})
+            scn, refused = None, error.message
+        except WiderNumbers:
+            if wide_numbers:
+                raise
+            wide_numbers = True
+        else:
+            snapshot: Literal["query", "run", "none"] = "query" if moment is None else "none" if scn is None else "run"
+            return replace(written, snapshot=snapshot, scn=scn, snapshot_refused=refused)
+
+
+def _moment(job: _Job) -> Snapshot:
+    """The one moment of this run and source, which the first who needs it decides."""
+    ledger = job.context.ledger
+    found = ledger.snapshot(job.run.run_id, job.alias)
+    if found:
+        return found
+    try:
+        proposed = Snapshot(job.source.moment(), None)
+    except SnapshotUnavailable as error:
+        proposed = Snapshot(None, error.message)
+    return ledger.record_snapshot(job.run.run_id, job.alias, proposed)
+
+
+class _Watch:
+    """Asked while a query yields nothing: whether it is still worth waiting for."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+    def __call__(self) -> None:
+        _refuse_stopped(self._job)
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._job.context.leases.check(self._job.lease)
+        if not self._job.context.ledger.run(self._job.run.run_id).is_open:
+            raise Interrupted(f"Run {self._job.run.run_id} was closed meanwhile.")
+
+
+def _refuse_stopped(job: _Job) -> None:
+    if job.context.stop.is_set():
+        raise Interrupted(f"Stopped while extracting {job.table.name}.", next_step="Run it again to go on.")
 
 
 def _refuse_unclear_names(table: Table, names: list[str]) -> None:
@@ -113,14 +195,21 @@ def _refuse_unclear_names(table: Table, names: list[str]) -> None:
         )
 
 
-def _write(part: Path, table: Table, context: Context, source: Source) -> _Written:
-    with source.open(table.query, batch_rows=BATCH_ROWS) as query, part.open("wb") as file:
+def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> _Written:
+    table, context = job.table, job.context
+    reading = job.source.open(
+        table.query,
+        batch_rows=BATCH_ROWS,
+        as_of=as_of,
+        wide_numbers=wide_numbers,
+        tag=Tag("extractor", job.run.run_id, table.name),
+    )
+    with reading as query, part.open("wb") as file:
         _refuse_unclear_names(table, [column.name for column in query.columns])
         writer = DatWriter(file, query.columns)
-        for batch in ahead(query.batches):
-            if context.stop.is_set():
-                raise Interrupted(f"Stopped while extracting {table.name}.", next_step="Run it again to go on.")
-            writer.write(batch)
+        for fetched in ahead(query.fetched, waiting=_Watch(job), cancel=query.cancel):
+            _refuse_stopped(job)
+            writer.write(query.exact(fetched))
             context.progress.report(table.name, "extracting", writer.rows)
     columns = tuple(
         ManifestColumn(

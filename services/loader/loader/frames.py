@@ -19,18 +19,20 @@ import pyarrow as pa
 
 from canvas_replicate.columns import Column
 from canvas_replicate.control_file import ControlFile, Field
-from canvas_replicate.errors import ConfigError, DataError, Place
+from canvas_replicate.databases.ports import RECORD
+from canvas_replicate.errors import ConfigError, Place
+from loader.cutting import CHUNK_BYTES, records_of, whole_records
 from loader.masks import Mask, parse_mask
-from loader.records import MAX_RECORD_BYTES, DiscardedRecord, RejectedRecord, read_record
+from loader.records import DiscardedRecord, RejectedRecord, read_record
 from loader.tally import Tally
-
-CHUNK_BYTES = 2 * 1024 * 1024
 
 _ROW = "#row"  # a record's place in its chunk; no column can have this name
 _WHY = "#why"
 _PLAIN_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
 _ANY_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_UNCONSTRAINED = (38, 10)  # how NUMBER without precision is kept outside Oracle
+_MOST_DIGITS = 40  # of a NUMBER without limits; one more and Oracle rounds
+_SECONDS = len("2030-01-01 00:00:00")
+_WRITTEN_BY_US = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?[+-][0-9]{2}:[0-9]{2}$"
 
 
 @dataclass(frozen=True)
@@ -69,25 +71,6 @@ def read_frames(
         yield good.to_arrow()
 
 
-def whole_records(file: BinaryIO, record_end: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """The file in pieces that end where a record ends. Raises DataError when no record end comes."""
-    rest = b""
-    while piece := file.read(chunk_bytes):
-        rest += piece
-        end = rest.rfind(record_end) + len(record_end)
-        if end >= len(record_end):
-            yield rest[:end]
-            rest = rest[end:]
-        elif len(rest) > MAX_RECORD_BYTES:
-            raise DataError(
-                f"No record end {record_end!r} in {len(rest)} bytes.",
-                code="file.record_end",
-                next_step='Compare the "STR" of the control file with the data file.',
-            )
-    if rest:
-        yield rest
-
-
 # -- reading -----------------------------------------------------------------------------------------------
 
 
@@ -122,7 +105,7 @@ def _enclosed(name: str) -> pl.Expr:
 
 def _read_by_record(chunk: bytes, control: ControlFile, tally: Tally, first_number: int) -> pl.DataFrame:
     rows: list[tuple[int, list[str | None]]] = []
-    for place, raw in enumerate(_records(chunk, control.record_end)):
+    for place, raw in enumerate(records_of(chunk, control.record_end)):
         tally.read += 1
         try:
             record = read_record(raw.decode("utf-8"), control)
@@ -142,18 +125,13 @@ def _read_by_record(chunk: bytes, control: ControlFile, tally: Tally, first_numb
     return texts.with_columns(pl.Series(_ROW, [place for place, _ in rows], dtype=pl.UInt32))
 
 
-def _records(chunk: bytes, record_end: bytes) -> list[bytes]:
-    records = chunk.split(record_end)
-    return records[:-1] if not records[-1] else records
-
-
 def _without_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFile, tally: Tally) -> pl.DataFrame:
     """SQL*Loader discards a record of NULLs only."""
     columns = [field.name for field in control.data_fields if not field.filler]
     empty = frame.select(pl.all_horizontal(pl.col(name).is_null() for name in columns)).to_series()
     if not empty.any():
         return frame
-    records = _records(chunk, control.record_end)
+    records = records_of(chunk, control.record_end)
     for place in frame[_ROW].filter(empty):
         tally.discard(records[place])
     return frame.filter(~empty)
@@ -240,6 +218,7 @@ def _checked(
     for field in control.data_fields:
         if field.filler and field.bound_filler:
             values.append(pl.col(field.name))
+    values.append((pl.col(_ROW).cast(pl.Int64) + first_number).alias(RECORD))
     if not checks:
         return frame.select(values)
     first_bad = pl.coalesce(
@@ -247,7 +226,7 @@ def _checked(
     )
     judged = frame.select(*values, pl.col(_ROW), first_bad.alias(_WHY))
     if judged[_WHY].null_count() < judged.height:
-        records = _records(chunk, control.record_end)
+        records = records_of(chunk, control.record_end)
         bad_rows = judged.filter(pl.col(_WHY).is_not_null()).select(_ROW, _WHY)
         for place, why in bad_rows.iter_rows():
             name, reason, _ = checks[why]
@@ -284,7 +263,12 @@ def _rules(target: Target) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
 
 
 def _number_rules(text: pl.Expr, column: Column) -> list[tuple[pl.Expr, str]]:
-    precision, scale = _UNCONSTRAINED if column.precision is None else (column.precision, column.scale or 0)
+    if column.precision is None:
+        return [
+            (~text.str.contains(_PLAIN_NUMBER), "invalid number (as ORA-01722)"),
+            (_significant_digits(text) > _MOST_DIGITS, "more digits than NUMBER keeps"),
+        ]
+    precision, scale = column.precision, column.scale or 0
     digits = text.str.strip_prefix("-").str.strip_prefix("+")
     whole = digits.str.split_exact(".", 1).struct.field("field_0").str.strip_chars_start("0").str.len_bytes()
     decimals = digits.str.split_exact(".", 1).struct.field("field_1").str.strip_chars_end("0").str.len_bytes()
@@ -293,6 +277,11 @@ def _number_rules(text: pl.Expr, column: Column) -> list[tuple[pl.Expr, str]]:
         (whole > precision - scale, f"number too large for {column.type} (as ORA-01438)"),
         (decimals.fill_null(0) > scale, f"more decimals than {column.type} keeps"),
     ]
+
+
+def _significant_digits(text: pl.Expr) -> pl.Expr:
+    digits = text.str.strip_chars_start("+-").str.replace(".", "", literal=True)
+    return digits.str.strip_chars("0").str.len_bytes()
 
 
 def _date_rules(
@@ -308,12 +297,14 @@ def _date_rules(
     if fine:
         written = pl.concat_str(written, text.str.extract(r"(\.[0-9]+)").fill_null(""))
     if mask.has_zone:
-        written = written + "+00:00"
+        # In the form of our own files the offset stays as it is; in any other the instant does.
+        written = pl.when(text.str.contains(_WRITTEN_BY_US)).then(text).otherwise(written + "+00:00")
     wrong = text.is_not_null() & (~text.str.contains(mask.pattern) | parsed.is_null())
     found = [(wrong, f"not a date as {mask.text} describes it (as ORA-01861)")]
     if column.kind == "date":
         # Oracle would drop the fraction; nothing is dropped in silence here.
         found.append((written.str.contains(r"\.0*[1-9]"), "a DATE holds no fraction of a second"))
+        return written.str.slice(0, _SECONDS), rules + found
     if column.kind == "timestamp_tz" and not mask.has_zone:
         found.append((text.is_not_null(), f"{mask.text} has no zone, {column.type} needs one"))
     return written, rules + found

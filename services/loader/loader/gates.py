@@ -82,6 +82,7 @@ def table_gate(
             f" {tally.discarded:,} discarded",
             manifest,
         )
+    _refuse_another_count(manifest, tally, loaded)
     if tally.rejected or tally.discarded:
         return  # the table rightly holds less than the file: only the counts can be compared
     expected = _expected(manifest, fields, measure)
@@ -89,6 +90,21 @@ def table_gate(
     if different:
         more = f" (and {len(different) - 3} more)" if len(different) > 3 else ""
         raise _differs("; ".join(different[:3]) + more, manifest)
+
+
+def _refuse_another_count(manifest: Manifest, tally: Tally, loaded: Loaded) -> None:
+    """The database's own loader must have counted as the file's reader did, and as the table does."""
+    if loaded.reported is None:
+        return
+    counts = {
+        "read": (loaded.reported.read, tally.read),
+        "loaded": (loaded.reported.loaded, loaded.rows),
+        "rejected": (loaded.reported.rejected, tally.rejected),
+        "discarded": (loaded.reported.discarded, tally.discarded),
+    }
+    for what, (said, found) in counts.items():
+        if said != found:
+            raise _differs(f"SQL*Loader says {said:,} {what}, but it is {found:,}", manifest)
 
 
 def _expected(manifest: Manifest, fields: Sequence[Field], measure: Mapping[str, Column | None]) -> dict[str, Figures]:

@@ -16,11 +16,11 @@ from canvas_replicate import metrics
 from canvas_replicate.catalogue import Table
 from canvas_replicate.context import Context
 from canvas_replicate.control_file import ControlFile, read_control_file
-from canvas_replicate.databases.ports import BulkLoader, Check, Loaded, Session, ViewRefresher
+from canvas_replicate.databases.ports import BulkLoader, Check, Load, Loaded, Session, Tag, ViewRefresher
 from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
 from canvas_replicate.leases import Lease, still_held
 from canvas_replicate.ledger import Outcome, Run, RunTable, still_loading
-from canvas_replicate.manifest import Manifest, read_manifest
+from canvas_replicate.manifest import NO_SNAPSHOT, Manifest, read_manifest
 from canvas_replicate.messages import TableReady
 from canvas_replicate.storage import written_aside
 from loader import gates
@@ -129,11 +129,14 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
         context.storage.path("discard", run_id, table.name),
         control.record_end,
         job.lease.token,
+        kept=context.settings.rejects_kept,
     )
+    tag = Tag("loader", run_id, table.name)
     try:
-        _replace(context, job, control, tally, loader)
+        views.require_view(table.view)  # before the table is emptied
+        _replace(context, job, control, tally, loader, tag)
         refresh_started = time.monotonic()
-        rows = views.refresh(table.view, check=job.check)
+        rows = views.refresh(table.view, check=job.check, tag=tag)
         metrics.view_refresh_seconds.labels(table.view).observe(time.monotonic() - refresh_started)
     except PermanentError as error:
         _publish_findings(context, job, tally)
@@ -156,6 +159,8 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
     if tally.rejected:
         said += f", {tally.rejected:,} rejected (figures not compared)"
     said += ", view refreshed." if rows == tally.loaded else f"; view {table.view} shows {rows:,}."
+    if job.manifest.snapshot == "none":
+        said += f" {NO_SNAPSHOT}"
     return Outcome(
         "successful",
         "loader",
@@ -170,13 +175,13 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
 
 def _publish_findings(context: Context, job: _Job, tally: Tally) -> None:
     """Bad file, discard file and log of this run; only a worker that still holds its lease gets here."""
-    tally.publish()
+    tally.publish(context.storage.absolute(job.manifest.file))
     with written_aside(context.storage.path("log", job.run.run_id, job.table.name), job.lease.token) as part:
         part.write_text(tally.log(), encoding="utf-8")
     metrics.rows_rejected.labels(job.table.name).inc(tally.rejected)
 
 
-def _replace(context: Context, job: _Job, control: ControlFile, tally: Tally, loader: BulkLoader) -> None:
+def _replace(context: Context, job: _Job, control: ControlFile, tally: Tally, loader: BulkLoader, tag: Tag) -> None:
     """The file into the base table; gate 2 is asked before the load is final where the engine can undo it."""
     base = {column.name: column for column in loader.describe(job.table.base_table)}
     fields = control.data_fields
@@ -191,15 +196,23 @@ def _replace(context: Context, job: _Job, control: ControlFile, tally: Tally, lo
         context.progress.report(job.table.name, "proving", tally.read)
         gates.table_gate(job.manifest, fields, measure, tally, loaded, max_rejected)
 
+    log = context.storage.path("log", job.run.run_id, job.table.name)
     with path.open("rb") as file:
-        loader.replace(
-            job.table.base_table,
-            _reported(read_frames(file, control, targets, bare, tally), context, job.table.name, tally),
+        load = Load(
+            table=job.table.base_table,
+            control=control,
+            file=path,
+            batches=_reported(read_frames(file, control, targets, bare, tally), context, job.table.name, tally),
             expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
             measure=measure,
-            prove=prove,
-            check=job.check,
+            rejected=tally.rejected_records,
+            max_rejected=max_rejected,
+            reject=tally.refuse,
+            aside=log.with_suffix(f".{job.lease.token}.sqlldr"),
+            method=job.table.loader or "auto",
+            tag=tag,
         )
+        loader.replace(load, prove=prove, check=job.check)
     context.progress.report(job.table.name, "refreshing", tally.read)
 
 

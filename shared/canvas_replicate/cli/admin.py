@@ -43,6 +43,13 @@ def init_db(
     else:
         ledger.apply(wanted)
     target = open_target(settings, create=True)
+    ledger_said = "made the run ledger and the status tables" if wanted else "the run ledger was there"
+    if target.made_by_dba:
+        if not print_only:
+            show.console().print(
+                f"init-db: {ledger_said}. Base tables and views are the DBA's, or: replicate table add TABLE --apply"
+            )
+        return
     made = 0
     for file, ddl in _ddl_of_tables(catalogue, settings.ddl_dir, settings.ctl_dir):
         statements = target.missing(ddl, file)
@@ -52,7 +59,6 @@ def init_db(
             target.apply(statements, str(file))
             made += 1
     if not print_only:
-        ledger_said = "made the run ledger and the status tables" if wanted else "the run ledger was there"
         show.console().print(f"init-db: {ledger_said}; {made} of {len(catalogue.tables)} tables needed something.")
 
 

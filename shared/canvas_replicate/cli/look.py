@@ -43,6 +43,9 @@ def status(
             if watch:
                 show.console().clear()
             show.show_status(rows, steps)
+            for view in context.ledger.refreshed_in_one_transaction():
+                said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
+                show.console().print(Text(said))
             for run in context.ledger.unfinished_runs():
                 show.console().print(Text(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}"))
         if not watch:
@@ -98,8 +101,8 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
     if not found:
         show.console().print(Text(f"No record of {table} was rejected in {latest.run_id}."))
         return
-    lines = [[reject.record_number, reject.column, reject.reason] for reject in found]
-    show.console().print(show.table(["record", "column", "reason"], lines, numbers=["record"]))
+    lines = [[reject.record_number, reject.column, reject.code, reject.reason] for reject in found]
+    show.console().print(show.table(["record", "column", "code", "reason"], lines, numbers=["record"]))
     bad_file = context.storage.path("bad", latest.run_id, table)
     show.console().print(Text(f"{latest.rejected or 0:,} in all; the records are in {bad_file}"))
 

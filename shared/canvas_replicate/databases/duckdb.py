@@ -23,7 +23,18 @@ from canvas_replicate.databases.control_expressions import batch_expression
 from canvas_replicate.databases.measuring import loaded, measuring_sql
 from canvas_replicate.databases.oracle_ddl import TableDdl, parse_ddl, table_sql
 from canvas_replicate.databases.oracle_sql import translate_query
-from canvas_replicate.databases.ports import Check, DuplicateKey, Loaded, OpenQuery, Session
+from canvas_replicate.databases.ports import (
+    Check,
+    DuplicateKey,
+    Load,
+    Loaded,
+    OpenQuery,
+    Session,
+    SnapshotUnavailable,
+    TableFacts,
+    Tag,
+    as_fetched,
+)
 from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
 
 _TRANSIENT = (
@@ -154,8 +165,18 @@ class DuckDbSource:
         """The file is open, so there is nothing left to try."""
 
     @contextmanager
-    def open(self, query: str, *, batch_rows: int) -> Iterator[OpenQuery]:
-        sql = query.strip().rstrip(";") if self._native else translate_query(query, "duckdb")
+    def open(
+        self,
+        query: str,
+        *,
+        batch_rows: int,
+        as_of: int | None = None,
+        wide_numbers: bool = False,
+        tag: Tag | None = None,
+    ) -> Iterator[OpenQuery]:
+        if as_of is not None:
+            raise _no_moments()
+        sql = self._sql(query)
         cursor = self._database.cursor()
         try:
             with _translating("the query"):
@@ -166,9 +187,58 @@ class DuckDbSource:
                 names = ", ".join(f"c{n}" for n in range(len(described)))
                 # con.sql streams; a result of execute() would be copied into memory whole first.
                 reader = cursor.sql(f"SELECT {selected} FROM ({sql}) q({names})").to_arrow_reader(batch_rows)
-            yield OpenQuery(columns, _read(reader))
+            yield OpenQuery(columns, _read(reader), as_fetched, cursor.interrupt)
         finally:
             cursor.close()
+
+    def moment(self) -> int:
+        raise _no_moments()
+
+    def describe(self, query: str) -> tuple[Column, ...]:
+        sql = self._sql(query)
+        cursor = self._database.cursor()
+        try:
+            with _translating("the query"):
+                return tuple(
+                    _source_column(name, kind) for name, kind, *_ in cursor.execute(f"DESCRIBE {sql}").fetchall()
+                )
+        finally:
+            cursor.close()
+
+    def table(self, name: str) -> TableFacts:
+        schema, _, table = name.lower().rpartition(".")
+        cursor = self._database.cursor()
+        try:
+            with _translating(f"table {name}"):
+                found = _columns_in(cursor, schema or "main", table)
+                keys = cursor.execute(
+                    "SELECT constraint_column_names FROM duckdb_constraints() WHERE schema_name = $schema"
+                    " AND table_name = $name AND constraint_type = 'PRIMARY KEY'",
+                    {"schema": schema or "main", "name": table},
+                ).fetchone()
+        finally:
+            cursor.close()
+        if not found:
+            raise PermanentError(
+                f"There is no table {name}.", code="table.missing", next_step="Check its name and schema."
+            )
+        key = tuple(column.lower() for column in keys[0]) if keys else ()
+        return TableFacts(tuple(_table_column(*row) for row in found), key)
+
+    def _sql(self, query: str) -> str:
+        return query.strip().rstrip(";") if self._native else translate_query(query, "duckdb")
+
+
+def _no_moments() -> SnapshotUnavailable:
+    return SnapshotUnavailable("DuckDB cannot read several queries as of one moment.")
+
+
+def _columns_in(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[tuple[Any, ...]]:
+    return cursor.execute(
+        "SELECT column_name, data_type, comment, is_nullable FROM duckdb_columns()"
+        " WHERE schema_name = $schema AND table_name = $name ORDER BY column_index",
+        {"schema": schema, "name": table},
+    ).fetchall()
 
 
 def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -269,18 +339,24 @@ class _Batch:
 class DuckDbTarget:
     """Bulk loader and view refresher. Names without a schema lie in the given default schemas."""
 
+    made_by_dba = False
+
     def __init__(self, database: DuckDb, *, base_schema: str = "main", view_schema: str = "main") -> None:
         self._database = database
         self._base_schema = base_schema
         self._view_schema = view_schema
         database.make_room(_TARGET_MB)
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
+    def _cursor(self, *, making: bool = False) -> duckdb.DuckDBPyConnection:
         cursor = self._database.cursor()
         if self._base_schema != "main":
-            # A view's unqualified tables are base tables; the ledger lies in main.
-            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self._base_schema}")
-            cursor.execute(f"SET search_path = '{self._base_schema},main'")
+            if making:
+                cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self._base_schema}")
+            if cursor.execute(
+                "SELECT 1 FROM duckdb_schemas() WHERE schema_name = $schema", {"schema": self._base_schema}
+            ).fetchone():
+                # A view's unqualified tables are base tables; the ledger lies in main.
+                cursor.execute(f"SET search_path = '{self._base_schema},main'")
         return cursor
 
     def describe(self, table: str) -> tuple[Column, ...]:
@@ -288,11 +364,7 @@ class DuckDbTarget:
         cursor = self._cursor()
         try:
             with _translating(f"table {table}"):
-                found = cursor.execute(
-                    "SELECT column_name, data_type, comment, is_nullable FROM duckdb_columns()"
-                    " WHERE schema_name = $schema AND table_name = $name ORDER BY column_index",
-                    {"schema": schema, "name": name},
-                ).fetchall()
+                found = _columns_in(cursor, schema, name)
         finally:
             cursor.close()
         if not found:
@@ -303,16 +375,8 @@ class DuckDbTarget:
             )
         return tuple(_table_column(*row) for row in found)
 
-    def replace(
-        self,
-        table: str,
-        batches: Iterable[pa.Table],
-        *,
-        expressions: Mapping[str, str],
-        measure: Mapping[str, Column | None],
-        prove: Callable[[Loaded], None],
-        check: Check,
-    ) -> None:
+    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+        table = load.table
         columns = {column.name: column for column in self.describe(table)}
         name = ".".join(self._base(table))
         cursor = self._cursor()
@@ -322,13 +386,13 @@ class DuckDbTarget:
                 cursor.begin()
                 cursor.execute(f"DELETE FROM {name}")
             batch = _Batch()
-            for batch.rows in batches:
+            for batch.rows in load.batches:
                 with _translating(f"loading {table}"):
-                    self._insert(cursor, name, columns, batch, expressions)
+                    self._insert(cursor, name, columns, batch, load.expressions)
             with _translating(f"proving {table}"):
                 _refuse_duplicates(cursor, name)
-                row = cursor.execute(measuring_sql(name, columns, measure, "duckdb")).fetchone() or ()
-            prove(loaded(row, measure))
+                row = cursor.execute(measuring_sql(name, columns, load.measure, "duckdb")).fetchone() or ()
+            prove(loaded(row, load.measure))
             check(None)
             with _translating(f"loading {table}"):
                 cursor.commit()
@@ -352,25 +416,34 @@ class DuckDbTarget:
         cursor.execute(f"INSERT INTO {name} ({', '.join(targets)}) SELECT {', '.join(values)} FROM batch")
         cursor.unregister("batch")
 
-    def refresh(self, view: str, *, check: Check) -> int:
+    def require_view(self, view: str) -> None:
+        cursor = self._cursor()
+        try:
+            self._definition(cursor, view)
+        finally:
+            cursor.close()
+
+    def _definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
+        name = ".".join(self._view(view))
+        with _translating(f"view {view}"):
+            found = cursor.execute(
+                "SELECT definition FROM replicate_view WHERE view_name = $name", {"name": name}
+            ).fetchone()
+        if found is None:
+            raise PermanentError(
+                f"There is no view {name}.", code="view.missing", next_step="Make it: replicate init-db."
+            )
+        return str(found[0])
+
+    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         schema, name = self._view(view)
         cursor = self._cursor()
         try:
-            with _translating(f"view {view}"):
-                found = cursor.execute(
-                    "SELECT definition FROM replicate_view WHERE view_name = $name",
-                    {"name": f"{schema}.{name}"},
-                ).fetchone()
-            if found is None:
-                raise PermanentError(
-                    f"There is no view {schema}.{name}.",
-                    code="view.missing",
-                    next_step="Make it: replicate init-db.",
-                )
+            definition = self._definition(cursor, view)
             check(None)
             with self._database.ledger_lock, _translating(f"refreshing {view}"):
                 cursor.begin()
-                cursor.execute(f"CREATE OR REPLACE TABLE {schema}.{name} AS {found[0]}")
+                cursor.execute(f"CREATE OR REPLACE TABLE {schema}.{name} AS {definition}")
                 cursor.execute(
                     "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name",
                     {"name": f"{schema}.{name}"},
@@ -400,7 +473,7 @@ class DuckDbTarget:
 
     def apply(self, statements: Iterable[str], what: str) -> None:
         """Run what ``missing`` gave, all or nothing."""
-        cursor = self._cursor()
+        cursor = self._cursor(making=True)
         try:
             with self._database.ledger_lock, _translating(what):
                 cursor.begin()
@@ -471,9 +544,14 @@ def _table_column(name: str, kind: str, declared: str | None, nullable: bool) ->
     """The Oracle type that the table was declared with, or the nearest one for a table from elsewhere."""
     if declared:
         try:
-            return column_from_oracle_type(name, declared, nullable=nullable)
+            found = column_from_oracle_type(name, declared, nullable=nullable)
         except ValueError:
             pass  # an ordinary comment
+        else:
+            # A number without limits is kept with these.
+            return (
+                replace(found, precision=38, scale=10) if found.kind == "number" and found.precision is None else found
+            )
     column = _source_column(name, kind)
     return Column(column.name, column.kind, column.type, column.precision, column.scale, column.length, nullable)
 

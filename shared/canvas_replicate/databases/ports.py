@@ -5,7 +5,7 @@ Adapters translate their driver's errors into ours; nothing behind these lines l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from canvas_replicate.columns import Column
-from canvas_replicate.errors import DataError
+from canvas_replicate.control_file import ControlFile
+from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.figures import Figures
 
 if TYPE_CHECKING:
@@ -21,24 +22,88 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """Whose work a session does, for whoever watches the database."""
+
+    stage: str
+    run_id: str
+    table: str
+
+
+@dataclass(frozen=True)
 class OpenQuery:
     """A running query. ``batches`` streams Arrow record batches in bounded memory and may be read once.
 
-    Values arrive exact: numbers as integers or decimals (floats only for kind ``float``), text as
-    strings, date and timestamp as Arrow timestamps without zone, timestamp_tz as text with its offset,
-    raw as upper-case hex text.
+    It is ``exact`` of each of the ``fetched`` pieces, in their order, for whoever wants to do both at the same time.
+    Values arrive exact: numbers as integers, decimals or plain decimal text (floats only for kind ``float``), text
+    as strings, date as Arrow timestamps without zone, timestamp likewise or as ``YYYY-MM-DD HH:MM:SS.fffffffff``
+    where it is finer than a microsecond, timestamp_tz as text with its offset, raw as upper-case hex text.
+
+    ``cancel`` may be called from any thread, more than once: whoever waits for the next batch gets an error soon.
     """
 
     columns: tuple[Column, ...]
-    batches: Iterator[pa.RecordBatch]
+    fetched: Iterator[Any]
+    exact: Callable[[Any], pa.RecordBatch]
+    cancel: Callable[[], None]
+
+    @property
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        return map(self.exact, self.fetched)
+
+
+def as_fetched(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """For sources whose database hands exact values over."""
+    return batch
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A source table as its dictionary tells it; ``key`` is the primary key's columns, in order."""
+
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+
+class SnapshotUnavailable(PermanentError):
+    """The database cannot read as of that moment (a privilege or the undo is missing, or it has no such thing)."""
+
+    default_code = "snapshot.unavailable"
+
+
+class WiderNumbers(DataError):
+    """A number needs more digits than the quick way of reading keeps; ``open`` with ``wide_numbers`` reads all."""
+
+    default_code = "query.wide_numbers"
 
 
 class Source(Protocol):
     def reach(self) -> None:
         """Raises what ``open`` would raise when the database cannot be reached."""
 
-    def open(self, query: str, *, batch_rows: int) -> AbstractContextManager[OpenQuery]:
-        """Run Oracle SQL. Raises TransientError, or PermanentError when the query itself is refused."""
+    def open(
+        self,
+        query: str,
+        *,
+        batch_rows: int,
+        as_of: int | None = None,
+        wide_numbers: bool = False,
+        tag: Tag | None = None,
+    ) -> AbstractContextManager[OpenQuery]:
+        """Run Oracle SQL, where ``as_of`` is given as of that moment.
+
+        Raises TransientError, PermanentError when the query itself is refused, and, also while batches are read,
+        SnapshotUnavailable when only the moment is refused, WiderNumbers when ``wide_numbers`` is needed.
+        """
+
+    def moment(self) -> int:
+        """The present, as a number that ``open`` takes as ``as_of`` (Oracle's SCN). Raises SnapshotUnavailable."""
+
+    def describe(self, query: str) -> tuple[Column, ...]:
+        """The columns of a query that is parsed and not run. Raises what ``open`` raises."""
+
+    def table(self, name: str) -> TableFacts:
+        """A table or view, ``name`` with its schema or without. Raises PermanentError when there is none."""
 
 
 class Session(Protocol):
@@ -63,43 +128,91 @@ Check = Callable[[Session | None], None]
 
 
 @dataclass(frozen=True)
+class Reported:
+    """What a loader of the database says that it did with the file."""
+
+    read: int
+    loaded: int
+    rejected: int
+    discarded: int
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What lies in the base table after a load, before anybody believes it."""
 
     rows: int
     figures: Mapping[str, Figures]
+    reported: Reported | None = None
+
+
+# The column of a batch that holds each row's record number in the file, from 1. No base column has such a name.
+RECORD = "#record"
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A record that the database refused. ``code`` is the database's own; ``reason`` quotes no value."""
+
+    record: int
+    column: str | None
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is to become the whole content of a base table, in the two forms that engines load from.
+
+    Attributes:
+        control: how the file is read, and whether TRUNCATE or REPLACE empties the table.
+        file: the records, as the control file describes them.
+        batches: the same records read and checked, to be taken once: text only, one column per base column (and
+            per field that an expression names) in the form of plain decimals, ``YYYY-MM-DD HH:MM:SS[.f][+HH:MM]``
+            and hex for raw, and ``RECORD``. What is no column of the table is left out.
+        expressions: the Oracle SQL of columns that are not simply their own text; ``:name`` is a batch column.
+        measure: the columns whose figures are to be proved, measured as the file's column was (None: count only).
+        rejected: the numbers of the records that ``batches`` has left out so far; it grows while they are taken.
+        max_rejected: the most records that may be refused; an engine may stop beyond it, and then shows ``prove``
+            what it has.
+        reject: to be told each record that the database refuses, so that it is not among the loaded ones.
+        aside: where an engine's own loader may leave its files: a path to which suffixes are added.
+        method: which of an engine's ways to load: ``auto``, or ``sqlldr``, ``direct``, ``insert``.
+    """
+
+    table: str
+    control: ControlFile
+    file: Path
+    batches: Iterable[pa.Table]
+    expressions: Mapping[str, str]
+    measure: Mapping[str, Column | None]
+    rejected: Collection[int]
+    max_rejected: int
+    reject: Callable[[Rejection], None]
+    aside: Path
+    method: str = "auto"
+    tag: Tag | None = None
 
 
 class BulkLoader(Protocol):
     def describe(self, table: str) -> tuple[Column, ...]:
         """The base table's columns in order. Raises PermanentError naming the table when there is none."""
 
-    def replace(
-        self,
-        table: str,
-        batches: Iterable[pa.Table],
-        *,
-        expressions: Mapping[str, str],
-        measure: Mapping[str, Column | None],
-        prove: Callable[[Loaded], None],
-        check: Check,
-    ) -> None:
-        """Make ``batches`` the whole content of the table.
-
-        Batches hold text only, one column per base column (and per field that an expression names): plain
-        decimals, ``YYYY-MM-DD HH:MM:SS[.f][+HH:MM]``, hex for raw. ``expressions`` gives the Oracle SQL of
-        columns that are not simply their own text; ``:name`` in it is a batch column.
+    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+        """Make the load the whole content of its table. Repeating it changes nothing.
 
         ``check`` runs before anything is emptied, and again as the last thing before the end, then inside the
         transaction that ends the load where the engine can do that; what it raises stops the load.
-        ``prove`` is shown the row count and the figures of the columns in ``measure`` (measured as the
-        file's column was; None: count values only); what it raises undoes the load where the engine can
-        undo. Repeating the call with the same batches changes nothing.
+        ``prove`` is shown the row count and the figures; what it raises undoes the load where the engine can
+        undo. Engines that cannot reject single records fail the load whole.
         """
 
 
 class ViewRefresher(Protocol):
-    def refresh(self, view: str, *, check: Check) -> int:
+    def require_view(self, view: str) -> None:
+        """Raises PermanentError for a view that is not there, or that shows rows before anybody proved them."""
+
+    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """Publish the base table's content through the view; returns the view's rows.
 
         Readers see the old or the new content, never less. ``check`` runs right before the change, and inside
@@ -108,7 +221,12 @@ class ViewRefresher(Protocol):
 
 
 class Target(BulkLoader, ViewRefresher, Protocol):
-    """The reporting database: base tables and views, and what makes them."""
+    """The reporting database: base tables and views, and what makes them.
+
+    ``made_by_dba``: base tables and views are not made by `replicate init-db`.
+    """
+
+    made_by_dba: bool
 
     def missing(self, ddl: str, file: Path) -> list[str]:
         """The statements that make what an Oracle DDL text describes and this database lacks.

@@ -5,7 +5,8 @@ clauses, other indexes) is left out; what would change the content, but is not c
 """
 
 from canvas_replicate.databases.oracle_ddl.model import Ddl, TableDdl, ViewDdl
+from canvas_replicate.databases.oracle_ddl.objects import Statement, objects
 from canvas_replicate.databases.oracle_ddl.reading import parse_ddl
 from canvas_replicate.databases.oracle_ddl.writing import table_sql
 
-__all__ = ["Ddl", "TableDdl", "ViewDdl", "parse_ddl", "table_sql"]
+__all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "objects", "parse_ddl", "table_sql"]

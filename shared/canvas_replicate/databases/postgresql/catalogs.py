@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 
 from canvas_replicate.columns import Column
-from canvas_replicate.databases.postgresql.types import table_column
+from canvas_replicate.databases.postgresql.types import read_column, table_column
 from canvas_replicate.errors import PermanentError
 
 # What REFRESH … CONCURRENTLY demands of an index (PostgreSQL documentation, REFRESH MATERIALIZED VIEW).
@@ -56,15 +57,55 @@ def columns_of(connection: psycopg.Connection[Any], schema: str, name: str) -> t
         raise PermanentError(
             f"There is no table {schema}.{name}.", code="table.missing", next_step="Make it: replicate init-db."
         )
+    found = _attributes(connection, schema, name, " AND a.attgenerated = ''")
+    return tuple(_table_column(f"{schema}.{name}", *row) for row in found)
+
+
+def source_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
+    """All of a table or view. Raises PermanentError where there is none, or for a type with no place in a file."""
+    found = _attributes(connection, schema, name)
+    if not found:
+        raise PermanentError(
+            f"There is no table {schema}.{name}.", code="table.missing", next_step="Check its name and schema."
+        )
+    return tuple(_source_column(*row) for row in found)
+
+
+def key_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[str, ...]:
+    """The primary key's columns, in order."""
     found = connection.execute(
+        "SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)"
+        " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum"
+        " WHERE n.nspname = %s AND c.relname = %s AND i.indisprimary ORDER BY k.place",
+        (schema, name),
+    ).fetchall()
+    return tuple(str(column) for (column,) in found)
+
+
+def _attributes(
+    connection: psycopg.Connection[Any], schema: str, name: str, condition: str = ""
+) -> list[tuple[str, str, bool]]:
+    return connection.execute(
         "SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull"
         " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
+        f" WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped{condition}"
         " ORDER BY a.attnum",
         (schema, name),
     ).fetchall()
-    return tuple(_table_column(f"{schema}.{name}", *row) for row in found)
+
+
+def _source_column(name: str, kind: str, nullable: bool) -> Column:
+    column = read_column(name, kind)
+    if column is None:
+        raise PermanentError(
+            f"Column {name}: type {kind} has no place in a .dat file.",
+            code="query.type",
+            next_step="Leave it out, or convert it in a query's SQL.",
+        )
+    return replace(column, nullable=nullable)
 
 
 def _table_column(table: str, name: str, kind: str, nullable: bool) -> Column:

@@ -17,15 +17,16 @@ from psycopg.pq.abc import PGconn
 from pyarrow import csv
 
 from canvas_replicate.columns import Column
+from canvas_replicate.databases.decimals import decimals, no_number
 from canvas_replicate.databases.oracle_sql import translate_query
-from canvas_replicate.databases.ports import OpenQuery
+from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
+from canvas_replicate.databases.postgresql.catalogs import key_of, schema_and_name, source_columns
 from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
 from canvas_replicate.databases.postgresql.types import read_column
 from canvas_replicate.errors import DataError, PermanentError
 
 _DOING = "the query"
 _ARROW_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+))?")
-_MOST_DIGITS = 38
 _BATCH_BYTES = 64 * 1024 * 1024
 _ZONED = "%Y-%m-%d %H:%M:%S+00:00"
 
@@ -41,8 +42,18 @@ class PostgresqlSource:
         self._database.connect(lock_timeout="0", statement_timeout="0").close()
 
     @contextmanager
-    def open(self, query: str, *, batch_rows: int) -> Iterator[OpenQuery]:
-        sql = query.strip().rstrip(";") if self._native else translate_query(query, "postgresql")
+    def open(
+        self,
+        query: str,
+        *,
+        batch_rows: int,
+        as_of: int | None = None,
+        wide_numbers: bool = False,
+        tag: Tag | None = None,
+    ) -> Iterator[OpenQuery]:
+        if as_of is not None:
+            raise _no_moments()
+        sql = self._sql(query)
         # A query may take its time; what blocks it may not.
         connection = self._database.connect(
             lock_timeout="60s", statement_timeout="0", default_transaction_read_only="on"
@@ -57,13 +68,48 @@ class PostgresqlSource:
             names = ", ".join(f"c{n}" for n in range(len(kinds)))
             # The closing parenthesis on a line of its own: the query may end in a comment.
             copied = f"COPY (SELECT {selected} FROM (\n{sql}\n) AS q({names})) TO STDOUT (FORMAT csv)"
-            yield OpenQuery(columns, _batches(_rows(connection.pgconn, copied), columns, batch_rows, fetching))
+            batches = _batches(_rows(connection.pgconn, copied), columns, batch_rows, fetching)
+            yield OpenQuery(columns, batches, as_fetched, lambda: _cancel(connection))
         finally:
-            if connection.info.transaction_status == TransactionStatus.ACTIVE:
-                with suppress(psycopg.Error):
-                    connection.cancel_safe(timeout=5)
+            _cancel(connection)
             with fetching:
                 connection.close()
+
+    def moment(self) -> int:
+        raise _no_moments()
+
+    def describe(self, query: str) -> tuple[Column, ...]:
+        with self._session() as connection:
+            return tuple(_column(name, kind) for name, kind in _described(connection, self._sql(query)))
+
+    def table(self, name: str) -> TableFacts:
+        with self._session() as connection:
+            schema, table = schema_and_name(connection, name, None)
+            return TableFacts(source_columns(connection, schema, table), key_of(connection, schema, table))
+
+    @contextmanager
+    def _session(self) -> Iterator[psycopg.Connection[Any]]:
+        connection = self._database.connect(
+            lock_timeout="60s", statement_timeout="60s", default_transaction_read_only="on"
+        )
+        try:
+            with translating(_DOING):
+                yield connection
+        finally:
+            connection.close()
+
+    def _sql(self, query: str) -> str:
+        return query.strip().rstrip(";") if self._native else translate_query(query, "postgresql")
+
+
+def _no_moments() -> SnapshotUnavailable:
+    return SnapshotUnavailable("PostgreSQL cannot read the queries of several sessions as of one moment.")
+
+
+def _cancel(connection: psycopg.Connection[Any]) -> None:
+    if not connection.closed and connection.info.transaction_status == TransactionStatus.ACTIVE:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=5)
 
 
 def _described(connection: psycopg.Connection[Any], sql: str) -> list[tuple[str, str]]:
@@ -197,24 +243,17 @@ def _finished(values: pa.ChunkedArray, column: Column, first_row: int) -> pa.Arr
 
 
 def _unconstrained(texts: pa.Array, column: Column, first_row: int) -> pa.Array:
-    """Numbers without declared scale: a batch gets the scale that its longest one needs."""
-    point = pc.find_substring(texts, ".")
-    decimals = pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(pc.utf8_length(texts), point), 1))
-    scale = min(pc.max(decimals).as_py() or 0, _MOST_DIGITS)
-    digits = pc.utf8_length(pc.replace_substring(pc.utf8_ltrim(texts, "-0."), ".", ""))
-    # Counted here, because Arrow's cast takes more digits than fit, and changes them in silence.
-    too_long = pc.greater(pc.add(digits, pc.subtract(scale, decimals)), _MOST_DIGITS)
-    too_fine = pc.greater(decimals, _MOST_DIGITS)
-    no_number = pc.invert(pc.match_substring_regex(texts, r"^-?[0-9]+(\.[0-9]+)?$"))
-    wrong = pc.index(pc.or_(pc.or_(too_long, too_fine), no_number), True).as_py()
+    """Numbers without declared scale: decimals where the batch fits them, else text."""
+    wrong = no_number(texts)
     if wrong >= 0:
         raise _refused(column, first_row + wrong)
-    return texts.cast(pa.decimal128(_MOST_DIGITS, scale))
+    fitting = decimals(texts)
+    return texts if fitting is None else fitting
 
 
 def _refused(column: Column, row: int) -> DataError:
     why = {
-        "number": "is not a number, or needs more than 38 digits",
+        "number": "is not a number",
         "text": "is not UTF-8",
     }.get(column.kind, "is infinite, or outside the years 1 to 9999")
     return DataError(

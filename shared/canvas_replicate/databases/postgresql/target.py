@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 
 from canvas_replicate.columns import Column
 from canvas_replicate.databases.measuring import loaded, measuring_sql
 from canvas_replicate.databases.oracle_ddl import Ddl, ViewDdl, parse_ddl, table_sql
 from canvas_replicate.databases.oracle_sql import translate_query
-from canvas_replicate.databases.ports import Check, Loaded
+from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
     columns_of,
@@ -44,6 +43,8 @@ log = logging.getLogger(__name__)
 class PostgresqlTarget:
     """Bulk loader and view refresher. Names without a schema lie in the given schemas, by default the session's."""
 
+    made_by_dba = False
+
     def __init__(self, database: PostgreSql, *, base_schema: str | None = None, view_schema: str | None = None) -> None:
         self._database = database
         self._base_schema = base_schema.lower() if base_schema else None
@@ -68,34 +69,29 @@ class PostgresqlTarget:
         with self._session(f"table {table}") as connection:
             return columns_of(connection, *schema_and_name(connection, table, self._base_schema))
 
-    def replace(
-        self,
-        table: str,
-        batches: Iterable[pa.Table],
-        *,
-        expressions: Mapping[str, str],
-        measure: Mapping[str, Column | None],
-        prove: Callable[[Loaded], None],
-        check: Check,
-    ) -> None:
-        with self._session(f"loading {table}") as connection:
-            schema, name = schema_and_name(connection, table, self._base_schema)
+    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+        with self._session(f"loading {load.table}") as connection:
+            schema, name = schema_and_name(connection, load.table, self._base_schema)
             columns = {column.name: column for column in columns_of(connection, schema, name)}
             base = quoted(schema, name)
             check(None)
             with connection.transaction():
                 connection.execute(f"TRUNCATE {base}")
-                if expressions:
-                    insert_staged(connection, base, columns, batches, expressions)
+                if load.expressions:
+                    insert_staged(connection, base, columns, load.batches, load.expressions)
                 else:
-                    copy_batches(connection, base, columns, batches)
-                row = connection.execute(measuring_sql(base, columns, measure, "postgresql")).fetchone() or ()
-                prove(loaded(row, measure))
+                    copy_batches(connection, base, columns, load.batches)
+                row = connection.execute(measuring_sql(base, columns, load.measure, "postgresql")).fetchone() or ()
+                prove(loaded(row, load.measure))
                 check(PostgresqlSession(connection))
 
     # -- views ---------------------------------------------------------------------------------------------
 
-    def refresh(self, view: str, *, check: Check) -> int:
+    def require_view(self, view: str) -> None:
+        with self._session(f"view {view}") as connection:
+            can_be_read_meanwhile(connection, *schema_and_name(connection, view, self._view_schema))
+
+    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """Readers go on reading if the view has a unique index on plain columns; without one they wait."""
         with self._session(f"refreshing {view}") as connection:
             schema, name = schema_and_name(connection, view, self._view_schema)

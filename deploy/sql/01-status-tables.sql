@@ -1,0 +1,145 @@
+-- The run ledger and the status tables, in Oracle SQL like every file in ddl/.
+-- Times are UTC. Names stay below 30 bytes and clear of reserved words.
+
+CREATE TABLE replicate_run (
+    run_id        VARCHAR2(128 CHAR) NOT NULL,
+    schedule      VARCHAR2(64 CHAR) NOT NULL,
+    run_mode      VARCHAR2(20 CHAR),
+    snapshot      NUMBER(1) NOT NULL,
+    status        VARCHAR2(20 CHAR) NOT NULL,
+    then_steps    VARCHAR2(100 CHAR),
+    rerun_of      VARCHAR2(128 CHAR),
+    requested_by  VARCHAR2(128 CHAR),
+    opened_at     TIMESTAMP(6) NOT NULL,
+    deadline_at   TIMESTAMP(6) NOT NULL,
+    closed_at     TIMESTAMP(6),
+    changes       NUMBER(18) NOT NULL,
+    PRIMARY KEY (run_id)
+);
+
+CREATE TABLE replicate_run_table (
+    run_id          VARCHAR2(128 CHAR) NOT NULL,
+    table_name      VARCHAR2(128 CHAR) NOT NULL,
+    kind            VARCHAR2(20 CHAR) NOT NULL,
+    view_name       VARCHAR2(128 CHAR),
+    source          VARCHAR2(64 CHAR) NOT NULL,
+    state           VARCHAR2(20 CHAR) NOT NULL,
+    manifest        VARCHAR2(1000 CHAR),
+    row_count       NUMBER(18),
+    loaded_count    NUMBER(18),
+    rejected_count  NUMBER(18),
+    discarded_count NUMBER(18),
+    query_sha256    VARCHAR2(64 CHAR),
+    file_sha256     VARCHAR2(64 CHAR),
+    extracted_at    TIMESTAMP(6),
+    extract_seconds NUMBER(18,3),
+    load_seconds    NUMBER(18,3),
+    finished_at     TIMESTAMP(6),
+    error_code      VARCHAR2(64 CHAR),
+    message         VARCHAR2(2000 CHAR),
+    next_step       VARCHAR2(1000 CHAR),
+    replay          NUMBER(1) NOT NULL,
+    artifact_id     VARCHAR2(32 CHAR),
+    PRIMARY KEY (run_id, table_name)
+);
+
+-- owner is null when nobody holds the key; the row stays, so that the token only ever grows.
+CREATE TABLE replicate_lease (
+    lease_key   VARCHAR2(200 CHAR) NOT NULL,
+    owner       VARCHAR2(200 CHAR),
+    token       NUMBER(18) NOT NULL,
+    expires_at  TIMESTAMP(6) NOT NULL,
+    PRIMARY KEY (lease_key)
+);
+
+CREATE TABLE replicate_outbox (
+    message_id    VARCHAR2(64 CHAR) NOT NULL,
+    run_id        VARCHAR2(128 CHAR) NOT NULL,
+    message_type  VARCHAR2(64 CHAR) NOT NULL,
+    body          CLOB NOT NULL,
+    recorded_by   VARCHAR2(200 CHAR) NOT NULL,
+    created_at    TIMESTAMP(6) NOT NULL,
+    published_at  TIMESTAMP(6),
+    PRIMARY KEY (message_id)
+);
+
+-- What a gate stopped, and what became of it.
+CREATE TABLE replicate_artifact (
+    artifact_id  VARCHAR2(32 CHAR) NOT NULL,
+    gate         VARCHAR2(20 CHAR) NOT NULL,
+    run_id       VARCHAR2(128 CHAR) NOT NULL,
+    table_name   VARCHAR2(128 CHAR) NOT NULL,
+    sha256       VARCHAR2(64 CHAR) NOT NULL,
+    reason       VARCHAR2(2000 CHAR) NOT NULL,
+    state        VARCHAR2(20 CHAR) NOT NULL,
+    held_at      TIMESTAMP(6) NOT NULL,
+    decided_by   VARCHAR2(128 CHAR),
+    decided_at   TIMESTAMP(6),
+    even_if_older NUMBER(1) NOT NULL,
+    PRIMARY KEY (artifact_id)
+);
+
+-- The moment that a run reads a source as of; scn is null where none could be had, for that reason.
+CREATE TABLE replicate_snapshot (
+    run_id   VARCHAR2(128 CHAR) NOT NULL,
+    source   VARCHAR2(64 CHAR) NOT NULL,
+    scn      NUMBER(20),
+    reason   VARCHAR2(1000 CHAR),
+    PRIMARY KEY (run_id, source)
+);
+
+-- The first rejected records of a load; the bad file has all of them.
+CREATE TABLE replicate_reject (
+    run_id         VARCHAR2(128 CHAR) NOT NULL,
+    table_name     VARCHAR2(128 CHAR) NOT NULL,
+    record_number  NUMBER(18) NOT NULL,
+    column_name    VARCHAR2(128 CHAR),
+    error_code     VARCHAR2(64 CHAR),
+    reason         VARCHAR2(500 CHAR) NOT NULL,
+    PRIMARY KEY (run_id, table_name, record_number)
+);
+
+CREATE TABLE replicate_view (
+    view_name       VARCHAR2(256 CHAR) NOT NULL,
+    definition      CLOB,
+    refresh_method  VARCHAR2(20 CHAR),
+    refreshed_at    TIMESTAMP(6),
+    PRIMARY KEY (view_name)
+);
+
+CREATE TABLE replicate_current_status (
+    tablename       VARCHAR2(128 CHAR) NOT NULL,
+    jobname         VARCHAR2(128 CHAR),
+    status          VARCHAR2(20 CHAR) NOT NULL,
+    schedule        VARCHAR2(64 CHAR),
+    db              VARCHAR2(64 CHAR),
+    message         VARCHAR2(2000 CHAR),
+    load_date       TIMESTAMP(0) NOT NULL,
+    run_id          VARCHAR2(128 CHAR),
+    stage           VARCHAR2(20 CHAR),
+    row_count       NUMBER(18),
+    rejected_count  NUMBER(18),
+    seconds         NUMBER(18,3),
+    as_of           TIMESTAMP(0),
+    error_code      VARCHAR2(64 CHAR),
+    PRIMARY KEY (tablename)
+);
+
+CREATE TABLE replicate_status (
+    filename        VARCHAR2(1000 CHAR),
+    load_date       TIMESTAMP(0) NOT NULL,
+    status          VARCHAR2(20 CHAR) NOT NULL,
+    schedule        VARCHAR2(64 CHAR),
+    jobname         VARCHAR2(128 CHAR),
+    db              VARCHAR2(64 CHAR),
+    message         VARCHAR2(2000 CHAR),
+    tablename       VARCHAR2(128 CHAR) NOT NULL,
+    run_id          VARCHAR2(128 CHAR) NOT NULL,
+    stage           VARCHAR2(20 CHAR),
+    row_count       NUMBER(18),
+    rejected_count  NUMBER(18),
+    seconds         NUMBER(18,3),
+    as_of           TIMESTAMP(0),
+    error_code      VARCHAR2(64 CHAR),
+    PRIMARY KEY (run_id, tablename)
+);

@@ -1,0 +1,140 @@
+"""Sessions on one Oracle database, with deadlines that hold on a silent server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import oracledb
+from pydantic import SecretStr
+
+from canvas_replicate.databases.oracle.address import Address, read_address
+from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.ports import Tag
+from canvas_replicate.errors import ConfigError, TransientError
+
+# The driver's own connect timeout ends with the TCP connection: a listener that accepts and then says nothing
+# would hold it for ever (oracle.md 2.3).
+CONNECT_SECONDS = 30.0
+DEFAULT_CALL_SECONDS = 3600
+# How numbers and moments are written as text must not depend on the environment.
+_SESSION = (
+    "ALTER SESSION SET TIME_ZONE = '+00:00'",
+    "ALTER SESSION SET NLS_NUMERIC_CHARACTERS = '.,'",
+    "ALTER SESSION SET NLS_DATE_FORMAT = 'YYYY-MM-DD HH24:MI:SS'",
+    "ALTER SESSION SET NLS_TIMESTAMP_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF9'",
+    "ALTER SESSION SET NLS_TIMESTAMP_TZ_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF9TZH:TZM'",
+)
+
+_thick_started = threading.Lock()
+
+
+class Oracle:
+    """Where the database is and who logs in. Connects only when a session is wanted.
+
+    ``call_seconds`` limits one answer of the server: the first rows of a query, or a whole view refresh.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        password: SecretStr | None = None,
+        *,
+        wallet_password: SecretStr | None = None,
+        call_seconds: float = DEFAULT_CALL_SECONDS,
+    ) -> None:
+        """Raises ConfigError for a URL that cannot be read."""
+        self.address: Address = read_address(url)
+        self.password = password
+        self._wallet_password = wallet_password
+        self._call_seconds = call_seconds
+
+    def __repr__(self) -> str:
+        return f"Oracle({self.address.name})"
+
+    def connect(self, tag: Tag | None = None) -> oracledb.Connection:
+        """A session of its own. ``tag`` is what a DBA sees of it in V$SESSION.
+
+        Raises TransientError when the server cannot be reached or is silent, PermanentError when it refuses the
+        login, which is never tried twice.
+        """
+        doing = f"connecting to {self.address.name}"
+        if self.address.thick:
+            _start_thick(self.address)
+        with translating(doing):
+            connection = within(CONNECT_SECONDS, self._opened, doing)
+            connection.call_timeout = int(self._call_seconds * 1000)
+            if tag:
+                connection.module, connection.action = tag.stage[:48], tag.table[:32]
+                connection.client_identifier = tag.run_id[:64]
+            try:
+                with connection.cursor() as cursor:
+                    for statement in _SESSION:
+                        cursor.execute(statement)
+            except oracledb.Error:
+                connection.close()
+                raise
+        return connection
+
+    def _opened(self) -> oracledb.Connection:
+        address = self.address
+        options: dict[str, Any] = {
+            "config_dir": address.config_dir,
+            "wallet_location": address.wallet_location,
+            "wallet_password": self._wallet_password.get_secret_value() if self._wallet_password else None,
+        }
+        return oracledb.connect(
+            user=address.user,
+            password=self.password.get_secret_value() if self.password else None,
+            dsn=address.dsn,
+            externalauth=address.user is None,
+            tcp_connect_timeout=CONNECT_SECONDS / 2,
+            expire_time=2,  # minutes; a firewall must not drop what waits for a long refresh
+            sdu=65535,
+            program="canvas-replicate",
+            # Whether numbers come exact is decided when a text is first parsed: nothing is taken from a cache.
+            stmtcachesize=0,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+
+
+def within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
+    """What ``opening`` gives, or TransientError after that time; what comes later is closed again."""
+    ended: list[oracledb.Connection | BaseException] = []
+    given_up = threading.Event()
+
+    def run() -> None:
+        try:
+            opened = opening()
+        except BaseException as error:  # noqa: BLE001  # handed to the caller, who raises it
+            ended.append(error)
+            return
+        ended.append(opened)
+        if given_up.is_set():
+            opened.close()
+
+    thread = threading.Thread(target=run, name=doing, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not ended:
+        given_up.set()
+        raise TransientError(f"{doing}: no answer in {seconds:.0f} seconds.", code="oracle.silent")
+    if isinstance(ended[0], BaseException):
+        raise ended[0]
+    return ended[0]
+
+
+def _start_thick(address: Address) -> None:
+    """Once per process; a process has one mode."""
+    with _thick_started:
+        if not oracledb.is_thin_mode():
+            return
+        try:
+            oracledb.init_oracle_client(lib_dir=address.lib_dir, config_dir=address.config_dir)
+        except oracledb.Error as error:
+            said = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"Oracle's client libraries cannot be used: {said}",
+                next_step="Install them, name their folder as ?lib_dir=/path in the URL, or use ?mode=thin.",
+            ) from None

@@ -1,0 +1,190 @@
+"""Batches of text into an Oracle base table through the driver: by INSERT, or by direct path load."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import oracledb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.oracle.errors import column_in, error_from_code, short_reason
+from canvas_replicate.databases.ports import RECORD, Load, Rejection
+from canvas_replicate.errors import DataError, ReplicateError
+
+_BIND = re.compile(r"""'(?:[^']|'')*'|:"?(?P<name>[A-Za-z][A-Za-z0-9_$#]*)"?""")
+_LOBS = {"CLOB": oracledb.DB_TYPE_LONG, "NCLOB": oracledb.DB_TYPE_LONG, "BLOB": oracledb.DB_TYPE_LONG_RAW}
+_CONVERTED = {
+    "number": "{bind}",  # as TO_NUMBER: the session says that a point is a point
+    "float": "TO_BINARY_DOUBLE({bind})",
+    "date": "TO_DATE({bind}, 'YYYY-MM-DD HH24:MI:SS')",
+    "timestamp": "TO_TIMESTAMP({bind}, 'YYYY-MM-DD HH24:MI:SS.FF9')",
+    "timestamp_tz": "TO_TIMESTAMP_TZ({bind}, 'YYYY-MM-DD HH24:MI:SS.FF9TZH:TZM')",
+    "raw": "HEXTORAW({bind})",
+}
+_FROM_A_TRIGGER = re.compile(r"ORA-20\d{3}")
+
+
+# -- INSERT ------------------------------------------------------------------------------------------------
+
+
+def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping[str, Column], load: Load) -> None:
+    """All batches, without a commit. Records that the database refuses are told, one by one, and left out.
+
+    Stops without an error once more were refused than may be. Raises what concerns more than one record.
+    """
+    refused = 0
+    for batch in load.batches:
+        if batch.num_rows == 0:
+            continue
+        refused += _insert(
+            connection, _insert_sql(table, columns, batch, load.expressions), columns, batch, load.reject
+        )
+        if refused + len(load.rejected) > load.max_rejected:
+            return
+
+
+def _insert_sql(table: str, columns: Mapping[str, Column], batch: pa.Table, expressions: Mapping[str, str]) -> str:
+    plain = [name for name in batch.column_names if name in columns and name not in expressions]
+    values = [_converted(columns[name]) for name in plain] + [_expression(sql) for sql in expressions.values()]
+    names = ", ".join(f'"{name.upper()}"' for name in [*plain, *expressions])
+    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(values)})"
+
+
+def _converted(column: Column) -> str:
+    bind = _bind(column.name)
+    if column.type in _LOBS or column.kind == "text":
+        return bind
+    return _CONVERTED[column.kind].format(bind=bind)
+
+
+def _expression(sql: str) -> str:
+    """A control file's SQL, its binds renamed: a column may be called what Oracle takes for no bind's name."""
+    return _BIND.sub(lambda found: _bind(found["name"].lower()) if found["name"] else found[0], sql)
+
+
+def _bind(name: str) -> str:
+    return f":c_{name.replace('#', '_').replace('$', '_')}"
+
+
+def _insert(
+    connection: oracledb.Connection,
+    sql: str,
+    columns: Mapping[str, Column],
+    batch: pa.Table,
+    reject: Callable[[Rejection], None],
+) -> int:
+    used = {name: _bind(name)[1:] for name in batch.column_names if re.search(rf"{re.escape(_bind(name))}\b", sql)}
+    lobs = {used[name]: _LOBS[columns[name].type] for name in used if name in columns and columns[name].type in _LOBS}
+    values = [_values(batch.column(name), columns.get(name)) for name in used]
+    rows = [dict(zip(used.values(), row, strict=True)) for row in zip(*values, strict=True)]
+    with connection.cursor() as cursor:
+        if lobs:
+            cursor.setinputsizes(**lobs)
+        cursor.executemany(sql, rows, batcherrors=True)
+        errors = cursor.getbatcherrors()
+    numbers = batch.column(RECORD)
+    for error in errors:
+        reject(_rejection(numbers[error.offset].as_py(), error.full_code, error.message))
+    return len(errors)
+
+
+def _values(column: pa.ChunkedArray, base: Column | None) -> list[object]:
+    values: list[object] = column.to_pylist()
+    if base is not None and base.type == "BLOB":
+        return [bytes.fromhex(value) if isinstance(value, str) else value for value in values]
+    return values
+
+
+def _rejection(number: int, code: str, message: str) -> Rejection:
+    """Raises the error where it is none of this record's."""
+    if _FROM_A_TRIGGER.fullmatch(code):  # its text is the programmer's, and may begin with a value
+        return Rejection(number, None, code, f"refused by a trigger or procedure ({code})")
+    reason = short_reason(code)
+    if reason is None:
+        raise error_from_code(code, f"record {number}", message)
+    return Rejection(number, column_in(message), code, f"{reason} ({code})")
+
+
+# -- direct path -------------------------------------------------------------------------------------------
+
+_DIRECT_TEXT = ("VARCHAR2", "CHAR")
+
+
+def not_for_direct_path(columns: Iterable[Column]) -> list[str]:
+    """Columns whose values the driver's direct path would not keep whole (oracle.md 5.2 and 11)."""
+    return [f"column {column.name} ({column.type})" for column in columns if not _direct(column)]
+
+
+def _direct(column: Column) -> bool:
+    if column.kind == "number":
+        return column.precision is not None
+    if column.kind == "text":
+        return column.length is not None and column.type.startswith(_DIRECT_TEXT)
+    if column.kind == "raw":
+        return column.type != "BLOB"
+    if column.kind == "timestamp":
+        return (column.precision or 0) <= 6
+    return column.kind in ("date", "float")
+
+
+def load_directly(
+    connection: oracledb.Connection, owner: str, table: str, columns: Mapping[str, Column], batches: Iterable[pa.Table]
+) -> None:
+    """All batches in one load, which is committed as a whole or not at all. Raises what taking a batch raises."""
+    rest = iter(batches)
+    first = next(rest, None)
+    if first is None:
+        return
+    names = [name for name in first.column_names if name in columns]
+    schema = pa.schema([(name, _direct_type(columns[name])) for name in names])
+    failed: list[ReplicateError] = []
+
+    def converted() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from _typed(first, columns, schema)
+            for batch in rest:
+                yield from _typed(batch, columns, schema)
+        except ReplicateError as error:
+            failed.append(error)  # on its way through Arrow it would lose its class
+            raise
+
+    reader = pa.RecordBatchReader.from_batches(schema, converted())
+    try:
+        connection.direct_path_load(owner, table, [name.upper() for name in names], reader)
+    except (oracledb.Error, pa.ArrowException, OSError, ReplicateError):
+        if failed:
+            raise failed[0] from None
+        raise
+
+
+def _direct_type(column: Column) -> pa.DataType:
+    if column.kind == "number":
+        precision, scale = column.precision or 38, column.scale or 0
+        return pa.decimal128(38 if scale <= precision else scale, scale)
+    if column.kind == "timestamp":
+        return pa.timestamp("us")
+    return {"float": pa.float64(), "date": pa.timestamp("s"), "raw": pa.large_binary()}.get(
+        column.kind, pa.large_string()
+    )
+
+
+def _typed(batch: pa.Table, columns: Mapping[str, Column], schema: pa.Schema) -> list[pa.RecordBatch]:
+    arrays = [_cast(batch.column(field.name), field.type, columns[field.name]) for field in schema]
+    made: list[pa.RecordBatch] = pa.table(arrays, schema=schema).to_batches()
+    return made
+
+
+def _cast(texts: pa.ChunkedArray, kind: pa.DataType, column: Column) -> pa.ChunkedArray:
+    if column.kind == "raw":
+        import polars as pl
+
+        return pa.chunked_array([pl.Series(texts).str.decode("hex").to_arrow()]).cast(kind)
+    try:
+        if column.kind == "date":
+            return pc.strptime(texts, format="%Y-%m-%d %H:%M:%S", unit="s")
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        raise DataError(f"Column {column.name}: a value is not what {column.type} keeps.", code="load.value") from None

@@ -1,0 +1,216 @@
+"""The run ledger's database on Oracle, shared by any number of processes."""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import oracledb
+
+from canvas_replicate.databases.oracle.connecting import Oracle
+from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle_ddl import objects
+from canvas_replicate.databases.ports import DuplicateKey, Session
+from canvas_replicate.errors import DataError, PermanentError
+
+_DOING = "the run ledger"
+_DDL = Path("ledger_tables.sql")
+# Literals are stepped over, so that only a bind is taken for one.
+_BIND = re.compile(r"'(?:[^']|'')*'|:(?P<name>[a-z_][a-z0-9_]*)")
+# Shorter than a lease. An Oracle session waits for another's transaction without end, unless its client gives up.
+_CALL_SECONDS = 30.0
+_PING_SECONDS = 5.0
+
+_KEY_IS_THERE = "ORA-00001"
+_NO_SUCH_TABLE = "ORA-00942"
+_NAME_IS_TAKEN = "ORA-00955"
+
+
+class OracleSession:
+    """The transaction that is open on a connection; whoever opened it ends it."""
+
+    def __init__(self, connection: oracledb.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, **values: Any) -> int:
+        """A refused row leaves the rest of the transaction as it was: Oracle undoes the statement alone."""
+        with self._run(sql, values) as cursor:
+            return cursor.rowcount
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._run(sql, values) as cursor:
+            return list(cursor.fetchall())
+
+    def now(self) -> datetime:
+        """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
+        found: datetime = self.query("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL")[0][0]
+        return found
+
+    @contextmanager
+    def _run(self, sql: str, values: Mapping[str, Any]) -> Iterator[oracledb.Cursor]:
+        binds = driver_values(sql, values)
+        moments = {name: oracledb.DB_TYPE_TIMESTAMP for name, value in binds.items() if isinstance(value, datetime)}
+        with _translating(), self._connection.cursor() as cursor:
+            if moments:
+                cursor.setinputsizes(**moments)  # else they go out as DATE, without their fractions (oracle.md 11)
+            cursor.execute(driver_sql(sql), binds, fetch_lobs=False)
+            yield cursor
+
+
+def driver_sql(sql: str) -> str:
+    """``:name`` under another name: ``:number`` or ``:date`` would be ORA-01745."""
+    return _BIND.sub(lambda found: f":b_{found['name']}" if found["name"] else found[0], sql)
+
+
+def driver_values(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that the statement names: the driver refuses any other."""
+    named = {found["name"] for found in _BIND.finditer(sql)}
+    return {f"b_{name}": value for name, value in values.items() if name in named}
+
+
+class OracleLedger:
+    """The ledger lies where its names lead from the target user's session: in its schema, or through synonyms.
+
+    ``call_seconds`` limits every call, and with that how long a statement waits for another's transaction.
+    """
+
+    single_process = False
+
+    def __init__(self, database: Oracle, *, call_seconds: float = _CALL_SECONDS) -> None:
+        self._database = database
+        self._call_seconds = call_seconds
+        # Connections between two transactions; as many as there were transactions at the same time.
+        self._idle: list[oracledb.Connection] = []
+        self._lock = threading.Lock()
+        # Whoever lets go of the ledger lets go of its connections, at the end of the process at the latest.
+        weakref.finalize(self, _close_all, self._idle)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        connection = self._living() or self._connected()
+        committed = False
+        try:
+            yield OracleSession(connection)
+            with _translating():
+                connection.commit()
+            committed = True
+        finally:
+            if committed or _rolled_back(connection):
+                with self._lock:
+                    self._idle.append(connection)
+            else:
+                _close(connection)
+
+    def _living(self) -> oracledb.Connection | None:
+        """A kept connection that still answers; the server may have been restarted meanwhile."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if _answers(connection):
+                _limit(connection, self._call_seconds)
+                return connection
+            _close(connection)
+
+    def _connected(self) -> oracledb.Connection:
+        connection = self._database.connect()
+        connection.module = "ledger"
+        _limit(connection, self._call_seconds)
+        return connection
+
+    def close(self) -> None:
+        with self._lock:
+            _close_all(self._idle)
+
+    def is_ready(self) -> bool:
+        with self.transaction() as session:
+            return _is_there(session, "replicate_run")
+
+    def missing(self, ddl: str) -> list[str]:
+        with self.transaction() as session:
+            return [made.sql for made in objects(ddl, _DDL) if not _is_there(session, made.name)]
+
+    def apply(self, statements: Iterable[str]) -> None:
+        """Oracle commits every CREATE by itself: what was made stays, and ``missing`` gives the rest."""
+        with self.transaction() as session:
+            for statement in statements:
+                _make(session, statement)
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    """As ``translating``, with an error of its own for a key that is there: a deferred one is found by the commit."""
+    try:
+        with translating(_DOING):
+            yield
+    except DataError as error:
+        if error.code == _KEY_IS_THERE:
+            raise DuplicateKey(error.message, code=error.code) from None
+        raise
+
+
+def _is_there(session: Session, table: str) -> bool:
+    try:
+        session.query(f"SELECT 1 FROM {table} WHERE 1 = 0")
+    except PermanentError as error:
+        if error.code != _NO_SUCH_TABLE:
+            raise
+        return False
+    return True
+
+
+def _make(session: Session, statement: str) -> None:
+    """A table that another process makes at the same moment is as good as ours."""
+    try:
+        session.execute(statement)
+    except PermanentError as error:
+        if error.code != _NAME_IS_TAKEN:
+            raise
+        name = objects(statement, _DDL)[0].name
+        if not _is_there(session, name):
+            raise PermanentError(
+                f"{_DOING}: {name} is the name of something else, or of a table that this user may not read.",
+                code=error.code,
+                next_step="Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted.",
+            ) from None
+
+
+def _answers(connection: oracledb.Connection) -> bool:
+    try:
+        _limit(connection, _PING_SECONDS)
+        connection.ping()
+    except (oracledb.Error, OSError):
+        return False
+    return True
+
+
+def _limit(connection: oracledb.Connection, seconds: float) -> None:
+    connection.call_timeout = int(seconds * 1000)
+
+
+def _rolled_back(connection: oracledb.Connection) -> bool:
+    """False for a session that is gone: the server rolls back what it left open."""
+    try:
+        connection.rollback()
+    except (oracledb.Error, OSError):
+        return False
+    return True
+
+
+def _close(connection: oracledb.Connection) -> None:
+    try:
+        connection.close()
+    except (oracledb.Error, OSError):
+        return
+
+
+def _close_all(connections: list[oracledb.Connection]) -> None:
+    while connections:
+        _close(connections.pop())

@@ -1,0 +1,104 @@
+"""What an Oracle base table holds, asked in one aggregate query and told as a file's figures are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import oracledb
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.ports import Loaded
+from canvas_replicate.figures import RESIDUE_MODULUS, WIDE, Figures, measure_of, moment, plain
+
+_MOMENT = "YYYY-MM-DD HH24:MI:SS.FF9"
+_MICROSECONDS = len("2030-01-01 00:00:00.000000")
+# Oracle adds with 40 digits. A sum of long fractions needs more, so these are added 15 digits at a time.
+_STEP = 10**15
+_STEPS = 3
+
+
+def measured(
+    connection: oracledb.Connection, name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None]
+) -> Loaded:
+    """``name`` is quoted already. Sees what this session has not committed yet."""
+    wanted = ["COUNT(*)"]
+    for column, as_file in measure.items():
+        wanted += [f"COUNT({_quoted(column)})", *_aggregates(columns[column], as_file)]
+    with connection.cursor() as cursor:
+        row = cursor.execute(f"SELECT {', '.join(wanted)} FROM {name}", fetch_decimals=True).fetchone() or (0,)
+    values = iter(row[1:])
+    figures = {}
+    for column, as_file in measure.items():
+        non_null = int(next(values))
+        found = [next(values) for _ in _aggregates(columns[column], as_file)]
+        figures[column] = _figures(non_null, found, columns[column], as_file)
+    return Loaded(rows=int(row[0]), figures=figures)
+
+
+def _aggregates(base: Column, as_file: Column | None) -> list[str]:
+    if as_file is None:
+        return []
+    name, measure = _quoted(base.name), measure_of(as_file)
+    number = name if base.kind in ("number", "float") else f"TO_NUMBER({name})"
+    if measure == "total":
+        return [f"TO_CHAR(SUM({number}))"]
+    if measure == "residue":
+        return _residue_sums(f"MOD(ABS({number}), {RESIDUE_MODULUS})")
+    if measure == "characters":
+        return [f"SUM({_length(name, base)})"]
+    return [_end(end, name, base) for end in ("MIN", "MAX")]
+
+
+def _residue_sums(value: str) -> list[str]:
+    sums, rest = [f"TO_CHAR(SUM(TRUNC({value})))"], f"({value} - TRUNC({value}))"
+    for _ in range(_STEPS):
+        sums.append(f"TO_CHAR(SUM(TRUNC({rest} * {_STEP})))")
+        rest = f"({rest} * {_STEP} - TRUNC({rest} * {_STEP}))"
+    return sums
+
+
+def _length(name: str, base: Column) -> str:
+    if base.kind != "raw":
+        return f"LENGTH({name})"
+    return f"DBMS_LOB.GETLENGTH({name}) * 2" if base.type == "BLOB" else f"LENGTH(RAWTOHEX({name}))"
+
+
+def _end(end: str, name: str, base: Column) -> str:
+    if base.kind == "date":
+        return f"TO_CHAR({end}({name}), 'YYYY-MM-DD HH24:MI:SS')"
+    if base.kind == "timestamp":
+        return f"TO_CHAR({end}({name}), '{_MOMENT}')"
+    if base.kind == "timestamp_tz":
+        return f"TO_CHAR(SYS_EXTRACT_UTC({end}({name})), '{_MOMENT}')"
+    return f"{end}({name})"
+
+
+def _figures(non_null: int, values: Sequence[Any], base: Column, as_file: Column | None) -> Figures:
+    if as_file is None or not non_null:
+        return Figures(non_null=non_null)
+    measure = measure_of(as_file)
+    if measure == "total":
+        return Figures(non_null=non_null, total=plain(Decimal(values[0])))
+    if measure == "residue":
+        parts = [WIDE.divide(Decimal(value), Decimal(_STEP) ** step) for step, value in enumerate(values)]
+        total = parts[0]
+        for part in parts[1:]:
+            total = WIDE.add(total, part)
+        return Figures(non_null=non_null, residue=plain(total))
+    if measure == "characters":
+        return Figures(non_null=non_null, characters=int(values[0]))
+    low, high = (_moment(value, as_file) for value in values)
+    return Figures(non_null=non_null, lowest=low, highest=high)
+
+
+def _moment(value: Any, as_file: Column) -> str:
+    if as_file.kind == "float":
+        return repr(float(value))
+    # A zoned moment's figure is one of microseconds; cutting keeps the order.
+    return moment(value[:_MICROSECONDS] if as_file.kind == "timestamp_tz" else value)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name.upper()}"'

@@ -1,0 +1,175 @@
+"""Queries of an Oracle database as Arrow batches, every value exact."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import oracledb
+import pyarrow as pa
+
+from canvas_replicate.columns import Column
+from canvas_replicate.databases.oracle.connecting import Oracle
+from canvas_replicate.databases.oracle.dictionary import rows, table_facts
+from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.exact import Exact
+from canvas_replicate.databases.oracle.flashback import as_of_scn
+from canvas_replicate.databases.oracle.types import Fetched, fetched
+from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
+from canvas_replicate.errors import PermanentError, ReplicateError
+
+_DOING = "the query"
+_CLOSE_SECONDS = 5.0
+# A privilege is missing, the undo is gone, the table was changed by DDL since (oracle.md 4.5).
+_NO_MOMENT = frozenset(
+    {
+        "ORA-01031",
+        "ORA-01466",
+        "ORA-01555",
+        "ORA-08180",
+        "ORA-08181",
+        "ORA-30052",
+        "ORA-00904",
+        "ORA-22924",
+        "ORA-41900",
+    }
+)
+_TOO_FINE = "DPY-4042"  # a fraction longer than the column's Arrow type
+_PRESENT = (
+    "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL",
+    "SELECT current_scn FROM v$database",
+)
+
+
+class OracleSource:
+    """``trim_char``: the blanks that CHAR columns are padded with are left out."""
+
+    def __init__(self, database: Oracle, *, trim_char: bool = False) -> None:
+        self._database = database
+        self._trim_char = trim_char
+
+    def reach(self) -> None:
+        _close(self._database.connect())
+
+    @contextmanager
+    def open(
+        self,
+        query: str,
+        *,
+        batch_rows: int,
+        as_of: int | None = None,
+        wide_numbers: bool = False,
+        tag: Tag | None = None,
+    ) -> Iterator[OpenQuery]:
+        sql = _without_end(query)
+        reading = sql if as_of is None else as_of_scn(sql, as_of)
+        connection = self._database.connect(tag)
+        try:
+            with _translating(as_of):
+                columns = _described(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
+            # It runs when the first piece is taken, so that whoever waits for that one can be told to stop as well.
+            tables = _tables(_frames(connection, reading, columns, batch_rows), as_of)
+            described = tuple(column.column for column in columns)
+            yield OpenQuery(described, tables, Exact(columns), lambda: _cancel(connection))
+        finally:
+            _close(connection)
+
+    def moment(self) -> int:
+        """The SCN. Needs EXECUTE on DBMS_FLASHBACK, or SELECT on V$DATABASE."""
+        connection = self._database.connect()
+        try:
+            for query in _PRESENT:
+                # What may pass is no reason to do without a moment.
+                with suppress(PermanentError), translating("the database's SCN"):
+                    return int(rows(connection, query)[0][0])
+        finally:
+            _close(connection)
+        raise SnapshotUnavailable(
+            "The database does not tell its SCN to this user.",
+            next_step="Grant EXECUTE on DBMS_FLASHBACK, and FLASHBACK on the source tables.",
+        )
+
+    def describe(self, query: str) -> tuple[Column, ...]:
+        connection = self._database.connect()
+        try:
+            with translating(_DOING):
+                found = _described(connection, _without_end(query))
+        finally:
+            _close(connection)
+        return tuple(column.column for column in found)
+
+    def table(self, name: str) -> TableFacts:
+        connection = self._database.connect()
+        try:
+            with translating(f"table {name}"):
+                return table_facts(connection, name)
+        finally:
+            _close(connection)
+
+
+@contextmanager
+def _translating(as_of: int | None) -> Iterator[None]:
+    """As ``translating``; what another way of reading helps against says so."""
+    try:
+        with translating(_DOING):
+            yield
+    except ReplicateError as error:
+        if as_of is not None and error.code in _NO_MOMENT:
+            raise SnapshotUnavailable(error.message, next_step=error.next_step) from error
+        if error.code == _TOO_FINE:
+            raise WiderNumbers(error.message) from None
+        raise
+
+
+def _without_end(query: str) -> str:
+    return query.strip().rstrip(";").rstrip()
+
+
+def _described(
+    connection: oracledb.Connection, sql: str, *, trim_char: bool = False, wide_numbers: bool = False
+) -> list[Fetched]:
+    with connection.cursor() as cursor:
+        cursor.parse(sql)
+        described = cursor.description or []
+    return [fetched(column, trim_char=trim_char, wide_numbers=wide_numbers) for column in described]
+
+
+def _frames(
+    connection: oracledb.Connection, sql: str, columns: Sequence[Fetched], batch_rows: int
+) -> Iterator[oracledb.DataFrame]:
+    if not all(column.is_plain for column in columns):
+        selected = ", ".join(column.sql for column in columns)
+        # The closing parenthesis on a line of its own: the query may end in a comment.
+        sql = f"SELECT {selected} FROM (\n{sql}\n) q"
+    wanted = pa.schema([(column.column.name, column.arrow) for column in columns])
+    # Without a size the whole result would come in one frame.
+    return connection.fetch_df_batches(sql, size=batch_rows, requested_schema=wanted)
+
+
+def _tables(frames: Iterator[oracledb.DataFrame], as_of: int | None) -> Iterator[pa.Table]:
+    while True:
+        with _translating(as_of):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        table = pa.table(frame)
+        if table.num_rows:
+            yield table
+
+
+def _cancel(connection: oracledb.Connection) -> None:
+    with suppress(oracledb.Error, OSError):
+        connection.cancel()
+
+
+def _close(connection: oracledb.Connection) -> None:
+    """A session that is gone needs no good-bye; one in the middle of an answer must not keep us."""
+
+    def close() -> None:
+        with suppress(oracledb.Error, OSError):
+            connection.close()
+
+    thread = threading.Thread(target=close, name="close", daemon=True)
+    thread.start()
+    thread.join(_CLOSE_SECONDS)

@@ -1,0 +1,156 @@
+"""Running SQL*Loader: the password in a private file, the process under watch, its end judged with its log."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from canvas_replicate.databases.sqlldr import launcher
+from canvas_replicate.databases.sqlldr.log_file import LoadLog, coded_lines
+from canvas_replicate.databases.sqlldr.login import Login, userid, without_secret
+from canvas_replicate.databases.sqlldr.outcome import judged
+from canvas_replicate.databases.sqlldr.plain_path import plain_path
+from canvas_replicate.errors import TransientError
+
+__all__ = ["Login", "find_sqlldr", "run_sqlldr"]
+
+_POLL_SECONDS = 1.0
+_GRACE_SECONDS = 5.0
+_OUTPUT_BYTES = 64 * 1024
+_FILES = {"control": ".ctl", "log": ".log", "bad": ".bad", "discard": ".dsc"}
+_MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
+# The log is English, numbers have a point, and dates without a mask stand as in a .dat file (DESIGN section 8).
+_NLS = {
+    "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
+    "NLS_DATE_FORMAT": "YYYY-MM-DD HH24:MI:SS",
+    "NLS_TIMESTAMP_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF",
+    "NLS_TIMESTAMP_TZ_FORMAT": "YYYY-MM-DD HH24:MI:SS.FFTZH:TZM",
+    "NLS_NUMERIC_CHARACTERS": ".,",
+}
+
+
+def find_sqlldr(environ: Mapping[str, str]) -> Path | None:
+    found = shutil.which("sqlldr", path=environ.get("PATH", ""))
+    return Path(found) if found else None
+
+
+def run_sqlldr(
+    program: Path,
+    login: Login,
+    control_text: str,
+    *,
+    aside: Path,
+    options: Mapping[str, str],
+    timeout_seconds: float,
+    keep_going: Callable[[], None],
+    environ: Mapping[str, str] | None = None,
+) -> LoadLog:
+    """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
+
+    ``keep_going`` is called about every second; what it raises ends the load and goes on. Rows that were committed
+    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that cannot
+    be believed, and else what exit status, log and output say (``outcome.judged``).
+    """
+    files = {name: Path(f"{aside}{suffix}") for name, suffix in _FILES.items()}
+    parameters = {
+        **options,
+        "userid": userid(login),
+        **{name: plain_path(path) for name, path in files.items()},
+        # Header and feedback go to the screen only; rejections and discards must stay in the log.
+        "silent": "(header,feedback,partitions)",
+    }
+    doing = f"loading {aside.name}"
+    _make_way(files)
+    files["control"].write_text(control_text, encoding="ascii")
+    with _private_folder() as folder:
+        parfile, output = folder / "run.par", folder / "output"
+        parfile.touch(mode=0o600)
+        parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
+        with _started(program, parfile, output, os.environ if environ is None else environ) as process:
+            status = _status(process, doing, timeout_seconds, keep_going)
+        screen = _end_of(output)
+    log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
+    lines = [without_secret(login, line) for text in (log, screen) for line in coded_lines(text)]
+    return judged(status, log, lines, doing, str(files["log"]))
+
+
+def _make_way(files: Mapping[str, Path]) -> None:
+    """SQL*Loader writes bad and discard files only when needed: old ones would be taken for those of this run."""
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """In memory where there is such a place, so that the password never reaches a disk."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="sqlldr-", dir=place) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _started(
+    program: Path, parfile: Path, output: Path, environ: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
+    own = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid())]
+    with output.open("wb") as screen:
+        process = subprocess.Popen(
+            [*own, str(program.absolute()), f"parfile={parfile}"],
+            stdin=subprocess.DEVNULL,
+            stdout=screen,
+            stderr=subprocess.STDOUT,
+            env=_environment(environ),
+            start_new_session=True,
+            umask=0o077,  # bad and discard files hold rows
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _end_group(process)
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Whatever the Oracle client may need of ours, without our settings, which hold secrets, and in fixed words."""
+    kept = {name: value for name, value in environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
+    return kept | _NLS
+
+
+def _status(
+    process: subprocess.Popen[bytes], doing: str, timeout_seconds: float, keep_going: Callable[[], None]
+) -> int:
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic())))
+        keep_going()
+        if time.monotonic() >= deadline:
+            raise TransientError(
+                f"{doing}: SQL*Loader was not done after {timeout_seconds:g} seconds and was ended.",
+                code="sqlldr.timeout",
+                next_step="See what the session waits for in the database, or give it more time.",
+            )
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_SECONDS)
+
+
+def _end_of(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _OUTPUT_BYTES))
+        return file.read().decode(errors="replace")

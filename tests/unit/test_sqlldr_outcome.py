@@ -1,0 +1,111 @@
+"""The login that a parameter file can carry, and what an end of SQL*Loader means."""
+
+import pytest
+from pydantic import SecretStr
+
+from canvas_replicate.databases.sqlldr.log_file import coded_lines
+from canvas_replicate.databases.sqlldr.login import Login, userid, without_secret
+from canvas_replicate.databases.sqlldr.outcome import judged
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError, TransientError
+
+DSN = "db.example.edu:1521/REPORTS"
+SUMMARY = """Table T:
+  {loaded} Rows successfully loaded.
+  0 Rows not loaded due to data errors.
+  0 Rows not loaded because all WHEN clauses were failed.
+  0 Rows not loaded because all fields were null.
+Total logical records skipped:          0
+Total logical records read:             3
+Total logical records rejected:         0
+Total logical records discarded:        0
+"""
+
+
+def login(password: str | None, user: str | None = "loader", dsn: str = DSN) -> Login:
+    return Login(user, SecretStr(password) if password is not None else None, dsn)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (login("Plain_1"), f"loader/Plain_1@{DSN}"),
+        (login("p@ss/word, (x)#$&=%"), f"""'loader/"p@ss/word, (x)#$&=%"@{DSN}'"""),
+        (login("1digit"), f"""'loader/"1digit"@{DSN}'"""),
+        (login("caf\u00e9"), f"""'loader/"caf\u00e9"@{DSN}'"""),
+        (login("Plain", user="proxy[app]"), f"'proxy[app]/Plain@{DSN}'"),
+        (login("Plain", dsn="tcps://h:1/s?x=1"), "'loader/Plain@tcps://h:1/s?x=1'"),
+        (login(None), f"/@{DSN}"),
+        (login("unused", user=None), f"/@{DSN}"),
+    ],
+)
+def test_a_login_is_quoted_only_where_it_must_be(given: Login, expected: str) -> None:
+    assert userid(given) == expected
+
+
+@pytest.mark.parametrize("password", ['a"b', "a'b", "a\\b", "a\nb", ""])
+def test_a_password_that_a_parameter_file_cannot_carry_is_refused_without_showing_it(password: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be told the password of the target database") as caught:
+        userid(login(password))
+    assert not password or password not in str(caught.value)
+
+
+def test_a_user_or_connect_string_with_quotation_marks_is_refused_too() -> None:
+    with pytest.raises(ConfigError, match="the user of"):
+        userid(login("x", user="a'b"))
+    with pytest.raises(ConfigError, match="the connect string of"):
+        userid(login(None, dsn="x'\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("ORA-12541: TNS:no listener", "ORA-12541: TNS:no listener"),
+        ('ORA-12154: could not find alias WORD"@db', "ORA-12154"),
+        ("LRM-00108: invalid positional parameter value 'xy'", "LRM-00108"),
+    ],
+)
+def test_a_line_that_shows_a_part_of_the_password_is_told_by_its_code(line: str, told: str) -> None:
+    assert without_secret(login("p@ss word"), line) == told
+
+
+def raised(status: int, log: str) -> ReplicateError:
+    with pytest.raises(ReplicateError) as caught:
+        judged(status, log, list(coded_lines(log)), "loading tmp_x", "logs/tmp_x.log")
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_a_consistent_log_is_believed_with_either_status(status: int) -> None:
+    assert judged(status, SUMMARY.format(loaded=3), [], "loading tmp_x", "x.log").loaded == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "log", "kind", "code"),
+    [
+        (0, "", DataError, "sqlldr.log"),
+        (2, SUMMARY.format(loaded=2), DataError, "sqlldr.log"),
+        (2, "ORA-03113: end-of-file on communication channel", TransientError, "ORA-03113"),
+        (1, "SQL*Loader-350: Syntax error at line 3.", PermanentError, "SQL*Loader-350"),
+        (1, "SQL*Loader-941: Error during describe\nORA-04043: object T does not exist", PermanentError, "ORA-04043"),
+        (1, "ORA-12008: error in path\nORA-00054: resource busy", TransientError, "ORA-00054"),
+        (1, SUMMARY.format(loaded=3), PermanentError, "sqlldr.status"),
+        (3, "SQL*Loader-500: Unable to open file (x)", PermanentError, "SQL*Loader-500"),
+        (3, "SQL*Loader-522: lfiopn failed for file (x.log)", TransientError, "SQL*Loader-522"),
+        (127, "", PermanentError, "sqlldr.start"),
+        (-9, "", TransientError, "sqlldr.signal"),
+        (137, "", TransientError, "sqlldr.signal"),
+        (255, "", PermanentError, "sqlldr.status"),
+    ],
+)
+def test_every_other_end_is_one_error_that_says_whether_to_try_again(
+    status: int, log: str, kind: type[ReplicateError], code: str
+) -> None:
+    error = raised(status, log)
+    assert (type(error), error.code) == (kind, code)
+    assert error.message.startswith("loading tmp_x: ")
+
+
+def test_an_early_end_by_an_error_of_the_database_is_that_error() -> None:
+    discontinued = "ORA-01653: unable to extend table R.T by 128\n\nSpecify SKIP=2 when continuing the load.\n"
+    error = raised(2, discontinued + SUMMARY.format(loaded=2))
+    assert (type(error), error.code) == (TransientError, "ORA-01653")
