@@ -1,0 +1,68 @@
+"""What the preflight tells: one line per finding, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from canvas_replicate.errors import ExitCode, ReplicateError
+
+T = TypeVar("T")
+
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+
+# What may pass without anybody changing anything. Every other error is about what is configured.
+_PASSING = (ExitCode.DEPENDENCY_DOWN, ExitCode.ALREADY_RUNNING)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line.
+
+    Attributes:
+        level: ``error`` for what makes a run fail, ``warning`` for what may, ``note`` for what is worth knowing.
+        what: a table's name, ``database odl_usr``, ``broker``, ``canvas``, ``files``, ``configuration``.
+        exit_code: what the command ends with if this is an error and no other is worse.
+    """
+
+    level: Level
+    what: str
+    message: str
+    next_step: str = ""
+    exit_code: ExitCode = ExitCode.USAGE
+
+
+def of_error(what: str, error: ReplicateError, level: Level = "error") -> Finding:
+    code = error.exit_code if error.exit_code in _PASSING else ExitCode.USAGE
+    return Finding(level, what, error.message, error.next_step, code)
+
+
+@contextmanager
+def gathering(findings: list[Finding], what: str) -> Iterator[None]:
+    """One of our errors ends the block and becomes a finding, so that it does not hide what comes after."""
+    try:
+        yield
+    except ReplicateError as error:
+        findings.append(of_error(what, error))
+
+
+def attempted(findings: list[Finding], what: str, look: Callable[[], T]) -> T | None:
+    """What ``look`` gives; None where it raised one of our errors, which became a finding."""
+    try:
+        return look()
+    except ReplicateError as error:
+        findings.append(of_error(what, error))
+        return None
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first; what was found twice is told once."""
+    return sorted(dict.fromkeys(findings), key=lambda finding: LEVELS.index(finding.level))
+
+
+def exit_code(findings: Iterable[Finding]) -> ExitCode:
+    """Wrong configuration beats a dependency that is down, which beats a file that another process has."""
+    return min((finding.exit_code for finding in findings if finding.level == "error"), default=ExitCode.OK)
