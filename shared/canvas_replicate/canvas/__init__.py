@@ -1,0 +1,34 @@
+"""The Canvas REST API: one client for all stages. How Canvas behaves is told where a rule follows from it.
+
+Throttling in Canvas is about concurrency: every call is charged 50 units at its start, and nearly all of them
+are given back at its end; so about 11 calls may be in flight on one token. Everybody who uses that token shares them.
+"""
+
+from __future__ import annotations
+
+from canvas_replicate.canvas.addresses import api_path
+from canvas_replicate.canvas.client import CanvasClient, FilePart
+from canvas_replicate.canvas.downloads import Download
+from canvas_replicate.canvas.errors import (
+    CanvasOutcomeUnknown,
+    CanvasThrottled,
+    CanvasUnavailable,
+    LinkExpired,
+    TokenRefused,
+)
+from canvas_replicate.canvas.pacing import Pace
+from canvas_replicate.canvas.patience import Patience
+
+__all__ = [
+    "CanvasClient",
+    "CanvasOutcomeUnknown",
+    "CanvasThrottled",
+    "CanvasUnavailable",
+    "Download",
+    "FilePart",
+    "LinkExpired",
+    "Pace",
+    "Patience",
+    "TokenRefused",
+    "api_path",
+]

@@ -1,0 +1,264 @@
+"""The client: who calls, how fast, how long, and what comes back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from typing import Any, BinaryIO, TypeAlias, TypedDict, TypeVar, Unpack
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import SecretStr
+
+from canvas_replicate.canvas import downloads, metrics, paging, wire
+from canvas_replicate.canvas.addresses import API, Call, endpoint, origin, pairs, with_query
+from canvas_replicate.canvas.answers import Answer, Json, media_type, refusal, remaining, retry_after
+from canvas_replicate.canvas.downloads import Download
+from canvas_replicate.canvas.errors import CanvasThrottled, CanvasUnavailable
+from canvas_replicate.canvas.pacing import Pace
+from canvas_replicate.canvas.patience import Patience, persist
+from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
+
+T = TypeVar("T")
+
+_JSON = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+
+log = logging.getLogger(__name__)
+
+# File name, content (read whole into memory), media type.
+FilePart: TypeAlias = tuple[str, bytes | BinaryIO, str]
+
+
+class Body(TypedDict, total=False):
+    """What goes with a call: ``params`` in the query; ``json``, or ``data`` as a form, with ``files`` as multipart."""
+
+    params: Mapping[str, object]
+    json: Json
+    data: Mapping[str, object]
+    files: Mapping[str, FilePart]
+
+
+class CanvasClient:
+    """Thread-safe; share one per token, because the pace belongs to the token.
+
+    base_url: as in REPLICATE_CANVAS__BASE_URL, without ``/api/v1``.
+    user_agent: Canvas refuses calls without one; name the program and whom to ask about it.
+    stop: when set, whatever waits ends with Interrupted.
+
+    Every call raises TokenRefused, PermanentError with code ``canvas.<status>`` (Canvas's own words are in its
+    message), TransientError once retries are used up or time is over, Interrupted.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: SecretStr,
+        *,
+        user_agent: str,
+        pace: Pace | None = None,
+        patience: Patience | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Raises ConfigError for an address, a token or a name that cannot be sent; connects to nothing yet."""
+        self._base_url = base_url.rstrip("/")
+        self._origin = _origin_of_canvas(base_url)
+        self._host = urlsplit(base_url).netloc
+        self._token = _sendable_token(token)
+        self._headers = {"User-Agent": _sendable_name(user_agent)}
+        self._pace = pace or Pace()
+        self._patience = patience or Patience()
+        self._stop = stop or threading.Event()
+        self._session = wire.open_session(self._pace.allowance.most)
+
+    def __repr__(self) -> str:
+        return f"CanvasClient({self._host})"
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(self, path: str, **params: object) -> Json:
+        """``path`` below ``/api/v1/``, best made by api_path. Lists become ``name[]=``, dicts ``name[key]=``."""
+        return self._call("GET", path, params=params, idempotent=True)
+
+    def pages(self, path: str, *, key: str | None = None, **params: object) -> Iterator[dict[str, Any]]:
+        """The objects of a list, page after page, each read when it is needed.
+
+        key: where the list lies in the answer, such as ``enrollment_terms``; without it the answer is the list.
+        """
+        call = Call("GET", endpoint(path), self._host)
+        url = self._url(path, {"per_page": paging.PER_PAGE, **params})
+        return paging.items(lambda page: self._answered(call, page, idempotent=True), url, key, call)
+
+    def post(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
+        """What Canvas throttled it did not execute: that is always sent again. Without answer, or after a 5xx, only an
+        idempotent call is; otherwise CanvasOutcomeUnknown is raised.
+        """
+        return self._call("POST", path, idempotent=idempotent, **body)
+
+    def put(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
+        """As ``post``."""
+        return self._call("PUT", path, idempotent=idempotent, **body)
+
+    def delete(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
+        """As ``post``; best with ``params``: a DELETE's body has no defined meaning (RFC 9110, 9.3.5) and may get lost,
+        and without ``task=delete`` Canvas concludes an enrollment. Sent again after a lost answer, what is deleted
+        by then is a ``canvas.404``: that is for the caller to judge.
+        """
+        return self._call("DELETE", path, idempotent=idempotent, **body)
+
+    def download(self, url: str, to: BinaryIO, *, expected_bytes: int | None = None) -> Download:
+        """Write the file behind an attachment's ``url``, in bounded memory. ``expected_bytes``: the attachment's size.
+
+        The way to the file is retried; the file itself never is, for ``to`` may hold a part of it then: begin again
+        with an empty one and, after LinkExpired, with a fresh ``url``. A web page in place of a file is refused.
+        """
+        call = Call("GET", "download", self._host)
+        if not url:
+            raise PermanentError(
+                f"{call}: the file is locked for this Canvas user: it has no link.", code="canvas.locked"
+            )
+        until = time.monotonic() + self._patience.download_seconds
+        with closing(self._persisting(lambda: self._followed(call, url, until), True, until)) as response:
+            call = _at(call, response.url)
+            downloads.check_is_file(response.headers, call)
+            body = self._until_stopped(wire.chunks(response, until, call))
+            return downloads.save(body, media_type(response.headers), to, expected_bytes, call)
+
+    def _call(self, method: str, path: str, *, idempotent: bool, **body: Unpack[Body]) -> Json:
+        json, data, files = body.get("json"), body.get("data"), body.get("files")
+        if json is not None and (data is not None or files is not None):
+            raise ValueError("a body is JSON or a form, not both")
+        form = None if data is None else list(pairs(data))
+        url = self._url(path, body.get("params", {}))
+        call = Call(method, endpoint(path), self._host)
+        return self._answered(call, url, idempotent=idempotent, json=json, data=form, files=files)[0]
+
+    def _url(self, path: str, params: Mapping[str, object]) -> str:
+        if set(path) & set("?#\\") or ".." in path.split("/"):
+            raise ValueError("a path holds no query; make it with api_path, and give parameters apart")
+        return with_query(f"{self._base_url}{API}{path.strip('/')}", params)
+
+    def _answered(self, call: Call, url: str, *, idempotent: bool, **body: Any) -> tuple[Json, Mapping[str, str]]:
+        """The JSON and the headers of a successful answer."""
+        until = time.monotonic() + self._patience.call_seconds
+        request = self._request(call, url, _JSON, **body)
+
+        def attempt() -> tuple[Json, Mapping[str, str]]:
+            answer = self._exchanged(call, request, until)
+            return answer.json(call), answer.headers
+
+        return self._persisting(attempt, idempotent, until)
+
+    def _persisting(self, attempt: Callable[[], T], idempotent: bool, until: float) -> T:
+        return persist(attempt, idempotent=idempotent, patience=self._patience, until=until, stop=self._stop)
+
+    def _exchanged(self, call: Call, request: requests.PreparedRequest, until: float) -> Answer:
+        with self._pace.slot(until, self._stop), closing(self._sent(call, request, until)) as response:
+            return self._checked(call, response, until)
+
+    def _request(self, call: Call, url: str, headers: Mapping[str, str], **body: Any) -> requests.PreparedRequest:
+        """The only place that adds the token, and only for Canvas itself."""
+        is_canvas = origin(url) == self._origin
+        request = wire.prepared(call.method, url, {**self._headers, **headers}, call, **body)
+        if is_canvas:
+            request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return request
+
+    def _sent(self, call: Call, request: requests.PreparedRequest, until: float) -> requests.Response:
+        status, cost, begun = "lost", None, time.monotonic()
+        try:
+            response = wire.send(self._session, request, self._patience.timeouts(until), call)
+            status, cost = str(response.status_code), response.headers.get("x-request-cost")
+            return response
+        finally:
+            metrics.requests.labels(call.method, call.endpoint, status).inc()
+            seconds = round(time.monotonic() - begun, 3)
+            log.debug("canvas call", extra={"call": str(call), "status": status, "seconds": seconds, "cost": cost})
+
+    def _checked(self, call: Call, response: requests.Response, until: float) -> Answer:
+        """The answer, if it is a success; raises what else it means."""
+        read = wire.whole if 200 <= response.status_code < 300 else wire.beginning
+        answer = Answer(response.status_code, response.headers, read(response, until, call))
+        error = refusal(answer, call, self._token)
+        self._notice(answer.headers, error)
+        if error is not None:
+            raise error
+        return answer
+
+    def _notice(self, headers: Mapping[str, str], error: Exception | None) -> None:
+        """What an answer says about the pace. An error of the edge of the cloud says nothing."""
+        left = remaining(headers)
+        if left is not None:
+            metrics.rate_limit_remaining.set(left)
+        if isinstance(error, CanvasThrottled):
+            metrics.throttled.inc()
+            self._pace.throttled(error.pause_seconds)
+        elif left is not None or not isinstance(error, CanvasUnavailable):
+            self._pace.answered(left)
+
+    def _until_stopped(self, body: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in body:
+            if self._stop.is_set():
+                raise Interrupted("Stopped while a file was fetched from Canvas.")
+            yield chunk
+
+    def _followed(self, call: Call, url: str, until: float) -> requests.Response:
+        """The answer that holds the file, its body unread; the caller closes it."""
+        for _ in range(downloads.MOST_REDIRECTS + 1):
+            response = self._hop(call, url, until)
+            if response.status_code not in downloads.REDIRECTS:
+                return response
+            response.close()
+            url = downloads.redirect_target(url, response.headers.get("location", ""), call)
+        text = f"{call}: more than {downloads.MOST_REDIRECTS} redirects."
+        raise PermanentError(text, code="canvas.redirect")
+
+    def _hop(self, call: Call, url: str, until: float) -> requests.Response:
+        """One step of a download: a redirect, or the file. Only steps at Canvas count for the pace."""
+        is_canvas = origin(url) == self._origin
+        call = _at(call, url)
+        request = self._request(call, url, {"Accept": "*/*"})
+        with self._pace.slot(until, self._stop) if is_canvas else nullcontext():
+            response = self._sent(call, request, until)
+            if response.status_code == 200 or response.status_code in downloads.REDIRECTS:
+                if is_canvas:
+                    self._notice(response.headers, None)
+                return response
+            with closing(response):
+                if is_canvas:
+                    self._checked(call, response, until)
+                raise downloads.store_refusal(response.status_code, call, retry_after(response.headers) or 0)
+
+
+def _at(call: Call, url: str) -> Call:
+    return replace(call, host=urlsplit(url).netloc)
+
+
+def _origin_of_canvas(base_url: str) -> str:
+    try:
+        found = origin(base_url)
+    except PermanentError as error:
+        raise ConfigError(
+            "REPLICATE_CANVAS__BASE_URL is no web address.", next_step="Write https://canvas.example.edu."
+        ) from error
+    return found
+
+
+def _sendable_token(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise ConfigError(
+            "REPLICATE_CANVAS__TOKEN is empty, or has blanks or other characters that no Canvas token has.",
+            next_step="Set it to the token alone, without `Bearer` and without a line end.",
+        )
+    return token
+
+
+def _sendable_name(user_agent: str) -> str:
+    if not user_agent.strip() or not (user_agent.isascii() and user_agent.isprintable()):
+        raise ConfigError("The User-Agent for Canvas must be a text of plain printable characters.")
+    return user_agent.strip()
