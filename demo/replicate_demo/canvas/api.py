@@ -1,0 +1,149 @@
+"""From a request to an answer: who asks, is there room in the bucket, what is to happen, and what goes wrong."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from replicate_demo.canvas import answers
+from replicate_demo.canvas.answers import JSON, Answer, Refused, refused
+from replicate_demo.canvas.parameters import Unreadable, read_parameters
+from replicate_demo.canvas.reports import advance_reports
+from replicate_demo.canvas.routes import route
+from replicate_demo.canvas.sis_imports import advance_imports
+from replicate_demo.canvas.site import Call, Site
+from replicate_demo.canvas.state_file import Saved
+
+_STRING_IDS = "application/json+canvas-string-ids"
+
+
+@dataclass(frozen=True)
+class Request:
+    """``origin`` is http://host:port as the client wrote it; header names are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    origin: str
+
+    def header(self, name: str) -> str:
+        return self.headers.get(name, "")
+
+
+def answer_api(site: Site, saved: Saved | None, request: Request) -> Answer:
+    if not request.header("user-agent").strip():
+        return answers.no_user_agent()
+    refusal = _token_refused(site, request)
+    return refusal or _within_the_bucket(site, saved, request)
+
+
+def _token_refused(site: Site, request: Request) -> Answer | None:
+    """The word is exactly ``Bearer``; ``access_token`` in the query works too (fact sheet 5.2)."""
+    kind, _, token = request.header("authorization").partition(" ")
+    if kind != "Bearer":
+        token = parse_qs(request.query).get("access_token", [""])[0]
+    if not token:
+        return answers.no_token()
+    known = hmac.compare_digest(token.strip().encode(), site.options.token.encode())
+    if not known or site.faults.take("revoked_token", request.method, request.path):
+        return answers.bad_token()
+    return None
+
+
+def _within_the_bucket(site: Site, saved: Saved | None, request: Request) -> Answer:
+    clock = site.options.clock
+    room = site.bucket.enter(clock())
+    if site.faults.take("throttle", request.method, request.path) or not room:
+        answer = answers.throttled(site.options.throttle.status)
+    else:
+        answer = _with_accidents(site, saved, request)
+        answer.headers.append(("x-request-cost", str(site.options.throttle.request_cost)))
+    # Lower case, as Canvas's cloud sends its headers since 2024 (fact sheet 5.1).
+    answer.headers.append(("x-rate-limit-remaining", str(round(site.bucket.leave(clock()), 4))))
+    return answer
+
+
+def _with_accidents(site: Site, saved: Saved | None, request: Request) -> Answer:
+    method, path = request.method, request.path
+    slow = site.faults.take("slow", method, path)
+    if slow and slow.seconds:
+        time.sleep(slow.seconds)
+    if fault := site.faults.take("server_error", method, path):
+        return answers.server_error(fault.status)
+    if site.faults.take("no_right", method, path):
+        return answers.no_right(site.options.no_right_status)
+    answer = _executed(site, saved, request)
+    if method == "GET":
+        return answer
+    if fault := site.faults.take("error_after_execution", method, path):
+        return answers.server_error(fault.status)
+    if site.faults.take("reset_after_execution", method, path):
+        answer.reset_after = 0
+    return answer
+
+
+def _executed(site: Site, saved: Saved | None, request: Request) -> Answer:
+    with site.lock:
+        now = site.options.clock()
+        advance(site, now)
+        try:
+            answer = _handled(site, request, now)
+            site.changed = site.changed or request.method != "GET"
+        except Refused as refusal:
+            answer = refusal.answer
+        if saved is not None and site.changed:
+            saved.write(site.state, site.imports, max(site.reports, default=0))
+        site.changed = False
+    return _with_string_ids(answer) if _STRING_IDS in request.header("accept") else answer
+
+
+def _handled(site: Site, request: Request, now: float) -> Answer:
+    handler, ids = route(request.method, request.path)
+    content_type = request.header("content-type")
+    try:
+        parameters, upload = read_parameters(request.query, request.body, content_type)
+    except Unreadable as error:
+        raise refused(400, {"errors": [{"message": str(error)}]}) from None
+    return handler(
+        Call(
+            site=site,
+            path=request.path,
+            query=request.query,
+            origin=request.origin,
+            now=now,
+            ids=ids,
+            parameters=parameters,
+            upload=upload,
+            body=request.body,
+            content_type=content_type,
+        )
+    )
+
+
+def advance(site: Site, now: float) -> None:
+    """Let the jobs do what they would have done by now."""
+    advance_reports(site, now)
+    advance_imports(site, now)
+
+
+def _with_string_ids(answer: Answer) -> Answer:
+    if answer.content_type == JSON and answer.body:
+        shown = _string_ids(json.loads(answer.body))
+        answer.body = json.dumps(shown, ensure_ascii=False).encode()
+    return answer
+
+
+def _string_ids(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _string_ids(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_string_ids(each, name) for each in value]
+    is_id = isinstance(value, int) and not isinstance(value, bool) and (name == "id" or name.endswith(("_id", "_ids")))
+    return str(value) if is_id else value

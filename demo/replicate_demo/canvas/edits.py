@@ -1,0 +1,44 @@
+"""How a REST edit changes a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from replicate_demo.canvas.answers import invalid
+from replicate_demo.canvas.model import Record, WithSisId, utc
+from replicate_demo.canvas.site import Call
+
+
+def set_fields(call: Call, record: Record, sticky: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> None:
+    """The sticky ones are left alone by later SIS imports (fact sheet 4.13)."""
+    for name, value in {**sticky, **(other or {})}.items():
+        setattr(record, name, value)
+    record.sticky = sorted({*record.sticky, *sticky})
+    record.updated_at = call.stamp
+
+
+def dates(given: Mapping[str, Any]) -> dict[str, str | None]:
+    """``start_at`` and ``end_at`` as far as they were sent. Raises Refused (400) for what is no date."""
+    return {name: date(name, given[name]) for name in ("start_at", "end_at") if name in given}
+
+
+def date(name: str, value: object) -> str | None:
+    if value in (None, ""):
+        return None
+    try:
+        return utc(str(value))
+    except ValueError:
+        raise invalid(name, "is not a valid date") from None
+
+
+def text_or_none(value: object) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def check_sis_id_free(table: Mapping[int, WithSisId], sis_id: str | None, own_id: int | None = None) -> None:
+    """A deleted record still holds its SIS id (fact sheet 4.6). Raises Refused (400)."""
+    if sis_id is None:
+        return
+    if any(each.sis_id == sis_id and each.id != own_id for each in table.values()):
+        raise invalid("sis_source_id", f'SIS ID "{sis_id}" is already in use')

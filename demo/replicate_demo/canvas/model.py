@@ -1,0 +1,173 @@
+"""What the simulated Canvas knows: plain records by id.
+
+Dates are kept as Canvas's REST answers print them, ``2019-08-19T06:00:00Z``; a report prints them in the
+account's zone. States are the words of Canvas's own columns: a course that nobody published is ``claimed`` here,
+``unpublished`` in an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+ACCOUNT_ZONE = timezone(timedelta(hours=-5))  # the root account's, of every report; without summer time
+
+ROLES_IN_REPORTS = {
+    "StudentEnrollment": "student",
+    "TeacherEnrollment": "teacher",
+    "TaEnrollment": "ta",
+    "DesignerEnrollment": "designer",
+    "ObserverEnrollment": "observer",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """``sis_batch_id`` is the SIS import that made or last touched it; None: made by hand or over REST."""
+
+    id: int
+    workflow_state: str = "active"
+    sis_batch_id: int | None = None
+    created_at: str = "2018-07-01T12:00:00Z"
+    updated_at: str = "2018-07-01T12:00:00Z"
+    sticky: list[str] = field(default_factory=list)  # fields edited over REST, which imports leave alone
+
+
+@dataclass(slots=True, kw_only=True)
+class WithSisId(Record):
+    sis_id: str | None = None
+    integration_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Account(WithSisId):
+    name: str
+    parent_id: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Term(WithSisId):
+    name: str
+    start_at: str | None = None
+    end_at: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class User(Record):
+    """A person. What the SIS knows of a person hangs on the login (fact sheet 4.8)."""
+
+    name: str
+    sortable_name: str
+    short_name: str
+    email: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Login(WithSisId):
+    user_id: int
+    unique_id: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Course(WithSisId):
+    """States: claimed, available, completed, deleted."""
+
+    name: str
+    code: str
+    account_id: int
+    term_id: int
+    start_at: str | None = None
+    end_at: str | None = None
+    restrict_dates: bool = False
+    course_format: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Section(WithSisId):
+    """``nonxlist_course_id`` is the course that a cross-listed section came from."""
+
+    name: str
+    course_id: int
+    nonxlist_course_id: int | None = None
+    default_section: bool = False
+    start_at: str | None = None
+    end_at: str | None = None
+    restrict_dates: bool = False
+
+
+@dataclass(slots=True)
+class Role:
+    id: int
+    name: str
+    base_type: str
+    workflow_state: str = "active"
+
+
+@dataclass(slots=True, kw_only=True)
+class Enrollment(Record):
+    """States: active, invited, creation_pending, inactive, completed, rejected, deleted."""
+
+    user_id: int
+    course_id: int
+    section_id: int
+    type: str
+    role_id: int
+    associated_user_id: int | None = None
+    limit_privileges: bool = False
+    start_at: str | None = None
+    end_at: str | None = None
+
+
+@dataclass
+class State:
+    """Everything by id, in the order of ids, which is the order of a report's rows (fact sheet 2.0)."""
+
+    accounts: dict[int, Account] = field(default_factory=dict)
+    terms: dict[int, Term] = field(default_factory=dict)
+    users: dict[int, User] = field(default_factory=dict)
+    logins: dict[int, Login] = field(default_factory=dict)
+    courses: dict[int, Course] = field(default_factory=dict)
+    sections: dict[int, Section] = field(default_factory=dict)
+    enrollments: dict[int, Enrollment] = field(default_factory=dict)
+    roles: dict[int, Role] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Account:
+        return next(account for account in self.accounts.values() if account.parent_id is None)
+
+    def role_named(self, name: str) -> Role | None:
+        return next((role for role in self.roles.values() if role.name == name), None)
+
+    def logins_of(self, user_id: int) -> list[Login]:
+        """Those that can be used, the one with a SIS id first."""
+        found = [each for each in self.logins.values() if each.user_id == user_id and each.workflow_state != "deleted"]
+        return sorted(found, key=lambda login: login.sis_id is None)
+
+    def in_tree(self, account_id: int) -> set[int]:
+        """The ids of an account and of all that lie below it."""
+        tree = {account_id}
+        while below := {each.id for each in self.accounts.values() if each.parent_id in tree} - tree:
+            tree |= below
+        return tree
+
+
+def new_id(table: dict[int, Any]) -> int:
+    """One above the newest: nothing ever leaves a table, so its last key is its highest."""
+    return next(reversed(table), 0) + 1
+
+
+def stamp(now: float) -> str:
+    """Seconds since 1970 as Canvas prints an instant."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc(text: str) -> str:
+    """An ISO date with any offset (none: UTC), as Canvas keeps it. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    return stamp((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def in_account_zone(text: str | None) -> str | None:
+    """``2019-08-19T06:00:00Z`` as a report prints it: ``2019-08-19T01:00:00-05:00``."""
+    return datetime.fromisoformat(text).astimezone(ACCOUNT_ZONE).isoformat() if text else None

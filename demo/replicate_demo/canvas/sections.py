@@ -1,0 +1,142 @@
+"""Sections and cross-listing (fact sheet 4.7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replicate_demo.canvas.addresses import course_at, section_at
+from replicate_demo.canvas.answers import Answer, json_answer, message
+from replicate_demo.canvas.edits import check_sis_id_free, dates, set_fields, text_or_none
+from replicate_demo.canvas.model import Course, Section, State, new_id
+from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.parameters import is_true
+from replicate_demo.canvas.site import Call
+
+
+def list_sections(call: Call) -> Answer:
+    course = course_at(call.state, call.ids["course"])
+    found = [each for each in call.state.sections.values() if each.course_id == course.id]
+    alive = [each for each in found if each.workflow_state == "active"]
+    return paged(call, alive, lambda section: section_json(call, section))
+
+
+def show_section(call: Call) -> Answer:
+    return json_answer(section_json(call, section_at(call.state, call.ids["section"])))
+
+
+def create_section(call: Call) -> Answer:
+    """``enable_sis_reactivation`` brings a deleted section with that SIS id back."""
+    course = course_at(call.state, call.ids["course"])
+    sis_id = text_or_none(call.group("course_section").get("sis_section_id"))
+    section = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
+    if section is None:
+        check_sis_id_free(call.state.sections, sis_id)
+        section = new_section(call.state, course, call.stamp, sis_id=sis_id)
+    set_fields(call, section, _sticky(call), {"workflow_state": "active", "course_id": course.id})
+    return json_answer(section_json(call, section))
+
+
+def edit_section(call: Call) -> Answer:
+    section = section_at(call.state, call.ids["section"])
+    given = call.group("course_section")
+    other = {}
+    if "sis_section_id" in given:
+        other["sis_id"] = text_or_none(given["sis_section_id"])
+        check_sis_id_free(call.state.sections, other["sis_id"], section.id)
+    set_fields(call, section, _sticky(call), other)
+    return json_answer(section_json(call, section))
+
+
+def delete_section(call: Call) -> Answer:
+    section = section_at(call.state, call.ids["section"])
+    held = (each for each in call.state.enrollments.values() if each.section_id == section.id)
+    if any(each.workflow_state not in ("rejected", "deleted") for each in held):
+        raise message("You can't delete a section that has enrollments")
+    set_fields(call, section, {}, {"workflow_state": "deleted"})
+    return json_answer(section_json(call, section))
+
+
+def crosslist(call: Call) -> Answer:
+    section = section_at(call.state, call.ids["section"])
+    move_section(call.state, section, course_at(call.state, call.ids["course"]))
+    return json_answer(section_json(call, section))
+
+
+def uncrosslist(call: Call) -> Answer:
+    """A deleted original course comes back unpublished."""
+    section = section_at(call.state, call.ids["section"])
+    if section.nonxlist_course_id is None:
+        raise message("section is not cross-listed")
+    origin = call.state.courses[section.nonxlist_course_id]
+    if origin.workflow_state == "deleted":
+        origin.workflow_state = "claimed"
+    move_section(call.state, section, origin)
+    return json_answer(section_json(call, section))
+
+
+def move_section(state: State, section: Section, course: Course) -> None:
+    """The enrollments move with it and keep their ids; the first origin is remembered."""
+    if section.course_id == course.id:
+        return
+    origin = section.nonxlist_course_id or section.course_id
+    section.nonxlist_course_id = None if origin == course.id else origin
+    section.course_id = course.id
+    for enrollment in state.enrollments.values():
+        if enrollment.section_id == section.id:
+            enrollment.course_id = course.id
+
+
+def new_section(
+    state: State, course: Course, stamp: str, *, sis_id: str | None = None, default_section: bool = False
+) -> Section:
+    """Named after the course until somebody says otherwise."""
+    section = Section(
+        id=new_id(state.sections),
+        name=course.name,
+        course_id=course.id,
+        sis_id=sis_id,
+        default_section=default_section,
+        created_at=stamp,
+        updated_at=stamp,
+    )
+    state.sections[section.id] = section
+    return section
+
+
+def default_section_of(state: State, course: Course, stamp: str) -> Section:
+    """A course whose sections came from the SIS has none that is flagged, and gets a brand-new one (fact sheet 4.1)."""
+    for section in state.sections.values():
+        if section.course_id == course.id and section.default_section and section.workflow_state == "active":
+            return section
+    return new_section(state, course, stamp, default_section=True)
+
+
+def _deleted_with(call: Call, sis_id: str | None) -> Section | None:
+    deleted = (each for each in call.state.sections.values() if each.workflow_state == "deleted")
+    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
+
+
+def _sticky(call: Call) -> dict[str, Any]:
+    given = call.group("course_section")
+    fields: dict[str, Any] = {**dates(given)}
+    if "name" in given:
+        fields["name"] = str(given["name"])
+    if "restrict_enrollments_to_section_dates" in given:
+        fields["restrict_dates"] = is_true(given["restrict_enrollments_to_section_dates"])
+    return fields
+
+
+def section_json(call: Call, section: Section) -> dict[str, Any]:
+    return {
+        "id": section.id,
+        "name": section.name,
+        "course_id": section.course_id,
+        "nonxlist_course_id": section.nonxlist_course_id,
+        "start_at": section.start_at,
+        "end_at": section.end_at,
+        "restrict_enrollments_to_section_dates": section.restrict_dates,
+        "sis_section_id": section.sis_id,
+        "sis_course_id": call.state.courses[section.course_id].sis_id,
+        "integration_id": section.integration_id,
+        "sis_import_id": section.sis_batch_id,
+    }

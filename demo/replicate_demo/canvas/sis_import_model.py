@@ -1,0 +1,37 @@
+"""One SIS import, with the texts that were uploaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RowError:
+    file: str
+    row: int  # 1 is the first row below the header; 0: the file as a whole
+    message: str
+    fatal: bool = False  # an error rather than a warning
+
+
+@dataclass
+class SisImport:
+    """States: created, importing, imported, imported_with_messages, failed_with_messages, aborted.
+
+    ``files`` are (name, bytes) as found in the upload. Instants are seconds since 1970.
+    """
+
+    id: int
+    account_id: int
+    files: list[tuple[str, bytes]]
+    created_at: float
+    batch_mode: bool = False
+    batch_mode_term_id: int | None = None
+    change_threshold: int | None = None
+    override_sis_stickiness: bool = False
+    skip_deletes: bool = False
+    workflow_state: str = "created"
+    started_at: float | None = None
+    ended_at: float | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    errors: list[RowError] = field(default_factory=list)
+    errors_file_id: int | None = None

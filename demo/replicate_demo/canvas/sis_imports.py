@@ -1,0 +1,228 @@
+"""SIS imports: queued, applied one at a time, reported (fact sheet 4.13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replicate_demo.canvas.addresses import account_at, by_number, term_at
+from replicate_demo.canvas.answers import Answer, Refused, json_answer, not_found, refused
+from replicate_demo.canvas.csv_text import Cell, csv_bytes
+from replicate_demo.canvas.files import attachment_json, keep_bytes
+from replicate_demo.canvas.model import Account, new_id, stamp
+from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.parameters import charset_of, is_true
+from replicate_demo.canvas.sis_batch_mode import remove_missing
+from replicate_demo.canvas.sis_csv import BadUpload, rows_by_kind, unpacked
+from replicate_demo.canvas.sis_import_model import RowError, SisImport
+from replicate_demo.canvas.sis_rows import RowRefused, Work, apply_row
+from replicate_demo.canvas.site import Call, Site
+
+MOST_SHOWN = 50  # messages inside the JSON; all of them are in the errors' file
+_ERROR_COLUMNS = ("sis_import_id", "file", "message", "row")
+
+
+def create_import(call: Call) -> Answer:
+    account = _root_account(call)
+    _check_options(call)
+    name, content = _upload(call)
+    try:
+        files = unpacked(name, content)
+    except BadUpload as error:
+        files, problems = [], [RowError(name, 0, str(error), fatal=True)]
+    else:
+        problems = []
+    threshold = call.parameters.get("change_threshold")
+    batch = SisImport(
+        new_id(call.site.imports),
+        account.id,
+        files,
+        call.now,
+        batch_mode=is_true(call.parameters.get("batch_mode")),
+        batch_mode_term_id=_batch_term(call),
+        change_threshold=int(str(threshold)) if str(threshold).isdecimal() else None,
+        override_sis_stickiness=is_true(call.parameters.get("override_sis_stickiness")),
+        skip_deletes=is_true(call.parameters.get("skip_deletes")),
+        errors=problems,
+    )
+    call.site.imports[batch.id] = batch
+    call.site.changed = True
+    return json_answer(_import_json(call, batch))
+
+
+def list_imports(call: Call) -> Answer:
+    """Newest first, in a wrapper, without the messages."""
+    account = _root_account(call)
+    mine = [each for each in reversed(call.site.imports.values()) if each.account_id == account.id]
+    wanted = set(call.list("workflow_state"))
+    kept = [each for each in mine if not wanted or each.workflow_state in wanted]
+    return paged(call, kept, lambda batch: _import_json(call, batch), wrapper="sis_imports")
+
+
+def show_import(call: Call) -> Answer:
+    return json_answer({**_import_json(call, batch := _import_of(call)), **_messages(batch)})
+
+
+def abort_import(call: Call) -> Answer:
+    batch = _import_of(call)
+    if batch.ended_at is None:
+        _abort(call.site, batch, call.now)
+    return json_answer({**_import_json(call, batch), **_messages(batch)})
+
+
+def abort_all_pending(call: Call) -> Answer:
+    _root_account(call)
+    for batch in call.site.imports.values():
+        if batch.ended_at is None:
+            _abort(call.site, batch, call.now)
+    return json_answer({"aborted": True})
+
+
+def advance_imports(site: Site, now: float) -> None:
+    """One at a time, in the order of their arrival; the rows are applied when an import ends."""
+    free_since = site.imports_wait_until
+    for batch in site.imports.values():
+        if batch.ended_at is not None:
+            free_since = max(free_since, batch.ended_at)
+            continue
+        begins = max(batch.created_at, free_since) if batch.started_at is None else batch.started_at
+        if begins > now:
+            return
+        batch.started_at, batch.workflow_state = begins, "importing"
+        free_since = begins + site.options.import_seconds
+        if free_since > now:
+            return
+        _finish(site, batch, free_since)
+
+
+def _finish(site: Site, batch: SisImport, at: float) -> None:
+    work = Work(site.state, batch, stamp(at))
+    by_kind = rows_by_kind(batch)
+    for kind, rows in by_kind.items():
+        batch.counts[kind] = 0
+        for row in rows:
+            if batch.skip_deletes and row.get("status").lower() == "deleted":
+                continue
+            try:
+                apply_row(work, kind, row)
+                batch.counts[kind] += 1
+            except RowRefused as error:
+                batch.errors.append(RowError(row.file, row.number, str(error)))
+    if batch.batch_mode and batch.batch_mode_term_id is not None:
+        remove_missing(work, set(by_kind))
+    batch.ended_at, batch.files = at, []
+    batch.workflow_state = _outcome(batch)
+    keep_errors(site, batch, at)
+    site.changed = True
+
+
+def _outcome(batch: SisImport) -> str:
+    """A file that could not be read, or a guard that held, is a failure; refused rows are only messages."""
+    if any(error.fatal for error in batch.errors):
+        return "failed_with_messages"
+    return "imported_with_messages" if batch.errors else "imported"
+
+
+def keep_errors(site: Site, batch: SisImport, at: float) -> None:
+    if batch.errors:
+        rows: list[list[Cell]] = [[batch.id, error.file, error.message, error.row] for error in batch.errors]
+        content = b"".join(csv_bytes(_ERROR_COLUMNS, rows))
+        batch.errors_file_id = keep_bytes(site, f"sis_errors_{batch.id}.csv", "text/csv", content, at).id
+
+
+def _abort(site: Site, batch: SisImport, now: float) -> None:
+    """After a running one was stopped, the next waits about ten minutes."""
+    if batch.workflow_state == "importing":
+        site.imports_wait_until = now + site.options.abort_wait_seconds
+    batch.workflow_state, batch.ended_at, batch.files = "aborted", now, []
+    site.changed = True
+
+
+def _root_account(call: Call) -> Account:
+    account = account_at(call.state, call.ids["account"])
+    if account.parent_id is not None:
+        raise refused(400, {"errors": ["SIS imports can only be executed on root accounts"]})
+    return account
+
+
+def _import_of(call: Call) -> SisImport:
+    account = _root_account(call)
+    batch = by_number(call.site.imports, call.ids["import"])
+    if batch.account_id != account.id:
+        raise not_found()
+    return batch
+
+
+def _check_options(call: Call) -> None:
+    given = call.parameters
+    if str(given.get("import_type", "instructure_csv")) != "instructure_csv":
+        raise refused(400, {"errors": ["import_type is not known"]})
+    if charset_of(call.content_type) not in (None, "utf-8", "utf8"):
+        raise refused(400, {"errors": ["The charset must be UTF-8"]})
+    if is_true(given.get("multi_term_batch_mode")) and not given.get("change_threshold"):
+        raise refused(400, {"errors": ["change_threshold is required with multi_term_batch_mode"]})
+    for name in ("diffing_data_set_identifier", "multi_term_batch_mode"):
+        if given.get(name):
+            raise refused(400, {"errors": [f"This simulator has no {name}"]})
+
+
+def _batch_term(call: Call) -> int | None:
+    """The term must be active (fact sheet 4.13)."""
+    if not is_true(call.parameters.get("batch_mode")):
+        return None
+    try:
+        return term_at(call.state, str(call.parameters.get("batch_mode_term_id", "")), call.stamp).id
+    except Refused:
+        raise refused(400, {"errors": ["batch_mode_term_id must name an active term"]}) from None
+
+
+def _upload(call: Call) -> tuple[str, bytes]:
+    """(name, content), of the multipart part or of the raw body."""
+    if call.upload is not None:
+        return call.upload.filename, call.upload.content
+    if not call.body:
+        raise refused(400, {"errors": ["No file was uploaded"]})
+    return "attachment", call.body
+
+
+def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
+    site = call.site
+    errors_file = site.files.get(batch.errors_file_id) if batch.errors_file_id is not None else None
+    return {
+        "id": batch.id,
+        "created_at": stamp(batch.created_at),
+        "started_at": None if batch.started_at is None else stamp(batch.started_at),
+        "ended_at": None if batch.ended_at is None else stamp(batch.ended_at),
+        "updated_at": stamp(batch.ended_at or batch.started_at or batch.created_at),
+        "progress": _progress(call, batch),
+        "workflow_state": batch.workflow_state,
+        "data": {
+            "import_type": "instructure_csv",
+            "supplied_batches": list(batch.counts),
+            "counts": batch.counts,
+            "statistics": {},
+        },
+        "batch_mode": batch.batch_mode or None,
+        "batch_mode_term_id": batch.batch_mode_term_id,
+        "change_threshold": batch.change_threshold,
+        "override_sis_stickiness": batch.override_sis_stickiness,
+        "errors_attachment": attachment_json(errors_file, call.origin) if errors_file else None,
+        "user": {"id": next(iter(site.state.users))},
+        "csv_attachments": [],
+    }
+
+
+def _progress(call: Call, batch: SisImport) -> int:
+    if batch.ended_at is not None:
+        return 100
+    if batch.started_at is None or call.site.options.import_seconds <= 0:
+        return 0
+    return min(99, int(100 * (call.now - batch.started_at) / call.site.options.import_seconds))
+
+
+def _messages(batch: SisImport) -> dict[str, list[list[str]]]:
+    """Cut; absent where there are none."""
+    shown = {
+        "processing_warnings": [[each.file, each.message] for each in batch.errors if not each.fatal],
+        "processing_errors": [[each.file, each.message] for each in batch.errors if each.fatal],
+    }
+    return {name: pairs[:MOST_SHOWN] for name, pairs in shown.items() if pairs}

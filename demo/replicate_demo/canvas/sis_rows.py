@@ -1,0 +1,284 @@
+"""What each row of a SIS import does to the campus (fact sheet 4.13). The wording of a refused row is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from replicate_demo.canvas.enrollments import Wanted, key_of, new_enrollment
+from replicate_demo.canvas.model import (
+    ROLES_IN_REPORTS,
+    Account,
+    Course,
+    Enrollment,
+    Login,
+    Record,
+    Role,
+    Section,
+    State,
+    Term,
+    new_id,
+    utc,
+)
+from replicate_demo.canvas.sections import default_section_of, move_section
+from replicate_demo.canvas.sis_csv import SisRow
+from replicate_demo.canvas.sis_import_model import SisImport
+from replicate_demo.canvas.users import new_login, new_user, remove_user
+
+_COURSE_STATES = {"deleted": "deleted", "completed": "completed", "published": "available"}
+_BASE_TYPES = {word: name for name, word in ROLES_IN_REPORTS.items()}
+
+
+class RowRefused(Exception):
+    """This row is left out, the others go on."""
+
+
+@dataclass
+class Work:
+    """One import at work. Everything is looked up by SIS id again and again, so it is indexed once."""
+
+    state: State
+    batch: SisImport
+    stamp: str
+    accounts: dict[str, Account] = field(default_factory=dict)
+    terms: dict[str, Term] = field(default_factory=dict)
+    courses: dict[str, Course] = field(default_factory=dict)
+    sections: dict[str, Section] = field(default_factory=dict)
+    logins: dict[str, Login] = field(default_factory=dict)
+    login_names: dict[str, Login] = field(default_factory=dict)
+    touched: set[tuple[str, int]] = field(default_factory=set)  # (table, id)
+
+    def __post_init__(self) -> None:
+        for name in ("accounts", "terms", "courses", "sections", "logins"):
+            table = getattr(self.state, name)
+            known = sorted(table.values(), key=lambda each: each.workflow_state != "deleted")  # the living win
+            getattr(self, name).update({each.sis_id: each for each in known if each.sis_id})
+        usable = [each for each in self.state.logins.values() if each.workflow_state != "deleted"]
+        self.login_names = {each.unique_id.lower(): each for each in usable}
+
+    @cached_property
+    def enrollments(self) -> dict[Wanted, Enrollment]:
+        """Indexed when the first enrollment comes: by then every section lies in its course."""
+        return {key_of(each): each for each in self.state.enrollments.values()}
+
+    def settle(self, table: str, record: Record, **fields: Any) -> None:
+        """Set what was not edited over REST, unless the import overrides that; it is of this batch now."""
+        for name, value in fields.items():
+            if name not in record.sticky or self.batch.override_sis_stickiness:
+                setattr(record, name, value)
+        record.sis_batch_id, record.updated_at = self.batch.id, self.stamp
+        self.touched.add((table, record.id))
+
+
+def apply_row(work: Work, kind: str, row: SisRow) -> None:
+    """Raises RowRefused, with nothing changed."""
+    _APPLY[kind](work, row)
+
+
+def _account(work: Work, row: SisRow) -> None:
+    sis_id, status = _needed(row, "account_id"), _status(row, "active", "deleted")
+    parent = _found(work.accounts, row, "parent_account_id") if row.get("parent_account_id") else work.state.root
+    account = work.accounts.get(sis_id)
+    if account is None:
+        name = _needed(row, "name")
+        account = Account(id=new_id(work.state.accounts), name=name, parent_id=parent.id, sis_id=sis_id)
+        work.state.accounts[account.id] = work.accounts[sis_id] = account
+    named = row.get("name") or account.name
+    work.settle("accounts", account, name=named, parent_id=parent.id, workflow_state=status)
+
+
+def _term(work: Work, row: SisRow) -> None:
+    sis_id, status = _needed(row, "term_id"), _status(row, "active", "deleted")
+    dates = _dates(row)
+    term = work.terms.get(sis_id)
+    if term is None:
+        term = Term(id=new_id(work.state.terms), name=_needed(row, "name"), sis_id=sis_id, created_at=work.stamp)
+        work.state.terms[term.id] = work.terms[sis_id] = term
+    work.settle("terms", term, name=row.get("name") or term.name, workflow_state=status, **dates)
+
+
+def _course(work: Work, row: SisRow) -> None:
+    """``active`` leaves a published course published, and makes a new one unpublished."""
+    sis_id, status = _needed(row, "course_id"), _status(row, "active", "deleted", "completed", "published")
+    account = _found(work.accounts, row, "account_id") if row.get("account_id") else None
+    term = _found(work.terms, row, "term_id") if row.get("term_id") else None
+    dates = _dates(row)
+    course = work.courses.get(sis_id)
+    if course is None:
+        course = Course(
+            id=new_id(work.state.courses),
+            name=_needed(row, "long_name"),
+            code=_needed(row, "short_name"),
+            account_id=work.state.root.id,
+            term_id=next(iter(work.state.terms)),
+            sis_id=sis_id,
+            workflow_state="claimed",
+            created_at=work.stamp,
+        )
+        work.state.courses[course.id] = work.courses[sis_id] = course
+    kept = course.workflow_state if course.workflow_state in ("available", "claimed") else "claimed"
+    work.settle(
+        "courses",
+        course,
+        name=row.get("long_name") or course.name,
+        code=row.get("short_name") or course.code,
+        account_id=account.id if account else course.account_id,
+        term_id=term.id if term else course.term_id,
+        workflow_state=_COURSE_STATES.get(status, kept),
+        restrict_dates=any(dates.values()),
+        **dates,
+    )
+
+
+def _section(work: Work, row: SisRow) -> None:
+    sis_id, status = _needed(row, "section_id"), _status(row, "active", "deleted")
+    course, dates = _found(work.courses, row, "course_id"), _dates(row)
+    section = work.sections.get(sis_id)
+    if section is None:
+        name = _needed(row, "name")
+        section = Section(
+            id=new_id(work.state.sections), name=name, course_id=course.id, sis_id=sis_id, created_at=work.stamp
+        )
+        work.state.sections[section.id] = work.sections[sis_id] = section
+    elif section.nonxlist_course_id is None and section.course_id != course.id:
+        move_section(work.state, section, course)
+        section.nonxlist_course_id = None  # moved, not cross-listed
+    named = row.get("name") or section.name
+    limits = any(dates.values())
+    work.settle("sections", section, name=named, workflow_state=status, restrict_dates=limits, **dates)
+
+
+def _xlist(work: Work, row: SisRow) -> None:
+    """``deleted`` puts the section back where it came from."""
+    status = _status(row, "active", "deleted")
+    section, course = _found(work.sections, row, "section_id"), _found(work.courses, row, "xlist_course_id")
+    if status == "deleted" and section.nonxlist_course_id is not None:
+        course = work.state.courses[section.nonxlist_course_id]
+    elif status == "deleted":
+        return
+    move_section(work.state, section, course)
+    work.settle("sections", section)
+
+
+def _user(work: Work, row: SisRow) -> None:
+    """One that is not there yet is made; ``deleted`` also takes the enrollments."""
+    sis_id, unique_id = _needed(row, "user_id"), _needed(row, "login_id")
+    status = _status(row, "active", "suspended", "deleted")
+    claimed, login = work.login_names.get(unique_id.lower()), work.logins.get(sis_id)
+    if claimed is not None and claimed is not login:
+        raise RowRefused(f"user {sis_id}: login {unique_id} already belongs to another user")
+    if login is None:
+        user = new_user(work.state, _full_name(row) or unique_id, work.stamp)
+        login = new_login(work.state, user, unique_id, work.stamp, sis_id=sis_id)
+        work.logins[sis_id] = login
+    user = work.state.users[login.user_id]
+    if status == "deleted":
+        remove_user(work.state, user, work.stamp)
+    else:
+        user.workflow_state = "registered"
+    work.login_names.pop(login.unique_id.lower(), None)
+    work.settle("logins", login, unique_id=unique_id, workflow_state=status)
+    if status != "deleted":
+        work.login_names[unique_id.lower()] = login
+    work.settle("users", user, **_names(row, user.name), email=row.get("email") or user.email)
+
+
+def _enrollment(work: Work, row: SisRow) -> None:
+    """A row may give the section alone, or the course alone: then it is the course's default section."""
+    status = _status(row, "active", "deleted", "completed", "inactive", "deleted_last_completed")
+    login = _found(work.logins, row, "user_id")
+    if login.workflow_state == "deleted" and not status.startswith("deleted"):
+        raise RowRefused(f"user {row.get('user_id')} is deleted")
+    role, dates = _role(work.state, row), _dates(row)
+    observed = _found(work.logins, row, "associated_user_id").user_id if row.get("associated_user_id") else None
+    section = _section_of(work, row)
+    wanted = Wanted(login.user_id, section.course_id, section.id, role.base_type, role.id, observed)
+    enrollment = work.enrollments.get(wanted)
+    if enrollment is None and status.startswith("deleted"):
+        return
+    if enrollment is None:
+        enrollment = work.enrollments[wanted] = new_enrollment(work.state, wanted, work.stamp, status)
+    limited = row.get("limit_section_privileges").lower() in ("true", "1")
+    state = "deleted" if status == "deleted_last_completed" else status
+    work.settle("enrollments", enrollment, workflow_state=state, limit_privileges=limited, **dates)
+
+
+def _section_of(work: Work, row: SisRow) -> Section:
+    section: Section | None = _found(work.sections, row, "section_id") if row.get("section_id") else None
+    course: Course | None = _found(work.courses, row, "course_id") if row.get("course_id") else None
+    if section is None and course is None:
+        raise RowRefused("neither course_id nor section_id is given")
+    if section is None and course is not None:
+        return default_section_of(work.state, course, work.stamp)
+    if section is not None and course is not None and course.id not in (section.course_id, section.nonxlist_course_id):
+        raise RowRefused(f"section {row.get('section_id')} is not in course {row.get('course_id')}")
+    if section is None or section.workflow_state == "deleted":
+        raise RowRefused(f"section {row.get('section_id')} is deleted")
+    return section
+
+
+def _role(state: State, row: SisRow) -> Role:
+    number, word = row.get("role_id"), row.get("role")
+    found = (
+        state.roles.get(int(number)) if number.isdecimal() else state.role_named(_BASE_TYPES.get(word.lower(), word))
+    )
+    if found is None or found.workflow_state != "active":
+        raise RowRefused(f"there is no role {number or word}")
+    return found
+
+
+def _names(row: SisRow, otherwise: str) -> dict[str, str]:
+    full = _full_name(row) or otherwise
+    first, last = row.get("first_name"), row.get("last_name")
+    sortable = row.get("sortable_name") or (f"{last}, {first}" if first and last else full)
+    return {"name": full, "sortable_name": sortable, "short_name": row.get("short_name") or full}
+
+
+def _full_name(row: SisRow) -> str:
+    return row.get("full_name") or f"{row.get('first_name')} {row.get('last_name')}".strip()
+
+
+def _needed(row: SisRow, name: str) -> str:
+    value = row.get(name)
+    if not value:
+        raise RowRefused(f"no {name} given")
+    return value
+
+
+def _status(row: SisRow, *known: str) -> str:
+    status = row.get("status").lower()
+    if status not in known:
+        raise RowRefused(f"improper status {row.get('status')!r}")
+    return status
+
+
+def _found(index: dict[str, Any], row: SisRow, name: str) -> Any:
+    value = _needed(row, name)
+    if value not in index:
+        raise RowRefused(f"{name} {value} does not exist")
+    return index[value]
+
+
+def _dates(row: SisRow) -> dict[str, str | None]:
+    """``start_date`` and ``end_date``, as far as the file has them."""
+    found: dict[str, str | None] = {}
+    for column, name in (("start_date", "start_at"), ("end_date", "end_at")):
+        if column in row.values:
+            try:
+                found[name] = utc(row.get(column)) if row.get(column) else None
+            except ValueError:
+                raise RowRefused(f"{column} is not a date") from None
+    return found
+
+
+_APPLY: dict[str, Callable[[Work, SisRow], None]] = {
+    "accounts": _account,
+    "terms": _term,
+    "courses": _course,
+    "sections": _section,
+    "xlists": _xlist,
+    "users": _user,
+    "enrollments": _enrollment,
+}

@@ -1,0 +1,198 @@
+"""Users and their logins (fact sheet 4.8). The SIS id belongs to the login."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replicate_demo.canvas.addresses import account_at, by_number, user_at
+from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
+from replicate_demo.canvas.edits import set_fields, text_or_none
+from replicate_demo.canvas.model import Login, State, User, new_id
+from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.site import Call
+
+_EVENTS = {"suspend": "suspended", "unsuspend": "active"}
+
+
+def list_users(call: Call) -> Answer:
+    account_at(call.state, call.ids["account"])
+    search = str(call.parameters.get("search_term", "")).lower()
+    found = [each for each in call.state.users.values() if each.workflow_state != "deleted"]
+    return paged(call, [each for each in found if _contains(call, each, search)], lambda user: user_json(call, user))
+
+
+def show_user(call: Call) -> Answer:
+    return json_answer(user_json(call, user_at(call.state, call.ids["user"])))
+
+
+def create_user(call: Call) -> Answer:
+    account_at(call.state, call.ids["account"])
+    given, login = call.group("user"), call.group("pseudonym")
+    unique_id = text_or_none(login.get("unique_id"))
+    problem = _login_problem(call.state, unique_id, text_or_none(login.get("sis_user_id")))
+    if problem:
+        # Three nested hashes, whichever is at fault (fact sheet 4.8).
+        raise refused(400, {"errors": {"user": {}, "pseudonym": problem, "observee": {}}})
+    user = new_user(call.state, str(given.get("name") or unique_id), call.stamp)
+    set_fields(call, user, _sticky(call), {"email": text_or_none(call.group("communication_channel").get("address"))})
+    new_login(call.state, user, str(unique_id), call.stamp, sis_id=text_or_none(login.get("sis_user_id")))
+    return json_answer(user_json(call, user))
+
+
+def edit_user(call: Call) -> Answer:
+    """``user[event]`` suspends the logins, which is what a report shows."""
+    user = user_at(call.state, call.ids["user"])
+    set_fields(call, user, _sticky(call))
+    state = _EVENTS.get(str(call.group("user").get("event", "")))
+    for login in call.state.logins_of(user.id) if state else []:
+        set_fields(call, login, {}, {"workflow_state": state})
+    return json_answer(user_json(call, user))
+
+
+def delete_user(call: Call) -> Answer:
+    account_at(call.state, call.ids["account"])
+    user = user_at(call.state, call.ids["user"])
+    shown = user_json(call, user)
+    remove_user(call.state, user, call.stamp)
+    return json_answer(shown)
+
+
+def list_logins(call: Call) -> Answer:
+    user = user_at(call.state, call.ids["user"])
+    return paged(call, call.state.logins_of(user.id), lambda login: login_json(call, login))
+
+
+def create_login(call: Call) -> Answer:
+    account_at(call.state, call.ids["account"])
+    user = user_at(call.state, str(call.group("user").get("id", "")))
+    given = call.group("login")
+    unique_id, sis_id = text_or_none(given.get("unique_id")), text_or_none(given.get("sis_user_id"))
+    problem = _login_problem(call.state, unique_id, sis_id)
+    if problem:
+        raise refused(400, {"errors": problem})
+    return json_answer(login_json(call, new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)))
+
+
+def edit_login(call: Call) -> Answer:
+    """How a SIS id is changed."""
+    account_at(call.state, call.ids["account"])
+    login = by_number(call.state.logins, call.ids["login"])
+    given = call.group("login")
+    changed = {"unique_id": login.unique_id, "sis_id": login.sis_id}
+    for sent, field in (("unique_id", "unique_id"), ("sis_user_id", "sis_id")):
+        if sent in given:
+            changed[field] = text_or_none(given[sent])
+    problem = _login_problem(call.state, changed["unique_id"], changed["sis_id"], login.id)
+    if problem:
+        raise refused(400, {"errors": problem})
+    set_fields(call, login, {}, changed)
+    return json_answer(login_json(call, login))
+
+
+def delete_login(call: Call) -> Answer:
+    user = user_at(call.state, call.ids["user"])
+    login = by_number(call.state.logins, call.ids["login"])
+    usable = call.state.logins_of(user.id)
+    if login not in usable:
+        raise not_found()
+    if len(usable) == 1:
+        raise refused(400, {"errors": [{"message": "Users must have at least one login"}]})
+    set_fields(call, login, {}, {"workflow_state": "deleted"})
+    return json_answer(login_json(call, login))
+
+
+def new_user(state: State, name: str, stamp: str) -> User:
+    """Sortable as Canvas sorts: the last word first."""
+    first, _, last = name.rpartition(" ")
+    user = User(
+        id=new_id(state.users),
+        name=name,
+        sortable_name=f"{last}, {first}" if first else name,
+        short_name=name,
+        created_at=stamp,
+        updated_at=stamp,
+        workflow_state="registered",
+    )
+    state.users[user.id] = user
+    return user
+
+
+def new_login(state: State, user: User, unique_id: str, stamp: str, *, sis_id: str | None = None) -> Login:
+    login = Login(
+        id=new_id(state.logins),
+        user_id=user.id,
+        unique_id=unique_id,
+        sis_id=sis_id,
+        created_at=stamp,
+        updated_at=stamp,
+    )
+    state.logins[login.id] = login
+    return login
+
+
+def remove_user(state: State, user: User, stamp: str) -> None:
+    """With logins and enrollments."""
+    user.workflow_state, user.updated_at = "deleted", stamp
+    for login in state.logins_of(user.id):
+        login.workflow_state, login.updated_at = "deleted", stamp
+    for enrollment in state.enrollments.values():
+        if enrollment.user_id == user.id:
+            enrollment.workflow_state, enrollment.updated_at = "deleted", stamp
+
+
+def _login_problem(
+    state: State, unique_id: str | None, sis_id: str | None, own_id: int | None = None
+) -> dict[str, Any] | None:
+    if unique_id is None:
+        return _field("unique_id", "too_short", "Login is required")
+    others = [each for each in state.logins.values() if each.id != own_id and each.workflow_state != "deleted"]
+    if any(each.unique_id.lower() == unique_id.lower() for each in others):
+        return _field("unique_id", "taken", "ID already in use for this account and authentication provider")
+    if sis_id is not None and any(each.sis_id == sis_id for each in others):
+        return _field("sis_user_id", "taken", f'SIS ID "{sis_id}" is already in use')
+    return None
+
+
+def _field(name: str, kind: str, text: str) -> dict[str, Any]:
+    return {name: [{"attribute": name, "type": kind, "message": text}]}
+
+
+def _sticky(call: Call) -> dict[str, str]:
+    given = call.group("user")
+    return {name: str(given[name]) for name in ("name", "short_name", "sortable_name") if name in given}
+
+
+def _contains(call: Call, user: User, search: str) -> bool:
+    logins = call.state.logins_of(user.id) if search else []
+    texts = [user.name, str(user.id), *(text or "" for login in logins for text in (login.unique_id, login.sis_id))]
+    return not search or any(search in text.lower() for text in texts)
+
+
+def user_json(call: Call, user: User) -> dict[str, Any]:
+    login = next(iter(call.state.logins_of(user.id)), None)
+    return {
+        "id": user.id,
+        "name": user.name,
+        "sortable_name": user.sortable_name,
+        "short_name": user.short_name,
+        "created_at": user.created_at,
+        "email": user.email,
+        "login_id": login.unique_id if login else None,
+        "sis_user_id": login.sis_id if login else None,
+        "integration_id": login.integration_id if login else None,
+        "sis_import_id": login.sis_batch_id if login else None,
+    }
+
+
+def login_json(call: Call, login: Login) -> dict[str, Any]:
+    return {
+        "id": login.id,
+        "user_id": login.user_id,
+        "account_id": call.state.root.id,
+        "unique_id": login.unique_id,
+        "sis_user_id": login.sis_id,
+        "integration_id": login.integration_id,
+        "authentication_provider_id": None,
+        "authentication_provider_type": None,
+        "workflow_state": login.workflow_state,
+    }
