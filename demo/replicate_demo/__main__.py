@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.request import Request, urlopen
 
 import duckdb
 import typer
@@ -50,6 +52,36 @@ def empty(path: CampusFile, table: TableName) -> None:
 def restore(path: CampusFile, table: TableName) -> None:
     """Put one table back as it was built."""
     print(f"{path}: {table} has its {restore_table(path, table):,} rows again")
+
+
+@app.command()
+def canvas(
+    port: Annotated[int, typer.Option(help="Of the API; its file store listens on the next one. 0: any.")] = 8765,
+    state: Annotated[Path | None, typer.Option(help="Keep what is changed in this file.")] = None,
+    scale: Annotated[float, typer.Option(help="Size of the campus that Canvas has; 1 is all of it.")] = 0.05,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    token: Annotated[str, typer.Option(help="The access token that is taken.")] = "simulated",  # noqa: S107  # it opens nothing else
+    report_seconds: Annotated[float, typer.Option(help="How long a report takes.")] = 2.0,
+) -> None:
+    """Play a Canvas with this campus in it until SIGTERM."""
+    from replicate_demo.canvas import serve
+
+    serve(port, state, token=token, scale=scale, host=host, report_seconds=report_seconds)
+
+
+@app.command()
+def fault(
+    url: Annotated[str, typer.Argument(help="The simulated Canvas.")],
+    name: Annotated[str, typer.Argument(help="An accident of docs/canvas-simulator.md; `clear` ends all.")],
+    count: Annotated[int, typer.Option(help="How often it happens.")] = 1,
+) -> None:
+    """Make an accident happen to a simulated Canvas."""
+    path = f"{url.rstrip('/')}/_simulator/faults"
+    body = None if name == "clear" else json.dumps({"name": name, "count": count}).encode()
+    asked = Request(path, data=body, method="DELETE" if body is None else "POST")  # noqa: S310  # given by hand
+    asked.add_header("Content-Type", "application/json")
+    with urlopen(asked, timeout=10) as answer:  # noqa: S310
+        print(answer.read().decode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

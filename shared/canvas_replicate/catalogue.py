@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from canvas_replicate.databases.oracle_syntax import SqlSyntaxError, check_query, position
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.messages import TABLE_PATTERN
+from canvas_replicate.provisions import EMPTY, Mode, Provisions, Report, load_provisions
 from canvas_replicate.settings import Settings, known_alias, masked_settings, target_alias
 from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, raise_problems, read_yaml
 
@@ -81,13 +82,42 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Catalogue:
+    """``tables`` are queried, those of ``provisions`` are filled from Canvas reports."""
+
     tables: Mapping[str, Table]
     schedules: Mapping[str, Schedule]
+    provisions: Provisions = EMPTY
+
+    @property
+    def reports(self) -> Mapping[str, Report]:
+        """Every report of every mode, by the name of its table."""
+        return {report.table: report for mode in self.provisions.modes.values() for report in mode.reports}
+
+    def mode(self, name: str) -> Mode:
+        """Raises ConfigError for a mode that provisions.yaml does not have."""
+        if name not in self.provisions.modes:
+            raise ConfigError(f"provisions.yaml has no {name} reports.", next_step=f"List them there under {name}:.")
+        return self.provisions.modes[name]
+
+    def mode_of(self, table: str) -> str:
+        """The mode whose reports fill the table."""
+        found = (
+            name for name, mode in self.provisions.modes.items() for report in mode.reports if report.table == table
+        )
+        return next(found)
+
+    @property
+    def loaded_tables(self) -> Mapping[str, Table]:
+        """All that have a base table and a view, wherever their rows come from."""
+        return {**self.tables, **{name: _table_of(report) for name, report in self.reports.items()}}
 
     def table(self, name: str) -> Table:
-        if name.lower() not in self.tables:
-            raise ConfigError(f"no table {name!r} in tablesconf.yaml.", next_step=did_you_mean(name, self.tables))
-        return self.tables[name.lower()]
+        """A table, queried or filled from a report. Raises ConfigError naming the nearest."""
+        known = self.loaded_tables
+        if name.lower() not in known:
+            where = "tablesconf.yaml or provisions.yaml" if self.reports else "tablesconf.yaml"
+            raise ConfigError(f"no table {name!r} in {where}.", next_step=did_you_mean(name, known))
+        return known[name.lower()]
 
     def schedule(self, name: str) -> Schedule:
         if name.lower() not in self.schedules:
@@ -110,10 +140,28 @@ class Catalogue:
         return tuple(self.tables[name] for name in found.tables if only is None or name == only.lower())
 
 
+def _table_of(report: Report) -> Table:
+    return Table(
+        name=report.table,
+        query="",
+        base_table=report.base_table,
+        view=report.view,
+        source_table=None,
+        enabled=report.enabled,
+        source=None,
+        max_shrink=report.max_shrink,
+        max_rejected=report.max_rejected,
+        loader=None,
+        place=report.place,
+    )
+
+
 def catalogue_of(settings: Settings) -> Catalogue:
     """The catalogue of an installation. Raises ConfigError as ``load_catalogue`` does."""
     native = [alias for alias, database in settings.databases.items() if database.dialect == "native"]
-    return load_catalogue(settings.conf_dir, settings.databases, native=native)
+    catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native)
+    taken = {n for table in catalogue.tables.values() for n in (table.name, table.base_table, table.view)}
+    return replace(catalogue, provisions=load_provisions(settings.conf_dir, taken=taken))
 
 
 def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collection[str] = ()) -> Catalogue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
@@ -15,17 +16,38 @@ def new_app(help_text: str) -> typer.Typer:
     return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+# The original's switches took a word: --historical true.
+_SWITCHES = ("--historical", "--processorgs")
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
 def run(app: typer.Typer) -> NoReturn:
     """Run a command and exit. Our errors become their message and exit code, never a traceback."""
     log.configure()
     try:
-        app()
+        app(modern(sys.argv[1:]))
     except ReplicateError as error:
         sys.stderr.write(f"error: {error.message}\n")
         if error.next_step:
             sys.stderr.write(f"next:  {error.next_step}\n")
         sys.exit(error.exit_code)
     sys.exit(ExitCode.OK)
+
+
+def modern(arguments: Sequence[str]) -> list[str]:
+    """``--historical true`` as ``--historical``, and ``--historical false`` as nothing."""
+    kept: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, _, word = argument.partition("=")
+        if name in _SWITCHES and not word and rest and rest[0].lower() in _WORDS:
+            word = rest.pop(0)
+        if name in _SWITCHES and word.lower() in _WORDS:
+            kept += [name] if _WORDS[word.lower()] else []
+        else:
+            kept.append(argument)
+    return kept
 
 
 def leave(code: ExitCode) -> NoReturn:

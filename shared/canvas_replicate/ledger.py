@@ -21,6 +21,9 @@ from canvas_replicate.manifest import Manifest
 from canvas_replicate.messages import (
     Envelope,
     Message,
+    ProvisionsDone,
+    ProvisionsRequested,
+    ReportOutcome,
     RunLoaded,
     TableOutcome,
     TableReady,
@@ -69,6 +72,7 @@ class Run:
     deadline_at: datetime
     closed_at: datetime | None
     snapshot: bool
+    provisions: str | None
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +89,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class RunTable:
-    """One table of one run. Times are aware UTC, ``*_seconds`` are seconds."""
+    """One table of one run: of kind ``tables``, or filled from a report of Canvas (``provisions``).
+
+    Times are aware UTC, ``*_seconds`` are seconds.
+    """
 
     run_id: str
     table: str
@@ -112,6 +119,15 @@ class RunTable:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class CanvasReport:
+    """A report that was started for us: its id in Canvas and, once it is here, its file on shared storage."""
+
+    report_id: int
+    file: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +204,7 @@ class Status:
 
 _RUN = (
     "run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode, opened_at, deadline_at, closed_at,"
-    " snapshot"
+    " snapshot, provisions"
 )
 _TABLE = (
     "run_id, table_name, kind, view_name, source, state, manifest, row_count, loaded_count, rejected_count,"
@@ -230,17 +246,20 @@ class Ledger:
         requested_by: str | None = None,
         mode: str | None = None,
         snapshot: bool = False,
+        provisions: str | None = None,
+        reports: Sequence[NewTable] = (),
         approves: Approval | None = None,
     ) -> Run:
         """Open a run with all its tables and messages in one transaction.
 
-        ``snapshot``: each source is read as of one moment.
+        ``snapshot``: each source is read as of one moment. ``provisions``: which mode of reports follows the tables,
+        or is all of the run where there are none; only ``reports`` of that mode, where some are given.
         ``mode`` ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
         ``approves`` releases a held artefact together with the run that publishes it.
         ``exclusive`` runs take their schedule's slot until they are closed or past their deadline.
         Raises AlreadyRunning naming the open run, ConfigError for a run without tables.
         """
-        if not tables:
+        if not tables and provisions is None:
             raise ConfigError(f"Schedule {schedule} has no table to work on.")
         with self._database.transaction() as session:
             opened_at = session.now()
@@ -251,8 +270,9 @@ class Ledger:
                 _decide(session, approves.artifact_id, "approved", requested_by or "", approves.even_if_older)
             session.execute(
                 "INSERT INTO replicate_run (run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode,"
-                " snapshot, opened_at, deadline_at, changes) VALUES (:run_id, :schedule, 'open', :then_steps,"
-                " :rerun_of, :requested_by, :run_mode, :snapshot, :opened_at, :deadline_at, 0)",
+                " snapshot, provisions, opened_at, deadline_at, changes) VALUES (:run_id, :schedule, 'open',"
+                " :then_steps, :rerun_of, :requested_by, :run_mode, :snapshot, :provisions, :opened_at,"
+                " :deadline_at, 0)",
                 run_id=run_id,
                 schedule=schedule,
                 then_steps=",".join(then) or None,
@@ -260,11 +280,17 @@ class Ledger:
                 requested_by=requested_by,
                 run_mode=mode,
                 snapshot=int(snapshot),
+                provisions=provisions,
                 opened_at=opened_at,
                 deadline_at=opened_at + deadline,
             )
             for table in tables:
-                self._insert_table(session, run_id, schedule, table, requested_by)
+                self._insert_table(session, run_id, "tables", table)
+                self._announce_or_request(session, run_id, schedule, table, requested_by)
+            for report in reports:
+                self._insert_table(session, run_id, "provisions", report)
+            if not tables:
+                self._record(session, _provisions_request(self._run_in(session, run_id)))
         return self.run(run_id)
 
     def run(self, run_id: str) -> Run:
@@ -334,13 +360,15 @@ class Ledger:
         return next((row for row in self.tables(run_id) if row.table == table), None)
 
     def request_again(self, run_id: str) -> int:
-        """Put a message for every unfinished table into the outbox: how a run goes on after a crash.
+        """Put a message for everything unfinished into the outbox: how a run goes on after a crash.
 
-        The extractor announces a file that is there already, so one kind of message is enough.
+        The extractor announces a file that is there already, and so does the provisioner: one message is enough.
         """
         run = self.run(run_id)
-        unfinished = [row for row in self.tables(run_id) if not row.is_final]
+        unfinished = [row for row in self.tables(run_id) if not row.is_final and row.kind == "tables"]
         with self._database.transaction() as session:
+            if run.is_open and run.provisions and not unfinished:
+                self._record(session, _provisions_request(run))
             for row in unfinished:
                 self._record(
                     session,
@@ -356,16 +384,12 @@ class Ledger:
 
     def abandon(self, run_id: str, why: str) -> None:
         """Fail what is unfinished in a run, which closes it. Repeatable."""
+        again = f"replicate rerun --failed {run_id}"
+        outcome = Outcome("failed", "sweep", message=why, error_code="run.abandoned", next_step=again)
         for row in self.tables(run_id):
             if not row.is_final:
-                outcome = Outcome(
-                    "failed",
-                    "sweep",
-                    message=why,
-                    error_code="run.abandoned",
-                    next_step=f"replicate rerun --failed {run_id}",
-                )
                 self.finish(run_id, row.table, outcome)
+        self.fail_provisions(run_id, outcome)
 
     def close_overdue(self) -> list[str]:
         """Fail what is unfinished in runs past their deadline, which closes them. Repeatable."""
@@ -420,8 +444,11 @@ class Ledger:
             )
         return changed == 1
 
-    def extracted(self, run: Run, manifest: Manifest, path: str, lease: Lease) -> None:
-        """Record a published file together with its ``table.ready``. Repeating it records the same facts."""
+    def extracted(self, run: Run, manifest: Manifest, path: str, lease: Lease, *, announce: bool = True) -> None:
+        """Record a published file together with its ``table.ready``. Repeating it records the same facts.
+
+        Without ``announce`` nobody loads it yet.
+        """
         with self._database.transaction() as session:
             still_held(session, lease)
             session.execute(
@@ -438,7 +465,8 @@ class Ledger:
                 run_id=run.run_id,
                 name=manifest.table,
             )
-            self._record(session, ready(run.run_id, run.schedule, manifest, path))
+            if announce:
+                self._record(session, ready(run.run_id, run.schedule, manifest, path))
 
     def announce(self, row: RunTable, manifest: Manifest) -> None:
         """Record ``table.ready`` once more for a file that waits."""
@@ -475,13 +503,67 @@ class Ledger:
             if not changed:
                 return False
             row = self._table_in(session, run_id, table)
-            run = _run(session.query(f"SELECT {_RUN} FROM replicate_run WHERE run_id = :r", r=run_id)[0])
+            run = self._run_in(session, run_id)
             self._keep_rejects(session, row, outcome.rejects)
             if outcome.hold_gate:
                 self._hold(session, row, outcome.hold_gate, outcome.message, now)
             _write_status(session, run, row, outcome, now)
             self._close_if_done(session, run, row.kind, now)
         return True
+
+    # -- provisions ------------------------------------------------------------------------------------
+
+    def plan_provisions(self, run: Run, reports: Sequence[NewTable]) -> list[RunTable]:
+        """The run's report tables; all of ``reports`` where it has none yet. Repeatable."""
+        try:
+            with self._database.transaction() as session:
+                planned = self._rows_in(session, run.run_id, "provisions")
+                for report in () if planned else reports:
+                    self._insert_table(session, run.run_id, "provisions", report)
+        except DuplicateKey:  # another provisioner was quicker
+            pass
+        return [row for row in self.tables(run.run_id) if row.kind == "provisions"]
+
+    def fail_provisions(self, run_id: str, outcome: Outcome) -> None:
+        """Bring every unfinished report table of an open run to that end, or the provisions as a whole where none was
+        planned yet. Repeatable."""
+        for row in self.tables(run_id):
+            if row.kind == "provisions" and not row.is_final:
+                self.finish(run_id, row.table, outcome)
+        with self._database.transaction() as session:
+            session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :run_id", run_id=run_id)
+            run = self._run_in(session, run_id)
+            unfinished = any(not row.is_final for row in self._rows_in(session, run_id, "tables"))
+            if run.is_open and run.provisions and not unfinished:
+                self._end_provisions(session, run, self._rows_in(session, run_id, "provisions"), session.now(), outcome)
+
+    def canvas_report(self, run_id: str, table: str, part: str) -> CanvasReport | None:
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT report_id, report_file, sha256 FROM replicate_report WHERE run_id = :run_id"
+                " AND table_name = :name AND part = :part",
+                run_id=run_id,
+                name=table,
+                part=part,
+            )
+        return CanvasReport(int(found[0][0]), found[0][1], found[0][2]) if found else None
+
+    def keep_canvas_report(self, run_id: str, table: str, part: str, report: CanvasReport, lease: Lease) -> None:
+        """Remember a report that Canvas makes for us, and later where it lies. Repeatable."""
+        values = {"report_id": report.report_id, "report_file": report.file, "sha256": report.sha256}
+        with self._database.transaction() as session:
+            still_held(session, lease)
+            changed = session.execute(
+                "UPDATE replicate_report SET report_id = :report_id, report_file = :report_file, sha256 = :sha256"
+                " WHERE run_id = :run_id AND table_name = :name AND part = :part",
+                run_id=run_id,
+                name=table,
+                part=part,
+                **values,
+            )
+            if not changed:
+                row = {"run_id": run_id, "table_name": table, "part": part, "started_at": session.now(), **values}
+                _insert(session, "replicate_report", row)
 
     # -- what was published ----------------------------------------------------------------------------
 
@@ -599,17 +681,16 @@ class Ledger:
                 next_step=f"See how far it is: replicate runs {holder[0][0]}",
             ) from None
 
-    def _insert_table(
-        self, session: Session, run_id: str, schedule: str, table: NewTable, requested_by: str | None
-    ) -> None:
+    def _insert_table(self, session: Session, run_id: str, kind: Kind, table: NewTable) -> None:
         manifest = table.manifest
         session.execute(
             "INSERT INTO replicate_run_table (run_id, table_name, kind, view_name, source, state, manifest, row_count,"
-            " query_sha256, file_sha256, extracted_at, replay, artifact_id) VALUES (:run_id, :name, 'tables',"
+            " query_sha256, file_sha256, extracted_at, replay, artifact_id) VALUES (:run_id, :name, :kind,"
             " :view_name, :source, :state, :manifest, :row_count, :query_sha256, :file_sha256, :extracted_at, :replay,"
             " :artifact_id)",
             run_id=run_id,
             name=table.name,
+            kind=kind,
             view_name=table.view,
             source=table.source,
             state="extracted" if manifest else "requested",
@@ -621,19 +702,18 @@ class Ledger:
             replay=int(table.replay),
             artifact_id=table.artifact_id,
         )
-        if manifest and table.manifest_path:
-            self._record(session, ready(run_id, schedule, manifest, table.manifest_path, table.artifact_id))
+
+    def _announce_or_request(
+        self, session: Session, run_id: str, schedule: str, table: NewTable, requested_by: str | None
+    ) -> None:
+        message: Message
+        if table.manifest and table.manifest_path:
+            message = ready(run_id, schedule, table.manifest, table.manifest_path, table.artifact_id)
         else:
-            self._record(
-                session,
-                TableRequested(
-                    run_id=run_id,
-                    table=table.name,
-                    schedule=schedule,
-                    source=table.source,
-                    requested_by=requested_by,
-                ),
+            message = TableRequested(
+                run_id=run_id, table=table.name, schedule=schedule, source=table.source, requested_by=requested_by
             )
+        self._record(session, message)
 
     def _record(self, session: Session, message: Message) -> None:
         envelope = wrap(message, app_id=self._owner)
@@ -692,20 +772,9 @@ class Ledger:
         )
 
     def _close_if_done(self, session: Session, run: Run, kind: Kind, now: datetime) -> None:
-        unfinished = session.query(
-            "SELECT COUNT(*) FROM replicate_run_table WHERE run_id = :run_id AND kind = :kind"
-            f" AND state IN {_UNFINISHED}",
-            run_id=run.run_id,
-            kind=kind,
-        )
-        if unfinished[0][0]:
+        rows = self._rows_in(session, run.run_id, kind)
+        if not all(row.is_final for row in rows):
             return
-        found = session.query(
-            f"SELECT {_TABLE} FROM replicate_run_table WHERE run_id = :run_id AND kind = :kind ORDER BY table_name",
-            run_id=run.run_id,
-            kind=kind,
-        )
-        rows = [_table(row) for row in found]
         status = run_status(rows)
         outcomes = tuple(
             TableOutcome(table=row.table, status=cast(FinalState, row.state), rows=row.loaded) for row in rows
@@ -716,11 +785,48 @@ class Ledger:
                 run_id=run.run_id,
                 kind=kind,
                 schedule=run.schedule,
+                mode=run.provisions,
                 status=status,
                 then=cast(Any, run.then),
                 tables=outcomes,
             ),
         )
+        if kind == "provisions":
+            self._end_provisions(session, run, rows, now)
+        elif run.provisions and status != "failed":
+            session.execute("UPDATE replicate_run SET status = 'provisions' WHERE run_id = :r", r=run.run_id)
+        else:
+            self._close(session, run, status, now)
+
+    def _end_provisions(
+        self, session: Session, run: Run, rows: Sequence[RunTable], now: datetime, failure: Outcome | None = None
+    ) -> None:
+        """Record ``provisions.done`` and its status rows, and close the run."""
+        bad = next((row for row in rows if row.state in ("failed", "held")), None)
+        good = bad is None and any(row.state == "successful" for row in rows)
+        said = failure.message if failure else f"{bad.table} {bad.state}: {bad.message}" if bad else ""
+        mode = run.provisions or "regular"
+        pushes = "push" in run.then and mode != "historical"
+        self._record(
+            session,
+            ProvisionsDone(
+                run_id=run.run_id,
+                mode=cast(Any, mode),
+                status="successful" if good else "failed",
+                then=("push",) if pushes else (),
+                reports=tuple(_report_outcome(row) for row in rows),
+                failure=said or None,
+            ),
+        )
+        _write_provisions_status(session, run, rows, "successful" if good else "failed", said, now)
+        tables = self._rows_in(session, run.run_id, "tables")
+        if good:
+            status = run_status([*tables, *rows])
+        else:
+            status = "partial" if any(row.state == "successful" for row in [*tables, *rows]) else "failed"
+        self._close(session, run, status, now)
+
+    def _close(self, session: Session, run: Run, status: str, now: datetime) -> None:
         session.execute(
             "UPDATE replicate_run SET status = :status, closed_at = :now WHERE run_id = :run_id",
             status=status,
@@ -728,6 +834,17 @@ class Ledger:
             run_id=run.run_id,
         )
         give_back(session, f"slot:{run.schedule}", run.run_id)
+
+    def _rows_in(self, session: Session, run_id: str, kind: Kind) -> list[RunTable]:
+        found = session.query(
+            f"SELECT {_TABLE} FROM replicate_run_table WHERE run_id = :run_id AND kind = :kind ORDER BY table_name",
+            run_id=run_id,
+            kind=kind,
+        )
+        return [_table(row) for row in found]
+
+    def _run_in(self, session: Session, run_id: str) -> Run:
+        return _run(session.query(f"SELECT {_RUN} FROM replicate_run WHERE run_id = :r", r=run_id)[0])
 
 
 def still_loading(session: Session, run_id: str, table: str) -> None:
@@ -766,6 +883,24 @@ def ready(run_id: str, schedule: str, manifest: Manifest, path: str, approval: s
         extracted_at=manifest.extracted_at,
         approval=approval,
     )
+
+
+def _provisions_request(run: Run) -> ProvisionsRequested:
+    return ProvisionsRequested(
+        run_id=run.run_id,
+        mode=cast(Any, run.provisions),
+        schedule=run.schedule,
+        then=cast(Any, run.then),
+        requested_by=run.requested_by,
+    )
+
+
+def _report_outcome(row: RunTable) -> ReportOutcome:
+    good = row.state == "successful"
+    state: Literal["successful", "failed", "held"] = (
+        "successful" if good else "held" if row.state == "held" else "failed"
+    )
+    return ReportOutcome(report=row.table, status=state, rows=row.loaded, failure=None if good else row.message)
 
 
 def _decide(session: Session, artifact_id: str, decision: str, who: str, even_if_older: bool) -> None:
@@ -818,6 +953,27 @@ def _write_status(session: Session, run: Run, row: RunTable, outcome: Outcome, n
         _insert(session, "replicate_current_status", values)
 
 
+def _write_provisions_status(
+    session: Session, run: Run, rows: Sequence[RunTable], status: str, message: str, now: datetime
+) -> None:
+    """JOBNAME is the mode, as it is the view's name in the tables' status."""
+    values: dict[str, Any] = {
+        "jobname": run.provisions,
+        "load_date": now.replace(microsecond=0),
+        "status": status,
+        "schedule": run.schedule,
+        "db": "canvas",
+        "message": _fitting(message) or None,
+        "run_id": run.run_id,
+        "row_count": sum(row.loaded or 0 for row in rows),
+        "seconds": round((now.replace(tzinfo=UTC) - run.opened_at).total_seconds(), 3),
+    }
+    _insert(session, "provisions_status", values)
+    assignments = ", ".join(f"{name} = :{name}" for name in values if name != "jobname")
+    if not session.execute(f"UPDATE provisions_current_status SET {assignments} WHERE jobname = :jobname", **values):
+        _insert(session, "provisions_current_status", values)
+
+
 def _insert(session: Session, table: str, values: Mapping[str, Any]) -> None:
     names = ", ".join(values)
     places = ", ".join(f":{name}" for name in values)
@@ -857,7 +1013,8 @@ def _real(number: Any) -> float | None:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    run_id, schedule, status, then, rerun_of, requested_by, mode, opened_at, deadline_at, closed_at, snapshot = row
+    run_id, schedule, status, then, rerun_of, requested_by, mode, opened_at, deadline_at, closed_at, *rest = row
+    snapshot, provisions = rest
     return Run(
         run_id,
         schedule,
@@ -870,6 +1027,7 @@ def _run(row: tuple[Any, ...]) -> Run:
         deadline_at.replace(tzinfo=UTC),
         _aware(closed_at),
         bool(snapshot),
+        provisions,
     )
 
 

@@ -6,6 +6,7 @@ CREATE TABLE replicate_run (
     schedule      VARCHAR2(64 CHAR) NOT NULL,
     run_mode      VARCHAR2(20 CHAR),
     snapshot      NUMBER(1) NOT NULL,
+    provisions    VARCHAR2(20 CHAR),
     status        VARCHAR2(20 CHAR) NOT NULL,
     then_steps    VARCHAR2(100 CHAR),
     rerun_of      VARCHAR2(128 CHAR),
@@ -79,6 +80,18 @@ CREATE TABLE replicate_artifact (
     PRIMARY KEY (artifact_id)
 );
 
+-- Reports that Canvas makes for a run: of which table, and for which part of it (a term, or all).
+CREATE TABLE replicate_report (
+    run_id       VARCHAR2(128 CHAR) NOT NULL,
+    table_name   VARCHAR2(128 CHAR) NOT NULL,
+    part         VARCHAR2(64 CHAR) NOT NULL,
+    report_id    NUMBER(19) NOT NULL,
+    report_file  VARCHAR2(1000 CHAR),
+    sha256       VARCHAR2(64 CHAR),
+    started_at   TIMESTAMP(6) NOT NULL,
+    PRIMARY KEY (run_id, table_name, part)
+);
+
 -- The moment that a run reads a source as of; scn is null where none could be had, for that reason.
 CREATE TABLE replicate_snapshot (
     run_id   VARCHAR2(128 CHAR) NOT NULL,
@@ -142,4 +155,32 @@ CREATE TABLE replicate_status (
     as_of           TIMESTAMP(0),
     error_code      VARCHAR2(64 CHAR),
     PRIMARY KEY (run_id, tablename)
+);
+
+-- The same for provisions: JOBNAME is the mode (regular, historical, orgs).
+CREATE TABLE provisions_current_status (
+    jobname    VARCHAR2(20 CHAR) NOT NULL,
+    status     VARCHAR2(20 CHAR) NOT NULL,
+    schedule   VARCHAR2(64 CHAR),
+    db         VARCHAR2(64 CHAR),
+    message    VARCHAR2(2000 CHAR),
+    load_date  TIMESTAMP(0) NOT NULL,
+    run_id     VARCHAR2(128 CHAR) NOT NULL,
+    row_count  NUMBER(18),
+    seconds    NUMBER(18,3),
+    PRIMARY KEY (jobname)
+);
+
+CREATE TABLE provisions_status (
+    filename   VARCHAR2(1000 CHAR),
+    load_date  TIMESTAMP(0) NOT NULL,
+    status     VARCHAR2(20 CHAR) NOT NULL,
+    schedule   VARCHAR2(64 CHAR),
+    jobname    VARCHAR2(20 CHAR) NOT NULL,
+    db         VARCHAR2(64 CHAR),
+    message    VARCHAR2(2000 CHAR),
+    run_id     VARCHAR2(128 CHAR) NOT NULL,
+    row_count  NUMBER(18),
+    seconds    NUMBER(18,3),
+    PRIMARY KEY (run_id)
 );

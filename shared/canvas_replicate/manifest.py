@@ -39,7 +39,8 @@ class ManifestColumn(BaseModel):
 class Manifest(BaseModel):
     """``snapshot`` says from which moment the rows are: ``query`` (one statement's own read consistency), ``run`` (the
     moment the whole run reads as of; then ``scn`` is set), or ``none``: that moment was asked for and could not be had,
-    for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only."""
+    for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only. ``notes`` are what
+    people should hear of the rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal[1] = 1
@@ -57,6 +58,7 @@ class Manifest(BaseModel):
     snapshot_refused: str | None = None
     extracted_at: AwareDatetime
     seconds: float
+    notes: tuple[str, ...] = ()
     columns: tuple[ManifestColumn, ...]
 
 

@@ -25,6 +25,7 @@ table_last_success = Gauge(
     "replicate_table_last_success_timestamp_seconds", "When a table was last published.", ["table"]
 )
 table_expected = Gauge("replicate_table_expected_info", "1 for each table that a schedule has.", ["table", "schedule"])
+report_seconds = Histogram("replicate_report_seconds", "From start to file here.", ["report"], buckets=_SECONDS)
 run_last = Gauge(
     "replicate_run_last_timestamp_seconds", "When a schedule's runs last ended this way.", ["schedule", "status"]
 )

@@ -29,12 +29,14 @@ _STOP_SECONDS = 600
 def carry(
     context: Context,
     runs: Sequence[Run],
-    stages: Sequence[str] = ("extractor", "loader"),
+    stages: Sequence[str] | None = None,
     *,
-    until: Callable[[RunTable], bool] = lambda row: row.is_final,
+    until: Callable[[RunTable], bool] | None = None,
     watch: Watch = lambda at_end: None,
 ) -> list[RunTable]:
-    """Work until every table of these runs is where ``until`` says, and return the tables.
+    """Work until these runs are closed, or every table of them is where ``until`` says, and return the tables.
+
+    ``stages``: by default all that the runs need.
 
     With a broker configured, this process is one more worker of ``stages`` meanwhile, and others may do the work.
 
@@ -42,6 +44,8 @@ def carry(
     another process carries one of the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next
     ``replicate run``, or the same one-shot stage; TransientError when a source is down before anything began.
     """
+    if stages is None:
+        stages = ("extractor", "loader", *(["provisioner"] if any(run.provisions for run in runs) else []))
     if "extractor" in stages:
         _reach_sources(context, runs)
     bus = connect(context.settings.bus_url, declare=context.settings.bus_declare)
@@ -56,7 +60,7 @@ def carry(
                 context.ledger.close_overdue()
             if failed:
                 raise failed[0]
-            if _is_idle(bus, built) and all(until(row) for row in _tables(context, runs)):
+            if _is_idle(bus, built) and _is_done(context, runs, until):
                 break
     bus.close()
     watch(True)
@@ -66,6 +70,13 @@ def carry(
         program = stages[0] if len(stages) == 1 else "replicate"
         raise Interrupted("Stopped before the end.", next_step=f"Go on with: {go_on_with(runs[0], program)}")
     return _tables(context, runs)
+
+
+def _is_done(context: Context, runs: Sequence[Run], until: Callable[[RunTable], bool] | None) -> bool:
+    if until is None:
+        return all(not context.ledger.run(run.run_id).is_open for run in runs)
+    rows = _tables(context, runs)  # of a run of reports there are none until they are planned
+    return bool(rows) and all(until(row) for row in rows)
 
 
 def exit_code(tables: Sequence[RunTable]) -> ExitCode:
@@ -123,7 +134,8 @@ def _working(context: Context, bus: Bus, stages: Sequence[Stage]) -> Iterator[li
 def _reach_sources(context: Context, runs: Sequence[Run]) -> None:
     """What is down at the start is said at once; only what goes down later is worth the wait of the ladder."""
     try:
-        for alias in sorted({row.source for row in _tables(context, runs) if row.state == "requested"}):
+        waiting = [row for row in _tables(context, runs) if row.state == "requested" and row.kind == "tables"]
+        for alias in sorted({row.source for row in waiting}):
             open_source(context.settings, alias).reach()
     except ReplicateError as error:
         for run in runs:  # nothing was begun, so nothing is left open for somebody else to go on with

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from canvas_replicate.catalogue import Table, resolve_source
+from canvas_replicate.catalogue import Schedule, Table, resolve_source
 from canvas_replicate.context import Context
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
 from canvas_replicate.ledger import Approval, Artifact, NewTable, Run, RunTable
@@ -16,6 +16,7 @@ from canvas_replicate.manifest import read_manifest
 from canvas_replicate.messages import TableRequested
 
 RERUN = "rerun"  # the schedule of a run that belongs to none
+CANVAS = "canvas"  # the source of what comes out of reports
 
 
 def requester() -> str:
@@ -53,6 +54,29 @@ def open_schedule_run(
         requested_by=requester(),
         mode=mode,
         snapshot=options.snapshot,
+        provisions=_provisions_of(options) if then else None,
+    )
+
+
+def _provisions_of(schedule: Schedule) -> str | None:
+    """Which reports belong to a run of the schedule: those that it names, or the regular ones where they follow."""
+    return schedule.provisions or ("regular" if "provisions" in schedule.then else None)
+
+
+def mode_named(historical: bool, processorgs: bool) -> str:
+    """The mode that the original's two options mean."""
+    if historical and processorgs:
+        raise ConfigError("Say --historical or --processorgs, not both.")
+    return "historical" if historical else "orgs" if processorgs else "regular"
+
+
+def open_provisions_run(
+    context: Context, mode: str, *, then: Sequence[str] = (), requested_by: str | None = None
+) -> Run:
+    """A run of reports only, by hand. Raises ConfigError for a mode that provisions.yaml does not have."""
+    context.catalogue.mode(mode)
+    return context.ledger.open_run(
+        mode, [], exclusive=False, provisions=mode, then=then, requested_by=requested_by or requester()
     )
 
 
@@ -82,7 +106,7 @@ def open_or_resume(
     if unfinished and new:
         context.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
     elif unfinished:
-        rows = context.ledger.tables(unfinished.run_id)
+        rows = [row for row in context.ledger.tables(unfinished.run_id) if row.kind == "tables"]
         if {row.table for row in rows} != wanted or (source and any(row.source != source.lower() for row in rows)):
             raise AlreadyRunning(
                 f"Run {unfinished.run_id} is unfinished, and its tables or its source are others than these.",
@@ -152,12 +176,24 @@ def rerun_tables(
         rerun_of = latest.run_id
     if schedule is None and rerun_of:
         schedule = ledger.run(rerun_of).schedule
-    tables = [_new_table(context, context.catalogue.table(name), schedule, source) for name in names]
+    reports = [context.catalogue.reports[name.lower()] for name in names if name.lower() in context.catalogue.reports]
+    tables = [
+        _new_table(context, context.catalogue.table(name), schedule, source)
+        for name in names
+        if name.lower() not in context.catalogue.reports
+    ]
+    modes = {context.catalogue.mode_of(report.table) for report in reports}
+    if len(modes) > 1:
+        raise ConfigError(
+            f"{', '.join(names)} belong to several modes of provisions.yaml.", next_step="Run each alone."
+        )
     options = context.catalogue.schedules.get(schedule or "")
     return ledger.open_run(
         schedule or RERUN,
         tables,
         exclusive=False,
+        provisions=next(iter(modes), None),
+        reports=[NewTable(report.table, report.view, CANVAS) for report in reports],
         rerun_of=rerun_of,
         then=then,
         requested_by=requested_by or requester(),

@@ -36,7 +36,7 @@ from canvas_replicate.errors import (
     TransientError,
 )
 from canvas_replicate.ledger import Ledger, Outcome
-from canvas_replicate.messages import Envelope, Message, UnreadableMessage, parse
+from canvas_replicate.messages import Envelope, Message, ProvisionsRequested, RunLoaded, UnreadableMessage, parse
 
 ENTRY_POINTS = "canvas_replicate.stages"
 
@@ -210,6 +210,12 @@ class Runner:
                 "failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step
             )
             self._ledger.finish(run_id, table, outcome)
+        elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
+            again = f"replicate rerun --failed {run_id}"
+            failed = Outcome(
+                "failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step or again
+            )
+            self._ledger.fail_provisions(run_id, failed)
         letter = envelope.with_headers(
             stage=self._stage.name,
             code=error.code,

@@ -5,6 +5,7 @@ dat/<run_id>/<table>.manifest.json     written last: without it the file is not 
 bad/<run_id>/<table>.bad               rejected records, byte for byte
 bad/<run_id>/<table>.dsc               discarded records
 logs/<run_id>/<table>.log              what the load said
+reports/<run_id>/<table>.<part>.report what Canvas sent
 """
 
 from __future__ import annotations
@@ -45,6 +46,14 @@ class Storage:
             raise ValueError(f"{run_id!r} / {table!r} cannot be part of a path")
         folder, suffix = _SUFFIX[what]
         return self.root / folder / run_id / f"{table}{suffix}"
+
+    def report_path(self, run_id: str, table: str, part: str) -> Path:
+        """Where a report of Canvas lies, ``part`` being a term's Canvas id or ``all``. Raises ValueError for a bad
+        name."""
+        if not re.match(r"^[a-z0-9]{1,32}$", part):
+            raise ValueError(f"{part!r} cannot be part of a path")
+        beside = self.path("manifest", run_id, table)
+        return self.root / "reports" / beside.parent.name / f"{table}.{part}.report"
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

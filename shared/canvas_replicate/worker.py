@@ -103,7 +103,7 @@ def update_gauges(context: Context) -> None:
         if status.as_of is not None:
             metrics.table_last_success.labels(status.table).set(status.as_of.timestamp())
     gates = [artifact.gate for artifact in context.ledger.artifacts("held")]
-    for gate in {"file", *gates}:
+    for gate in {"file", "report", *gates}:
         metrics.held_artifacts.labels(gate).set(gates.count(gate))
     for schedule in context.catalogue.schedules.values():
         for table in schedule.tables:

@@ -324,7 +324,7 @@ class EveryDatabaseBehaviour:
 
     def test_a_query_that_the_database_refuses_is_not_tried_again(self, engine: Engine) -> None:
         with (
-            pytest.raises(PermanentError, match="no_such_table|ORA-00942"),
+            pytest.raises(PermanentError, match=r"no_such_table|ORA-00942"),
             engine.source.open("SELECT id FROM no_such_table", batch_rows=10),
         ):
             pass

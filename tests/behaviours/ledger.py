@@ -11,9 +11,17 @@ from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.figures import Figures
 from canvas_replicate.leases import Lease, Leases, take
-from canvas_replicate.ledger import Approval, Ledger, NewTable, Outcome, Reject, Run
+from canvas_replicate.ledger import Approval, CanvasReport, Ledger, NewTable, Outcome, Reject, Run, Snapshot
 from canvas_replicate.manifest import Manifest, ManifestColumn
-from canvas_replicate.messages import Message, RunLoaded, TableReady, TableRequested, parse
+from canvas_replicate.messages import (
+    Message,
+    ProvisionsDone,
+    ProvisionsRequested,
+    RunLoaded,
+    TableReady,
+    TableRequested,
+    parse,
+)
 
 EXTRACTED_AT = datetime(2030, 1, 1, 4, 0, tzinfo=UTC)
 
@@ -331,3 +339,129 @@ class LedgerBehaviour:
             fail_half_way()
         with ledger_database.transaction() as session:
             assert session.query("SELECT lease_key FROM replicate_lease") == []
+
+    # Provisions
+
+    REPORTS = (NewTable("tmp_cnv_users", "canvas_users", "canvas"), NewTable("tmp_cnv_terms", "canvas_terms", "canvas"))
+
+    @pytest.fixture
+    def provisioned(self, ledger: Ledger) -> Run:
+        """A run of one table, whose reports follow."""
+        return ledger.open_run(
+            "hourly",
+            [NewTable("tmp_a", "v_a", "campus")],
+            exclusive=True,
+            then=("provisions", "push"),
+            provisions="regular",
+        )
+
+    def events(self, ledger: Ledger, kind: type[Message]) -> list[Any]:
+        return [message for message in messages(ledger) if isinstance(message, kind)]
+
+    def finish(self, ledger: Ledger, run: Run, table: str, state: Any) -> None:
+        assert ledger.finish(run.run_id, table, Outcome(state, "loader", message=f"{state} here", loaded=7))
+
+    def test_a_run_stays_open_for_the_reports_that_follow_its_tables(
+        self, ledger: Ledger, provisioned: Run, lease: Lease
+    ) -> None:
+        self.load(ledger, provisioned, lease)
+        assert ledger.run(provisioned.run_id).status == "provisions"
+        assert ledger.open_run_of("hourly") is not None
+        loaded = self.events(ledger, RunLoaded)
+        assert [(event.kind, event.status, event.then) for event in loaded] == [
+            ("tables", "successful", ("provisions", "push"))
+        ]
+
+    def test_reports_never_follow_tables_that_all_failed(self, ledger: Ledger, provisioned: Run) -> None:
+        self.finish(ledger, provisioned, "tmp_a", "failed")
+        closed = ledger.run(provisioned.run_id)
+        assert (closed.status, closed.is_open) == ("failed", False)
+        assert self.events(ledger, ProvisionsDone) == []
+
+    def test_provisions_are_done_once_their_last_table_is_final(
+        self, ledger: Ledger, provisioned: Run, lease: Lease
+    ) -> None:
+        self.load(ledger, provisioned, lease)
+        assert len(ledger.plan_provisions(provisioned, self.REPORTS)) == 2
+        assert len(ledger.plan_provisions(provisioned, self.REPORTS)) == 2  # as often as one likes
+        self.finish(ledger, provisioned, "tmp_cnv_users", "successful")
+        assert self.events(ledger, ProvisionsDone) == []
+        self.finish(ledger, provisioned, "tmp_cnv_terms", "successful")
+        [done] = self.events(ledger, ProvisionsDone)
+        assert (done.mode, done.status, done.then) == ("regular", "successful", ("push",))
+        assert {(report.report, report.status, report.rows) for report in done.reports} == {
+            ("tmp_cnv_users", "successful", 7),
+            ("tmp_cnv_terms", "successful", 7),
+        }
+        assert [event.kind for event in self.events(ledger, RunLoaded)] == ["tables", "provisions"]
+        closed = ledger.run(provisioned.run_id)
+        assert (closed.status, closed.is_open, ledger.open_run_of("hourly")) == ("successful", False, None)
+
+    @pytest.mark.parametrize("state", ["failed", "held"])
+    def test_one_report_that_is_not_good_fails_the_provisions(
+        self, ledger: Ledger, provisioned: Run, lease: Lease, state: str
+    ) -> None:
+        self.load(ledger, provisioned, lease)
+        ledger.plan_provisions(provisioned, self.REPORTS)
+        self.finish(ledger, provisioned, "tmp_cnv_users", "successful")
+        self.finish(ledger, provisioned, "tmp_cnv_terms", state)
+        [done] = self.events(ledger, ProvisionsDone)
+        assert done.status == "failed"
+        assert f"tmp_cnv_terms {state}" in (done.failure or "")
+        assert ledger.run(provisioned.run_id).status == "partial"
+
+    def test_provisions_that_could_not_be_planned_end_the_run(
+        self, ledger: Ledger, provisioned: Run, lease: Lease
+    ) -> None:
+        self.load(ledger, provisioned, lease)
+        ledger.fail_provisions(provisioned.run_id, Outcome("failed", "provisioner", message="no such term"))
+        ledger.fail_provisions(provisioned.run_id, Outcome("failed", "provisioner", message="no such term"))
+        [done] = self.events(ledger, ProvisionsDone)
+        assert (done.status, done.failure, done.reports) == ("failed", "no such term", ())
+        assert ledger.run(provisioned.run_id).status == "partial"
+
+    def test_historical_provisions_are_never_pushed(self, ledger: Ledger) -> None:
+        run = ledger.open_run("history", [], exclusive=False, provisions="historical", then=("push",))
+        ledger.plan_provisions(run, self.REPORTS[:1])
+        self.finish(ledger, run, "tmp_cnv_users", "successful")
+        [done] = self.events(ledger, ProvisionsDone)
+        assert done.then == ()
+
+    def test_a_run_of_reports_only_asks_for_them(self, ledger: Ledger) -> None:
+        run = ledger.open_run("orgs", [], exclusive=False, provisions="orgs", then=("push",))
+        assert [(m.run_id, m.mode, m.then) for m in self.events(ledger, ProvisionsRequested)] == [
+            (run.run_id, "orgs", ("push",))
+        ]
+
+    def test_only_the_reports_that_were_asked_for_are_planned(self, ledger: Ledger) -> None:
+        run = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        assert [row.table for row in ledger.plan_provisions(run, self.REPORTS)] == ["tmp_cnv_users"]
+
+    def test_a_run_that_waits_for_its_reports_goes_on_by_asking_for_them(
+        self, ledger: Ledger, provisioned: Run, lease: Lease
+    ) -> None:
+        self.load(ledger, provisioned, lease)
+        ledger.request_again(provisioned.run_id)
+        assert [m.run_id for m in self.events(ledger, ProvisionsRequested)] == [provisioned.run_id]
+
+    def test_a_run_whose_reports_never_came_is_closed_by_its_deadline(self, ledger: Ledger, leases: Leases) -> None:
+        run = ledger.open_run("orgs", [], exclusive=False, provisions="orgs", deadline=timedelta(seconds=-1))
+        assert ledger.close_overdue() == [run.run_id]
+        assert ledger.run(run.run_id).status == "failed"
+        assert [done.status for done in self.events(ledger, ProvisionsDone)] == ["failed"]
+
+    def test_a_canvas_report_is_remembered_with_its_file(self, ledger: Ledger, run: Run, lease: Lease) -> None:
+        assert ledger.canvas_report(run.run_id, "tmp_a", "44") is None
+        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", CanvasReport(9_007_199_254_740_993), lease)
+        assert ledger.canvas_report(run.run_id, "tmp_a", "44") == CanvasReport(9_007_199_254_740_993)
+        here = CanvasReport(9_007_199_254_740_993, "reports/x/tmp_a.44.report", "c" * 64)
+        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", here, lease)
+        assert ledger.canvas_report(run.run_id, "tmp_a", "44") == here
+        assert ledger.canvas_report(run.run_id, "tmp_a", "45") is None
+
+    def test_the_first_moment_that_is_recorded_holds_for_all(self, ledger: Ledger, run: Run) -> None:
+        assert ledger.snapshot(run.run_id, "campus") is None
+        assert ledger.record_snapshot(run.run_id, "campus", Snapshot(17, None)) == Snapshot(17, None)
+        assert ledger.record_snapshot(run.run_id, "campus", Snapshot(18, None)) == Snapshot(17, None)
+        assert ledger.record_snapshot(run.run_id, "other", Snapshot(None, "no right")) == Snapshot(None, "no right")
+        assert ledger.snapshot(run.run_id, "other") == Snapshot(None, "no right")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+import traceback
+
 import duckdb
+import oracledb
 import pytest
 
 from canvas_replicate.databases.duckdb import translated
+from canvas_replicate.databases.oracle import errors as oracle
 from canvas_replicate.errors import DataError, PermanentError, TransientError
 
 DUCKDB_ERRORS = [kind for kind in vars(duckdb).values() if isinstance(kind, type) and issubclass(kind, duckdb.Error)]
@@ -31,3 +37,132 @@ def test_what_may_pass_is_retried_and_what_cannot_is_not() -> None:
     assert isinstance(translated(duckdb.IOException("disk"), "x"), TransientError)
     assert not isinstance(translated(duckdb.CatalogException("no table"), "x"), TransientError)
     assert isinstance(translated(duckdb.ConstraintException("duplicate key"), "x"), DataError)
+
+
+# Oracle
+
+ORACLE_CLASSES = [
+    kind
+    for kind in vars(oracledb).values()
+    if isinstance(kind, type) and issubclass(kind, oracledb.Error | oracledb.Warning)
+]
+# oracle.md 3.1, row by row.
+RECONNECT = (18, 20, 28, 57, 1033, 1034, 1089, 1090, 1092, 3113, 3114, 3135, 12514, 12516, 12519, 12520)
+RECONNECT += (12537, 12541, 12545, 12547, 12570, 12571, 12757)
+RECONNECT_DRIVER = ("DPY-4005", "DPY-4011", "DPY-4024", "DPY-4033", "DPY-6000", "DPY-6001", "DPY-6005")
+PAUSE = (51, 54, 60, 1555, 1591, 4020, 4021, 4061, 4068, 8103, 8176, 8177, 14411, 14450, 30006)
+SPACE = (257, 1536, 1628, 1631, 1652, 1653, 1654, 1658, 1691, 19502, 30036)
+PERMANENT = (*range(900, 937), 942, 1017, 1031, 1466, 2266, 4043, 6550, 8181, 24344, 28000, 28001)
+PERMANENT_DRIVER = ("DPY-2001", "DPY-2069", "DPY-3001", "DPY-3010", "DPY-4000", "DPY-4026", "DPY-4027", "DPY-7000")
+VALUES = (1, 1400, 1438, 1722, *range(1840, 1862), 2290, 2291, 2292, 12899)
+VALUES_DRIVER = ("DPY-4036", "DPY-4037", "DPY-4038", "DPY-4039", "DPY-4042", "DPY-8000", "DPY-8001")
+STOP_AND_LOOK = (600, 3137, 7445)
+# oracle.md 3: what the driver tells as DPY-4011.
+REWRITTEN = (22, 28, 31, 45, 378, 600, 602, 603, 609, 1012, 1041, 1043, 1089, 1092, 2396, 3113, 3114, 3122, 3135)
+REWRITTEN += (12153, 12537, 12547, 12570, 12583, 27146, 28511, 56600)
+SECRET = "555-12-3456"
+
+
+def driver_error(code: int | str, text: str) -> oracledb.Error:
+    """As the driver makes it of a server's message, or of its own."""
+    made = sys.modules["oracledb.errors"]
+    number = code if isinstance(code, int) else 0
+    message = f"ORA-{code:05}: {text}" if isinstance(code, int) else f"{code}: {text}"
+    error = made._Error(message, code=number)
+    raised: oracledb.Error = error.exc_type(error)
+    return raised
+
+
+@pytest.mark.parametrize("kind", ORACLE_CLASSES, ids=lambda kind: kind.__name__)
+def test_every_class_of_the_oracle_driver_is_one_of_ours(kind: type[oracledb.Error]) -> None:
+    for argument in ("a text", driver_error("DPY-1001", "not connected").args[0]):
+        error = oracle.translated(kind(argument), "table x")
+        assert isinstance(error, TransientError | PermanentError)
+        assert error.code
+        assert error.message.startswith("table x: ")
+
+
+@pytest.mark.parametrize("code", [*RECONNECT, *PAUSE, *SPACE, *RECONNECT_DRIVER])
+def test_what_may_pass_in_oracle_is_tried_again(code: int | str) -> None:
+    error = oracle.translated(driver_error(code, "said the server"), "table x")
+    assert type(error) is TransientError
+    assert error.code == (code if isinstance(code, str) else f"ORA-{code:05}")
+    assert error.tries is None or error.tries >= 2
+
+
+@pytest.mark.parametrize("code", [*PERMANENT, *PERMANENT_DRIVER, *STOP_AND_LOOK, "DPY-5004", "ORA-09999"])
+def test_what_cannot_pass_in_oracle_is_told_at_once(code: int | str) -> None:
+    error = oracle.translated(driver_error(code, "said the server"), "table x")
+    assert type(error) is PermanentError
+    assert "Help:" not in str(error)
+
+
+@pytest.mark.parametrize("code", [*VALUES, *VALUES_DRIVER])
+def test_an_oracle_error_about_a_value_shows_none(code: int | str) -> None:
+    """Since 23ai the server's texts quote values; the driver's quote those that it cannot convert."""
+    text = (
+        f"unable to convert string value containing {SECRET} to a number\n"
+        f"ORA-03301: (ORA-00001 details) row with column values (SSN:'{SECRET}') already exists"
+    )
+    with pytest.raises(DataError) as caught, oracle.translating("table x"):
+        raise driver_error(code, text)
+    told = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in told
+    assert str(caught.value).startswith("table x: ")
+
+
+@pytest.mark.parametrize("code", REWRITTEN)
+def test_a_session_that_ended_is_told_by_what_ended_it(code: int) -> None:
+    raised = driver_error(code, "why it ended")
+    assert raised.args[0].full_code == "DPY-4011"
+    error = oracle.translated(raised, "table x")
+    assert error.code == f"ORA-{code:05}"
+    assert type(error) is (PermanentError if code in STOP_AND_LOOK else TransientError)
+
+
+def test_an_error_is_told_by_the_innermost_of_its_stack() -> None:
+    stack = (
+        "error in materialized view refresh path\nORA-12018: following error encountered during code generation\n"
+        'ORA-01652: unable to extend temp segment\nORA-06512: at "SYS.DBMS_SNAPSHOT", line 7'
+    )
+    error = oracle.translated(driver_error(12008, stack), "refreshing x")
+    assert (type(error), error.code) == (TransientError, "ORA-01652")
+    alone = oracle.translated(driver_error(12008, "error in materialized view refresh path"), "refreshing x")
+    assert (type(alone), alone.code) == (PermanentError, "ORA-12008")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "oracle.host"),
+        (ConnectionResetError(104, "Connection reset by peer"), "oracle.network"),
+        (TimeoutError(), "oracle.network"),
+    ],
+)
+def test_an_error_of_the_network_may_pass(raised: OSError, code: str) -> None:
+    error = oracle.translated(raised, "connecting to db:1521/x")
+    assert (type(error), error.code) == (TransientError, code)
+    assert error.message.startswith("connecting to db:1521/x: ")
+
+
+def test_a_text_that_is_no_text_is_told_without_its_bytes() -> None:
+    with pytest.raises(DataError, match="character set") as caught, oracle.translating("table x"):
+        SECRET.encode().join([b"\xff", b""]).decode()
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("code", ["DPY-4017", "DPY-4018", "DPY-2049", "DPY-4019", "DPY-5004"])
+def test_a_connect_string_gets_into_no_text(code: str) -> None:
+    with pytest.raises(PermanentError) as caught, oracle.translating("table x"):
+        raise driver_error(code, f'cannot parse connect string "host/service?password={SECRET}"')
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_what_stands_inside_a_refused_connection_is_what_counts() -> None:
+    inside = (
+        'cannot connect to database (CONNECTION_ID=x).\nDPY-6001: Service "x" is not registered. (Similar to ORA-12514)'
+    )
+    error = oracle.translated(driver_error("DPY-6005", inside), "connecting to x")
+    assert (type(error), error.code) == (TransientError, "DPY-6001")
+    assert isinstance(error, TransientError)
+    assert error.tries == 3

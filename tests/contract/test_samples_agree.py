@@ -1,4 +1,4 @@
-"""The samples in conf/, ctls/ and ddl/ describe the same tables, and the demo's campus fits into them."""
+"""The samples in conf/, ctls/ and ddl/ describe the same tables, and the demo's campus and Canvas fit into them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,27 @@ from canvas_replicate.catalogue import Table, load_catalogue
 from canvas_replicate.columns import Column
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
-from canvas_replicate.databases.oracle_ddl import parse_ddl
+from canvas_replicate.databases.oracle_ddl import Ddl, parse_ddl
 from canvas_replicate.databases.oracle_sql import translate_query
+from canvas_replicate.provisions import CanvasTerm, Report, load_provisions, terms_wanted
 from replicate_demo.campus import build_campus
+from replicate_demo.canvas import seed
+from replicate_demo.canvas.csv_text import Cell
+from replicate_demo.canvas.model import State
+from replicate_demo.canvas.report_rows import HEADERS, Scope, report_rows
 from replicate_demo.tables import sizes_at
 
 ROOT = Path(__file__).parents[2]
 SCALE = 0.05
 CATALOGUE = load_catalogue(ROOT / "conf", ["student_system", "reports"])
 TABLES = tuple(CATALOGUE.tables.values())
+PROVISIONS = load_provisions(
+    ROOT / "conf", taken=[name for table in TABLES for name in (table.name, table.base_table, table.view)]
+)
+REPORTS = tuple(report for mode in PROVISIONS.modes.values() for report in mode.reports)
+MODE_OF = {report.table: mode for mode in PROVISIONS.modes.values() for report in mode.reports}
+# Columns of a report that not every Canvas has (canvas_enrollment_id, though one of them, is in the samples).
+COLUMNS_OF_NEWER_CANVASES = {"canvas_blueprint_course_id", "blueprint_course_id"}
 # A name of 30 bytes is the longest that every Oracle release takes.
 LONGEST_NAME = 30
 
@@ -68,8 +80,9 @@ def read_ddl(table: Table) -> SampleDdl:
     )
 
 
-def read_ctl(table: Table) -> ControlFile:
-    return read_control_file(ROOT / "ctls" / f"{table.name}.ctl")
+def read_ctl(table: Table | Report) -> ControlFile:
+    name = table.name if isinstance(table, Table) else table.table
+    return read_control_file(ROOT / "ctls" / f"{name}.ctl")
 
 
 def query_columns(sql: str) -> list[str]:
@@ -195,6 +208,111 @@ def test_a_schedule_has_a_table_that_is_off_to_show_how_it_is_skipped() -> None:
 def test_the_schedule_all_has_every_table_and_no_list_is_out_of_order() -> None:
     assert set(CATALOGUE.schedule("all").tables) == set(CATALOGUE.tables)
     assert all(list(found.tables) == sorted(found.tables) for found in CATALOGUE.schedules.values())
+
+
+def parsed_ddl(report: Report) -> Ddl:
+    path = ROOT / "ddl" / f"{report.table}.sql"
+    return parse_ddl(path.read_text(encoding="ascii"), path)
+
+
+def rows_of(canvas: State, report: Report) -> list[dict[str, Cell]]:
+    """What a Canvas with this content writes into the report, term by term where the sample wants it so."""
+    mode = MODE_OF[report.table]
+    known = [CanvasTerm(term.id, term.sis_id, term.name) for term in canvas.terms.values()]
+    terms = [term.id for term in terms_wanted(mode, known)] if report.scope == "term" else [None]
+    account = canvas.root
+    if mode.account is not None:
+        (account,) = (each for each in canvas.accounts.values() if f"sis_account_id:{each.sis_id}" == mode.account)
+    return [
+        dict(zip(HEADERS[report.kind], row, strict=True))
+        for term in terms
+        for row in report_rows(
+            canvas,
+            report.kind,
+            Scope(
+                account_id=account.id,
+                tree=frozenset(canvas.in_tree(account.id)),
+                whole=account is canvas.root,
+                now="2020-02-03T12:00:00Z",
+                term_id=term,
+                include_deleted="include_deleted" in report.parameters,
+            ),
+        )
+    ]
+
+
+@pytest.fixture(scope="module")
+def canvas() -> State:
+    return seed()
+
+
+each_report = pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.table)
+
+
+@each_report
+def test_the_files_of_a_report_name_the_same_table_and_view(report: Report) -> None:
+    ddl = parsed_ddl(report)
+    assert {report.base_table, read_ctl(report).table, *(table.name for table in ddl.tables)} == {report.table}
+    assert [view.name for view in ddl.views] == [report.view]
+    assert ddl.ignored == (f"GRANT SELECT ON {report.view} TO campus_reader",)
+
+
+@each_report
+def test_a_report_and_its_files_have_the_same_columns_all_of_them_text(report: Report) -> None:
+    ((table,), (view,)), ctl = (parsed_ddl(report).tables, parsed_ddl(report).views), read_ctl(report)
+    reported = [name for name in HEADERS[report.kind] if name not in COLUMNS_OF_NEWER_CANVASES]
+    assert [(field.name, field.kind, field.length) for field in ctl.fields] == [
+        (column.name, "char", column.length) for column in table.columns
+    ]
+    assert {column.kind for column in table.columns} == {"text"}
+    assert [column.name for column in table.columns] == query_columns(view.query) == reported
+
+
+@each_report
+def test_a_text_of_a_report_fits_into_4000_bytes_whatever_its_letters(report: Report) -> None:
+    (table,) = parsed_ddl(report).tables
+    assert [
+        column.name for column in table.columns if (column.length or 4001) * len("\U00010000".encode()) > 4000
+    ] == []
+
+
+@each_report
+def test_the_control_file_of_a_report_reads_what_is_written_for_it(report: Report) -> None:
+    ctl = read_ctl(report)
+    assert (ctl.record_end, ctl.terminator, ctl.enclosure) == (b"#EOR#\n", "|", '"')
+    assert (ctl.mode, ctl.optionally_enclosed, ctl.trailing_nullcols) == ("TRUNCATE", True, True)
+
+
+@each_report
+def test_the_files_of_a_report_are_ascii_and_their_names_short(report: Report) -> None:
+    (table,), (view,) = parsed_ddl(report).tables, parsed_ddl(report).views
+    assert (ROOT / "ctls" / f"{report.table}.ctl").read_bytes().isascii()
+    names = (f"{table.name}_pk", f"{view.name}_key", *(column.name for column in table.columns))
+    assert [name for name in names if len(name) > LONGEST_NAME] == []
+
+
+@each_report
+def test_what_is_unique_in_a_report_is_the_views_index_and_there_once(report: Report, canvas: State) -> None:
+    """Logins have nothing that is told to be unique."""
+    (table,), (view,) = parsed_ddl(report).tables, parsed_ddl(report).views
+    keys = [columns for columns in (table.key, *table.unique) if columns]
+    assert keys == ([] if report.kind == "users" else [view.key])
+    rows = rows_of(canvas, report)
+    assert all(len({tuple(row[name] for name in key) for row in rows}) == len(rows) for key in keys)
+
+
+@each_report
+def test_the_demos_canvas_fits_into_the_table_of_a_report(report: Report, canvas: State) -> None:
+    (table,), rows = parsed_ddl(report).tables, rows_of(canvas, report)
+    assert rows, "a sample that fetches nothing shows nothing"
+    for column in table.columns:
+        texts = [str(row[column.name] or "") for row in rows]
+        assert max(map(len, texts)) <= (column.length or 0), column.name
+        assert column.nullable or all(texts), column.name
+
+
+def test_all_three_modes_have_a_sample() -> None:
+    assert list(PROVISIONS.modes) == ["regular", "historical", "orgs"]
 
 
 def misfit(column: Column) -> str:

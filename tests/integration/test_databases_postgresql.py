@@ -14,7 +14,6 @@ from tests.behaviours.databases import (
     DatabasesBehaviour,
     Engine,
     batch,
-    believed,
     content,
     nothing,
     replace,

@@ -544,7 +544,7 @@ def test_a_snapshot_that_cannot_be_had_is_labelled_and_never_claimed(place: Work
     done = place.run("replicate", "run", "hourly")
     assert done.code == 0
     assert "snapshot: none" in place.run("replicate", "status", "--json").json[0]["message"]
-    newest = max(place.folder.glob("data/dat/*/tmp_students.manifest.json"))
-    manifest = json.loads(newest.read_text())
+    run_id = place.run("replicate", "status", "--json").json[0]["run_id"]
+    manifest = json.loads((place.folder / "data" / "dat" / run_id / "tmp_students.manifest.json").read_text())
     assert (manifest["snapshot"], manifest["scn"]) == ("none", None)
     assert "DuckDB" in manifest["snapshot_refused"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
 import pytest
@@ -125,3 +126,64 @@ def test_columns_are_named_as_in_the_query() -> None:
     writer = DatWriter(io.BytesIO(), (column,))
     writer.write(pa.table({"SOMETHING": pa.array(["x"])}))
     assert writer.figures["c"].characters == 1
+
+
+# What does not fit Arrow's own types comes as text
+
+
+WIDE = ["9" * 45, "-0." + "0" * 45 + "1", None, "1.50"]
+
+
+def test_numbers_that_come_as_text_stand_bare_beside_enclosed_texts() -> None:
+    numbers, names = pa.array(WIDE, pa.large_string()), pa.array(['a"|b', None, "", "c"])
+    data, writer = written({"x": "NUMBER", "t": "VARCHAR2(9)"}, {"x": numbers, "t": names})
+    records = [f'{WIDE[0]}|"a""|b"', f"{WIDE[1]}|", "|", '1.50|"c"', ""]
+    assert data.decode().split("#EOR#\n") == records
+    assert writer.empty_strings == {"x": 0, "t": 1}
+
+
+def test_numbers_that_come_as_text_are_measured_exactly() -> None:
+    _, writer = written({"x": "NUMBER"}, {"x": pa.array(WIDE, pa.large_string())})
+    exact = sum(abs(Fraction(text)) % 1_000_000_007 for text in WIDE if text)
+    assert Fraction(writer.figures["x"].residue or "") == exact
+    assert writer.figures["x"].non_null == 3
+
+
+def test_a_number_has_the_same_figure_as_text_and_as_a_decimal() -> None:
+    numbers = ["12345678901234567890123456789.5", "-0.25", None]
+    _, as_text = written({"x": "NUMBER"}, {"x": pa.array(numbers, pa.large_string())})
+    decimals = [None if text is None else Decimal(text) for text in numbers]
+    _, as_decimal = written({"x": "NUMBER"}, {"x": pa.array(decimals, pa.decimal128(38, 4))})
+    assert as_text.figures == as_decimal.figures
+
+
+@pytest.mark.parametrize("value", ["1e5", ".5", "5.", "+1", "NaN", "1\n", "1|2", '"1"', " 1", ""])
+def test_text_that_is_no_plain_number_is_refused_in_a_number_column(value: str) -> None:
+    with pytest.raises(DataError, match=r"Column c, row 2: .*not a plain decimal number"):
+        written({"c": "NUMBER"}, {"c": pa.array(["1", value])})
+
+
+def test_a_timestamp_that_comes_as_text_keeps_nine_digits_and_its_range() -> None:
+    values = pa.array(["2030-01-02 03:04:05.123456789", None, "0001-01-01 00:00:00.000000001"])
+    data, writer = written({"c": "TIMESTAMP(9)"}, {"c": values})
+    assert data.decode() == ('"2030-01-02 03:04:05.123456789"#EOR#\n#EOR#\n"0001-01-01 00:00:00.000000001"#EOR#\n')
+    assert writer.figures["c"].lowest == "0001-01-01 00:00:00.000000001"
+    assert writer.figures["c"].highest == "2030-01-02 03:04:05.123456789"
+
+
+@pytest.mark.parametrize("year", ["-0044", "-4712", "0000", "10000"])
+@pytest.mark.parametrize(
+    ("kind", "rest"),
+    [("TIMESTAMP(9)", "-03-15 00:00:00.000000000"), ("TIMESTAMP WITH TIME ZONE", "-03-15 00:00:00.000000+00:00")],
+)
+def test_a_year_that_comes_as_text_from_outside_the_calendar_is_refused(year: str, kind: str, rest: str) -> None:
+    good = "2030" + rest
+    with pytest.raises(DataError, match=r"Column c, row 2: .*outside the years 1 to 9999"):
+        written({"c": kind}, {"c": pa.array([good, year + rest])})
+
+
+def test_a_range_of_zoned_moments_is_told_in_utc_and_in_microseconds() -> None:
+    values = pa.array(["2030-01-01 00:00:00.123456789-05:00", "2030-01-01 03:00:00.000000000+05:30"])
+    _, writer = written({"c": "TIMESTAMP(9) WITH TIME ZONE"}, {"c": values})
+    assert writer.figures["c"].lowest == "2029-12-31 21:30:00"
+    assert writer.figures["c"].highest == "2030-01-01 05:00:00.123456"

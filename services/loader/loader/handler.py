@@ -159,8 +159,8 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
     if tally.rejected:
         said += f", {tally.rejected:,} rejected (figures not compared)"
     said += ", view refreshed." if rows == tally.loaded else f"; view {table.view} shows {rows:,}."
-    if job.manifest.snapshot == "none":
-        said += f" {NO_SNAPSHOT}"
+    notes = [*job.manifest.notes, *([NO_SNAPSHOT] if job.manifest.snapshot == "none" else [])]
+    said = " ".join([said, *notes])
     return Outcome(
         "successful",
         "loader",

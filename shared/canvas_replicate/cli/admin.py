@@ -59,13 +59,14 @@ def init_db(
             target.apply(statements, str(file))
             made += 1
     if not print_only:
-        show.console().print(f"init-db: {ledger_said}; {made} of {len(catalogue.tables)} tables needed something.")
+        all_tables = len(catalogue.loaded_tables)
+        show.console().print(f"init-db: {ledger_said}; {made} of {all_tables} tables needed something.")
 
 
 def _ddl_of_tables(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[tuple[Path, str]]:
     """Each table's own ddl file, or what its control file implies."""
     found = []
-    for table in catalogue.tables.values():
+    for table in catalogue.loaded_tables.values():
         file = ddl_dir / f"{table.name}.sql"
         if file.exists():
             ddl = file.read_text("utf-8")

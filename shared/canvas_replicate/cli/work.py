@@ -1,4 +1,4 @@
-"""Commands that move data: run, rerun, replay."""
+"""Commands that move data: run, provision, rerun, replay."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from canvas_replicate.show import show_run, watching
 
 def add_to(app: typer.Typer) -> None:
     app.command()(run)
+    app.command()(provision)
     app.command()(rerun)
     app.command()(replay)
 
@@ -34,15 +35,21 @@ def run(
 ) -> None:
     """Run SCHEDULE from its source tables to proved views, in this one process."""
     context = open_context(local_settings())
-    steps = context.catalogue.schedule(schedule).then
-    if steps and not only_tables:
-        raise ConfigError(
-            f"Schedule {schedule} goes on with {', '.join(steps)}, and this version has no stage for that.",
-            next_step=f"Run its tables alone: replicate run {schedule} --only-tables",
-        )
     left_over = runs.resume_left_over(context, schedule)
     opened = runs.open_or_resume(context, schedule, source=db, then=not only_tables, new=new)
     carry_and_show(context, [opened, *left_over], as_json=as_json)
+
+
+def provision(
+    historical: Annotated[bool, typer.Option("--historical", help="Every term that Canvas has.")] = False,
+    processorgs: Annotated[bool, typer.Option("--processorgs", help="The organisations.")] = False,
+    then: Annotated[list[str] | None, typer.Option("--then", help="push: what follows good reports.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the provisioning reports of Canvas, load them, refresh their views."""
+    context = open_context(load_settings())
+    opened = runs.open_provisions_run(context, runs.mode_named(historical, processorgs), then=then or ())
+    proceed(context, [opened], as_json=as_json)
 
 
 def rerun(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import oracledb
 import pyarrow as pa
@@ -35,60 +36,65 @@ def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping
 
     Stops without an error once more were refused than may be. Raises what concerns more than one record.
     """
-    refused = 0
+    refused: set[int] = set()
     for batch in load.batches:
-        if batch.num_rows == 0:
-            continue
-        refused += _insert(
-            connection, _insert_sql(table, columns, batch, load.expressions), columns, batch, load.reject
-        )
-        if refused + len(load.rejected) > load.max_rejected:
+        if batch.num_rows:
+            statement = _insert_statement(table, columns, batch, load.expressions)
+            for rejection in _refused(connection, statement, batch):
+                refused.add(rejection.record)
+                load.reject(rejection)
+        if len(refused.union(load.rejected)) > load.max_rejected:
             return
 
 
-def _insert_sql(table: str, columns: Mapping[str, Column], batch: pa.Table, expressions: Mapping[str, str]) -> str:
-    plain = [name for name in batch.column_names if name in columns and name not in expressions]
-    values = [_converted(columns[name]) for name in plain] + [_expression(sql) for sql in expressions.values()]
+@dataclass(frozen=True)
+class _Insert:
+    """``plain`` are the columns that are their own text, with the base table's type; ``bound`` all that are bound."""
+
+    sql: str
+    plain: Mapping[str, Column]
+    bound: Mapping[str, str]
+
+
+def _insert_statement(
+    table: str, columns: Mapping[str, Column], batch: pa.Table, expressions: Mapping[str, str]
+) -> _Insert:
+    # Numbered: a column may be called what Oracle takes for no bind's name.
+    binds = {name: f"v{number}" for number, name in enumerate(batch.column_names)}
+    plain = {name: columns[name] for name in binds if name in columns and name not in expressions}
+    bound = dict.fromkeys(plain)
+
+    def renamed(found: re.Match[str]) -> str:
+        name = (found["name"] or "").lower()
+        if name not in binds:
+            return found[0]
+        bound[name] = None
+        return f":{binds[name]}"
+
+    values = [_converted(column, f":{binds[name]}") for name, column in plain.items()]
+    values += [_BIND.sub(renamed, sql) for sql in expressions.values()]
     names = ", ".join(f'"{name.upper()}"' for name in [*plain, *expressions])
-    return f"INSERT INTO {table} ({names}) VALUES ({', '.join(values)})"
+    sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join(values)})"
+    return _Insert(sql, plain, {name: binds[name] for name in bound})
 
 
-def _converted(column: Column) -> str:
-    bind = _bind(column.name)
+def _converted(column: Column, bind: str) -> str:
     if column.type in _LOBS or column.kind == "text":
         return bind
     return _CONVERTED[column.kind].format(bind=bind)
 
 
-def _expression(sql: str) -> str:
-    """A control file's SQL, its binds renamed: a column may be called what Oracle takes for no bind's name."""
-    return _BIND.sub(lambda found: _bind(found["name"].lower()) if found["name"] else found[0], sql)
-
-
-def _bind(name: str) -> str:
-    return f":c_{name.replace('#', '_').replace('$', '_')}"
-
-
-def _insert(
-    connection: oracledb.Connection,
-    sql: str,
-    columns: Mapping[str, Column],
-    batch: pa.Table,
-    reject: Callable[[Rejection], None],
-) -> int:
-    used = {name: _bind(name)[1:] for name in batch.column_names if re.search(rf"{re.escape(_bind(name))}\b", sql)}
-    lobs = {used[name]: _LOBS[columns[name].type] for name in used if name in columns and columns[name].type in _LOBS}
-    values = [_values(batch.column(name), columns.get(name)) for name in used]
-    rows = [dict(zip(used.values(), row, strict=True)) for row in zip(*values, strict=True)]
+def _refused(connection: oracledb.Connection, statement: _Insert, batch: pa.Table) -> list[Rejection]:
+    lobs = {statement.bound[name]: _LOBS[c.type] for name, c in statement.plain.items() if c.type in _LOBS}
+    values = [_values(batch.column(name), statement.plain.get(name)) for name in statement.bound]
+    rows = [dict(zip(statement.bound.values(), row, strict=True)) for row in zip(*values, strict=True)]
     with connection.cursor() as cursor:
         if lobs:
             cursor.setinputsizes(**lobs)
-        cursor.executemany(sql, rows, batcherrors=True)
+        cursor.executemany(statement.sql, rows, batcherrors=True)
         errors = cursor.getbatcherrors()
     numbers = batch.column(RECORD)
-    for error in errors:
-        reject(_rejection(numbers[error.offset].as_py(), error.full_code, error.message))
-    return len(errors)
+    return [_rejection(numbers[error.offset].as_py(), error.full_code, error.message) for error in errors]
 
 
 def _values(column: pa.ChunkedArray, base: Column | None) -> list[object]:

@@ -1,0 +1,130 @@
+"""What stands in report files: the rows of all files of one kind, every value as text exactly as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+
+from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.errors import DataError
+from provisioner.headers import Header, header_of, names_of, plain
+from provisioner.kinds import KINDS, Kind
+from provisioner.records import rows
+from provisioner.report_file import csv_of
+from provisioner.superseded import superseded
+
+__all__ = ["KINDS", "Contents", "Header", "Kind", "csv_of", "header_of", "rows_of"]
+
+_BATCH_ROWS = 10_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The rows that count; ``batches`` may be read once.
+
+    Attributes:
+        columns: in the order in which they were wanted, all text without a limit.
+        batches: a column that a file lacks, and an empty value, quoted or not, is NULL.
+        rows: how many rows ``batches`` yields.
+        duplicates: how many rows were left out for a later one with the same key.
+    """
+
+    columns: tuple[Column, ...]
+    batches: Iterator[pa.RecordBatch]
+    rows: int
+    duplicates: int
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    names: tuple[str, ...]
+
+    def places(self, wanted: Iterable[str]) -> list[int | None]:
+        """Where each column stands, None where it is missing."""
+        return [self.names.index(name) if name in self.names else None for name in map(plain, wanted)]
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        return rows(self.path, len(self.names))
+
+
+@contextmanager
+def rows_of(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterator[Contents]:
+    """The rows of all ``files`` of this kind, one file after the other without their headers.
+
+    Rows are the same row by the kind's key; the one of the last file counts, within a file the last. The files are
+    read twice, first for their keys: so whatever is wrong in any of them is raised here and not in the middle of the
+    batches. Raises DataError: ``report.header``, ``report.csv``, ``report.key`` for a row without its id.
+    """
+    if not files:
+        raise ValueError("without a file there are no rows, not even none")
+    opened = [_File(path, names_of(path, kind)) for path in files]
+    key = _key(opened, kind)
+    with superseded(_keys(opened, key), len(key), files[0].parent) as found:
+        columns = tuple(column_from_oracle_type(name, "CLOB") for name in wanted)
+        batches = _batches(opened, wanted, found.places)
+        yield Contents(columns, batches, found.rows - found.count, found.count)
+
+
+def _key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
+    """Raises DataError where a file lacks what tells its rows apart."""
+    choices = [key for key in (KINDS[kind].key, KINDS[kind].older_key) if key]
+    for key in choices:
+        if all(set(key) <= set(file.names) for file in files):
+            return key
+    file = next(file for file in files if not set(choices[-1]) <= set(file.names))
+    lacking = ", ".join(name for name in choices[-1] if name not in file.names)
+    raise DataError(
+        f"{file.path}:1: the header lacks {lacking}, without which rows that are the same cannot be told.",
+        code="report.header",
+        next_step="Look at the header; Canvas may have renamed a column.",
+    )
+
+
+def _keys(files: Iterable[_File], key: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for file in files:
+        places = [file.names.index(name) for name in key]
+        for some in _portions(file.rows()):
+            for line, row in some:
+                if not row[places[0]]:
+                    raise DataError(f"{file.path}:{line}: the row has no {key[0]}.", code="report.key")
+            yield _batch([row for _, row in some], key, places)
+
+
+def _batches(files: Iterable[_File], wanted: Sequence[str], left_out: Iterator[int]) -> Iterator[pa.RecordBatch]:
+    place, skip = -1, next(left_out, None)
+    for file in files:
+        places = file.places(wanted)
+        for some in _portions(file.rows()):
+            kept = []
+            for _, row in some:
+                place += 1
+                if place == skip:
+                    skip = next(left_out, None)
+                else:
+                    kept.append(row)
+            if kept:
+                yield _batch(kept, wanted, places)
+
+
+def _batch(some: Sequence[list[str]], names: Sequence[str], places: Sequence[int | None]) -> pa.RecordBatch:
+    arrays = [
+        pa.nulls(len(some), pa.string())
+        if place is None
+        else pa.array([row[place] or None for row in some], pa.string())
+        for place in places
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _portions(items: Iterator[T]) -> Iterator[list[T]]:
+    while some := list(islice(items, _BATCH_ROWS)):
+        yield some

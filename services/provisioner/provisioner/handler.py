@@ -1,0 +1,257 @@
+"""What the provisioner does with ``provisions.requested`` and ``run.loaded``: Canvas reports become proved files,
+announced by ``table.ready`` as the extractor announces its own.
+
+Safe to run twice: a report that was started is waited for and not started again, one that was downloaded is not
+downloaded again, a file that is there is announced again, and a table that is past this stage is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from canvas_replicate import metrics
+from canvas_replicate.canvas import CanvasClient
+from canvas_replicate.context import Context
+from canvas_replicate.control_file import read_control_file
+from canvas_replicate.dat_file import DatWriter
+from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
+from canvas_replicate.leases import Lease
+from canvas_replicate.ledger import CanvasReport, NewTable, Outcome, Run, RunTable
+from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.messages import ProvisionsRequested, RunLoaded
+from canvas_replicate.provisions import CanvasTerm, Mode, Report, terms_wanted
+from canvas_replicate.runs import CANVAS, open_provisions_run
+from canvas_replicate.storage import sha256_of, write_manifest, written_aside
+from provisioner import contents, gates, reports
+
+# How many reports are waited for at a time; Canvas itself makes them one after the other.
+AT_A_TIME = 4
+ALL_TERMS = "all"
+
+OpenClient = Callable[[], CanvasClient]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One report of a table: of one term, or of all."""
+
+    name: str
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One table filled from reports."""
+
+    run: Run
+    row: RunTable
+    mode: Mode
+    report: Report
+    terms: Sequence[CanvasTerm]
+    context: Context
+    client: CanvasClient
+
+    @property
+    def account(self) -> str:
+        return self.mode.account or self.context.settings.canvas.account
+
+
+def provide(command: ProvisionsRequested, *, context: Context, open_client: OpenClient) -> None:
+    """Raises what the first report raised that may succeed later; whatever cannot is written into the ledger."""
+    if command.run_id is None:
+        open_provisions_run(context, command.mode, then=command.then, requested_by=command.requested_by or "message")
+        return
+    _provide(context.ledger.run(command.run_id), context, open_client)
+
+
+def follow(event: RunLoaded, *, context: Context, open_client: OpenClient) -> None:
+    """Tables were loaded: fetch the reports that follow them in this run."""
+    run = context.ledger.run(event.run_id)
+    if event.kind == "tables" and run.is_open and run.provisions:
+        _provide(run, context, open_client)
+
+
+def _provide(run: Run, context: Context, open_client: OpenClient) -> None:
+    if not run.is_open or run.provisions is None:
+        return
+    mode = context.catalogue.mode(run.provisions)
+    known = {report.table: report for report in mode.reports}
+    rows = context.ledger.plan_provisions(run, [NewTable(r.table, r.view, CANVAS) for r in mode.reports])
+    waiting = [row for row in rows if not row.is_final]
+    for row in waiting:
+        if row.table not in known:
+            raise PermanentError(f"provisions.yaml has no {row.table} any more.", code="provisions.gone")
+    client = open_client()
+    try:
+        terms = _terms(client, mode) if any(_needs_terms(mode, known[row.table]) for row in waiting) else ()
+        jobs = [_Job(run, row, mode, known[row.table], terms, context, client) for row in waiting]
+        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="report") as pool:
+            errors = [error for error in pool.map(_attempted, jobs) if error]
+    finally:
+        client.close()
+    if errors:
+        # An interruption goes first: the message is then handed back and not counted as tried.
+        raise next((error for error in errors if isinstance(error, Interrupted)), errors[0])
+
+
+def _terms(client: CanvasClient, mode: Mode) -> tuple[CanvasTerm, ...]:
+    """Terms belong to the root account, whichever account the reports are of (canvas-api.md 3.1)."""
+    found = client.pages("accounts/self/terms", key="enrollment_terms", **{"workflow_state[]": "all"})
+    known = [CanvasTerm(int(term["id"]), term.get("sis_term_id"), str(term.get("name") or "")) for term in found]
+    return terms_wanted(mode, known)
+
+
+def _needs_terms(mode: Mode, report: Report) -> bool:
+    return report.scope == "term" and bool(mode.terms)
+
+
+def _attempted(job: _Job) -> ReplicateError | None:
+    """The error that may be tried again; one that may not ends its table, and the others go on."""
+    try:
+        _fill(job)
+    except PermanentError as error:
+        log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
+        again = error.next_step or f"replicate rerun {job.row.table}"
+        failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
+        job.context.ledger.finish(job.run.run_id, job.row.table, failed)
+    except ReplicateError as error:
+        return error
+    return None
+
+
+def _fill(job: _Job) -> None:
+    ledger, run, table = job.context.ledger, job.run, job.row.table
+    with job.context.leases.held(f"report:{job.report.base_table}") as lease:
+        row = ledger.table(run.run_id, table)
+        if row is None or row.is_final:
+            return
+        if not job.report.enabled:
+            off = Outcome("skipped", "provisioner", message="Switched off in provisions.yaml (toggle).")
+            ledger.finish(run.run_id, table, off, lease)
+            return
+        if row.manifest:
+            manifest, path = read_manifest(job.context.storage.absolute(row.manifest)), row.manifest
+        elif ledger.begin(run.run_id, table, "extracting", lease):
+            manifest = job.context.storage.verified(run.run_id, table) or _made(job, lease)
+            path = job.context.storage.relative(job.context.storage.path("manifest", run.run_id, table))
+        else:
+            return
+        reason = gates.report_gate(manifest, ledger.last_successful(table, CANVAS), job.report.max_shrink)
+        ledger.extracted(run, manifest, path, lease, announce=reason is None)
+        if reason:
+            metrics.guard_holds.labels("report").inc()
+            held = Outcome("held", "provisioner", message=reason, error_code="gate3.report", hold_gate="report")
+            ledger.finish(run.run_id, table, held, lease)
+
+
+def _made(job: _Job, lease: Lease) -> Manifest:
+    """The reports, fetched and written as one file."""
+    started, extracted_at = time.monotonic(), datetime.now(UTC)
+    table, storage = job.row.table, job.context.storage
+    fetched = [_fetched(job, part, lease) for part in _parts(job)]
+    metrics.report_seconds.labels(table).observe(time.monotonic() - started)
+    control = read_control_file(job.context.settings.ctl_dir / f"{table}.ctl")
+    wanted = [field.name for field in control.data_fields]
+    path = storage.path("dat", job.run.run_id, table)
+    folder = path.parent / f"{table}.{lease.token}.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [contents.csv_of(file, job.report.kind, folder / str(n)) for n, file in enumerate(fetched)]
+        headers = [contents.header_of(file, job.report.kind, wanted) for file in files]
+        with (
+            written_aside(path, lease.token) as part,
+            contents.rows_of(files, job.report.kind, wanted) as rows,
+            part.open("wb") as data,
+        ):
+            writer = DatWriter(data, rows.columns)
+            for batch in rows.batches:
+                _go_on(job)
+                writer.write(batch)
+                job.context.progress.report(table, "converting", writer.rows)
+            job.context.leases.check(lease)
+        duplicates = rows.duplicates
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    asked = f"provisioning_csv of {job.report.kind}, account {job.account}: " + "; ".join(
+        " ".join(f"{name}={value}" for name, value in sorted(part.parameters.items())) for part in _parts(job)
+    )
+    manifest = Manifest(
+        run_id=job.run.run_id,
+        table=table,
+        source=CANVAS,
+        query=asked,
+        query_sha256=hashlib.sha256(asked.encode()).hexdigest(),
+        file=storage.relative(path),
+        rows=writer.rows,
+        bytes=writer.bytes,
+        sha256=writer.sha256,
+        extracted_at=extracted_at,
+        seconds=time.monotonic() - started,
+        notes=gates.notes(headers, duplicates),
+        columns=tuple(
+            ManifestColumn(
+                name=column.name,
+                type=column.type,
+                kind=column.kind,
+                empty_strings=writer.empty_strings[column.name],
+                figures=writer.figures[column.name],
+            )
+            for column in rows.columns
+        ),
+    )
+    job.context.leases.check(lease)
+    write_manifest(storage.path("manifest", job.run.run_id, table), manifest, lease.token)
+    return manifest
+
+
+def _parts(job: _Job) -> list[_Part]:
+    """One report for each term where terms are named, else one of everything."""
+    flags = {job.report.kind: "true", **job.report.parameters}
+    if not _needs_terms(job.mode, job.report):
+        return [_Part(ALL_TERMS, flags)]
+    return [_Part(str(term.id), {**flags, "enrollment_term_id": str(term.id)}) for term in job.terms]
+
+
+def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
+    """The report's own file, whole. Its id is kept before anything is waited for."""
+    ledger, run_id, table = job.context.ledger, job.run.run_id, job.row.table
+    path = job.context.storage.report_path(run_id, table, part.name)
+    kept = ledger.canvas_report(run_id, table, part.name)
+    if kept and kept.sha256 and path.exists() and sha256_of(path) == kept.sha256:
+        return path
+    if kept is None:
+        marker = f"{run_id}/{table}/{part.name}"
+        found = reports.find(job.client, job.account, marker)
+        report_id = found or reports.start(job.client, job.account, part.parameters, marker)
+        kept = CanvasReport(report_id)
+        ledger.keep_canvas_report(run_id, table, part.name, kept, lease)
+
+    def told(state: str, line: int) -> None:
+        _go_on(job)
+        job.context.progress.report(table, f"Canvas: {state}", line)
+
+    left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
+    reports.wait(
+        job.client, job.account, kept.report_id, deadline_seconds=max(left, 1.0), stop=job.context.stop, told=told
+    )
+    job.context.leases.check(lease)
+    with written_aside(path, lease.token) as aside:
+        downloaded = reports.download(job.client, job.account, kept.report_id, aside)
+    done = CanvasReport(kept.report_id, job.context.storage.relative(path), downloaded.sha256)
+    ledger.keep_canvas_report(run_id, table, part.name, done, lease)
+    return path
+
+
+def _go_on(job: _Job) -> None:
+    if job.context.stop.is_set():
+        raise Interrupted(f"Stopped while {job.row.table} was fetched.", next_step="Run it again to go on.")

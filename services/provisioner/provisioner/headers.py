@@ -1,0 +1,70 @@
+"""Headers of report files: columns are matched by name, never by place (canvas-api facts, 2.0)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from canvas_replicate.errors import DataError
+from provisioner.kinds import KINDS
+from provisioner.records import records
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is not as expected.
+
+    Attributes:
+        missing: columns that are wanted and not there.
+        extra: columns that no known Canvas writes into this kind of file.
+        renamed: of the missing ones, the extra one whose name looks like it; a guess for the message, never acted on.
+    """
+
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+def header_of(path: Path, kind: str, wanted: Sequence[str]) -> Header:
+    """``wanted``: names of the control file. Raises DataError as ``names_of`` does."""
+    names = names_of(path, kind)
+    missing = tuple(name for name in wanted if plain(name) not in names)
+    extra = tuple(name for name in names if name not in KINDS[kind].columns)
+    likely = ((name, _like(name, extra)) for name in missing)
+    return Header(missing, extra, {name: near for name, near in likely if near})
+
+
+def names_of(path: Path, kind: str) -> tuple[str, ...]:
+    """The file's columns in their order, lower case and stripped.
+
+    Raises DataError with code ``report.header`` for no header at all, a first line that names no column of this kind,
+    a column without a name, two of one name.
+    """
+    with closing(records(path)) as found:
+        _, header = next(found, (1, []))
+    names = tuple(map(plain, header))
+    if not set(names) & set(KINDS[kind].columns):
+        raise _refused(path, f"the first line is not the header of a {kind} file")
+    for place, name in enumerate(names):
+        # Only places are told: a damaged first line may be a row.
+        if not name:
+            raise _refused(path, f"column {place + 1} has no name")
+        if name in names[:place]:
+            raise _refused(path, f"columns {names.index(name) + 1} and {place + 1} have the same name")
+    return names
+
+
+def plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _like(name: str, names: Collection[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(plain(name), names, n=1)), None)
+
+
+def _refused(path: Path, what: str) -> DataError:
+    step = "Look at the file; its columns are told in Canvas's documentation of the provisioning report."
+    return DataError(f"{path}:1: {what}.", code="report.header", next_step=step)

@@ -1,0 +1,214 @@
+"""One provisioning report of Canvas: started, waited for, fetched (canvas-api facts, section 1).
+
+A report is ours by its own id, or by the marker it was started with, and never because it is the newest: another
+administrator's may be. ``next_step`` is what the person on call is told to type when the report itself came to nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from canvas_replicate.canvas import CanvasClient, CanvasOutcomeUnknown, api_path
+from canvas_replicate.errors import Interrupted, PermanentError, TransientError
+
+REPORT = "provisioning_csv"
+# A parameter that means nothing to Canvas, and comes back with the report's others (canvas-api facts, 1.4).
+MARKER = "canvas_replicate"
+
+_STARTS = 3
+_DOWNLOADS = 3
+_NEWEST = 1000  # reports to look through: the list goes back to the account's first one
+_ENDED_BADLY = ("error", "aborted", "deleted")
+_MOST_CHARACTERS = 200
+
+log = logging.getLogger(__name__)
+
+
+class ReportFailed(PermanentError):
+    """Canvas will never finish this report; its code is ``report.error``, ``report.aborted`` or ``report.deleted``."""
+
+    default_code = "report.error"
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """``content_type`` as the file store gave it, ``filename`` as Canvas calls the attachment."""
+
+    bytes: int
+    sha256: str
+    content_type: str
+    filename: str
+
+
+def start(
+    client: CanvasClient,
+    account: str,
+    parameters: Mapping[str, str],
+    marker: str,
+    *,
+    stop: threading.Event | None = None,
+    pause_seconds: float = 2,
+) -> int:
+    """Start the report and return its id. ``marker`` must be new for each report that is really wanted.
+
+    Where Canvas's answer got lost, the report with the marker is looked for ``pause_seconds`` later and adopted; only
+    where there is none is it started again, three times at most. Whoever does this work anew after a crash asks
+    ``find`` first. Raises CanvasOutcomeUnknown after the last try, Interrupted, and what every call raises.
+    """
+    given = {**parameters, "skip_message": "1", MARKER: marker}
+    tries = _STARTS
+    while True:
+        tries -= 1
+        try:
+            return _id_of(client.post(_path(account), data={"parameters": given}))
+        except CanvasOutcomeUnknown as error:
+            log.warning("report perhaps started", extra={"marker": marker, "reason": error.message})
+            _rest(stop or threading.Event(), pause_seconds)
+            found = find(client, account, marker)
+            if found is not None:
+                return found
+            if tries == 0:
+                raise
+
+
+def find(client: CanvasClient, account: str, marker: str) -> int | None:
+    """The id of the report that was started with this marker, whatever became of it, among the newest thousand."""
+    for report in islice(client.pages(_path(account)), _NEWEST):
+        given = report.get("parameters")
+        if isinstance(given, dict) and given.get(MARKER) == marker:
+            return _id_of(report)
+    return None
+
+
+def wait(
+    client: CanvasClient,
+    account: str,
+    report_id: int,
+    *,
+    deadline_seconds: float,
+    stop: threading.Event,
+    told: Callable[[str, int], None],
+    next_step: str = "",
+    first_pause_seconds: float = 2,
+    longest_pause_seconds: float = 30,
+) -> None:
+    """Return once Canvas says ``complete``; ``told`` gets state and progress with each look.
+
+    A progress of 100 proves nothing, and a state that is not known is one that goes on (canvas-api facts, 1.2). Reports
+    of one Canvas run one after the other, so a long ``created`` is no trouble. Raises ReportFailed, PermanentError with
+    code ``report.deadline`` (late by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is
+    waited out until the deadline.
+    """
+    until = time.monotonic() + deadline_seconds
+    pause = first_pause_seconds
+    while True:
+        try:
+            last_seen, progress = _looked_at(client, account, report_id, next_step)
+        except TransientError as error:
+            log.warning("report not seen", extra={"report": report_id, "reason": error.message})
+            last_seen = f"not seen, because Canvas did not answer ({error.code})"
+        else:
+            told(last_seen, progress)
+            if last_seen == "complete":
+                return
+        left = until - time.monotonic()
+        if left <= 0:
+            text = (
+                f"Canvas's report {report_id} is not complete after {deadline_seconds:,.0f} s; last it was {last_seen}."
+            )
+            raise PermanentError(text, code="report.deadline", next_step=next_step)
+        _rest(stop, min(pause * random.uniform(1, 1.25), left))  # noqa: S311
+        pause = min(pause * 1.5, longest_pause_seconds)
+
+
+def download(client: CanvasClient, account: str, report_id: int, to: Path, *, next_step: str = "") -> Downloaded:
+    """Fetch the report's file in bounded memory; after an error ``to`` may hold a part of it.
+
+    Each try takes a fresh link out of the report, since the place to which it leads is signed for a while only
+    (canvas-api facts, 1.7), and begins with an empty file. Raises ReportFailed, TransientError after three tries or
+    while the report has no file, PermanentError for a web page or a locked file.
+    """
+    tries = _DOWNLOADS
+    while True:
+        tries -= 1
+        attachment = _attachment(_report(client, account, report_id, next_step), report_id)
+        try:
+            with to.open("wb") as file:
+                got = client.download(attachment["url"], file, expected_bytes=attachment["size"])
+            return Downloaded(got.bytes, got.sha256, got.content_type, str(attachment.get("filename", "")))
+        except TransientError as error:
+            if tries == 0:
+                raise
+            log.warning("report not fetched", extra={"report": report_id, "reason": error.message})
+
+
+def _path(account: str, *report_id: int) -> str:
+    return api_path("accounts", account, "reports", REPORT, *report_id)
+
+
+def _looked_at(client: CanvasClient, account: str, report_id: int, next_step: str) -> tuple[str, int]:
+    """State and progress. Raises ReportFailed for a state from which no report comes back."""
+    report = _report(client, account, report_id, next_step)
+    state, progress = _words(report.get("status")), report.get("progress")
+    if state in _ENDED_BADLY:
+        raise _failed(report, report_id, state, next_step)
+    return state or "unknown", progress if isinstance(progress, int) else 0
+
+
+def _failed(report: Mapping[str, Any], report_id: int, state: str, next_step: str) -> ReportFailed:
+    given = report.get("parameters")
+    said = _words(given.get("extra_text")) if isinstance(given, dict) else ""
+    text = f"Canvas's report {report_id} ended in {state!r}"
+    return ReportFailed(f"{text}: {said}" if said else f"{text}.", code=f"report.{state}", next_step=next_step)
+
+
+def _report(client: CanvasClient, account: str, report_id: int, next_step: str) -> dict[str, Any]:
+    try:
+        report = client.get(_path(account, report_id))
+    except PermanentError as error:
+        if error.code != "canvas.404":
+            raise
+        text = f"Canvas has no report {report_id} in the account {account}; it must have been deleted."
+        raise ReportFailed(text, code="report.deleted", next_step=next_step) from error
+    if _id_of(report) != report_id:
+        text = f"Canvas was asked for its report {report_id} and answered with {_id_of(report)}."
+        raise PermanentError(text, code="report.answer")
+    return dict(report)
+
+
+def _id_of(report: object) -> int:
+    number = report.get("id") if isinstance(report, dict) else None
+    if not isinstance(number, int):
+        raise PermanentError(f"What Canvas answered about {REPORT} is no report: it has no id.", code="report.answer")
+    return number
+
+
+def _attachment(report: Mapping[str, Any], report_id: int) -> dict[str, Any]:
+    """``url`` is a text, empty for a locked file, and ``size`` a number. ``file_url`` is not for tokens (1.7)."""
+    attachment = report.get("attachment")
+    if not isinstance(attachment, dict):
+        text = f"Canvas's report {report_id} has no file; its state is {_words(report.get('status')) or 'unknown'}."
+        raise TransientError(text, code="report.no_file", tries=3)
+    if not isinstance(attachment.get("url"), str) or not isinstance(attachment.get("size"), int):
+        text = f"The attachment of Canvas's report {report_id} lacks its url or its size."
+        raise PermanentError(text, code="report.answer")
+    return attachment
+
+
+def _words(text: object) -> str:
+    """Canvas's own words on one line, bounded."""
+    plain = " ".join(text.split()) if isinstance(text, str) else ""
+    return "".join(character for character in plain if character.isprintable())[:_MOST_CHARACTERS]
+
+
+def _rest(stop: threading.Event, seconds: float) -> None:
+    if stop.wait(seconds):
+        raise Interrupted("Stopped while a report of Canvas was waited for; Canvas goes on with it.")

@@ -1,0 +1,81 @@
+"""The aggregate query that measures an Oracle base table, and what is made of its answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from canvas_replicate.columns import column_from_oracle_type
+from canvas_replicate.databases.oracle import measuring
+from canvas_replicate.databases.oracle.filling import _rejection
+from canvas_replicate.errors import TransientError
+from canvas_replicate.figures import RESIDUE_MODULUS, Figures
+
+
+@pytest.mark.parametrize(
+    ("base", "as_file", "expected"),
+    [
+        ("NUMBER(8,2)", "NUMBER(8,2)", ['TO_CHAR(SUM("X"))']),
+        ("VARCHAR2(40)", "NUMBER(8,2)", ['TO_CHAR(SUM(TO_NUMBER("X")))']),
+        ("VARCHAR2(40)", "VARCHAR2(40)", ['SUM(LENGTH("X"))']),
+        ("CLOB", "CLOB", ['SUM(LENGTH("X"))']),
+        ("RAW(9)", "RAW(9)", ['SUM(LENGTH(RAWTOHEX("X")))']),
+        ("BLOB", "BLOB", ['SUM(DBMS_LOB.GETLENGTH("X") * 2)']),
+        ("DATE", "DATE", [f"TO_CHAR({end}(\"X\"), 'YYYY-MM-DD HH24:MI:SS')" for end in ("MIN", "MAX")]),
+        ("TIMESTAMP(9)", "DATE", [f"TO_CHAR({end}(\"X\"), 'YYYY-MM-DD HH24:MI:SS.FF9')" for end in ("MIN", "MAX")]),
+        ("BINARY_DOUBLE", "BINARY_DOUBLE", ['MIN("X")', 'MAX("X")']),
+    ],
+)
+def test_each_kind_of_column_has_its_figure(base: str, as_file: str, expected: list[str]) -> None:
+    column, file_column = column_from_oracle_type("x", base), column_from_oracle_type("x", as_file)
+    assert measuring._aggregates(column, file_column) == expected
+
+
+def test_zoned_moments_are_compared_in_utc() -> None:
+    column = column_from_oracle_type("x", "TIMESTAMP(6) WITH TIME ZONE")
+    assert all("SYS_EXTRACT_UTC" in sql for sql in measuring._aggregates(column, column))
+
+
+def test_what_is_only_counted_has_no_figure() -> None:
+    column = column_from_oracle_type("x", "CLOB")
+    assert measuring._aggregates(column, None) == []
+    assert measuring._figures(3, [], column, None) == Figures(non_null=3)
+
+
+def test_a_wide_numbers_residue_is_put_together_from_its_parts_without_loss() -> None:
+    column = column_from_oracle_type("x", "NUMBER(38,30)")
+    assert len(measuring._aggregates(column, column)) == 4
+    found = measuring._figures(2, ["7", "1", "2", "3"], column, column)
+    assert found.residue == "7.000000000000001000000000000002000000000000003"
+    assert Decimal(found.residue) < RESIDUE_MODULUS
+
+
+def test_a_sum_that_oracle_writes_short_or_with_an_exponent_is_the_same_sum() -> None:
+    column = column_from_oracle_type("x", "NUMBER(20,10)")
+    assert measuring._figures(1, [".5"], column, column).total == "0.5"
+    assert measuring._figures(1, ["1.5E-09"], column, column).total == "0.0000000015"
+
+
+# What a database refuses of a record
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "column", "reason"),
+    [
+        ("ORA-12899", 'ORA-12899: value too large for column "S"."T"."NAME$1#" (actual: 9, maximum: 3)', "name$1#", "value too large (ORA-12899)"),
+        ("ORA-01400", 'ORA-01400: cannot insert NULL into ("S"."T"."ID")', "id", "NULL in a NOT NULL column (ORA-01400)"),
+        ("ORA-01722", "ORA-01722: unable to convert string value containing 'secret' to a number: X", None, "invalid number (ORA-01722)"),
+        ("ORA-20001", "ORA-20001: secret is not wanted here", None, "refused by a trigger or procedure (ORA-20001)"),
+    ],
+)  # fmt: skip
+def test_a_refused_record_is_told_by_column_and_reason_and_by_no_value(
+    code: str, text: str, column: str | None, reason: str
+) -> None:
+    found = _rejection(7, code, text)
+    assert (found.record, found.column, found.code, found.reason) == (7, column, code, reason)
+
+
+def test_what_is_no_single_records_fault_is_no_reject() -> None:
+    with pytest.raises(TransientError, match="record 7"):
+        _rejection(7, "ORA-01653", "ORA-01653: unable to extend table")
