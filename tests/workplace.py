@@ -15,16 +15,22 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from canvas_replicate import cli
+from canvas_replicate import cli, command_line
 from canvas_replicate.databases.duckdb import DuckDb
 from canvas_replicate.errors import ReplicateError
 from extractor import __main__ as extractor
 from loader import __main__ as loader
+from provisioner import __main__ as provisioner
 
 if TYPE_CHECKING:
     from tests.postgresql_fixtures import Database
 
-APPS: dict[str, typer.Typer] = {"replicate": cli.app, "extractor": extractor.app, "loader": loader.app}
+APPS: dict[str, typer.Typer] = {
+    "replicate": cli.app,
+    "extractor": extractor.app,
+    "loader": loader.app,
+    "provisioner": provisioner.app,
+}
 
 STUDENTS_SQL = "SELECT id, name, gpa, born FROM sis.students"
 STUDENTS_CTL = """
@@ -132,6 +138,18 @@ class Workplace:
             **{"sql": STUDENTS_SQL, "ctl": STUDENTS_CTL, "ddl": STUDENTS_DDL, **options},
         )
 
+    def add_canvas(self, url: str, token: str, conf: str) -> None:
+        """Canvas as ``conf`` (provisions.yaml) says, with the repository's own control and ddl files."""
+        (self.folder / "conf" / "provisions.yaml").write_text(conf, "utf-8")
+        for kind in ("ctls", "ddl"):
+            for file in (Path(__file__).parents[1] / kind).glob("tmp_cnv_*"):
+                (self.folder / kind / file.name).write_text(file.read_text("utf-8"), "utf-8")
+        self.environment |= {
+            "REPLICATE_CANVAS__BASE_URL": url,
+            "REPLICATE_CANVAS__TOKEN": token,
+            "REPLICATE_CANVAS__POLL_SECONDS": "0.05",
+        }
+
     def configure(self, name: str, **options: Any) -> None:
         self._tables[name] |= options
         self.write_conf()
@@ -160,7 +178,7 @@ class Workplace:
 
     def run(self, *words: str) -> Done:
         program, *arguments = words
-        result = CliRunner().invoke(APPS[program], arguments)
+        result = CliRunner().invoke(APPS[program], command_line.modern(arguments))
         error = result.exception
         if isinstance(error, ReplicateError):
             return Done(int(error.exit_code), result.output, error)
@@ -172,7 +190,7 @@ class Workplace:
         """A command as a process of its own; DuckDB files are closed here first. ``log`` takes what it prints."""
         self.close()
         program, *arguments = words
-        module = {"replicate": "canvas_replicate.cli", "extractor": "extractor", "loader": "loader"}[program]
+        module = {"replicate": "canvas_replicate.cli"}.get(program, program)
         with log.open("a") if log else nullcontext() as file:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

@@ -74,10 +74,12 @@ def fault(
     url: Annotated[str, typer.Argument(help="The simulated Canvas.")],
     name: Annotated[str, typer.Argument(help="An accident of docs/canvas-simulator.md; `clear` ends all.")],
     count: Annotated[int, typer.Option(help="How often it happens.")] = 1,
+    option: Annotated[list[str] | None, typer.Option(help="More of it, as name=value.")] = None,
 ) -> None:
     """Make an accident happen to a simulated Canvas."""
     path = f"{url.rstrip('/')}/_simulator/faults"
-    body = None if name == "clear" else json.dumps({"name": name, "count": count}).encode()
+    more = dict(given.partition("=")[::2] for given in option or ())
+    body = None if name == "clear" else json.dumps({"name": name, "count": count, **more}).encode()
     asked = Request(path, data=body, method="DELETE" if body is None else "POST")  # noqa: S310  # given by hand
     asked.add_header("Content-Type", "application/json")
     with urlopen(asked, timeout=10) as answer:  # noqa: S310

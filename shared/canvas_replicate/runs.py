@@ -73,10 +73,18 @@ def mode_named(historical: bool, processorgs: bool) -> str:
 def open_provisions_run(
     context: Context, mode: str, *, then: Sequence[str] = (), requested_by: str | None = None
 ) -> Run:
-    """A run of reports only, by hand. Raises ConfigError for a mode that provisions.yaml does not have."""
+    """A run of reports only, by hand. In one process it goes on with the mode's unfinished one.
+
+    Raises ConfigError for a mode that provisions.yaml does not have, AlreadyRunning while one is open.
+    """
     context.catalogue.mode(mode)
+    context.ledger.close_overdue()
+    unfinished = context.ledger.open_run_of(mode)
+    if unfinished and not context.settings.has_broker and not _is_carried(context, unfinished):
+        context.ledger.request_again(unfinished.run_id)
+        return unfinished
     return context.ledger.open_run(
-        mode, [], exclusive=False, provisions=mode, then=then, requested_by=requested_by or requester()
+        mode, [], exclusive=True, provisions=mode, then=then, requested_by=requested_by or requester()
     )
 
 

@@ -128,6 +128,9 @@ class CanvasSettings(BaseModel):
         default=None, description="Where Canvas is: `https://canvas.example.edu`."
     )
     token: SecretStr | None = Field(default=None, description="Access token of the Canvas user that reads and imports.")
+    poll_seconds: float = Field(
+        default=30.0, gt=0, description="The longest pause between two looks at a report that Canvas is making."
+    )
     account: str = Field(
         default="self", description="Account that reports and imports run in; `self` is the root account."
     )

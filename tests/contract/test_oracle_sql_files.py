@@ -10,6 +10,7 @@ import sqlglot
 from tests.oracle_fixtures import OracleDatabase
 
 from canvas_replicate.catalogue import load_catalogue
+from canvas_replicate.provisions import load_provisions
 from canvas_replicate.databases.oracle_ddl import objects, parse_ddl
 from canvas_replicate.ledger import schema
 from canvas_replicate.new_table.names import object_name
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "sql"
 STATUS_TABLES, GRANTS, PROCEDURE = sorted(FOLDER.glob("*.sql"))
 CATALOGUE = load_catalogue(ROOT / "conf", ["student_system", "reports"])
+REPORTS = [report for mode in load_provisions(ROOT / "conf").modes.values() for report in mode.reports]
 SAMPLE = tuple(CATALOGUE.tables.values())
 # A name of 30 bytes is the longest that every Oracle release takes.
 LONGEST_NAME = 30
@@ -77,12 +79,13 @@ def test_the_source_reader_may_read_what_the_sample_reads_now_and_as_of_a_moment
 
 
 def test_owners_and_service_user_may_do_what_the_sample_needs() -> None:
-    bases = {f"schema_a.{table.base_table}" for table in SAMPLE}
-    views = {f"schema_b.{table.view}" for table in SAMPLE}
+    bases = {f"schema_a.{table.base_table}" for table in (*SAMPLE, *REPORTS)}
+    views = {f"schema_b.{table.view}" for table in (*SAMPLE, *REPORTS)}
     assert granted("SELECT", "schema_b") == bases
     assert granted("INSERT", "canvas_replicate") == granted("DELETE", "canvas_replicate") == bases
     assert granted("SELECT", "canvas_replicate") == bases | views
-    status = {f"canvas_replicate.{name}" for name in ("replicate_current_status", "replicate_status")}
+    told = ("replicate_current_status", "replicate_status", "provisions_current_status", "provisions_status")
+    status = {f"canvas_replicate.{name}" for name in told}
     assert granted("SELECT", "campus_reader") == views | status
 
 

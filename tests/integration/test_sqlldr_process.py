@@ -233,7 +233,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def test_a_wrong_password_is_named_by_its_code_and_the_password_is_nowhere(place: Place) -> None:
     wrong = "Wr0ng/p@ss, word"
-    place.server.control.delay(500)
+    place.server.control.delay(1500)  # so that it is seen, on a busy machine as well
     commands: list[str] = []
     environments: list[bytes] = []
     modes: set[int] = set()

@@ -54,7 +54,7 @@ TRAILING NULLCOLS
   emplid    CHAR(11),
   full_name CHAR(300),
   balance   DECIMAL EXTERNAL,
-  factor    FLOAT EXTERNAL,
+  factor    FLOAT EXTERNAL(350),
   note      CHAR(1000000),
   born      DATE "YYYY-MM-DD HH24:MI:SS",
   seen      TIMESTAMP "YYYY-MM-DD HH24:MI:SS.FF6",

@@ -15,8 +15,9 @@ _LACKS = "Canvas's file has no column"
 def notes(headers: Sequence[Header], duplicates: int) -> tuple[str, ...]:
     """What people should hear of a report's content; a missing column is what ``report_gate`` holds it for."""
     missing = sorted({name for header in headers for name in header.missing})
+    renamed = {name: near for header in headers for name, near in header.renamed.items()}
     extra = sorted({name for header in headers for name in header.extra})
-    said = [f"{_LACKS} {name}." for name in missing]
+    said = [f"{_LACKS} {name}" + (f" ({renamed[name]}?)." if name in renamed else ".") for name in missing]
     said += [f"Canvas's file has more columns than are known: {', '.join(extra)}."] if extra else []
     return (*said, *([f"{duplicates:,} rows were in it more than once."] if duplicates else []))
 

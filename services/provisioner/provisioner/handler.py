@@ -232,7 +232,7 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
     if kept is None:
         marker = f"{run_id}/{table}/{part.name}"
         found = reports.find(job.client, job.account, marker)
-        report_id = found or reports.start(job.client, job.account, part.parameters, marker)
+        report_id = found or reports.start(job.client, job.account, part.parameters, marker, stop=job.context.stop)
         kept = CanvasReport(report_id)
         ledger.keep_canvas_report(run_id, table, part.name, kept, lease)
 
@@ -241,12 +241,22 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
         job.context.progress.report(table, f"Canvas: {state}", line)
 
     left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
+    pause = job.context.settings.canvas.poll_seconds
     reports.wait(
-        job.client, job.account, kept.report_id, deadline_seconds=max(left, 1.0), stop=job.context.stop, told=told
+        job.client,
+        job.account,
+        kept.report_id,
+        deadline_seconds=max(left, 1.0),
+        stop=job.context.stop,
+        told=told,
+        next_step=f"replicate rerun {table}",
+        first_pause_seconds=min(2.0, pause),
+        longest_pause_seconds=pause,
     )
     job.context.leases.check(lease)
     with written_aside(path, lease.token) as aside:
-        downloaded = reports.download(job.client, job.account, kept.report_id, aside)
+        again = f"replicate rerun {table}"
+        downloaded = reports.download(job.client, job.account, kept.report_id, aside, next_step=again)
     done = CanvasReport(kept.report_id, job.context.storage.relative(path), downloaded.sha256)
     ledger.keep_canvas_report(run_id, table, part.name, done, lease)
     return path

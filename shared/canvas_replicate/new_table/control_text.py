@@ -13,6 +13,8 @@ DEFAULT_TEXT_LIMIT = 1_000_000
 _DATE = "YYYY-MM-DD HH24:MI:SS"
 # HEXTORAW makes at most that many bytes of a text.
 _LONGEST_HEX_BYTES = 2000
+# A double is written out without exponent: sign, point and up to 324 + 17 digits.
+_DOUBLE = 350
 
 
 def control_text(names: Names, columns: Sequence[Column], *, text_limit: int, for_oracle: bool) -> str:
@@ -46,7 +48,7 @@ def field_text(column: Column, text_limit: int, for_oracle: bool) -> str:
     if column.kind == "number":
         return "DECIMAL EXTERNAL"
     if column.kind == "float":
-        return "FLOAT EXTERNAL"
+        return f"FLOAT EXTERNAL({_DOUBLE})"
     if column.kind == "text":
         return f"CHAR({column.length or text_limit})"
     if column.kind == "raw":

@@ -120,6 +120,12 @@ def _translating(as_of: int | None) -> Iterator[None]:
         if error.code == _TOO_FINE:
             raise WiderNumbers(error.message) from None
         raise
+    except ValueError:
+        raise DataError(
+            f"{_DOING}: a moment outside the years 1 to 9999 cannot be read.",
+            code="value.refused",
+            next_step="Mend the value in the source, or replace it in the query's SQL.",
+        ) from None
 
 
 def _without_end(query: str) -> str:

@@ -106,6 +106,8 @@ class OracleTarget:
         hindrances += not_for_direct_path(columns.values())
         if load.expressions:
             hindrances.append("SQL expressions in the control file")
+        if self._database.address.thick:
+            hindrances.append("thick mode, in which the driver has no direct path")
         if hindrances and load.method == "direct":
             raise ConfigError(
                 f"{load.table} cannot be loaded by direct path, which would not keep: {', '.join(hindrances)}.",
@@ -188,7 +190,12 @@ class OracleTarget:
         """Every statement is committed by itself; repeat it with what is still missing."""
         with self._session(what) as connection, connection.cursor() as cursor:
             for statement in statements:
-                cursor.execute(statement)
+                try:
+                    cursor.execute(statement)
+                except oracledb.DatabaseError as error:
+                    # A view on a table with a primary key has an index on it already.
+                    if getattr(error.args[0], "full_code", "") != "ORA-01408":
+                        raise
 
 
 def sqlldr_on_path() -> Path | None:

@@ -1,0 +1,296 @@
+"""Reports of Canvas all the way into views, and every way in which they must not get there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.workplace import Done, Workplace
+
+from replicate_demo.canvas import CanvasSimulator, Options
+
+TOKEN = "7~secret-of-tests"
+CONF = """
+terms: [fa19, sp20]
+regular:
+  users:       {scope: account, cstable: tmp_cnv_users,       mvtable: canvas_users}
+  courses:     {scope: term,    cstable: tmp_cnv_courses,     mvtable: canvas_courses,     parameters: {include_deleted: true}}
+  enrollments: {scope: term,    cstable: tmp_cnv_enrollments, mvtable: canvas_enrollments, parameters: {include_deleted: true}}
+historical:
+  courses:     {scope: term,    cstable: tmp_cnv_courses_hist, mvtable: canvas_courses_hist, parameters: {include_deleted: true}}
+orgs:
+  account: "sis_account_id:ORGS"
+  terms: ["id:44"]
+  courses:     {scope: term,    cstable: tmp_cnv_org_courses, mvtable: canvas_org_courses, parameters: {include_deleted: true}}
+"""
+USERS_ONLY = """
+regular:
+  users: {scope: account, cstable: tmp_cnv_users, mvtable: canvas_users}
+"""
+USERS = "SELECT user_id, full_name FROM canvas_users"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def canvas() -> Iterator[CanvasSimulator]:
+    with CanvasSimulator(options=Options(token=TOKEN, report_seconds=0.05)) as opened:
+        yield opened
+
+
+def prepared(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch, conf: str) -> Workplace:
+    workplace.write_conf()
+    workplace.add_canvas(canvas.url, canvas.token, conf)
+    for name, value in workplace.environment.items():
+        monkeypatch.setenv(name, value)
+    assert workplace.run("replicate", "init-db").code == 0
+    return workplace
+
+
+@pytest.fixture
+def place(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    return prepared(workplace, canvas, monkeypatch, CONF)
+
+
+@pytest.fixture
+def users(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """Only one report, of the users."""
+    return prepared(workplace, canvas, monkeypatch, USERS_ONLY)
+
+
+def states(done: Done) -> dict[str, str]:
+    return {row["table"]: row["state"] for row in done.json}
+
+
+def last_message(place: Workplace, kind: str) -> dict[str, Any]:
+    found = place.target_sql(
+        f"SELECT body FROM replicate_outbox WHERE message_type = '{kind}.v1' ORDER BY created_at DESC, message_id DESC"
+    )
+    return dict(json.loads(found[0][0]))
+
+
+def started(canvas: CanvasSimulator) -> int:
+    """How many reports were started."""
+    return sum(r.method == "POST" and "/reports/" in r.path for r in canvas.requests)
+
+
+def test_reports_become_tables_and_views(place: Workplace, canvas: CanvasSimulator) -> None:
+    done = place.run("provisioner", "run", "--json")
+    assert done.code == 0
+    assert states(done) == dict.fromkeys(("tmp_cnv_users", "tmp_cnv_courses", "tmp_cnv_enrollments"), "successful")
+    logins = {login.sis_id for login in canvas.state.logins.values() if login.workflow_state != "deleted"}
+    shown = {user_id for user_id, _ in place.target_sql(USERS)}
+    assert shown == {sis_id or None for sis_id in logins}
+    assert any(str(user_id).startswith("0") for user_id in shown)
+    ids = [row[0] for row in place.target_sql("SELECT canvas_course_id FROM canvas_courses")]
+    assert len(ids) == len(set(ids)) > 0
+    assert place.target_sql("SELECT status FROM provisions_current_status WHERE jobname = 'regular'") == [
+        ("successful",)
+    ]
+    message = last_message(place, "provisions.done")
+    assert (message["mode"], message["status"], len(message["reports"])) == ("regular", "successful", 3)
+
+
+def test_every_term_has_a_report_of_its_own_and_headers_are_never_rows(
+    place: Workplace, canvas: CanvasSimulator
+) -> None:
+    assert place.run("provisioner", "run").code == 0
+    assert started(canvas) == 1 + 2 + 2
+    terms = {row[0] for row in place.target_sql("SELECT term_id FROM canvas_courses")}
+    assert terms
+    assert all(str(term).startswith(("fa19", "sp20")) for term in terms)
+
+
+def test_historical_and_orgs_fill_their_own_tables(place: Workplace, canvas: CanvasSimulator) -> None:
+    assert states(place.run("provisioner", "run", "--historical", "true", "--json")) == {
+        "tmp_cnv_courses_hist": "successful"
+    }
+    assert states(place.run("provisioner", "run", "--json", "--processorgs", "true")) == {
+        "tmp_cnv_org_courses": "successful"
+    }
+    assert {row[0] for row in place.target_sql("SELECT canvas_term_id FROM canvas_org_courses")} == {"44"}
+    modes = place.target_sql("SELECT jobname FROM provisions_current_status ORDER BY jobname")
+    assert modes == [("historical",), ("orgs",)]
+    assert place.run("provisioner", "run", "--historical", "--processorgs").code == 2
+
+
+def test_reports_follow_the_tables_of_a_schedule_in_the_same_run(place: Workplace) -> None:
+    place.add_students()
+    conf = place.folder / "conf" / "tablesconf.yaml"
+    conf.write_text(conf.read_text() + "schedules: {hourly: {then: [provisions, push]}}\n", "utf-8")
+    assert place.run("replicate", "init-db").code == 0
+    place.students(3)
+    done = place.run("replicate", "run", "hourly", "--json")
+    assert done.code == 0
+    assert {row["run_id"] for row in done.json} == {done.json[0]["run_id"]}
+    assert set(states(done)) == {"tmp_students", "tmp_cnv_users", "tmp_cnv_courses", "tmp_cnv_enrollments"}
+    assert last_message(place, "provisions.done")["then"] == ["push"]
+    assert place.run("replicate", "run", "hourly", "--only-tables", "--json").json[0]["table"] == "tmp_students"
+
+
+def test_a_schedule_may_have_nothing_but_reports(place: Workplace) -> None:
+    conf = place.folder / "conf" / "tablesconf.yaml"
+    conf.write_text(conf.read_text() + "schedules: {orgs: {provisions: orgs}}\n", "utf-8")
+    assert states(place.run("replicate", "run", "orgs", "--json")) == {"tmp_cnv_org_courses": "successful"}
+
+
+def test_a_report_that_fails_fails_alone_and_fails_the_provisions(place: Workplace, canvas: CanvasSimulator) -> None:
+    canvas.faults.arm("report_error")
+    done = place.run("provisioner", "run", "--json")
+    assert done.code == 3
+    assert sorted(states(done).values()) == ["failed", "successful", "successful"]
+    [failed] = [row for row in done.json if row["state"] == "failed"]
+    assert failed["error_code"] == "report.error"
+    assert failed["next_step"] == f"replicate rerun {failed['table']}"
+    assert last_message(place, "provisions.done")["status"] == "failed"
+    again = place.run("replicate", "rerun", failed["table"], "--json")
+    assert states(again) == {failed["table"]: "successful"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("html_file", "canvas.html"), ("revoked_token", "canvas.401")],
+)
+def test_what_is_no_report_never_gets_into_a_table(
+    users: Workplace, canvas: CanvasSimulator, fault: str, code: str
+) -> None:
+    assert users.run("provisioner", "run").code == 0
+    before = users.target_sql(USERS)
+    canvas.faults.arm(fault, count=None)
+    done = users.run("provisioner", "run", "--json")
+    assert done.code != 0
+    assert users.target_sql(USERS) == before
+    status = users.run("replicate", "runs", "--json").json[0]
+    assert status["status"] == "failed"
+    assert code in json.dumps(users.run("replicate", "runs", status["run_id"], "--json").json) or done.json == []
+    assert TOKEN not in done.out
+
+
+@pytest.mark.parametrize("fault", ["server_error", "reset_download", "store_error", "expired_link", "throttle"])
+def test_what_passes_is_ridden_out(users: Workplace, canvas: CanvasSimulator, fault: str) -> None:
+    canvas.faults.arm(fault, count=2)
+    assert users.run("provisioner", "run").code == 0
+    assert canvas.faults.armed() == []
+
+
+def test_the_report_of_another_admin_is_never_taken_for_ours(users: Workplace, canvas: CanvasSimulator) -> None:
+    canvas.faults.arm("other_admin")
+    canvas.faults.arm("empty_report")
+    canvas.faults.clear("empty_report")
+    assert users.run("provisioner", "run").code == 0
+    kept = users.target_sql("SELECT report_id FROM replicate_report")
+    polled = {
+        r.path.rpartition("/")[2] for r in canvas.requests if r.method == "GET" and "/provisioning_csv/" in r.path
+    }
+    assert polled == {str(report_id) for (report_id,) in kept}
+
+
+def test_a_header_that_lacks_a_column_is_held_and_can_be_approved(users: Workplace, canvas: CanvasSimulator) -> None:
+    assert users.run("provisioner", "run").code == 0
+    before = users.target_sql(USERS)
+    canvas.faults.arm("renamed_column", column="full_name", to="complete_name")
+    done = users.run("provisioner", "run", "--json")
+    assert (done.code, states(done)) == (4, {"tmp_cnv_users": "held"})
+    assert "no column full_name" in done.json[0]["message"]
+    assert last_message(users, "provisions.done")["status"] == "failed"
+    assert users.target_sql(USERS) == before
+    [held] = users.run("replicate", "held", "--json").json
+    assert held["gate"] == "report"
+    assert users.run("replicate", "approve", held["artifact_id"]).code == 0
+    assert {name for _, name in users.target_sql(USERS)} == {None}
+
+
+def test_a_column_more_is_told_and_harms_nobody(users: Workplace, canvas: CanvasSimulator) -> None:
+    canvas.faults.arm("extra_column", column="favourite_colour")
+    assert users.run("provisioner", "run").code == 0
+    assert "favourite_colour" in users.run("replicate", "status", "--json").json[0]["message"]
+
+
+def test_an_empty_report_is_held_after_a_good_one(users: Workplace, canvas: CanvasSimulator) -> None:
+    assert users.run("provisioner", "run").code == 0
+    before = users.target_sql(USERS)
+    canvas.faults.arm("empty_report")
+    assert users.run("provisioner", "run").code == 4
+    assert users.target_sql(USERS) == before
+
+
+def test_a_term_that_canvas_does_not_have_fails_the_run_and_names_the_word(
+    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = prepared(workplace, canvas, monkeypatch, CONF.replace("[fa19, sp20]", "[zz99]"))
+    assert place.run("provisioner", "run").code == 1
+    message = last_message(place, "provisions.done")
+    assert {message["status"], *(report["status"] for report in message["reports"])} == {"failed"}
+    assert "zz99" in message["failure"]
+
+
+def test_a_report_that_is_switched_off_is_skipped(
+    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = CONF.replace("mvtable: canvas_users}", 'mvtable: canvas_users, toggle: "off"}')
+    place = prepared(workplace, canvas, monkeypatch, off)
+    done = place.run("provisioner", "run", "--json")
+    assert (done.code, states(done)["tmp_cnv_users"]) == (0, "skipped")
+    assert last_message(place, "provisions.done")["status"] == "successful"
+
+
+def test_canvas_that_is_not_configured_is_said(
+    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = prepared(workplace, canvas, monkeypatch, USERS_ONLY)
+    monkeypatch.delenv("REPLICATE_CANVAS__BASE_URL")
+    assert place.run("provisioner", "run").code == 1
+    assert "not configured" in last_message(place, "provisions.done")["failure"]
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("moment", ["polling", "downloading"])
+def test_a_killed_provisioner_goes_on_with_the_same_report(
+    users: Workplace, canvas: CanvasSimulator, moment: str
+) -> None:
+    if moment == "polling":
+        canvas.faults.arm("stuck_report", seconds=4)
+    else:
+        canvas.faults.arm("slow", seconds=4, path="/files/")
+    process = users.start("provisioner", "run")
+    try:
+        wait_for(lambda: reached(canvas, moment))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=20)
+    assert users.run("replicate", "runs", "--json").json[0]["status"] == "open"
+    canvas.faults.clear()
+    done = users.run("provisioner", "run", "--json")
+    assert (done.code, states(done)) == (0, {"tmp_cnv_users": "successful"})
+    assert started(canvas) == 1
+    assert len(users.run("replicate", "runs", "--json").json) == 1
+
+
+def reached(canvas: CanvasSimulator, moment: str) -> bool:
+    polled = sum("/provisioning_csv/" in r.path for r in canvas.requests)
+    return polled > 3 if moment == "polling" else any("/files/" in r.path for r in canvas.requests) or polled > 30
+
+
+def wait_for(condition: Any, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        pause.wait(0.02)
+
+
+def test_nothing_secret_lies_in_the_files_of_a_run(place: Workplace) -> None:
+    assert place.run("provisioner", "run").code == 0
+    for file in Path(place.data).rglob("*"):
+        if file.is_file():
+            assert TOKEN.encode() not in file.read_bytes()
+            assert b"verifier" not in file.read_bytes()
