@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import duckdb
@@ -79,11 +80,15 @@ def fault(
     """Make an accident happen to a simulated Canvas."""
     path = f"{url.rstrip('/')}/_simulator/faults"
     more = dict(given.partition("=")[::2] for given in option or ())
-    body = None if name == "clear" else json.dumps({"name": name, "count": count, **more}).encode()
+    body = None if name == "clear" else json.dumps({"fault": name, "count": count, **more}).encode()
     asked = Request(path, data=body, method="DELETE" if body is None else "POST")  # noqa: S310  # given by hand
     asked.add_header("Content-Type", "application/json")
-    with urlopen(asked, timeout=10) as answer:  # noqa: S310
-        print(answer.read().decode())
+    try:
+        with urlopen(asked, timeout=10) as answer:  # noqa: S310
+            armed = json.loads(answer.read())["armed"]
+    except HTTPError as error:
+        raise CampusError(json.loads(error.read()).get("error", str(error)), exit_code=2) from None
+    print(f"{len(armed)} accidents wait: {', '.join(each['name'] for each in armed)}" if armed else "No accident waits.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

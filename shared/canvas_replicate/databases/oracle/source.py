@@ -17,7 +17,7 @@ from canvas_replicate.databases.oracle.exact import Exact
 from canvas_replicate.databases.oracle.flashback import as_of_scn
 from canvas_replicate.databases.oracle.types import Fetched, fetched
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
-from canvas_replicate.errors import PermanentError, ReplicateError
+from canvas_replicate.errors import DataError, PermanentError, ReplicateError
 
 _DOING = "the query"
 _CLOSE_SECONDS = 5.0
