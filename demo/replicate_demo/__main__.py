@@ -88,7 +88,9 @@ def fault(
             armed = json.loads(answer.read())["armed"]
     except HTTPError as error:
         raise CampusError(json.loads(error.read()).get("error", str(error)), exit_code=2) from None
-    print(f"{len(armed)} accidents wait: {', '.join(each['name'] for each in armed)}" if armed else "No accident waits.")
+    print(
+        f"{len(armed)} accidents wait: {', '.join(each['name'] for each in armed)}" if armed else "No accident waits."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
