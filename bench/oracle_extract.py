@@ -84,7 +84,7 @@ def measured(way: str, dsn: str, rows: int) -> tuple[float, float]:
 
 
 def inside(way: str, dsn: str, rows: int) -> None:
-    import extractor  # noqa: F401  # first, as in its own process: it says how many threads polars takes
+    import extractor  # noqa: F401, I001  # first, as in its own process: it says how many threads polars takes
     import oracledb  # noqa: F401  # the driver's import is nobody's work
     import polars  # noqa: F401
     import pyarrow  # noqa: F401
