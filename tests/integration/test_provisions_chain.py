@@ -67,7 +67,9 @@ def test_reports_follow_the_tables_and_the_run_ends_with_them(provisioned: Chain
 
 
 def test_a_message_by_hand_fetches_the_reports_of_a_mode(provisioned: Chain) -> None:
-    RabbitBus(provisioned.rabbit.url).close()  # makes the exchange, should no worker have done so yet
+    bus = RabbitBus(provisioned.rabbit.url)
+    assert bus.depth("replicate.provisioner.dead") == 0  # makes the exchange, should no worker have done so yet
+    bus.close()
     assert provisioned.rabbit.management.publish(provisioned.rabbit.name, "provisions.requested", '{"mode": "orgs"}')
     provisioned.wait(lambda: bool(bodies(provisioned, "provisions.done")), "the organisations' reports")
     [done] = bodies(provisioned, "provisions.done")
