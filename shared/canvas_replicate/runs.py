@@ -44,6 +44,9 @@ def open_schedule_run(
     catalogue = context.catalogue
     options = catalogue.schedule(schedule)
     tables = [_new_table(context, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
+    provisions = _provisions_of(options) if then else None
+    if provisions:
+        catalogue.mode(provisions)
     _expire_files(context)
     return context.ledger.open_run(
         options.name,
@@ -54,7 +57,7 @@ def open_schedule_run(
         requested_by=requester(),
         mode=mode,
         snapshot=options.snapshot,
-        provisions=_provisions_of(options) if then else None,
+        provisions=provisions,
     )
 
 
@@ -136,6 +139,9 @@ def _is_carried(context: Context, run: Run) -> bool:
 
 def go_on_with(run: Run, program: str = "replicate") -> str:
     """The command that goes on with an unfinished run; one that belongs to no schedule goes on with any."""
+    if run.provisions and run.schedule == run.provisions:
+        option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
+        return f"provisioner run{option}"
     return f"{program} run {'SCHEDULE' if run.schedule == RERUN else run.schedule}"
 
 

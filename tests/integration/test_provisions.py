@@ -137,6 +137,16 @@ def test_reports_follow_the_tables_of_a_schedule_in_the_same_run(place: Workplac
     assert place.run("replicate", "run", "hourly", "--only-tables", "--json").json[0]["table"] == "tmp_students"
 
 
+def test_a_schedule_that_goes_on_with_reports_that_nobody_listed_is_refused_before_it_starts(place: Workplace) -> None:
+    place.add_students()
+    (place.folder / "conf" / "provisions.yaml").unlink()
+    conf = place.folder / "conf" / "tablesconf.yaml"
+    conf.write_text(conf.read_text() + "schedules: {hourly: {then: [provisions]}}\n", "utf-8")
+    done = place.run("replicate", "run", "hourly")
+    assert (done.code, "no regular reports" in str(done.error)) == (2, True)
+    assert place.run("replicate", "runs", "--json").json == []
+
+
 def test_a_schedule_may_have_nothing_but_reports(place: Workplace) -> None:
     conf = place.folder / "conf" / "tablesconf.yaml"
     conf.write_text(conf.read_text() + "schedules: {orgs: {provisions: orgs}}\n", "utf-8")
