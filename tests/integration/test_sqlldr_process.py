@@ -233,7 +233,10 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def test_a_wrong_password_is_named_by_its_code_and_the_password_is_nowhere(place: Place) -> None:
     wrong = "Wr0ng/p@ss, word"
-    place.server.control.delay(1500)  # so that it is seen, on a busy machine as well
+    seen = place.folder / "seen"
+    patient = place.folder / "sqlldr"  # begins once it was looked at
+    patient.write_text(f'#!/bin/sh\nuntil [ -e {seen} ]; do sleep 0.05; done\nexec {STANDIN / "sqlldr"} "$@"\n')
+    patient.chmod(0o700)
     commands: list[str] = []
     environments: list[bytes] = []
     modes: set[int] = set()
@@ -245,9 +248,11 @@ def test_a_wrong_password_is_named_by_its_code_and_the_password_is_nowhere(place
             environments.append(Path(f"/proc/{one.pid}/environ").read_bytes())
             parfiles.add(parfile_of(one))
             modes.update(stat.S_IMODE(path.stat().st_mode) for path in (parfile_of(one), parfile_of(one).parent))
+        if parfiles:
+            seen.touch()
 
     with pytest.raises(PermanentError, match=r"^loading tmp_x: ORA-01017") as caught:
-        place.run('1|"x"||#EOR#\n', password=wrong, keep_going=look)
+        place.run('1|"x"||#EOR#\n', password=wrong, keep_going=look, program=patient)
     assert caught.value.code == "ORA-01017"
     assert parfiles  # the process was seen
     assert modes == {0o600, 0o700}
