@@ -796,6 +796,13 @@ class Ledger:
         elif run.provisions and status != "failed":
             session.execute("UPDATE replicate_run SET status = 'provisions' WHERE run_id = :r", r=run.run_id)
         else:
+            session.execute(
+                "UPDATE replicate_run_table SET state = 'skipped', finished_at = :now, message = :message"
+                f" WHERE run_id = :run_id AND kind = 'provisions' AND state IN {_UNFINISHED}",
+                now=now,
+                message="Not fetched, because the run's tables failed.",
+                run_id=run.run_id,
+            )
             self._close(session, run, status, now)
 
     def _end_provisions(

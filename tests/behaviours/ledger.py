@@ -378,6 +378,13 @@ class LedgerBehaviour:
         assert (closed.status, closed.is_open) == ("failed", False)
         assert self.events(ledger, ProvisionsDone) == []
 
+    def test_reports_that_were_planned_are_skipped_when_the_tables_fail(self, ledger: Ledger) -> None:
+        tables = [NewTable("tmp_a", "v_a", "campus")]
+        run = ledger.open_run("rerun", tables, exclusive=False, provisions="regular", reports=self.REPORTS)
+        self.finish(ledger, run, "tmp_a", "failed")
+        assert not ledger.run(run.run_id).is_open
+        assert {row.state for row in ledger.tables(run.run_id) if row.kind == "provisions"} == {"skipped"}
+
     def test_provisions_are_done_once_their_last_table_is_final(
         self, ledger: Ledger, provisioned: Run, lease: Lease
     ) -> None:

@@ -113,7 +113,8 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
         snapshot=written.snapshot,
         scn=written.scn,
         snapshot_refused=written.snapshot_refused,
-        extracted_at=extracted_at,
+        # The moment of a run lies between its opening and its first query: the earlier one is never too new.
+        extracted_at=run.opened_at if written.snapshot == "run" else extracted_at,
         seconds=time.monotonic() - started,
         columns=written.columns,
     )

@@ -64,7 +64,7 @@ class Oracle:
             _start_thick(self.address)
         with translating(doing):
             connection = within(CONNECT_SECONDS, self._opened, doing)
-            connection.call_timeout = int(self._call_seconds * 1000)
+            connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:
                 connection.module, connection.action = tag.stage[:48], tag.table[:32]
                 connection.client_identifier = tag.run_id[:64]
@@ -75,6 +75,7 @@ class Oracle:
             except oracledb.Error:
                 connection.close()
                 raise
+            connection.call_timeout = int(self._call_seconds * 1000)
         return connection
 
     def _opened(self) -> oracledb.Connection:

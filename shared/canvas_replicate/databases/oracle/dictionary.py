@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,7 +126,7 @@ def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name:
         t=name,
     )
     for kind, constraint, condition in constraints:
-        if kind == "C" and str(condition or "").upper().endswith("IS NOT NULL"):
+        if kind == "C" and re.fullmatch(r'"?[\w$#]+"? IS NOT NULL', str(condition or "").strip(), re.IGNORECASE):
             continue
         what = {"P": "primary key", "U": "unique key", "R": "foreign key", "C": "check"}[kind]
         found.append(f"{what} {constraint}")

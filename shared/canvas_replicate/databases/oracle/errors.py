@@ -15,7 +15,9 @@ import oracledb
 from canvas_replicate.errors import DataError, PermanentError, ReplicateError, TransientError
 
 # These only say where it happened; the code that follows them in the stack says what.
-WRAPPERS = frozenset({"ORA-04088", "ORA-06512", "ORA-06550", "ORA-12008", "ORA-12018", "ORA-12048", "ORA-12801"})
+WRAPPERS = frozenset(
+    {"ORA-00604", "ORA-04088", "ORA-06512", "ORA-06550", "ORA-12008", "ORA-12018", "ORA-12048", "ORA-12801"}
+)
 
 _CODE = re.compile(r"\b(ORA|DPY|DPI|TNS)-(\d{3,5})\b")
 _COLUMN = re.compile(r'"[^".]+"\."[^".]+"\."([^"]+)"')

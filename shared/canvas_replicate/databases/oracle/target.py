@@ -94,6 +94,14 @@ class OracleTarget:
         self, connection: oracledb.Connection, owner: str, name: str, columns: Mapping[str, Column], load: Load
     ) -> str:
         """Raises ConfigError where the way that was asked for is not possible."""
+        if load.control.options.get("direct") is True and self._sqlldr and load.method in ("auto", "sqlldr"):
+            skipped = dictionary.hindrances_to_direct_path(connection, owner, name)
+            if skipped:
+                raise ConfigError(
+                    f"DIRECT=TRUE would load {load.table} past {', '.join(skipped)}.",
+                    code="load.method",
+                    next_step="Take DIRECT out of the control file's OPTIONS.",
+                )
         if load.method == "insert" or (load.method in ("auto", "sqlldr") and self._sqlldr):
             return "insert" if load.method == "insert" else "sqlldr"
         if load.method == "sqlldr":
