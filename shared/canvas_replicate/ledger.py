@@ -40,6 +40,8 @@ FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
 FINAL: tuple[FinalState, ...] = ("successful", "failed", "skipped", "held", "superseded")
 _UNFINISHED = "('requested', 'extracting', 'extracted', 'loading')"
 
+# The mode of a run that fetches only some reports of its provisions.
+SOME_REPORTS = "reports"
 DEFAULT_DEADLINE = timedelta(hours=6)
 # A message that is not published by then waits for somebody else to publish it.
 _LEFT_OVER = timedelta(minutes=1)
@@ -253,7 +255,8 @@ class Ledger:
         """Open a run with all its tables and messages in one transaction.
 
         ``snapshot``: each source is read as of one moment. ``provisions``: which mode of reports follows the tables,
-        or is all of the run where there are none; only ``reports`` of that mode, where some are given.
+        or is all of the run where there are none; only ``reports`` of that mode, where some are given: such a run never
+        makes the mode's current status better, which pushes look at.
         ``mode`` ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
         ``approves`` releases a held artefact together with the run that publishes it.
         ``exclusive`` runs take their schedule's slot until they are closed or past their deadline.
@@ -278,7 +281,7 @@ class Ledger:
                 then_steps=",".join(then) or None,
                 rerun_of=rerun_of,
                 requested_by=requested_by,
-                run_mode=mode,
+                run_mode=mode or (SOME_REPORTS if reports else None),
                 snapshot=int(snapshot),
                 provisions=provisions,
                 opened_at=opened_at,
@@ -323,7 +326,9 @@ class Ledger:
         """Open runs that work through the whole chain, oldest first."""
         with self._database.transaction() as session:
             found = session.query(
-                f"SELECT {_RUN} FROM replicate_run WHERE closed_at IS NULL AND run_mode IS NULL ORDER BY opened_at"
+                f"SELECT {_RUN} FROM replicate_run WHERE closed_at IS NULL"
+                " AND (run_mode IS NULL OR run_mode = :some_reports) ORDER BY opened_at",
+                some_reports=SOME_REPORTS,
             )
         return [_run(row) for row in found]
 
@@ -383,11 +388,11 @@ class Ledger:
         return len(unfinished)
 
     def abandon(self, run_id: str, why: str) -> None:
-        """Fail what is unfinished in a run, which closes it. Repeatable."""
+        """Fail what is unfinished in a run, which closes it. Repeatable. Tables end before the reports that follow."""
         again = f"replicate rerun --failed {run_id}"
         outcome = Outcome("failed", "sweep", message=why, error_code="run.abandoned", next_step=again)
         for row in self.tables(run_id):
-            if not row.is_final:
+            if not row.is_final and row.kind == "tables":
                 self.finish(run_id, row.table, outcome)
         self.fail_provisions(run_id, outcome)
 
@@ -526,16 +531,24 @@ class Ledger:
 
     def fail_provisions(self, run_id: str, outcome: Outcome) -> None:
         """Bring every unfinished report table of an open run to that end, or the provisions as a whole where none was
-        planned yet. Repeatable."""
+        planned yet. Repeatable; nothing for a run that does not exist."""
         for row in self.tables(run_id):
             if row.kind == "provisions" and not row.is_final:
                 self.finish(run_id, row.table, outcome)
         with self._database.transaction() as session:
             session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :run_id", run_id=run_id)
-            run = self._run_in(session, run_id)
+            run = self._find_run(session, run_id)
             unfinished = any(not row.is_final for row in self._rows_in(session, run_id, "tables"))
-            if run.is_open and run.provisions and not unfinished:
+            if run and run.is_open and run.provisions and not unfinished:
                 self._end_provisions(session, run, self._rows_in(session, run_id, "provisions"), session.now(), outcome)
+
+    def provisions_failure(self, run_id: str) -> str | None:
+        """Why the provisions of a run failed as a whole; None when they did not."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT message FROM provisions_status WHERE run_id = :run_id AND status = 'failed'", run_id=run_id
+            )
+        return str(found[0][0] or "failed") if found else None
 
     def canvas_report(self, run_id: str, table: str, part: str) -> CanvasReport | None:
         with self._database.transaction() as session:
@@ -547,6 +560,16 @@ class Ledger:
                 part=part,
             )
         return CanvasReport(int(found[0][0]), found[0][1], found[0][2]) if found else None
+
+    def reports_started(self, run_id: str, table: str) -> datetime | None:
+        """When the oldest report of a table was asked for: what is in the table is at least as new."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT MIN(started_at) FROM replicate_report WHERE run_id = :run_id AND table_name = :name",
+                run_id=run_id,
+                name=table,
+            )
+        return _aware(found[0][0])
 
     def keep_canvas_report(self, run_id: str, table: str, part: str, report: CanvasReport, lease: Lease) -> None:
         """Remember a report that Canvas makes for us, and later where it lies. Repeatable."""
@@ -792,17 +815,37 @@ class Ledger:
             ),
         )
         if kind == "provisions":
-            self._end_provisions(session, run, rows, now)
+            if all(row.is_final for row in self._rows_in(session, run.run_id, "tables")):
+                self._end_provisions(session, run, rows, now)
         elif run.provisions and status != "failed":
-            session.execute("UPDATE replicate_run SET status = 'provisions' WHERE run_id = :r", r=run.run_id)
+            self._go_on_to_provisions(session, run, now)
         else:
-            session.execute(
-                "UPDATE replicate_run_table SET state = 'skipped', finished_at = :now, message = :message"
-                f" WHERE run_id = :run_id AND kind = 'provisions' AND state IN {_UNFINISHED}",
-                now=now,
-                message="Not fetched, because the run's tables failed.",
-                run_id=run.run_id,
-            )
+            self._close_without_provisions(session, run, status, now)
+
+    def _go_on_to_provisions(self, session: Session, run: Run, now: datetime) -> None:
+        reports = self._rows_in(session, run.run_id, "provisions")
+        if reports and all(row.is_final for row in reports):  # somebody ended them before their time
+            self._end_provisions(session, run, reports, now)
+            return
+        session.execute(
+            "UPDATE replicate_run SET status = 'provisions' WHERE run_id = :r AND closed_at IS NULL", r=run.run_id
+        )
+
+    def _close_without_provisions(self, session: Session, run: Run, status: str, now: datetime) -> None:
+        """Reports that were planned with the tables fail with them, so that a rerun of what failed has them again."""
+        session.execute(
+            "UPDATE replicate_run_table SET state = 'failed', finished_at = :now, message = :message,"
+            " error_code = 'provisions.not_fetched', next_step = :next_step"
+            f" WHERE run_id = :run_id AND kind = 'provisions' AND state IN {_UNFINISHED}",
+            now=now,
+            message="Not fetched, because the run's tables failed.",
+            next_step=f"replicate rerun --failed {run.run_id}",
+            run_id=run.run_id,
+        )
+        reports = self._rows_in(session, run.run_id, "provisions")
+        if reports:
+            self._end_provisions(session, run, reports, now)
+        else:
             self._close(session, run, status, now)
 
     def _end_provisions(
@@ -852,6 +895,10 @@ class Ledger:
 
     def _run_in(self, session: Session, run_id: str) -> Run:
         return _run(session.query(f"SELECT {_RUN} FROM replicate_run WHERE run_id = :r", r=run_id)[0])
+
+    def _find_run(self, session: Session, run_id: str) -> Run | None:
+        found = session.query(f"SELECT {_RUN} FROM replicate_run WHERE run_id = :r", r=run_id)
+        return _run(found[0]) if found else None
 
 
 def still_loading(session: Session, run_id: str, table: str) -> None:
@@ -963,7 +1010,11 @@ def _write_status(session: Session, run: Run, row: RunTable, outcome: Outcome, n
 def _write_provisions_status(
     session: Session, run: Run, rows: Sequence[RunTable], status: str, message: str, now: datetime
 ) -> None:
-    """JOBNAME is the mode, as it is the view's name in the tables' status."""
+    """JOBNAME is the mode, as it is the view's name in the tables' status.
+
+    The current row decides whether the mode may be pushed from. Some reports alone prove nothing about the others, so
+    they can make it worse and never better, nor younger.
+    """
     values: dict[str, Any] = {
         "jobname": run.provisions,
         "load_date": now.replace(microsecond=0),
@@ -976,6 +1027,8 @@ def _write_provisions_status(
         "seconds": round((now.replace(tzinfo=UTC) - run.opened_at).total_seconds(), 3),
     }
     _insert(session, "provisions_status", values)
+    if run.mode == SOME_REPORTS and status == "successful":
+        return
     assignments = ", ".join(f"{name} = :{name}" for name in values if name != "jobname")
     if not session.execute(f"UPDATE provisions_current_status SET {assignments} WHERE jobname = :jobname", **values):
         _insert(session, "provisions_current_status", values)

@@ -73,17 +73,22 @@ def carry(
 
 
 def _is_done(context: Context, runs: Sequence[Run], until: Callable[[RunTable], bool] | None) -> bool:
+    if all(not context.ledger.run(run.run_id).is_open for run in runs):
+        return True
     if until is None:
-        return all(not context.ledger.run(run.run_id).is_open for run in runs)
+        return False
     rows = _tables(context, runs)  # of a run of reports there are none until they are planned
     return bool(rows) and all(until(row) for row in rows)
 
 
-def exit_code(tables: Sequence[RunTable]) -> ExitCode:
-    """Held beats partial (DESIGN section 5)."""
+def exit_code(tables: Sequence[RunTable], provisions_failed: bool = False) -> ExitCode:
+    """Held beats partial (DESIGN section 5). Provisions can fail as a whole, before there is a report of theirs."""
     if any(row.state == "held" for row in tables):
         return ExitCode.HELD
-    return {"successful": ExitCode.OK, "partial": ExitCode.PARTIAL, "failed": ExitCode.FAILED}[run_status(tables)]
+    status = run_status(tables)
+    if provisions_failed and status == "successful":
+        status = "partial" if any(row.state == "successful" for row in tables) else "failed"
+    return {"successful": ExitCode.OK, "partial": ExitCode.PARTIAL, "failed": ExitCode.FAILED}[status]
 
 
 @contextmanager

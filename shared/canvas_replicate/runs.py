@@ -139,10 +139,10 @@ def _is_carried(context: Context, run: Run) -> bool:
 
 def go_on_with(run: Run, program: str = "replicate") -> str:
     """The command that goes on with an unfinished run; one that belongs to no schedule goes on with any."""
-    if run.provisions and run.schedule == run.provisions:
+    if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
         option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
         return f"provisioner run{option}"
-    return f"{program} run {'SCHEDULE' if run.schedule == RERUN else run.schedule}"
+    return f"{program} run {'SCHEDULE' if run.schedule == RERUN or run.rerun_of else run.schedule}"
 
 
 def resume_left_over(context: Context, schedule: str) -> list[Run]:
@@ -183,8 +183,12 @@ def rerun_tables(
     source: str | None = None,
     then: Sequence[str] = (),
     requested_by: str | None = None,
+    provisions: str | None = None,
 ) -> Run:
-    """Extract and load these tables in a new run; ``rerun_of`` defaults to the last run that had the first."""
+    """Extract and load these tables in a new run; ``rerun_of`` defaults to the last run that had the first.
+
+    ``provisions``: all reports of this mode follow the tables.
+    """
     ledger = context.ledger
     if rerun_of is None and (latest := ledger.latest(names[0])):
         rerun_of = latest.run_id
@@ -206,7 +210,7 @@ def rerun_tables(
         schedule or RERUN,
         tables,
         exclusive=False,
-        provisions=next(iter(modes), None),
+        provisions=next(iter(modes), provisions),
         reports=[NewTable(report.table, report.view, CANVAS) for report in reports],
         rerun_of=rerun_of,
         then=then,
@@ -216,12 +220,22 @@ def rerun_tables(
 
 
 def rerun_failed(context: Context, run_id: str) -> Run:
-    """What failed or was held in a run, once more. Raises ConfigError when nothing did."""
-    context.ledger.run(run_id)
-    failed = [row.table for row in context.ledger.tables(run_id) if row.state in ("failed", "held")]
-    if not failed:
+    """What failed or was held in a run, once more. Raises ConfigError when nothing did.
+
+    Provisions that failed before any report was planned are asked for again as a whole.
+    """
+    run, rows = context.ledger.run(run_id), context.ledger.tables(run_id)
+    failed = [row.table for row in rows if row.state in ("failed", "held")]
+    planned = any(row.kind == "provisions" for row in rows)
+    again = run.provisions if not planned and context.ledger.provisions_failure(run_id) is not None else None
+    if failed:
+        return rerun_tables(context, failed, rerun_of=run_id, provisions=again)
+    if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
-    return rerun_tables(context, failed, rerun_of=run_id)
+    context.catalogue.mode(again)
+    return context.ledger.open_run(
+        run.schedule, [], exclusive=False, provisions=again, rerun_of=run_id, requested_by=requester()
+    )
 
 
 def replay(context: Context, run_id: str, table: str) -> Run:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any
@@ -202,20 +202,15 @@ class Runner:
             return "waiting"
 
     def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
-        run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+        table = getattr(message, "table", None)
         next_step = error.next_for(table) if table else error.next_step
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
-        if run_id and table:
-            outcome = Outcome(
-                "failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step
-            )
-            self._ledger.finish(run_id, table, outcome)
-        elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
-            again = f"replicate rerun --failed {run_id}"
-            failed = Outcome(
-                "failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step or again
-            )
-            self._ledger.fail_provisions(run_id, failed)
+        try:
+            self._end_in_ledger(message, error, next_step)
+        except TransientError:
+            raise
+        except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
+            log.error("not ended in the ledger", extra={**self._about(envelope), "reason": refused.message})
         letter = envelope.with_headers(
             stage=self._stage.name,
             code=error.code,
@@ -226,6 +221,15 @@ class Runner:
         )
         self._bus.publish(letter, queue=topology.dead_queue(self._stage.name))
         return "dead"
+
+    def _end_in_ledger(self, message: Message | None, error: ReplicateError, next_step: str) -> None:
+        run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+        failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
+        if run_id and table:
+            self._ledger.finish(run_id, table, failed)
+        elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
+            again = f"replicate rerun --failed {run_id}"
+            self._ledger.fail_provisions(run_id, replace(failed, next_step=next_step or again))
 
     def _about(self, envelope: Envelope) -> dict[str, str | None]:
         return {

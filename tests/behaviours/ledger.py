@@ -378,12 +378,79 @@ class LedgerBehaviour:
         assert (closed.status, closed.is_open) == ("failed", False)
         assert self.events(ledger, ProvisionsDone) == []
 
-    def test_reports_that_were_planned_are_skipped_when_the_tables_fail(self, ledger: Ledger) -> None:
+    def rerun_of_both(self, ledger: Ledger) -> Run:
         tables = [NewTable("tmp_a", "v_a", "campus")]
-        run = ledger.open_run("rerun", tables, exclusive=False, provisions="regular", reports=self.REPORTS)
+        return ledger.open_run("rerun", tables, exclusive=False, provisions="regular", reports=self.REPORTS)
+
+    def test_reports_that_were_planned_fail_with_the_tables_so_that_a_rerun_has_them_again(
+        self, ledger: Ledger
+    ) -> None:
+        run = self.rerun_of_both(ledger)
         self.finish(ledger, run, "tmp_a", "failed")
-        assert not ledger.run(run.run_id).is_open
-        assert {row.state for row in ledger.tables(run.run_id) if row.kind == "provisions"} == {"skipped"}
+        assert ledger.run(run.run_id).status == "failed"
+        reports = [row for row in ledger.tables(run.run_id) if row.kind == "provisions"]
+        assert [(row.state, row.next_step) for row in reports] == [
+            ("failed", f"replicate rerun --failed {run.run_id}")
+        ] * 2
+        assert [done.status for done in self.events(ledger, ProvisionsDone)] == ["failed"]
+
+    def test_a_rerun_of_tables_and_reports_that_is_given_up_ends_its_tables_first(self, ledger: Ledger) -> None:
+        run = self.rerun_of_both(ledger)
+        ledger.abandon(run.run_id, "too late")
+        closed = ledger.run(run.run_id)
+        assert (closed.status, closed.is_open) == ("failed", False)
+        assert [event.kind for event in self.events(ledger, RunLoaded)] == ["tables"]
+        assert len(self.events(ledger, ProvisionsDone)) == 1
+
+    def test_reports_that_ended_before_the_tables_are_done_with_them(self, ledger: Ledger) -> None:
+        run = self.rerun_of_both(ledger)
+        for report in self.REPORTS:
+            self.finish(ledger, run, report.name, "successful")
+        assert ledger.run(run.run_id).is_open
+        self.finish(ledger, run, "tmp_a", "successful")
+        closed = ledger.run(run.run_id)
+        assert (closed.status, closed.is_open) == ("successful", False)
+        assert len(self.events(ledger, ProvisionsDone)) == 1
+
+    def mode_now(self, database: LedgerDatabase) -> list[tuple[str, str]]:
+        with database.transaction() as session:
+            return [(s, r) for s, r in session.query("SELECT status, run_id FROM provisions_current_status")]
+
+    def all_reports(self, ledger: Ledger, *states: str) -> Run:
+        run = ledger.open_run("regular", [], exclusive=True, provisions="regular")
+        ledger.plan_provisions(run, self.REPORTS)
+        for report, state in zip(self.REPORTS, states, strict=True):
+            self.finish(ledger, run, report.name, state)
+        return run
+
+    def one_report(self, ledger: Ledger, state: str) -> Run:
+        run = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        self.finish(ledger, run, self.REPORTS[0].name, state)
+        return run
+
+    def test_a_report_that_is_fetched_alone_never_makes_its_mode_good(
+        self, ledger: Ledger, ledger_database: LedgerDatabase
+    ) -> None:
+        self.one_report(ledger, "successful")
+        assert self.mode_now(ledger_database) == []
+        bad = self.all_reports(ledger, "failed", "failed")
+        assert ledger.provisions_failure(bad.run_id) is not None
+        again = self.one_report(ledger, "successful")
+        assert ledger.provisions_failure(again.run_id) is None
+        assert self.mode_now(ledger_database) == [("failed", bad.run_id)]
+        good = self.all_reports(ledger, "successful", "successful")
+        assert self.mode_now(ledger_database) == [("successful", good.run_id)]
+
+    def test_a_report_that_fails_alone_makes_its_mode_bad(
+        self, ledger: Ledger, ledger_database: LedgerDatabase
+    ) -> None:
+        self.all_reports(ledger, "successful", "successful")
+        alone = self.one_report(ledger, "failed")
+        assert self.mode_now(ledger_database) == [("failed", alone.run_id)]
+
+    def test_provisions_of_a_run_that_does_not_exist_fail_without_a_word(self, ledger: Ledger) -> None:
+        ledger.fail_provisions("20260101T000000Z-hourly-abcdef", Outcome("failed", "provisioner"))
+        assert messages(ledger) == []
 
     def test_provisions_are_done_once_their_last_table_is_final(
         self, ledger: Ledger, provisioned: Run, lease: Lease
@@ -465,6 +532,15 @@ class LedgerBehaviour:
         ledger.keep_canvas_report(run.run_id, "tmp_a", "44", here, lease)
         assert ledger.canvas_report(run.run_id, "tmp_a", "44") == here
         assert ledger.canvas_report(run.run_id, "tmp_a", "45") is None
+
+    def test_a_table_is_as_old_as_its_oldest_report(self, ledger: Ledger, run: Run, lease: Lease) -> None:
+        assert ledger.reports_started(run.run_id, "tmp_a") is None
+        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", CanvasReport(1), lease)
+        started = ledger.reports_started(run.run_id, "tmp_a")
+        ledger.keep_canvas_report(run.run_id, "tmp_a", "45", CanvasReport(2), lease)
+        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", CanvasReport(1, "a.report", "c" * 64), lease)
+        assert started is not None
+        assert ledger.reports_started(run.run_id, "tmp_a") == started
 
     def test_the_first_moment_that_is_recorded_holds_for_all(self, ledger: Ledger, run: Run) -> None:
         assert ledger.snapshot(run.run_id, "campus") is None

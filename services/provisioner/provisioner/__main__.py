@@ -13,7 +13,7 @@ from canvas_replicate.errors import ConfigError
 from canvas_replicate.messages import ProvisionsRequested, RunLoaded
 from canvas_replicate.runs import mode_named, open_provisions_run
 from canvas_replicate.settings import load_settings
-from canvas_replicate.show import show_run, watching
+from canvas_replicate.show import show_failure, show_run, watching
 from canvas_replicate.stage import Stage
 from provisioner.handler import follow, provide
 
@@ -68,7 +68,10 @@ def run(
             until=None if alone or wait else lambda row: row.is_final or row.state in ("extracted", "loading"),
         )
     show_run(tables, as_json=as_json)
-    command_line.leave(one_process.exit_code(tables))
+    failure = context.ledger.provisions_failure(opened.run_id)
+    if not as_json:
+        show_failure(opened, failure)
+    command_line.leave(one_process.exit_code(tables, failure is not None))
 
 
 @app.command()

@@ -84,6 +84,9 @@ def follow(event: RunLoaded, *, context: Context, open_client: OpenClient) -> No
 def _provide(run: Run, context: Context, open_client: OpenClient) -> None:
     if not run.is_open or run.provisions is None:
         return
+    if any(row.kind == "tables" and not row.is_final for row in context.ledger.tables(run.run_id)):
+        log.warning("reports wait for the run's tables", extra={"run_id": run.run_id})
+        return  # the run.loaded of the tables comes, and then they are fetched
     mode = context.catalogue.mode(run.provisions)
     known = {report.table: report for report in mode.reports}
     rows = context.ledger.plan_provisions(run, [NewTable(r.table, r.view, CANVAS) for r in mode.reports])
@@ -118,45 +121,50 @@ def _needs_terms(mode: Mode, report: Report) -> bool:
 def _attempted(job: _Job) -> ReplicateError | None:
     """The error that may be tried again; one that may not ends its table, and the others go on."""
     try:
-        _fill(job)
-    except PermanentError as error:
-        log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
-        again = error.next_step or f"replicate rerun {job.row.table}"
-        failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
-        job.context.ledger.finish(job.run.run_id, job.row.table, failed)
+        with job.context.leases.held(f"report:{job.report.base_table}") as lease:
+            try:
+                _fill(job, lease)
+            except PermanentError as error:
+                _give_up(job, error, lease)
     except ReplicateError as error:
         return error
     return None
 
 
-def _fill(job: _Job) -> None:
+def _give_up(job: _Job, error: PermanentError, lease: Lease) -> None:
+    log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
+    again = error.next_step or f"replicate rerun {job.row.table}"
+    failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
+    job.context.ledger.finish(job.run.run_id, job.row.table, failed, lease)
+
+
+def _fill(job: _Job, lease: Lease) -> None:
     ledger, run, table = job.context.ledger, job.run, job.row.table
-    with job.context.leases.held(f"report:{job.report.base_table}") as lease:
-        row = ledger.table(run.run_id, table)
-        if row is None or row.is_final:
-            return
-        if not job.report.enabled:
-            off = Outcome("skipped", "provisioner", message="Switched off in provisions.yaml (toggle).")
-            ledger.finish(run.run_id, table, off, lease)
-            return
-        if row.manifest:
-            manifest, path = read_manifest(job.context.storage.absolute(row.manifest)), row.manifest
-        elif ledger.begin(run.run_id, table, "extracting", lease):
-            manifest = job.context.storage.verified(run.run_id, table) or _made(job, lease)
-            path = job.context.storage.relative(job.context.storage.path("manifest", run.run_id, table))
-        else:
-            return
-        reason = gates.report_gate(manifest, ledger.last_successful(table, CANVAS), job.report.max_shrink)
-        ledger.extracted(run, manifest, path, lease, announce=reason is None)
-        if reason:
-            metrics.guard_holds.labels("report").inc()
-            held = Outcome("held", "provisioner", message=reason, error_code="gate3.report", hold_gate="report")
-            ledger.finish(run.run_id, table, held, lease)
+    row = ledger.table(run.run_id, table)
+    if row is None or row.is_final:
+        return
+    if not job.report.enabled:
+        off = Outcome("skipped", "provisioner", message="Switched off in provisions.yaml (toggle).")
+        ledger.finish(run.run_id, table, off, lease)
+        return
+    if row.manifest:
+        manifest, path = read_manifest(job.context.storage.absolute(row.manifest)), row.manifest
+    elif ledger.begin(run.run_id, table, "extracting", lease):
+        manifest = job.context.storage.verified(run.run_id, table) or _made(job, lease)
+        path = job.context.storage.relative(job.context.storage.path("manifest", run.run_id, table))
+    else:
+        return
+    reason = gates.report_gate(manifest, ledger.last_successful(table, CANVAS), job.report.max_shrink)
+    ledger.extracted(run, manifest, path, lease, announce=reason is None)
+    if reason:
+        metrics.guard_holds.labels("report").inc()
+        held = Outcome("held", "provisioner", message=reason, error_code="gate3.report", hold_gate="report")
+        ledger.finish(run.run_id, table, held, lease)
 
 
 def _made(job: _Job, lease: Lease) -> Manifest:
     """The reports, fetched and written as one file."""
-    started, extracted_at = time.monotonic(), datetime.now(UTC)
+    started = time.monotonic()
     table, storage = job.row.table, job.context.storage
     fetched = [_fetched(job, part, lease) for part in _parts(job)]
     metrics.report_seconds.labels(table).observe(time.monotonic() - started)
@@ -195,7 +203,7 @@ def _made(job: _Job, lease: Lease) -> Manifest:
         rows=writer.rows,
         bytes=writer.bytes,
         sha256=writer.sha256,
-        extracted_at=extracted_at,
+        extracted_at=job.context.ledger.reports_started(job.run.run_id, table) or datetime.now(UTC),
         seconds=time.monotonic() - started,
         notes=gates.notes(headers, duplicates),
         columns=tuple(

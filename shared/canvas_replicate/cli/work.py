@@ -14,7 +14,7 @@ from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Run
 from canvas_replicate.settings import Settings, load_settings
-from canvas_replicate.show import show_run, watching
+from canvas_replicate.show import show_failure, show_run, watching
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,6 +47,10 @@ def provision(
     as_json: AsJson = False,
 ) -> None:
     """Fetch the provisioning reports of Canvas, load them, refresh their views."""
+    if set(then or ()) - {"push"}:
+        raise ConfigError("--then takes push, and nothing else.")
+    if then and historical:
+        raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     context = open_context(load_settings())
     opened = runs.open_provisions_run(context, runs.mode_named(historical, processorgs), then=then or ())
     proceed(context, [opened], as_json=as_json)
@@ -99,4 +103,8 @@ def carry_and_show(context: Context, opened: Sequence[Run], *, as_json: bool) ->
     with watching(context, opened, quiet=as_json) as watch:
         tables = one_process.carry(context, opened, watch=watch)
     show_run(tables, as_json=as_json)
-    command_line.leave(one_process.exit_code(tables))
+    failures = [(run, context.ledger.provisions_failure(run.run_id)) for run in opened]
+    for run, failure in failures:
+        if not as_json:
+            show_failure(run, failure)
+    command_line.leave(one_process.exit_code(tables, any(failure for _, failure in failures)))
