@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from canvas_replicate.databases.oracle_syntax import SqlSyntaxError, check_query, position
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.messages import TABLE_PATTERN
 from canvas_replicate.provisions import EMPTY, Mode, Provisions, Report, load_provisions
+from canvas_replicate.pushes import NO_PUSHES, PushProcess, load_pushes
 from canvas_replicate.settings import Settings, known_alias, masked_settings, target_alias
+from canvas_replicate.term_query import query_with_term
 from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, raise_problems, read_yaml
 
 REQUIRED_TABLE_KEYS = ("cstable", "mvtable", "sql")
@@ -27,8 +28,6 @@ DEFAULT_DEADLINE = timedelta(hours=6)
 
 _OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
 _SCHEDULE = re.compile("[a-z0-9_-]{1,64}")  # part of run ids, and so of paths
-_VARIABLE = re.compile(r"\$varbl1(?!\w)")
-_PLACEHOLDER = re.compile(rf"{_VARIABLE.pattern}|(?<![\w$#])\$[A-Za-z_]\w*")  # v$session is a name
 
 T = TypeVar("T")
 
@@ -82,11 +81,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """``tables`` are queried, those of ``provisions`` are filled from Canvas reports."""
+    """``tables`` are queried, those of ``provisions`` are filled from Canvas reports.
+
+    ``terms`` are what ``varbl1`` may name, ``pushes`` the processes of each group in their order.
+    """
 
     tables: Mapping[str, Table]
     schedules: Mapping[str, Schedule]
+    terms: Mapping[str, str]
     provisions: Provisions = EMPTY
+    pushes: Mapping[str, tuple[PushProcess, ...]] = field(default_factory=lambda: NO_PUSHES)
 
     @property
     def reports(self) -> Mapping[str, Report]:
@@ -161,7 +165,10 @@ def catalogue_of(settings: Settings) -> Catalogue:
     native = [alias for alias, database in settings.databases.items() if database.dialect == "native"]
     catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native)
     taken = {n for table in catalogue.tables.values() for n in (table.name, table.base_table, table.view)}
-    return replace(catalogue, provisions=load_provisions(settings.conf_dir, taken=taken))
+    provisions = load_provisions(settings.conf_dir, taken=taken)
+    oracle_sql = target_alias(settings) not in native
+    pushes = load_pushes(settings.conf_dir, catalogue.terms, oracle_sql=oracle_sql)
+    return replace(catalogue, provisions=provisions, pushes=pushes)
 
 
 def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collection[str] = ()) -> Catalogue:
@@ -184,7 +191,7 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
             tables[name] = _table(name, node, known_terms, databases, oracle_sql=not {*may_run_on} & {*native})
     _note_shared_targets(nodes, tables, problems)
     raise_problems(sorted(problems, key=_file_order))
-    return Catalogue(tables, schedules)
+    return Catalogue(tables, schedules, known_terms)
 
 
 def resolve_source(
@@ -266,7 +273,7 @@ def _table(
     keys = node.fields(required=REQUIRED_TABLE_KEYS, optional=OPTIONAL_TABLE_KEYS)
     return Table(
         name=name,
-        query=_query(name, keys, terms, oracle_sql=oracle_sql),
+        query=query_with_term(f"table {name}", keys, terms, oracle_sql=oracle_sql),
         base_table=_object_name(keys["cstable"]),
         view=_object_name(keys["mvtable"]),
         source_table=_optional(keys, "dctable", YamlNode.filled_text),
@@ -305,63 +312,6 @@ def _ratio(node: YamlNode) -> float:
     if not 0 <= ratio <= 1:
         raise node.error(f"{node.name} must be like 50% or 0.5, not {text!r}.")
     return ratio
-
-
-def _query(name: str, keys: Mapping[str, YamlNode], terms: Mapping[str, str], *, oracle_sql: bool) -> str:
-    node = keys["sql"]
-    sql = node.text()
-    term_name = _optional(keys, "varbl1", YamlNode.filled_text)
-    _check_placeholders(name, node, sql, term_name)
-    if term_name is None:
-        term = ""
-    elif term_name in terms:
-        term = terms[term_name]
-    else:
-        raise keys["varbl1"].error(f"table {name}: no term {term_name!r}.", did_you_mean(term_name, terms))
-    query = _VARIABLE.sub(lambda _: term, sql)
-    if oracle_sql:
-        _check_syntax(name, node, sql, query, term)
-    return query.strip()
-
-
-def _check_placeholders(name: str, node: YamlNode, sql: str, term_name: str | None) -> None:
-    found = list(_PLACEHOLDER.finditer(sql))
-    for match in found:
-        if match[0] != "$varbl1":
-            place = node.place_at(*position(sql, match.start()))
-            step = "The only placeholder is '$varbl1'."
-            raise ConfigError(f"table {name}: the sql has {match[0]!r}.", place=place, next_step=step)
-    if found and term_name is None:
-        place = node.place_at(*position(sql, found[0].start()))
-        step = "Give varbl1 the name of a term."
-        raise ConfigError(f"table {name}: the sql has $varbl1, but varbl1 is empty.", place=place, next_step=step)
-    if term_name is not None and not found:
-        step = "Write $varbl1 where the term belongs, or leave varbl1 empty."
-        raise node.key_error(f"table {name}: varbl1 is {term_name!r}, but the sql has no $varbl1.", step)
-
-
-def _check_syntax(name: str, node: YamlNode, sql: str, query: str, term: str) -> None:
-    try:
-        check_query(query)
-    except SqlSyntaxError as error:
-        line, column = _place_before_substitution(sql, query, term, error.line, error.column)
-        in_term = _VARIABLE.match(sql.split("\n")[line - 1], column - 1)
-        step = f"{error.suggestion} ($varbl1 is {term} here.)" if in_term else error.suggestion
-        place = node.place_at(line, column)
-        raise ConfigError(f"table {name}: {error.message}", place=place, next_step=step) from None
-
-
-def _place_before_substitution(sql: str, query: str, term: str, line: int, column: int) -> tuple[int, int]:
-    """Where in ``sql`` that place of ``query`` comes from; within a term, where its placeholder is."""
-    offset = sum(len(text) + 1 for text in query.split("\n")[: line - 1]) + column - 1
-    grown = 0
-    for match in _VARIABLE.finditer(sql):
-        if offset < match.start() + grown:
-            break
-        if offset < match.start() + grown + len(term):
-            return position(sql, match.start())
-        grown += len(term) - len(match[0])
-    return position(sql, offset - grown)
 
 
 def _note_shared_targets(

@@ -7,12 +7,18 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.workplace import Done, Workplace
 
+from canvas_replicate.context import open_context
+from canvas_replicate.ledger import NewTable
+from canvas_replicate.messages import ProvisionsRequested
+from canvas_replicate.settings import load_settings
+from canvas_replicate.stage import build_stages
 from replicate_demo.canvas import CanvasSimulator, Options
 
 TOKEN = "7~secret-of-tests"
@@ -241,6 +247,38 @@ def test_a_term_that_canvas_does_not_have_fails_the_run_and_names_the_word(
     message = last_message(place, "provisions.done")
     assert {message["status"], *(report["status"] for report in message["reports"])} == {"failed"}
     assert "zz99" in message["failure"]
+
+
+def test_provisions_that_never_began_are_told_and_asked_for_again_as_a_whole(users: Workplace) -> None:
+    context = open_context(load_settings())
+    late = context.ledger.open_run("regular", [], exclusive=True, provisions="regular", deadline=timedelta(seconds=-1))
+    assert context.ledger.close_overdue() == [late.run_id]
+    shown = users.run("replicate", "runs", late.run_id).out
+    assert "deadline passed" in shown
+    assert f"replicate rerun --failed {late.run_id}" in shown
+    assert users.target_sql("SELECT status FROM provisions_current_status") == [("failed",)]
+    again = users.run("replicate", "rerun", "--failed", late.run_id, "--json")
+    assert (again.code, states(again)) == (0, {"tmp_cnv_users": "successful"})
+    assert users.target_sql("SELECT status FROM provisions_current_status") == [("successful",)]
+
+
+def test_reports_that_are_asked_for_too_early_wait_for_the_tables(users: Workplace, canvas: CanvasSimulator) -> None:
+    context = open_context(load_settings())
+    tables = [NewTable("tmp_students", "campus_students", "campus")]
+    run = context.ledger.open_run("hourly", tables, exclusive=False, provisions="regular")
+    [stage] = build_stages(context, ("provisioner",))
+    stage.handlers[ProvisionsRequested](ProvisionsRequested(run_id=run.run_id, mode="regular"))
+    assert started(canvas) == 0
+    assert context.ledger.run(run.run_id).is_open
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(("--then", "pull"), "push"), (("--then", "push", "--historical"), "Historical")],
+)
+def test_what_cannot_follow_provisions_is_refused(users: Workplace, options: tuple[str, ...], said: str) -> None:
+    refused = users.run("replicate", "provision", *options)
+    assert (refused.code, said in str(refused.error)) == (2, True)
 
 
 def test_a_report_that_is_switched_off_is_skipped(

@@ -20,7 +20,7 @@ from canvas_replicate.new_table.plan import NewTable, select_text, table_files
 ROOT = Path(__file__).parents[2]
 SAMPLES = load_catalogue(ROOT / "conf", ["student_system", "reports"])
 NAMES = Names("tmp_student_names", "sis.student_names", "tmp_student_names", "campus_student_names")
-NO_TABLES = Catalogue({}, {})
+NO_TABLES = Catalogue({}, {}, {})
 
 
 def column(name: str, oracle_type: str, *, nullable: bool = True) -> Column:

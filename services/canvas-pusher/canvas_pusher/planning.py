@@ -61,7 +61,8 @@ class Plan:
     """What one process would do. ``plan_id`` comes from the content: whoever plans again against the same reports gets
     the same plan, and against newer ones another, even for the same changes.
 
-    ``basis`` is the run whose reports it was made against. ``repeated`` rows were in the query's result more than once, ``needless`` ones are so in Canvas already.
+    ``basis`` is the run whose reports it was made against. ``repeated`` rows were in the query's result more than
+    once, ``needless`` ones are so in Canvas already.
     """
 
     process: str
