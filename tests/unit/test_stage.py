@@ -21,7 +21,7 @@ from canvas_replicate.errors import (
     TransientError,
 )
 from canvas_replicate.ledger import Ledger, NewTable
-from canvas_replicate.messages import Envelope, TableRequested
+from canvas_replicate.messages import Envelope, ProvisionsRequested, TableRequested, wrap
 from canvas_replicate.stage import RetryPolicy, Runner, Stage, publish_outbox
 
 QUEUE = "replicate.extractor"
@@ -185,6 +185,19 @@ def test_an_unreadable_message_is_a_dead_letter_and_the_consumer_lives_on(bench:
     bench.bus.publish(bench.bus.browse(DEAD)[0], queue=QUEUE)
     bench.work()
     assert len(bench.dead()) == 2
+
+
+def test_reports_for_a_run_that_does_not_exist_are_a_dead_letter(bench: Bench) -> None:
+    bench.runner = Runner(
+        Stage("extractor", {ProvisionsRequested: lambda message: bench.ledger.run(message.run_id)}),
+        bench.bus,
+        bench.ledger,
+    )
+    nowhere = ProvisionsRequested(run_id="20260101T000000Z-hourly-abcdef", mode="regular")
+    bench.bus.publish(wrap(nowhere, app_id="test"), queue=QUEUE)
+    bench.work()
+    letters = {letter.type: letter.headers["reason"] for letter in bench.dead()}
+    assert letters[ProvisionsRequested.type] == f"There is no run {nowhere.run_id}."
 
 
 def test_a_message_of_another_stage_is_a_dead_letter(bench: Bench) -> None:

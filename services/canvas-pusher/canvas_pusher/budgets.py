@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from canvas_replicate.pushes import Budget
-
 from canvas_pusher.planning import Plan
+from canvas_replicate.pushes import Budget
 
 
 def over_budget(plan: Plan, budget: Budget, active: Mapping[str, int]) -> list[str]:
