@@ -854,7 +854,12 @@ class Ledger:
         """Record ``provisions.done`` and its status rows, and close the run."""
         bad = next((row for row in rows if row.state in ("failed", "held")), None)
         good = bad is None and any(row.state == "successful" for row in rows)
-        said = failure.message if failure else f"{bad.table} {bad.state}: {bad.message}" if bad else ""
+        if failure:
+            said = failure.message
+        elif bad:
+            said = f"{bad.table} {bad.state}: {bad.message}"
+        else:  # a push looks at what was fetched now
+            said = "" if good else "No report was fetched: all are switched off, or older than what is shown."
         mode = run.provisions or "regular"
         pushes = "push" in run.then and mode != "historical"
         self._record(
@@ -950,11 +955,8 @@ def _provisions_request(run: Run) -> ProvisionsRequested:
 
 
 def _report_outcome(row: RunTable) -> ReportOutcome:
-    good = row.state == "successful"
-    state: Literal["successful", "failed", "held"] = (
-        "successful" if good else "held" if row.state == "held" else "failed"
-    )
-    return ReportOutcome(report=row.table, status=state, rows=row.loaded, failure=None if good else row.message)
+    failure = None if row.state == "successful" else row.message
+    return ReportOutcome(report=row.table, status=cast(FinalState, row.state), rows=row.loaded, failure=failure)
 
 
 def _decide(session: Session, artifact_id: str, decision: str, who: str, even_if_older: bool) -> None:

@@ -102,7 +102,7 @@ class ProvisionsRequested(Message):
 class ReportOutcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     report: str
-    status: Literal["successful", "failed", "held"]
+    status: Literal["successful", "failed", "held", "skipped", "superseded"]
     rows: int | None = None
     failure: str | None = None
 

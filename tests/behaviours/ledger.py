@@ -484,6 +484,14 @@ class LedgerBehaviour:
         assert f"tmp_cnv_terms {state}" in (done.failure or "")
         assert ledger.run(provisioned.run_id).status == "partial"
 
+    def test_a_report_that_was_skipped_fails_nothing_unless_all_were(self, ledger: Ledger) -> None:
+        self.all_reports(ledger, "successful", "skipped")
+        self.all_reports(ledger, "skipped", "superseded")
+        some, none = self.events(ledger, ProvisionsDone)
+        assert (some.status, {report.status for report in some.reports}) == ("successful", {"successful", "skipped"})
+        assert (none.status, {report.status for report in none.reports}) == ("failed", {"skipped", "superseded"})
+        assert "No report was fetched" in (none.failure or "")
+
     def test_provisions_that_could_not_be_planned_end_the_run(
         self, ledger: Ledger, provisioned: Run, lease: Lease
     ) -> None:
