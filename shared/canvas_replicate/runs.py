@@ -142,7 +142,7 @@ def go_on_with(run: Run, program: str = "replicate") -> str:
     if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
         option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
         return f"provisioner run{option}"
-    return f"{program} run {'SCHEDULE' if run.schedule == RERUN or run.rerun_of else run.schedule}"
+    return f"{program} run {'SCHEDULE' if run.schedule in (RERUN, run.provisions) else run.schedule}"
 
 
 def resume_left_over(context: Context, schedule: str) -> list[Run]:
