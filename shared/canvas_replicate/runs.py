@@ -222,14 +222,15 @@ def rerun_tables(
 def rerun_failed(context: Context, run_id: str) -> Run:
     """What failed or was held in a run, once more. Raises ConfigError when nothing did.
 
-    Provisions that failed before any report was planned are asked for again as a whole.
+    Provisions that failed although none of their reports did (none was planned, all were switched off) are asked for
+    again as a whole.
     """
     run, rows = context.ledger.run(run_id), context.ledger.tables(run_id)
-    failed = [row.table for row in rows if row.state in ("failed", "held")]
-    planned = any(row.kind == "provisions" for row in rows)
-    again = run.provisions if not planned and context.ledger.provisions_failure(run_id) is not None else None
+    failed = [row for row in rows if row.state in ("failed", "held")]
+    by_a_report = any(row.kind == "provisions" for row in failed)
+    again = run.provisions if not by_a_report and context.ledger.provisions_failure(run_id) is not None else None
     if failed:
-        return rerun_tables(context, failed, rerun_of=run_id, provisions=again)
+        return rerun_tables(context, [row.table for row in failed], rerun_of=run_id, provisions=again)
     if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
     context.catalogue.mode(again)

@@ -291,6 +291,19 @@ def test_a_report_that_is_switched_off_is_skipped(
     assert last_message(place, "provisions.done")["status"] == "successful"
 
 
+def test_reports_that_are_all_switched_off_fail_and_can_be_asked_for_again(
+    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = USERS_ONLY.replace("mvtable: canvas_users}", 'mvtable: canvas_users, toggle: "off"}')
+    place = prepared(workplace, canvas, monkeypatch, off)
+    assert place.run("provisioner", "run").code == 1
+    [run] = place.run("replicate", "runs", "--json").json
+    assert "switched off" in place.run("replicate", "runs", run["run_id"]).out
+    place.add_canvas(canvas.url, canvas.token, USERS_ONLY)
+    again = place.run("replicate", "rerun", "--failed", run["run_id"], "--json")
+    assert (again.code, states(again)) == (0, {"tmp_cnv_users": "successful"})
+
+
 def test_canvas_that_is_not_configured_is_said(
     workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
