@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.messages import TABLE_PATTERN
@@ -15,7 +15,7 @@ from canvas_replicate.provisions import EMPTY, Mode, Provisions, Report, load_pr
 from canvas_replicate.pushes import NO_PUSHES, PushProcess, load_pushes
 from canvas_replicate.settings import Settings, known_alias, masked_settings, target_alias
 from canvas_replicate.term_query import query_with_term
-from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, raise_problems, read_yaml
+from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, optional, raise_problems, read_yaml
 
 REQUIRED_TABLE_KEYS = ("cstable", "mvtable", "sql")
 OPTIONAL_TABLE_KEYS = (
@@ -26,10 +26,7 @@ LOADERS = ("auto", "sqlldr", "direct", "insert")
 PROVISION_MODES = ("regular", "historical", "orgs")
 DEFAULT_DEADLINE = timedelta(hours=6)
 
-_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
 _SCHEDULE = re.compile("[a-z0-9_-]{1,64}")  # part of run ids, and so of paths
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -274,28 +271,16 @@ def _table(
     return Table(
         name=name,
         query=query_with_term(f"table {name}", keys, terms, oracle_sql=oracle_sql),
-        base_table=_object_name(keys["cstable"]),
-        view=_object_name(keys["mvtable"]),
-        source_table=_optional(keys, "dctable", YamlNode.filled_text),
+        base_table=keys["cstable"].object_name("tmp_students"),
+        view=keys["mvtable"].object_name("tmp_students"),
+        source_table=optional(keys, "dctable", YamlNode.filled_text),
         enabled="toggle" not in keys or keys["toggle"].switch(),
-        source=_optional(keys, "source", lambda source: _database(source, databases)),
-        max_shrink=_optional(keys, "max_shrink", _ratio),
-        max_rejected=_optional(keys, "max_rejected", YamlNode.whole_number),
-        loader=_optional(keys, "loader", lambda loader: loader.choice(LOADERS)),
+        source=optional(keys, "source", lambda source: _database(source, databases)),
+        max_shrink=optional(keys, "max_shrink", YamlNode.ratio),
+        max_rejected=optional(keys, "max_rejected", YamlNode.whole_number),
+        loader=optional(keys, "loader", lambda loader: loader.choice(LOADERS)),
         place=node.key_place,
     )
-
-
-def _optional(keys: Mapping[str, YamlNode], key: str, read: Callable[[YamlNode], T]) -> T | None:
-    """A key without a value counts as left out."""
-    return read(keys[key]) if key in keys and keys[key].value != "" else None
-
-
-def _object_name(node: YamlNode) -> str:
-    name = node.filled_text().lower()
-    if not _OBJECT.fullmatch(name):
-        raise node.error(f"{node.name}: {name!r} is not a name like tmp_students or schema_a.tmp_students.")
-    return name
 
 
 def _database(node: YamlNode, databases: Collection[str]) -> str:
@@ -303,15 +288,6 @@ def _database(node: YamlNode, databases: Collection[str]) -> str:
     if alias.lower() not in databases:
         raise node.error(f"{node.name}: no database {alias!r} is configured.", did_you_mean(alias, databases))
     return alias.lower()
-
-
-def _ratio(node: YamlNode) -> float:
-    text = node.text()
-    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
-    ratio = float(match[1]) / (100 if match[2] else 1) if match else -1.0
-    if not 0 <= ratio <= 1:
-        raise node.error(f"{node.name} must be like 50% or 0.5, not {text!r}.")
-    return ratio
 
 
 def _note_shared_targets(
@@ -364,14 +340,14 @@ def _listed_tables(schedule: str, node: YamlNode, tables: Collection[str]) -> tu
 
 def _schedule(name: str, tables: tuple[str, ...], options: YamlNode | None, databases: Collection[str]) -> Schedule:
     keys = options.fields(required=(), optional=SCHEDULE_KEYS) if options else {}
-    provisions = _optional(keys, "provisions", lambda node: node.choice(PROVISION_MODES))
+    provisions = optional(keys, "provisions", lambda node: node.choice(PROVISION_MODES))
     return Schedule(
         name=name,
         tables=tables,
         then=_then(keys["then"], provisions) if "then" in keys else (),
-        source=_optional(keys, "source", lambda node: _database(node, databases)),
-        snapshot=_optional(keys, "snapshot", lambda node: node.choice(("run",))) is not None,
-        deadline=_optional(keys, "deadline", YamlNode.duration) or DEFAULT_DEADLINE,
+        source=optional(keys, "source", lambda node: _database(node, databases)),
+        snapshot=optional(keys, "snapshot", lambda node: node.choice(("run",))) is not None,
+        deadline=optional(keys, "deadline", YamlNode.duration) or DEFAULT_DEADLINE,
         provisions=provisions,
     )
 

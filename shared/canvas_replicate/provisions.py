@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, raise_problems, read_yaml
+from canvas_replicate.yaml_file import YamlNode, did_you_mean, noting, optional, raise_problems, read_yaml
 
 ModeName = Literal["regular", "historical", "orgs"]
 Scope = Literal["account", "term"]
@@ -43,13 +43,10 @@ _SAID_ELSEWHERE = {
 # Left out of the file unless include_deleted is on, whatever states are asked for.
 _HIDDEN_STATES = {"completed", "deleted"}
 
-_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
 _TERM = re.compile("[A-Za-z0-9]+|id:[0-9]{1,19}")
 _ACCOUNT = re.compile(
     r"self|default|site_admin|([0-9]+~)?[0-9]+|(sis_account_id|sis_integration_id|lti_context_id|uuid):\S(.*\S)?"
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -208,7 +205,7 @@ def _mode(name: ModeName, node: YamlNode, terms: Mapping[str, Place] | None, pro
     keys = _known(node, ("account", *KINDS), problems)
     account = None
     with noting(problems):
-        account = _optional(keys, "account", _account)
+        account = optional(keys, "account", _account)
     words = None
     with noting(problems):
         words = _terms_of(name, keys, terms)
@@ -252,24 +249,19 @@ def _account(node: YamlNode) -> str:
 
 def _report(kind: str, node: YamlNode) -> Report:
     keys = node.fields(required=REQUIRED_REPORT_KEYS, optional=OPTIONAL_REPORT_KEYS)
-    base_table = _object_name(keys["cstable"])
+    base_table = keys["cstable"].object_name("tmp_cnv_users")
     return Report(
         table=_bare(base_table),
         kind=kind,
         scope=_scope(kind, keys["scope"]),
         base_table=base_table,
-        view=_object_name(keys["mvtable"]),
+        view=keys["mvtable"].object_name("tmp_cnv_users"),
         parameters=_parameters(kind, keys["parameters"]) if "parameters" in keys else {},
-        max_shrink=_optional(keys, "max_shrink", _ratio),
-        max_rejected=_optional(keys, "max_rejected", YamlNode.whole_number),
+        max_shrink=optional(keys, "max_shrink", YamlNode.ratio),
+        max_rejected=optional(keys, "max_rejected", YamlNode.whole_number),
         enabled="toggle" not in keys or keys["toggle"].switch(),
         place=node.key_place,
     )
-
-
-def _optional(keys: Mapping[str, YamlNode], key: str, read: Callable[[YamlNode], T]) -> T | None:
-    """A key without a value counts as left out."""
-    return read(keys[key]) if key in keys and keys[key].value != "" else None
 
 
 def _scope(kind: str, node: YamlNode) -> Scope:
@@ -280,23 +272,8 @@ def _scope(kind: str, node: YamlNode) -> Scope:
     return "term"
 
 
-def _object_name(node: YamlNode) -> str:
-    name = node.filled_text().lower()
-    if not _OBJECT.fullmatch(name):
-        raise node.error(f"{node.name}: {name!r} is not a name like tmp_cnv_users or schema_a.tmp_cnv_users.")
-    return name
-
-
 def _bare(name: str) -> str:
     return name.rpartition(".")[2].lower()
-
-
-def _ratio(node: YamlNode) -> float:
-    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", node.text())
-    ratio = float(match[1]) / (100 if match[2] else 1) if match else -1.0
-    if not 0 <= ratio <= 1:
-        raise node.error(f"{node.name} must be like 50% or 0.5, not {node.text()!r}.")
-    return ratio
 
 
 def _note_shared_targets(modes: Collection[Mode], taken: Collection[str], problems: list[ConfigError]) -> None:

@@ -29,7 +29,6 @@ OPTIONAL_KEYS = ("varbl1", "toggle", "channel", "budget", "needs")
 BUDGET_KEYS = ("additions", "removals", "removals_percent")
 
 _PROCESS = re.compile("[a-z][a-z0-9_]{0,63}")  # part of file names
-_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%?")
 
 
@@ -109,7 +108,9 @@ def _process(node: YamlNode, terms: Mapping[str, str], *, oracle_sql: bool) -> P
         name=name,
         kind=keys["kind"].choice(KINDS),
         query=query_with_term(f"process {name}", keys, terms, oracle_sql=oracle_sql),
-        needs=tuple(_object_name(item) for item in keys["needs"].items()) if "needs" in keys else (),
+        needs=tuple(item.object_name("campus_enrollments") for item in keys["needs"].items())
+        if "needs" in keys
+        else (),
         enabled="toggle" not in keys or keys["toggle"].switch(),
         channel=cast(Channel, keys["channel"].choice(CHANNELS)) if "channel" in keys else "sis_import",
         budget=_budget(keys["budget"]) if "budget" in keys else Budget(),
@@ -132,10 +133,3 @@ def _percent(node: YamlNode) -> float:
     if not match or float(match[1]) > 100:
         raise node.error(f"{node.name} must be a percentage from 0 to 100, not {node.text()!r}.")
     return float(match[1])
-
-
-def _object_name(node: YamlNode) -> str:
-    name = node.filled_text().lower()
-    if not _OBJECT.fullmatch(name):
-        raise node.error(f"{node.name}: {name!r} is not a name like campus_enrollments or schema_b.campus_enrollments.")
-    return name

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from canvas_replicate.databases.oracle_syntax import SqlSyntaxError, check_query, position
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.yaml_file import YamlNode, did_you_mean
+from canvas_replicate.yaml_file import YamlNode, did_you_mean, optional
 
 _VARIABLE = re.compile(r"\$varbl1(?!\w)")
 _PLACEHOLDER = re.compile(rf"{_VARIABLE.pattern}|(?<![\w$#])\$[A-Za-z_]\w*")  # v$session is a name
@@ -20,8 +20,7 @@ def query_with_term(what: str, keys: Mapping[str, YamlNode], terms: Mapping[str,
     """
     node = keys["sql"]
     sql = node.text()
-    named = keys.get("varbl1")
-    term_name = named.filled_text() if named and named.value != "" else None
+    term_name = optional(keys, "varbl1", YamlNode.filled_text)
     _check_placeholders(what, node, sql, term_name)
     if term_name is None:
         term = ""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -22,7 +23,10 @@ MOST_PROBLEMS_SHOWN = 10
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 counts as the end of a line
 _CORE_TAG = "tag:yaml.org,2002:"
 _SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,22 @@ class YamlNode:
         except ValueError as error:
             raise self.error(f"{self.name}: {error}.") from None
 
+    def ratio(self) -> float:
+        """``50%`` and ``0.5`` are the same; from 0 to 1."""
+        text = self.text()
+        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
+        ratio = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+        if not 0 <= ratio <= 1:
+            raise self.error(f"{self.name} must be like 50% or 0.5, not {text!r}.")
+        return ratio
+
+    def object_name(self, like: str) -> str:
+        """The name of a table or view in lower case, with its schema if one is written; ``like`` is an example."""
+        name = self.filled_text().lower()
+        if not _OBJECT.fullmatch(name):
+            raise self.error(f"{self.name}: {name!r} is not a name like {like} or schema_a.{like}.")
+        return name
+
     def choice(self, known: Collection[str]) -> str:
         text = self.text()
         if text not in known:
@@ -122,6 +142,11 @@ class YamlNode:
         if isinstance(self.value, str):
             return "text" if self.value else "empty"
         return "a map" if isinstance(self.value, Mapping) else "a list"
+
+
+def optional(keys: Mapping[str, YamlNode], key: str, read: Callable[[YamlNode], T]) -> T | None:
+    """What a key says; None when it is left out or has no value."""
+    return read(keys[key]) if key in keys and keys[key].value != "" else None
 
 
 def read_yaml(path: Path) -> YamlNode:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import pandas as pd
@@ -25,13 +25,15 @@ _REPORTED = {"completed": "concluded", "deleted_last_completed": "deleted"}
 @dataclass(frozen=True)
 class Shape:
     """How rows of a kind are told apart. ``key`` columns identify an object; of ``places`` the first that a row has
-    is part of its key too (an enrollment names its section, or else its course).
+    is part of its key too (an enrollment names its section, or else its course). ``filled`` are the columns that no
+    row may leave empty.
 
     ``removing`` are the statuses that take something away.
     """
 
     kind: str
     key: tuple[str, ...]
+    filled: tuple[str, ...]
     removing: frozenset[str]
     places: tuple[str, ...] = ()
 
@@ -39,6 +41,7 @@ class Shape:
 ENROLLMENTS = Shape(
     "enrollments",
     ("user_id", "role", "associated_user_id"),
+    ("user_id", "role", "status"),
     frozenset({"deleted", "inactive", "completed", "deleted_last_completed"}),
     ("section_id", "course_id"),
 )
@@ -62,7 +65,7 @@ class Plan:
     the same plan, and against newer ones another, even for the same changes.
 
     ``basis`` is the run whose reports it was made against. ``repeated`` rows were in the query's result more than
-    once, ``needless`` ones are so in Canvas already.
+    once, ``needless`` ones are so in Canvas already, as far as the reports tell.
     """
 
     process: str
@@ -110,7 +113,7 @@ def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reporte
         raise DataError(
             f"{process}: {clashing['_key'].nunique():,} objects are asked for in two ways, as in row"
             f" {int(rows.index[rows['_key'] == clashing['_key'].iloc[0]][0]) + 1} of the query's result.",
-            next_step=f"Make the process's SQL return one row per {' + '.join(_key_names(shape, rows))}.",
+            next_step=f"Make the process's SQL return one row per {' + '.join((*shape.places[:1], *shape.key))}.",
             code="push.contradiction",
         )
     before = _by_key(shape, _text(reported.own), rows)
@@ -145,8 +148,9 @@ def _text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
-    missing = [name for name in ("status", *shape.key) if name not in rows.columns and name != "associated_user_id"]
-    if shape.places and not set(shape.places) & set(rows.columns):
+    missing = [name for name in shape.filled if name not in rows.columns]
+    places = [name for name in shape.places if name in rows.columns]
+    if shape.places and not places:
         missing.append(" or ".join(shape.places))
     if missing:
         raise DataError(
@@ -154,23 +158,17 @@ def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
             next_step="Select it in pushes.yaml, under that name.",
             code="push.columns",
         )
-    must = [name for name in ("status", *shape.key) if name in rows.columns and name != "associated_user_id"]
-    empty = rows[must].eq("")
-    if shape.places:
-        empty["place"] = rows[[name for name in shape.places if name in rows.columns]].eq("").all(axis=1)
+    empty = rows[list(shape.filled)].eq("")
+    if places:
+        empty[" and ".join(places)] = rows[places].eq("").all(axis=1)
     if empty.to_numpy().any():
         first = int(empty.any(axis=1).idxmax())
-        column = str(empty.loc[first].idxmax())
         raise DataError(
-            f"{process}: {' and '.join(shape.places) if column == 'place' else column} is empty in row {first + 1} of"
-            f" the query's result ({int(empty.any(axis=1).sum()):,} such rows).",
+            f"{process}: {empty.loc[first].idxmax()} is empty in row {first + 1} of the query's result"
+            f" ({int(empty.any(axis=1).sum()):,} such rows).",
             next_step="Leave such rows out in the process's SQL, or give them a value.",
             code="push.empty_key",
         )
-
-
-def _key_names(shape: Shape, rows: pd.DataFrame) -> list[str]:
-    return [name for name in (*shape.places[:1], *shape.key) if name in rows.columns]
 
 
 def _keys(shape: Shape, rows: pd.DataFrame) -> pd.Series[str]:
@@ -191,7 +189,7 @@ def _by_key(shape: Shape, report: pd.DataFrame, rows: pd.DataFrame) -> dict[str,
     if report.empty:
         return found
     sought = set(rows["_key"])
-    shapes = [Shape(shape.kind, shape.key, shape.removing, (place,)) for place in shape.places] or [shape]
+    shapes = [replace(shape, places=(place,)) for place in shape.places] or [shape]
     for each in shapes:
         keys = _keys(each, report)
         spoken_of = keys.isin(sought)
