@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import parse_qs, quote, urlsplit
 
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -47,6 +48,9 @@ _ALIAS = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")  # no double underscore: that
 _DSN = re.compile(r"[\w.-]+(:\d+)?(/[\w.$-]+)?")
 _DATABASE_URL = re.compile("(duckdb:///|postgresql://|oracle://).+")
 _BUS_URL = re.compile("memory://|amqps?://.+")
+_MAIL_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+", re.ASCII)  # a name, or an address of IPv4 or IPv6
+_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_MAIL_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*", re.ASCII)  # dot-atom of RFC 5322, 3.4.1
 # Kubernetes announces services to every pod in variables like these (unless enableServiceLinks is false):
 # a service named replicate-rabbitmq would otherwise look like a mistyped setting.
 _SERVICE_LINK = re.compile(r".*_SERVICE_(HOST|PORT)(_\w+)?|.*_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
@@ -81,6 +85,30 @@ def _canvas_url(url: str) -> str:
     if not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", url) or url.rstrip("/").endswith("/api/v1"):
         raise ValueError("this must be like https://canvas.example.edu, without user and without /api/v1")
     return url.rstrip("/")
+
+
+def _mail_host(host: str) -> str:
+    if not _MAIL_HOST.fullmatch(host):
+        raise ValueError("this must be a name or an address alone, like mail.example.edu; the port has its own setting")
+    return host
+
+
+def _mail_addresses(text: str) -> str:
+    if not all(_MAIL_ADDRESS.fullmatch(address) for address in split_addresses(text)):
+        raise ValueError("a mail address is like oncall@example.edu, without a name beside it")
+    return text
+
+
+def _one_mail_address(text: str) -> str:
+    if not _MAIL_ADDRESS.fullmatch(text):
+        raise ValueError("this must be one mail address like replicate@example.edu, without a name beside it")
+    return text
+
+
+def _ascii(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().isascii():
+        raise ValueError("only ASCII can be told to a mail server")
+    return secret
 
 
 def _upper(value: object) -> object:
@@ -136,6 +164,43 @@ class CanvasSettings(BaseModel):
     )
 
 
+class SmtpSettings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    host: Annotated[str, AfterValidator(_mail_host)] | None = Field(
+        default=None, description="Mail server that takes mails about failures; without it none is sent."
+    )
+    port: int = Field(default=25, ge=1, le=65535, description="Its port; often 587 where it wants a login.")
+    username: Annotated[str, Field(pattern=r"^[ -~]+$")] | None = Field(
+        default=None, description="User that logs in there; without one there is no login."
+    )
+    password: Annotated[SecretStr, AfterValidator(_ascii)] | None = Field(
+        default=None, description="That user's password; best given as a secret file."
+    )
+    sender: Annotated[str, AfterValidator(_one_mail_address)] | None = Field(
+        default=None, description="Address that the mails come from; needed with a host."
+    )
+    recipients: Annotated[str, AfterValidator(_mail_addresses)] | None = Field(
+        default=None, description="Addresses that the mails go to, with commas between them; needed with a host."
+    )
+    starttls: bool = Field(
+        default=True,
+        description="Encrypt, and check the server's certificate, before anything is sent; off means that a password "
+        "and the mail can be read on the way.",
+    )
+    timeout_seconds: float = Field(
+        default=30.0, gt=0, le=600, description="The longest wait for one answer of the mail server."
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.host and not (self.sender and self.recipients):
+            raise ValueError("a host needs a sender and recipients; set ..__SENDER and ..__RECIPIENTS")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("a login needs both; set ..__USERNAME and ..__PASSWORD, or neither")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings. ``load_settings`` reads them from outside; the class itself never looks there."""
 
@@ -188,6 +253,7 @@ class Settings(BaseSettings):
         default=7, ge=1, description="Days that files of finished runs are kept; held ones stay."
     )
     canvas: CanvasSettings = Field(default_factory=CanvasSettings, description="The Canvas instance.")
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings, description="The mail server for mails about failures.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
         default="INFO", description="Least severity that is logged."
     )
@@ -260,6 +326,11 @@ def known_alias(alias: str, settings: Settings, said_by: str) -> str:
             f"{said_by}: no database {alias!r} is configured.", next_step=did_you_mean(alias, settings.databases)
         )
     return alias.lower()
+
+
+def split_addresses(text: str) -> tuple[str, ...]:
+    """The addresses of a comma list; a comma too many gives an empty one."""
+    return tuple(address.strip() for address in text.split(","))
 
 
 def setting_fields() -> dict[str, FieldInfo]:
