@@ -1,12 +1,18 @@
 -- The run ledger and the status tables, in Oracle SQL like every file in ddl/.
 -- Times are UTC. Names stay below 30 bytes and clear of reserved words.
 
+-- push_group: what is pushed to Canvas at the run's end; only one process or one plan of it, where they are named.
+-- push_after: the run whose provisions it relies on, where that is not the run itself or the latest one.
 CREATE TABLE replicate_run (
     run_id        VARCHAR2(128 CHAR) NOT NULL,
     schedule      VARCHAR2(64 CHAR) NOT NULL,
     run_mode      VARCHAR2(20 CHAR),
     snapshot      NUMBER(1) NOT NULL,
     provisions    VARCHAR2(20 CHAR),
+    push_group    VARCHAR2(20 CHAR),
+    push_process  VARCHAR2(64 CHAR),
+    push_plan     VARCHAR2(32 CHAR),
+    push_after    VARCHAR2(128 CHAR),
     status        VARCHAR2(20 CHAR) NOT NULL,
     then_steps    VARCHAR2(100 CHAR),
     rerun_of      VARCHAR2(128 CHAR),
@@ -18,6 +24,8 @@ CREATE TABLE replicate_run (
     PRIMARY KEY (run_id)
 );
 
+-- kind: tables, provisions (filled from reports) or pushes. The row of a push is named push:PROCESS, its counts are
+-- changes: row_count planned, loaded_count applied, rejected_count refused; file_sha256 is the plan's.
 CREATE TABLE replicate_run_table (
     run_id          VARCHAR2(128 CHAR) NOT NULL,
     table_name      VARCHAR2(128 CHAR) NOT NULL,
@@ -99,6 +107,68 @@ CREATE TABLE replicate_snapshot (
     scn      NUMBER(20),
     reason   VARCHAR2(1000 CHAR),
     PRIMARY KEY (run_id, source)
+);
+
+-- Plans of pushes: immutable, and named by their content and what they were made against (basis).
+CREATE TABLE replicate_push_plan (
+    plan_id      VARCHAR2(32 CHAR) NOT NULL,
+    process      VARCHAR2(64 CHAR) NOT NULL,
+    kind         VARCHAR2(20 CHAR) NOT NULL,
+    channel      VARCHAR2(20 CHAR) NOT NULL,
+    push_group   VARCHAR2(20 CHAR) NOT NULL,
+    basis        VARCHAR2(1000 CHAR) NOT NULL,
+    sha256       VARCHAR2(64 CHAR) NOT NULL,
+    plan_file    VARCHAR2(1000 CHAR) NOT NULL,
+    line_count   NUMBER(18) NOT NULL,
+    undoes       VARCHAR2(32 CHAR),
+    run_id       VARCHAR2(128 CHAR) NOT NULL,
+    planned_at   TIMESTAMP(6) NOT NULL,
+    PRIMARY KEY (plan_id)
+);
+
+-- One row per change of a plan. state: planned, sent (Canvas may have it), applied, rejected (Canvas refused it).
+CREATE TABLE replicate_push_journal (
+    plan_id      VARCHAR2(32 CHAR) NOT NULL,
+    line_number  NUMBER(18) NOT NULL,
+    change_kind  VARCHAR2(20 CHAR) NOT NULL,
+    object_key   VARCHAR2(1000 CHAR) NOT NULL,
+    user_id      VARCHAR2(255 CHAR),
+    course_id    VARCHAR2(255 CHAR),
+    section_id   VARCHAR2(255 CHAR),
+    wanted       VARCHAR2(64 CHAR),
+    was          VARCHAR2(64 CHAR),
+    state        VARCHAR2(20 CHAR) NOT NULL,
+    run_id       VARCHAR2(128 CHAR),
+    sent_at      TIMESTAMP(6),
+    answered_at  TIMESTAMP(6),
+    answer       VARCHAR2(500 CHAR),
+    PRIMARY KEY (plan_id, line_number)
+);
+
+-- SIS imports that carry a plan: the number of the try is part of the file's name at Canvas; import_id as soon as known.
+CREATE TABLE replicate_push_import (
+    plan_id      VARCHAR2(32 CHAR) NOT NULL,
+    attempt      NUMBER(9) NOT NULL,
+    file_name    VARCHAR2(128 CHAR) NOT NULL,
+    import_id    NUMBER(19),
+    started_at   TIMESTAMP(6) NOT NULL,
+    ended_at     TIMESTAMP(6),
+    outcome      VARCHAR2(64 CHAR),
+    PRIMARY KEY (plan_id, attempt)
+);
+
+-- Mails to be sent, one per cause; claimed_until: somebody is sending it.
+CREATE TABLE replicate_notice (
+    cause          VARCHAR2(400 CHAR) NOT NULL,
+    subject        VARCHAR2(200 CHAR) NOT NULL,
+    body           CLOB NOT NULL,
+    next_step      VARCHAR2(1000 CHAR) NOT NULL,
+    noticed_at     TIMESTAMP(6) NOT NULL,
+    attempts       NUMBER(9) NOT NULL,
+    claimed_until  TIMESTAMP(6) NOT NULL,
+    sent_at        TIMESTAMP(6),
+    failure        VARCHAR2(500 CHAR),
+    PRIMARY KEY (cause)
 );
 
 -- The first rejected records of a load; the bad file has all of them.
@@ -183,4 +253,40 @@ CREATE TABLE provisions_status (
     row_count  NUMBER(18),
     seconds    NUMBER(18,3),
     PRIMARY KEY (run_id)
+);
+
+-- The same for pushes: JOBNAME is the process; counts are changes.
+CREATE TABLE canvasapi_current_status (
+    jobname         VARCHAR2(64 CHAR) NOT NULL,
+    status          VARCHAR2(20 CHAR) NOT NULL,
+    schedule        VARCHAR2(64 CHAR),
+    db              VARCHAR2(64 CHAR),
+    message         VARCHAR2(2000 CHAR),
+    load_date       TIMESTAMP(0) NOT NULL,
+    run_id          VARCHAR2(128 CHAR) NOT NULL,
+    plan_id         VARCHAR2(32 CHAR),
+    planned_count   NUMBER(18),
+    applied_count   NUMBER(18),
+    rejected_count  NUMBER(18),
+    seconds         NUMBER(18,3),
+    error_code      VARCHAR2(64 CHAR),
+    PRIMARY KEY (jobname)
+);
+
+CREATE TABLE canvasapi_status (
+    filename        VARCHAR2(1000 CHAR),
+    load_date       TIMESTAMP(0) NOT NULL,
+    status          VARCHAR2(20 CHAR) NOT NULL,
+    schedule        VARCHAR2(64 CHAR),
+    jobname         VARCHAR2(64 CHAR) NOT NULL,
+    db              VARCHAR2(64 CHAR),
+    message         VARCHAR2(2000 CHAR),
+    run_id          VARCHAR2(128 CHAR) NOT NULL,
+    plan_id         VARCHAR2(32 CHAR),
+    planned_count   NUMBER(18),
+    applied_count   NUMBER(18),
+    rejected_count  NUMBER(18),
+    seconds         NUMBER(18,3),
+    error_code      VARCHAR2(64 CHAR),
+    PRIMARY KEY (run_id, jobname)
 );

@@ -17,7 +17,9 @@ from canvas_replicate.databases import open_ledger
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.leases import Leases
 from canvas_replicate.ledger import Ledger
+from canvas_replicate.notices import Notices
 from canvas_replicate.progress import Progress
+from canvas_replicate.push_journal import PushJournal
 from canvas_replicate.settings import Settings
 from canvas_replicate.storage import Storage
 
@@ -30,6 +32,8 @@ class Context:
     catalogue: Catalogue
     ledger: Ledger
     leases: Leases
+    journal: PushJournal
+    notices: Notices
     storage: Storage
     progress: Progress
     stop: threading.Event
@@ -51,6 +55,8 @@ def open_context(settings: Settings) -> Context:
         catalogue=catalogue,
         ledger=Ledger(database, owner),
         leases=leases,
+        journal=PushJournal(database),
+        notices=Notices(database),
         storage=Storage(settings.data_dir),
         progress=Progress(),
         stop=threading.Event(),

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any, Literal, cast
 
+from canvas_replicate import mail
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.leases import Lease, give_back, still_held, take
@@ -21,8 +22,11 @@ from canvas_replicate.manifest import Manifest
 from canvas_replicate.messages import (
     Envelope,
     Message,
+    ProcessOutcome,
     ProvisionsDone,
     ProvisionsRequested,
+    PushDone,
+    PushRequested,
     ReportOutcome,
     RunLoaded,
     TableOutcome,
@@ -31,8 +35,9 @@ from canvas_replicate.messages import (
     new_run_id,
     wrap,
 )
+from canvas_replicate.notices import record_notice
 
-Kind = Literal["tables", "provisions"]
+Kind = Literal["tables", "provisions", "pushes"]
 State = Literal[
     "requested", "extracting", "extracted", "loading", "successful", "failed", "skipped", "held", "superseded"
 ]
@@ -42,6 +47,11 @@ _UNFINISHED = "('requested', 'extracting', 'extracted', 'loading')"
 
 # The mode of a run that fetches only some reports of its provisions.
 SOME_REPORTS = "reports"
+# The status of an open run that has come to its pushes; and who stands in the status for all of them.
+PUSHING = "pushing"
+ALL_PUSHES = "all"
+# What is pushed after which provisions; historical ones are never pushed.
+GROUP_OF = {"regular": "regular", "orgs": "orgs"}
 DEFAULT_DEADLINE = timedelta(hours=6)
 # A message that is not published by then waits for somebody else to publish it.
 _LEFT_OVER = timedelta(minutes=1)
@@ -62,6 +72,19 @@ class NewTable:
 
 
 @dataclass(frozen=True)
+class Push:
+    """What a run pushes to Canvas at its end: a group of ``pushes.yaml``, or only one process or plan of it.
+
+    ``after``: the run whose provisions it relies on, where that is neither the run itself nor the latest.
+    """
+
+    group: str
+    process: str | None = None
+    plan_id: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     run_id: str
     schedule: str
@@ -75,6 +98,7 @@ class Run:
     closed_at: datetime | None
     snapshot: bool
     provisions: str | None
+    push: Push | None = None
 
     @property
     def is_open(self) -> bool:
@@ -93,7 +117,8 @@ class Snapshot:
 class RunTable:
     """One table of one run: of kind ``tables``, or filled from a report of Canvas (``provisions``).
 
-    Times are aware UTC, ``*_seconds`` are seconds.
+    Or one push process of it (``pushes``): named as ``push_row`` says, its counts are changes (planned, applied,
+    refused), its manifest is the plan's file. Times are aware UTC, ``*_seconds`` are seconds.
     """
 
     run_id: str
@@ -130,6 +155,16 @@ class CanvasReport:
     report_id: int
     file: str | None = None
     sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ProvisionsStatus:
+    """How provisions ended, and how long ago by the database's clock."""
+
+    run_id: str
+    status: str
+    age: timedelta
+    message: str | None
 
 
 @dataclass(frozen=True)
@@ -206,7 +241,7 @@ class Status:
 
 _RUN = (
     "run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode, opened_at, deadline_at, closed_at,"
-    " snapshot, provisions"
+    " snapshot, provisions, push_group, push_process, push_plan, push_after"
 )
 _TABLE = (
     "run_id, table_name, kind, view_name, source, state, manifest, row_count, loaded_count, rejected_count,"
@@ -220,6 +255,15 @@ _STATUS = (
     "tablename, jobname, status, schedule, db, message, load_date, run_id, stage, row_count, rejected_count,"
     " seconds, as_of, error_code"
 )
+
+
+def process_of(row: str) -> str:
+    return row.removeprefix("push:")
+
+
+def push_row(process: str) -> str:
+    """What a process is called among a run's tables; no table can be called so."""
+    return f"push:{process}"
 
 
 def schema() -> str:
@@ -251,19 +295,23 @@ class Ledger:
         provisions: str | None = None,
         reports: Sequence[NewTable] = (),
         approves: Approval | None = None,
+        push: Push | None = None,
     ) -> Run:
         """Open a run with all its tables and messages in one transaction.
 
         ``snapshot``: each source is read as of one moment. ``provisions``: which mode of reports follows the tables,
         or is all of the run where there are none; only ``reports`` of that mode, where some are given: such a run never
-        makes the mode's current status better, which pushes look at.
+        makes the mode's current status better, which pushes look at. ``push``: what is pushed at the end; by default
+        the group that follows the provisions, where ``then`` says so.
         ``mode`` ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
         ``approves`` releases a held artefact together with the run that publishes it.
         ``exclusive`` runs take their schedule's slot until they are closed or past their deadline.
         Raises AlreadyRunning naming the open run, ConfigError for a run without tables.
         """
-        if not tables and provisions is None:
+        if not tables and provisions is None and push is None:
             raise ConfigError(f"Schedule {schedule} has no table to work on.")
+        if push is None and "push" in then and provisions in GROUP_OF:
+            push = Push(GROUP_OF[provisions])
         with self._database.transaction() as session:
             opened_at = session.now()
             run_id = new_run_id(schedule, opened_at)
@@ -273,9 +321,9 @@ class Ledger:
                 _decide(session, approves.artifact_id, "approved", requested_by or "", approves.even_if_older)
             session.execute(
                 "INSERT INTO replicate_run (run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode,"
-                " snapshot, provisions, opened_at, deadline_at, changes) VALUES (:run_id, :schedule, 'open',"
-                " :then_steps, :rerun_of, :requested_by, :run_mode, :snapshot, :provisions, :opened_at,"
-                " :deadline_at, 0)",
+                " snapshot, provisions, push_group, push_process, push_plan, push_after, opened_at, deadline_at,"
+                " changes) VALUES (:run_id, :schedule, 'open', :then_steps, :rerun_of, :requested_by, :run_mode,"
+                " :snapshot, :provisions, :push_group, :push_process, :push_plan, :push_after, :opened_at, :deadline_at, 0)",
                 run_id=run_id,
                 schedule=schedule,
                 then_steps=",".join(then) or None,
@@ -284,6 +332,10 @@ class Ledger:
                 run_mode=mode or (SOME_REPORTS if reports else None),
                 snapshot=int(snapshot),
                 provisions=provisions,
+                push_group=push.group if push else None,
+                push_process=push.process if push else None,
+                push_plan=push.plan_id if push else None,
+                push_after=push.after if push else None,
                 opened_at=opened_at,
                 deadline_at=opened_at + deadline,
             )
@@ -293,7 +345,8 @@ class Ledger:
             for report in reports:
                 self._insert_table(session, run_id, "provisions", report)
             if not tables:
-                self._record(session, _provisions_request(self._run_in(session, run_id)))
+                opened = self._run_in(session, run_id)
+                self._record(session, _provisions_request(opened) if provisions else _push_request(opened))
         return self.run(run_id)
 
     def run(self, run_id: str) -> Run:
@@ -372,7 +425,9 @@ class Ledger:
         run = self.run(run_id)
         unfinished = [row for row in self.tables(run_id) if not row.is_final and row.kind == "tables"]
         with self._database.transaction() as session:
-            if run.is_open and run.provisions and not unfinished:
+            if run.is_open and run.push and (run.status == PUSHING or not (run.provisions or unfinished)):
+                self._record(session, _push_request(run))
+            elif run.is_open and run.provisions and not unfinished:
                 self._record(session, _provisions_request(run))
             for row in unfinished:
                 self._record(
@@ -395,6 +450,7 @@ class Ledger:
             if not row.is_final and row.kind == "tables":
                 self.finish(run_id, row.table, outcome)
         self.fail_provisions(run_id, outcome)
+        self.fail_pushes(run_id, outcome)
 
     def close_overdue(self) -> list[str]:
         """Fail what is unfinished in runs past their deadline, which closes them. Repeatable."""
@@ -511,8 +567,12 @@ class Ledger:
             run = self._run_in(session, run_id)
             self._keep_rejects(session, row, outcome.rejects)
             if outcome.hold_gate:
-                self._hold(session, row, outcome.hold_gate, outcome.message, now)
-            _write_status(session, run, row, outcome, now)
+                row = replace(row, artifact_id=self._hold(session, row, outcome.hold_gate, outcome.message, now))
+            if row.kind == "pushes":
+                _write_push_status(session, run, row, outcome, now)
+                _notice_push(session, run, row, outcome)
+            else:
+                _write_status(session, run, row, outcome, now)
             self._close_if_done(session, run, row.kind, now)
         return True
 
@@ -539,7 +599,7 @@ class Ledger:
             session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :run_id", run_id=run_id)
             run = self._find_run(session, run_id)
             unfinished = any(not row.is_final for row in self._rows_in(session, run_id, "tables"))
-            if run and run.is_open and run.provisions and not unfinished:
+            if run and run.is_open and run.provisions and run.status != PUSHING and not unfinished:
                 self._end_provisions(session, run, self._rows_in(session, run_id, "provisions"), session.now(), outcome)
 
     def provisions_failure(self, run_id: str) -> str | None:
@@ -587,6 +647,74 @@ class Ledger:
             if not changed:
                 row = {"run_id": run_id, "table_name": table, "part": part, "started_at": session.now(), **values}
                 _insert(session, "replicate_report", row)
+
+    def provisions_of(self, mode: str, run_id: str | None = None) -> ProvisionsStatus | None:
+        """How the mode's latest provisions ended, or those of one run; None when there are none."""
+        table = "provisions_status WHERE run_id = :run_id AND" if run_id else "provisions_current_status WHERE"
+        values = {"run_id": run_id} if run_id else {}
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT run_id, status, load_date, message FROM {table} jobname = :mode", mode=mode, **values
+            )
+            now = session.now()
+        if not found:
+            return None
+        said, status, ended, message = found[0]
+        return ProvisionsStatus(said, str(status), now - ended, message)
+
+    # -- pushes ----------------------------------------------------------------------------------------
+
+    def plan_pushes(self, run: Run, processes: Sequence[str]) -> list[RunTable]:
+        """The run's push rows; those of ``processes`` where it has none yet. Repeatable. Without any the run ends."""
+        try:
+            with self._database.transaction() as session:
+                session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :r", r=run.run_id)
+                planned = self._rows_in(session, run.run_id, "pushes")
+                for process in () if planned else processes:
+                    self._insert_table(session, run.run_id, "pushes", NewTable(push_row(process), "", "canvas"))
+                if not planned and not processes:
+                    self._end_pushes(session, run, [], session.now())
+        except DuplicateKey:  # another pusher was quicker
+            pass
+        return [row for row in self.tables(run.run_id) if row.kind == "pushes"]
+
+    def planned(self, run_id: str, row: str, plan_sha256: str, path: str, lines: int, lease: Lease) -> None:
+        """Record a plan that lies on the shared storage. Repeating it records the same facts."""
+        with self._database.transaction() as session:
+            still_held(session, lease)
+            session.execute(
+                "UPDATE replicate_run_table SET state = 'extracted', manifest = :manifest, row_count = :lines,"
+                " file_sha256 = :sha256, extracted_at = :now"
+                " WHERE run_id = :run_id AND table_name = :name AND state IN ('requested', 'extracting')",
+                manifest=path,
+                lines=lines,
+                sha256=plan_sha256,
+                now=session.now(),
+                run_id=run_id,
+                name=row,
+            )
+
+    def fail_pushes(self, run_id: str, outcome: Outcome) -> None:
+        """Bring every unfinished push of a run that is pushing to that end, or all of them where none was begun.
+        Repeatable; nothing for a run that does not exist, or is not there yet."""
+        for row in self.tables(run_id):
+            if row.kind == "pushes" and not row.is_final:
+                self.finish(run_id, row.table, outcome)
+        with self._database.transaction() as session:
+            session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :r", r=run_id)
+            run = self._find_run(session, run_id)
+            if run and run.is_open and run.push and (run.status == PUSHING or not run.provisions):
+                self._end_pushes(session, run, self._rows_in(session, run_id, "pushes"), session.now(), outcome)
+
+    def push_failure(self, run_id: str) -> str | None:
+        """Why the pushes of a run failed as a whole, before one was planned; None when they did not."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT message FROM canvasapi_status WHERE run_id = :run_id AND jobname = :all AND status = 'failed'",
+                run_id=run_id,
+                all=ALL_PUSHES,
+            )
+        return str(found[0][0] or "failed") if found else None
 
     # -- what was published ----------------------------------------------------------------------------
 
@@ -772,8 +900,18 @@ class Ledger:
                 reason=reject.reason[:500],
             )
 
-    def _hold(self, session: Session, row: RunTable, gate: str, reason: str, now: datetime) -> None:
+    def _hold(self, session: Session, row: RunTable, gate: str, reason: str, now: datetime) -> str:
+        """Returns the artefact's id. Of a push only the newest plan can be decided on: older ones have another base."""
         artifact_id = f"h-{secrets.token_hex(3)}"
+        if row.kind == "pushes":
+            session.execute(
+                "UPDATE replicate_artifact SET state = 'superseded', decided_by = :by, decided_at = :now"
+                " WHERE gate = :gate AND table_name = :name AND state = 'held'",
+                by=row.run_id,
+                now=now,
+                gate=gate,
+                name=row.table,
+            )
         session.execute(
             "INSERT INTO replicate_artifact (artifact_id, gate, run_id, table_name, sha256, reason, state, held_at,"
             " even_if_older) VALUES (:id, :gate, :run_id, :name, :sha256, :reason, 'held', :now, 0)",
@@ -793,10 +931,14 @@ class Ledger:
             run_id=row.run_id,
             name=row.table,
         )
+        return artifact_id
 
     def _close_if_done(self, session: Session, run: Run, kind: Kind, now: datetime) -> None:
         rows = self._rows_in(session, run.run_id, kind)
         if not all(row.is_final for row in rows):
+            return
+        if kind == "pushes":
+            self._end_pushes(session, run, rows, now)
             return
         status = run_status(rows)
         outcomes = tuple(
@@ -861,25 +1003,47 @@ class Ledger:
         else:  # a push looks at what was fetched now
             said = "" if good else "No report was fetched: all are switched off, or older than what is shown."
         mode = run.provisions or "regular"
-        pushes = "push" in run.then and mode != "historical"
         self._record(
             session,
             ProvisionsDone(
                 run_id=run.run_id,
                 mode=cast(Any, mode),
                 status="successful" if good else "failed",
-                then=("push",) if pushes else (),
+                then=("push",) if run.push else (),
                 reports=tuple(_report_outcome(row) for row in rows),
                 failure=said or None,
             ),
         )
         _write_provisions_status(session, run, rows, "successful" if good else "failed", said, now)
-        tables = self._rows_in(session, run.run_id, "tables")
-        if good:
-            status = run_status([*tables, *rows])
-        else:
-            status = "partial" if any(row.state == "successful" for row in [*tables, *rows]) else "failed"
-        self._close(session, run, status, now)
+        if not good:
+            _notice_provisions(session, run, said)
+        elif run.push:
+            session.execute("UPDATE replicate_run SET status = :s WHERE run_id = :r", s=PUSHING, r=run.run_id)
+            return
+        self._close(session, run, _whole_status(self._all_rows(session, run.run_id), good), now)
+
+    def _end_pushes(
+        self, session: Session, run: Run, rows: Sequence[RunTable], now: datetime, failure: Outcome | None = None
+    ) -> None:
+        """Record ``push.done`` and close the run; ``failure``: why there are no rows."""
+        if failure and not rows:
+            _write_push_status(session, run, None, failure, now)
+            _notice_push(session, run, None, failure)
+        self._record(
+            session,
+            PushDone(
+                run_id=run.run_id,
+                group=cast(Any, run.push.group if run.push else "regular"),
+                processes=tuple(_process_outcome(row) for row in rows),
+                failure=failure.message if failure else None,
+            ),
+        )
+        good = failure is None or bool(rows)
+        self._close(session, run, _whole_status(self._all_rows(session, run.run_id), good), now)
+
+    def _all_rows(self, session: Session, run_id: str) -> list[RunTable]:
+        found = session.query(f"SELECT {_TABLE} FROM replicate_run_table WHERE run_id = :run_id", run_id=run_id)
+        return [_table(row) for row in found]
 
     def _close(self, session: Session, run: Run, status: str, now: datetime) -> None:
         session.execute(
@@ -927,6 +1091,13 @@ def run_status(tables: Sequence[RunTable]) -> Literal["successful", "partial", "
     return "partial" if good else "failed"
 
 
+def _whole_status(rows: Sequence[RunTable], good: bool) -> str:
+    """``good``: whether a step that has no failed row of its own went well."""
+    if good:
+        return run_status(rows)
+    return "partial" if any(row.state == "successful" for row in rows) else "failed"
+
+
 def ready(run_id: str, schedule: str, manifest: Manifest, path: str, approval: str | None = None) -> TableReady:
     return TableReady(
         run_id=run_id,
@@ -952,6 +1123,66 @@ def _provisions_request(run: Run) -> ProvisionsRequested:
         then=cast(Any, run.then),
         requested_by=run.requested_by,
     )
+
+
+def _push_request(run: Run) -> PushRequested:
+    push = run.push or Push("regular")
+    return PushRequested(
+        run_id=run.run_id,
+        group=cast(Any, push.group),
+        process=push.process,
+        plan_id=push.plan_id,
+        schedule=run.schedule,
+        requested_by=run.requested_by,
+    )
+
+
+def _process_outcome(row: RunTable) -> ProcessOutcome:
+    return ProcessOutcome(
+        process=process_of(row.table),
+        status=cast(Any, row.state),
+        planned=row.rows or 0,
+        applied=row.loaded or 0,
+        failed=row.rejected or 0,
+        held=(row.rows or 0) if row.state == "held" else 0,
+        skipped=int(row.state == "skipped"),
+        reason=None if row.state == "successful" else row.message,
+    )
+
+
+def _notice_provisions(session: Session, run: Run, failure: str) -> None:
+    record_notice(
+        session,
+        mail.provisions_failed(
+            run_id=run.run_id,
+            mode=run.provisions or "regular",
+            since=session.now().replace(tzinfo=UTC),
+            failure=failure,
+            next_step=f"replicate rerun --failed {run.run_id}",
+        ),
+    )
+
+
+def _notice_push(session: Session, run: Run, row: RunTable | None, outcome: Outcome) -> None:
+    process, since = process_of(row.table) if row else ALL_PUSHES, session.now().replace(tzinfo=UTC)
+    if outcome.state == "held" and row and row.artifact_id:
+        record_notice(
+            session,
+            mail.push_held(
+                artifact_id=row.artifact_id, run_id=run.run_id, process=process, since=since, reason=outcome.message
+            ),
+        )
+    elif outcome.state == "failed":
+        record_notice(
+            session,
+            mail.push_failed(
+                run_id=run.run_id,
+                process=process,
+                since=since,
+                failure=outcome.message,
+                next_step=outcome.next_step or f"replicate runs {run.run_id}",
+            ),
+        )
 
 
 def _report_outcome(row: RunTable) -> ReportOutcome:
@@ -1007,6 +1238,29 @@ def _write_status(session: Session, run: Run, row: RunTable, outcome: Outcome, n
     )
     if not updated:
         _insert(session, "replicate_current_status", values)
+
+
+def _write_push_status(session: Session, run: Run, row: RunTable | None, outcome: Outcome, now: datetime) -> None:
+    """History, and the current row: JOBNAME is the process, or ``all`` where none was planned."""
+    values: dict[str, Any] = {
+        "jobname": process_of(row.table) if row else ALL_PUSHES,
+        "load_date": now.replace(microsecond=0),
+        "status": outcome.state,
+        "schedule": run.schedule,
+        "db": "canvas",
+        "message": _fitting(outcome.message) or None,
+        "run_id": run.run_id,
+        "plan_id": f"p-{row.file_sha256[:12]}" if row and row.file_sha256 else None,
+        "planned_count": row.rows if row else None,
+        "applied_count": row.loaded if row else None,
+        "rejected_count": row.rejected if row else None,
+        "seconds": row.load_seconds if row else None,
+        "error_code": outcome.error_code,
+    }
+    _insert(session, "canvasapi_status", {**values, "filename": row.manifest if row else None})
+    assignments = ", ".join(f"{name} = :{name}" for name in values if name != "jobname")
+    if not session.execute(f"UPDATE canvasapi_current_status SET {assignments} WHERE jobname = :jobname", **values):
+        _insert(session, "canvasapi_current_status", values)
 
 
 def _write_provisions_status(
@@ -1076,7 +1330,7 @@ def _real(number: Any) -> float | None:
 
 def _run(row: tuple[Any, ...]) -> Run:
     run_id, schedule, status, then, rerun_of, requested_by, mode, opened_at, deadline_at, closed_at, *rest = row
-    snapshot, provisions = rest
+    snapshot, provisions, *push = rest
     return Run(
         run_id,
         schedule,
@@ -1090,6 +1344,7 @@ def _run(row: tuple[Any, ...]) -> Run:
         _aware(closed_at),
         bool(snapshot),
         provisions,
+        Push(*push) if push[0] else None,
     )
 
 

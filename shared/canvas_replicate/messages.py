@@ -123,9 +123,13 @@ class PushRequested(Message):
     process: str | None = None
     plan_id: str | None = None
     approval: str | None = None
+    schedule: str | None = None
+    requested_by: str | None = None
 
 
 class ProcessOutcome(BaseModel):
+    """Counts are changes of the plan, all of them in ``held`` when a gate stopped it; ``skipped`` is 1 or 0."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
     process: str
     planned: int = 0
@@ -133,6 +137,8 @@ class ProcessOutcome(BaseModel):
     failed: int = 0
     held: int = 0
     skipped: int = 0
+    status: Literal["successful", "failed", "held", "skipped"] = "successful"
+    reason: str | None = None
 
 
 class PushDone(Message):
@@ -140,6 +146,7 @@ class PushDone(Message):
     run_id: RunId
     group: Literal["regular", "orgs"]
     processes: tuple[ProcessOutcome, ...]
+    failure: str | None = None
 
 
 COMMANDS: tuple[type[Message], ...] = (TableRequested, ProvisionsRequested, PushRequested)

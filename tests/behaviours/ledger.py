@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from canvas_replicate.databases.ports import LedgerDatabase
+from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.figures import Figures
 from canvas_replicate.leases import Lease, Leases, take
-from canvas_replicate.ledger import Approval, CanvasReport, Ledger, NewTable, Outcome, Reject, Run, Snapshot
+from canvas_replicate.ledger import (
+    Approval,
+    CanvasReport,
+    Ledger,
+    NewTable,
+    Outcome,
+    Push,
+    Reject,
+    Run,
+    Snapshot,
+    push_row,
+)
+from canvas_replicate.mail import Notice
 from canvas_replicate.manifest import Manifest, ManifestColumn
 from canvas_replicate.messages import (
     Message,
     ProvisionsDone,
     ProvisionsRequested,
+    PushDone,
+    PushRequested,
     RunLoaded,
     TableReady,
     TableRequested,
     parse,
 )
+from canvas_replicate.notices import Notices
+from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan, PushJournal
 
 EXTRACTED_AT = datetime(2030, 1, 1, 4, 0, tzinfo=UTC)
 
@@ -468,8 +485,12 @@ class LedgerBehaviour:
             ("tmp_cnv_terms", "successful", 7),
         }
         assert [event.kind for event in self.events(ledger, RunLoaded)] == ["tables", "provisions"]
-        closed = ledger.run(provisioned.run_id)
-        assert (closed.status, closed.is_open, ledger.open_run_of("hourly")) == ("successful", False, None)
+        pushing = ledger.run(provisioned.run_id)
+        assert (pushing.status, pushing.is_open, ledger.open_run_of("hourly")) == ("pushing", True, pushing)
+
+    def test_provisions_that_nothing_follows_end_the_run(self, ledger: Ledger) -> None:
+        closed = ledger.run(self.all_reports(ledger, "successful", "successful").run_id)
+        assert (closed.status, closed.is_open) == ("successful", False)
 
     @pytest.mark.parametrize("state", ["failed", "held"])
     def test_one_report_that_is_not_good_fails_the_provisions(
@@ -508,6 +529,7 @@ class LedgerBehaviour:
         self.finish(ledger, run, "tmp_cnv_users", "successful")
         [done] = self.events(ledger, ProvisionsDone)
         assert done.then == ()
+        assert not ledger.run(run.run_id).is_open
 
     def test_a_run_of_reports_only_asks_for_them(self, ledger: Ledger) -> None:
         run = ledger.open_run("orgs", [], exclusive=False, provisions="orgs", then=("push",))
@@ -556,3 +578,188 @@ class LedgerBehaviour:
         assert ledger.record_snapshot(run.run_id, "campus", Snapshot(18, None)) == Snapshot(17, None)
         assert ledger.record_snapshot(run.run_id, "other", Snapshot(None, "no right")) == Snapshot(None, "no right")
         assert ledger.snapshot(run.run_id, "other") == Snapshot(None, "no right")
+
+    # -- pushes ----------------------------------------------------------------------------------------
+
+    def push_run(self, ledger: Ledger, **options: Any) -> Run:
+        return ledger.open_run("push", [], exclusive=False, push=Push("regular", **options))
+
+    def ended(self, ledger: Ledger, run: Run, process: str, state: str, applied: int = 2, refused: int = 0) -> None:
+        outcome = Outcome(
+            state,  # type: ignore[arg-type]
+            "canvas-pusher",
+            message=f"{process} {state}",
+            loaded=applied,
+            rejected=refused,
+            hold_gate="push" if state == "held" else None,
+        )
+        assert ledger.finish(run.run_id, push_row(process), outcome)
+
+    def test_a_push_by_hand_asks_for_itself_and_ends_with_its_last_process(
+        self, ledger: Ledger, ledger_database: LedgerDatabase
+    ) -> None:
+        run = self.push_run(ledger, process="enrollments", after="20260101T000000Z-hourly-abcdef")
+        assert run.push == Push("regular", "enrollments", None, "20260101T000000Z-hourly-abcdef")
+        assert [(m.run_id, m.group, m.process) for m in self.events(ledger, PushRequested)] == [
+            (run.run_id, "regular", "enrollments")
+        ]
+        for _ in range(2):  # as often as one likes
+            rows = ledger.plan_pushes(run, ["users", "enrollments"])
+        assert [(row.table, row.kind) for row in rows] == [("push:enrollments", "pushes"), ("push:users", "pushes")]
+        self.ended(ledger, run, "users", "successful")
+        assert self.events(ledger, PushDone) == []
+        self.ended(ledger, run, "enrollments", "failed", applied=1, refused=1)
+        [done] = self.events(ledger, PushDone)
+        assert [(p.process, p.status, p.applied, p.failed) for p in done.processes] == [
+            ("enrollments", "failed", 1, 1),
+            ("users", "successful", 2, 0),
+        ]
+        closed = ledger.run(run.run_id)
+        assert (closed.status, closed.is_open) == ("partial", False)
+        with ledger_database.transaction() as session:
+            current = session.query(
+                "SELECT jobname, status, applied_count, rejected_count FROM canvasapi_current_status ORDER BY jobname"
+            )
+        assert current == [("enrollments", "failed", 1, 1), ("users", "successful", 2, 0)]
+
+    def test_a_push_of_nothing_ends_at_once(self, ledger: Ledger) -> None:
+        run = self.push_run(ledger)
+        assert ledger.plan_pushes(run, []) == []
+        assert ledger.run(run.run_id).status == "successful"
+
+    def test_pushes_that_could_not_be_planned_fail_the_run_and_say_why(self, ledger: Ledger) -> None:
+        run = self.push_run(ledger)
+        for _ in range(2):
+            ledger.fail_pushes(run.run_id, Outcome("failed", "canvas-pusher", message="no such process"))
+        [done] = self.events(ledger, PushDone)
+        assert (done.processes, done.failure) == ((), "no such process")
+        assert ledger.run(run.run_id).status == "failed"
+        assert ledger.push_failure(run.run_id) == "no such process"
+
+    def test_a_run_that_still_fetches_reports_is_not_ended_by_its_pushes(
+        self, ledger: Ledger, provisioned: Run
+    ) -> None:
+        ledger.fail_pushes(provisioned.run_id, Outcome("failed", "canvas-pusher"))
+        assert ledger.run(provisioned.run_id).is_open
+
+    def test_an_abandoned_run_ends_its_pushes(self, ledger: Ledger) -> None:
+        run = self.push_run(ledger)
+        ledger.plan_pushes(run, ["users"])
+        ledger.abandon(run.run_id, "too late")
+        [row] = ledger.tables(run.run_id)
+        assert (row.state, ledger.run(run.run_id).status) == ("failed", "failed")
+
+    def test_only_the_newest_held_plan_of_a_process_waits_for_a_decision(self, ledger: Ledger, lease: Lease) -> None:
+        for _ in range(2):
+            run = self.push_run(ledger)
+            ledger.plan_pushes(run, ["users"])
+            ledger.planned(run.run_id, "push:users", "a" * 64, "pushes/x", 3, lease)
+            self.ended(ledger, run, "users", "held")
+        assert [(a.gate, a.table, a.state) for a in ledger.artifacts()] == [
+            ("push", "push:users", "superseded"),
+            ("push", "push:users", "held"),
+        ]
+        assert ledger.artifacts("held")[0].run_id == run.run_id
+
+    def test_what_has_to_be_told_is_told_once_per_cause(
+        self, ledger: Ledger, ledger_database: LedgerDatabase, lease: Lease
+    ) -> None:
+        run = self.push_run(ledger)
+        ledger.plan_pushes(run, ["held", "failed", "good"])
+        ledger.planned(run.run_id, "push:held", "a" * 64, "pushes/x", 3, lease)
+        self.ended(ledger, run, "held", "held")
+        self.ended(ledger, run, "failed", "failed")
+        self.ended(ledger, run, "good", "successful")
+        bad = self.all_reports(ledger, "failed", "failed")
+        with ledger_database.transaction() as session:
+            causes = {cause for (cause,) in session.query("SELECT cause FROM replicate_notice")}
+        [artifact] = ledger.artifacts("held")
+        assert causes == {
+            f"held:{artifact.artifact_id}",
+            f"push:{run.run_id}:failed",
+            f"provisions:{bad.run_id}",
+        }
+        notice = Notice(f"provisions:{bad.run_id}", "again", "again", "again")
+        Notices(ledger_database).record(notice)
+        with ledger_database.transaction() as session:
+            [(subject,)] = session.query("SELECT subject FROM replicate_notice WHERE cause = :c", c=notice.cause)
+        assert subject == "regular provisions failed"
+
+    # -- the journal of pushes -------------------------------------------------------------------------
+
+    LINES = tuple(
+        JournalLine("p-1", number, "addition", f"key {number}", f"u{number}", None, "s1", "active", None)
+        for number in range(1, 5)
+    )
+
+    def kept(self, plan_id: str = "p-1") -> KeptPlan:
+        return KeptPlan(
+            plan_id, "enrollments", "enrollments", "rest", "regular", "run", plan_id * 8, "pushes/x", 4, None, "run-1"
+        )
+
+    @pytest.fixture
+    def journal(self, ledger_database: LedgerDatabase, lease: Lease) -> PushJournal:
+        journal = PushJournal(ledger_database)
+        assert journal.keep(self.kept(), self.LINES, lease)
+        return journal
+
+    def test_a_plan_is_kept_once_with_what_became_of_its_lines(self, journal: PushJournal, lease: Lease) -> None:
+        journal.sending("p-1", [1, 2, 3], "run-1", lease)
+        journal.answered("p-1", [Answer(1, "applied", "enrollment 7 is active"), Answer(2, "rejected", "404")])
+        assert not journal.keep(self.kept(), self.LINES, lease)
+        assert journal.counts("p-1") == {"applied": 1, "rejected": 1, "sent": 1, "planned": 1}
+        assert [(line.number, line.state, line.answer) for line in journal.lines("p-1", "applied", "rejected")] == [
+            (1, "applied", "enrollment 7 is active"),
+            (2, "rejected", "404"),
+        ]
+        plan = journal.plan("p-1")
+        assert plan is not None
+        assert plan.planned_at is not None
+        assert (plan.sha256, plan.lines, journal.plan_of("p-1" * 8)) == ("p-1" * 8, 4, plan)
+        assert journal.plan("p-2") is None
+
+    def test_an_applied_line_is_never_sent_again(self, journal: PushJournal, lease: Lease) -> None:
+        journal.answered("p-1", [Answer(1, "applied", "so")])
+        journal.sending("p-1", [1], "run-2", lease)
+        journal.answered("p-1", [Answer(1, "rejected", "no")])
+        assert journal.lines("p-1")[0].state == "applied"
+
+    def test_what_was_refused_is_tried_again_by_another_run_only(self, journal: PushJournal, lease: Lease) -> None:
+        journal.sending("p-1", [1], "run-1", lease)
+        journal.answered("p-1", [Answer(1, "rejected", "no")])
+        journal.reopen("p-1", "run-1", lease)
+        assert journal.counts("p-1")["rejected"] == 1
+        journal.reopen("p-1", "run-2", lease)
+        assert journal.counts("p-1")["rejected"] == 0
+
+    def test_a_worker_that_lost_its_lease_sends_nothing(
+        self, journal: PushJournal, leases: Leases, lease: Lease
+    ) -> None:
+        leases.break_all()
+        leases.acquire(lease.key)
+        with pytest.raises(LeaseLost):
+            journal.sending("p-1", [1], "run-1", lease)
+        assert journal.counts("p-1") == {"planned": 4}
+
+    def test_objects_that_a_later_plan_touched_are_known(self, journal: PushJournal, lease: Lease) -> None:
+        first = journal.plan("p-1")
+        assert first is not None
+        later = tuple(replace(line, plan_id="p-2") for line in self.LINES[:2])
+        journal.keep(self.kept("p-2"), later, lease)
+        assert journal.touched_since(first) == set()
+        journal.sending("p-2", [2], "run-2", lease)
+        assert journal.touched_since(first) == {"key 2"}
+        assert [line.plan_id for line in journal.of_user("u2")] == ["p-1", "p-2"]
+
+    def test_an_import_is_known_before_it_is_sent(self, journal: PushJournal, lease: Lease) -> None:
+        assert journal.last_import("p-1") is None
+        started = journal.importing("p-1", 1, "p-1.1.csv", lease)
+        assert (started.import_id, started.ended_at) == (None, None)
+        journal.imported(started, 45)
+        journal.imported(started, 45, "imported")
+        ended = journal.last_import("p-1")
+        assert ended is not None
+        assert ended.ended_at is not None
+        assert (ended.attempt, ended.import_id, ended.outcome) == (1, 45, "imported")
+        with pytest.raises(DuplicateKey):
+            journal.importing("p-1", 1, "p-1.1.csv", lease)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -584,6 +584,10 @@ class _DuckDbSession:
     def execute(self, sql: str, **values: Any) -> int:
         row = self._run(sql, values).fetchone()
         return int(row[0]) if row else 0
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        for row in rows:  # executemany does the same inside, and slower
+            self._run(sql, row)
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return self._run(sql, values).fetchall()

@@ -5,7 +5,7 @@ Adapters translate their driver's errors into ours; nothing behind these lines l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,6 +115,9 @@ class Session(Protocol):
         An INSERT that meets a row with the same key raises DuplicateKey. Where processes can race for a key, it
         waits for the other's transaction to end first, and this transaction can go on afterwards.
         """
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The statement once for each of ``rows``, in few round trips. DuplicateKey may end the whole transaction."""
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
 

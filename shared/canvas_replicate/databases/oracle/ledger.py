@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -42,6 +42,11 @@ class OracleSession:
         """A refused row leaves the rest of the transaction as it was: Oracle undoes the statement alone."""
         with self._run(sql, values) as cursor:
             return cursor.rowcount
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Row by row: binds of an array get the type of their first value, and a NULL there has none."""
+        for row in rows:
+            self.execute(sql, **row)
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._run(sql, values) as cursor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -38,6 +38,10 @@ class PostgresqlSession:
             raise DuplicateKey(
                 f"{_DOING}: a row with this key is there already.", code=translated(error, _DOING).code
             ) from None
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(driver_sql(sql), [dict(row) for row in rows])
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return self._run(sql, values).fetchall()
