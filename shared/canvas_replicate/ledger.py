@@ -323,7 +323,8 @@ class Ledger:
                 "INSERT INTO replicate_run (run_id, schedule, status, then_steps, rerun_of, requested_by, run_mode,"
                 " snapshot, provisions, push_group, push_process, push_plan, push_after, opened_at, deadline_at,"
                 " changes) VALUES (:run_id, :schedule, 'open', :then_steps, :rerun_of, :requested_by, :run_mode,"
-                " :snapshot, :provisions, :push_group, :push_process, :push_plan, :push_after, :opened_at, :deadline_at, 0)",
+                " :snapshot, :provisions, :push_group, :push_process, :push_plan, :push_after, :opened_at,"
+                " :deadline_at, 0)",
                 run_id=run_id,
                 schedule=schedule,
                 then_steps=",".join(then) or None,
