@@ -717,6 +717,18 @@ class Ledger:
             )
         return str(found[0][0] or "failed") if found else None
 
+    def failure(self, run_id: str) -> str | None:
+        """Why a step of a run failed as a whole."""
+        if provisions := self.provisions_failure(run_id):
+            return f"provisions failed: {provisions}"
+        push = self.push_failure(run_id)
+        return f"push failed: {push}" if push else None
+
+    def notice(self, notice: mail.Notice) -> None:
+        """Have it mailed, once for its cause. Repeatable."""
+        with self._database.transaction() as session:
+            record_notice(session, notice)
+
     # -- what was published ----------------------------------------------------------------------------
 
     def last_successful(self, table: str, source: str | None = None) -> RunTable | None:

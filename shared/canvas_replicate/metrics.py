@@ -31,5 +31,10 @@ run_last = Gauge(
 )
 held_artifacts = Gauge("replicate_held_artifacts", "Artefacts that wait for a decision.", ["gate"])
 guard_holds = Counter("replicate_guard_holds", "Artefacts that a gate stopped.", ["gate"])
+push_operations = Counter(
+    "replicate_push_operations",
+    "Changes that were pushed to Canvas: applied, adopted (found there already), rejected.",
+    ["process", "action", "outcome"],
+)
 build = Info("replicate_build", "The running version.")
 build.info({"version": __version__})

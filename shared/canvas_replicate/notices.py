@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 def record_notice(session: Session, notice: Notice) -> None:
     """Have it mailed once; a cause that was noticed before is not told again."""
+    if session.query("SELECT 1 FROM replicate_notice WHERE cause = :cause", cause=notice.cause[:400]):
+        return
     try:
         session.execute(
             "INSERT INTO replicate_notice (cause, subject, body, next_step, noticed_at, attempts, claimed_until)"
@@ -40,13 +42,6 @@ class Notices:
 
     def __init__(self, database: LedgerDatabase) -> None:
         self._database = database
-
-    def record(self, notice: Notice) -> None:
-        """Repeatable."""
-        with self._database.transaction() as session:
-            known = session.query("SELECT 1 FROM replicate_notice WHERE cause = :cause", cause=notice.cause[:400])
-            if not known:
-                record_notice(session, notice)
 
     def send_waiting(self, smtp: SmtpSettings) -> int:
         """Send what waits, and return how many mails went out; without a mail server nothing.

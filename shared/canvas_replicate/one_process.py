@@ -45,7 +45,7 @@ def carry(
     ``replicate run``, or the same one-shot stage; TransientError when a source is down before anything began.
     """
     if stages is None:
-        stages = ("extractor", "loader", *(["provisioner"] if any(run.provisions for run in runs) else []))
+        stages = _stages_of(runs)
     if "extractor" in stages:
         _reach_sources(context, runs)
     bus = connect(context.settings.bus_url, declare=context.settings.bus_declare)
@@ -64,12 +64,18 @@ def carry(
                 break
     bus.close()
     watch(True)
+    context.notices.send_waiting(context.settings.smtp)
     if failed:
         raise failed[0]
     if context.stop.is_set():
         program = stages[0] if len(stages) == 1 else "replicate"
         raise Interrupted("Stopped before the end.", next_step=f"Go on with: {go_on_with(runs[0], program)}")
     return _tables(context, runs)
+
+
+def _stages_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    provisions, pushes = any(run.provisions for run in runs), any(run.push for run in runs)
+    return ("extractor", "loader", *["provisioner"] * provisions, *["canvas-pusher"] * pushes)
 
 
 def _is_done(context: Context, runs: Sequence[Run], until: Callable[[RunTable], bool] | None) -> bool:
@@ -81,12 +87,12 @@ def _is_done(context: Context, runs: Sequence[Run], until: Callable[[RunTable], 
     return bool(rows) and all(until(row) for row in rows)
 
 
-def exit_code(tables: Sequence[RunTable], provisions_failed: bool = False) -> ExitCode:
-    """Held beats partial (DESIGN section 5). Provisions can fail as a whole, before there is a report of theirs."""
+def exit_code(tables: Sequence[RunTable], a_step_failed: bool = False) -> ExitCode:
+    """Held beats partial (DESIGN section 5). Provisions or pushes can fail as a whole, with no row of theirs failed."""
     if any(row.state == "held" for row in tables):
         return ExitCode.HELD
     status = run_status(tables)
-    if provisions_failed and status == "successful":
+    if a_step_failed and status == "successful":
         status = "partial" if any(row.state == "successful" for row in tables) else "failed"
     return {"successful": ExitCode.OK, "partial": ExitCode.PARTIAL, "failed": ExitCode.FAILED}[status]
 

@@ -219,8 +219,8 @@ class PushJournal:
             raise PermanentError(f"The import {file_name} of plan {plan_id} was not recorded.", code="ledger.lost")
         return kept
 
-    def imported(self, started: Import, import_id: int, outcome: str | None = None) -> None:
-        """Canvas has it under this id; ``outcome``: its state at the end."""
+    def imported(self, started: Import, import_id: int | None, outcome: str | None = None) -> None:
+        """Canvas has it under this id; ``outcome``: its state at the end. Without an id Canvas did not take it."""
         with self._database.transaction() as session:
             session.execute(
                 "UPDATE replicate_push_import SET import_id = :import_id, outcome = :outcome, ended_at = CASE WHEN"

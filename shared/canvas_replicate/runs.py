@@ -11,12 +11,15 @@ from datetime import UTC, datetime, timedelta
 from canvas_replicate.catalogue import Schedule, Table, resolve_source
 from canvas_replicate.context import Context
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
-from canvas_replicate.ledger import Approval, Artifact, NewTable, Run, RunTable
+from canvas_replicate.ledger import Approval, Artifact, NewTable, Push, Run, RunTable, process_of
 from canvas_replicate.manifest import read_manifest
 from canvas_replicate.messages import TableRequested
+from canvas_replicate.push_gate import check_provisions
+from canvas_replicate.yaml_file import did_you_mean
 
 RERUN = "rerun"  # the schedule of a run that belongs to none
 CANVAS = "canvas"  # the source of what comes out of reports
+UNDO = "undo:"  # before the id of a plan that is to be taken back
 
 
 def requester() -> str:
@@ -91,6 +94,68 @@ def open_provisions_run(
     )
 
 
+def open_push_run(
+    context: Context,
+    group: str,
+    process: str | None = None,
+    *,
+    after: str | None = None,
+    requested_by: str | None = None,
+) -> Run:
+    """A run that only pushes, by hand. In one process it goes on with the group's unfinished one.
+
+    ``after``: a run whose provisions it may rely on although they are not the latest, or old. Raises ConfigError for
+    what pushes.yaml does not have, StaleProvisions, AlreadyRunning while another push is open.
+    """
+    check_process(context, group, process)
+    check_provisions(context, group, after=after)
+    context.ledger.close_overdue()
+    wanted, schedule = Push(group, process, after=after), push_schedule(group)
+    unfinished = context.ledger.open_run_of(schedule)
+    alone = unfinished and not context.settings.has_broker and not _is_carried(context, unfinished)
+    if unfinished and alone and unfinished.push == wanted:
+        context.ledger.request_again(unfinished.run_id)
+        return unfinished
+    return context.ledger.open_run(schedule, [], exclusive=True, push=wanted, requested_by=requested_by or requester())
+
+
+def check_process(context: Context, group: str, process: str | None) -> None:
+    """Raises ConfigError for a group or a process that pushes.yaml does not have."""
+    known = [each.name for each in context.catalogue.pushes[group]]
+    if not known:
+        raise ConfigError(f"pushes.yaml has no {group} processes.", next_step=f"List some there under {group}:.")
+    if process is not None and process not in known:
+        raise ConfigError(
+            f"no process {process!r} in pushes.yaml under {group}.", next_step=did_you_mean(process, known)
+        )
+
+
+def open_undo_run(context: Context, plan_id: str) -> Run:
+    """A run that takes back what was applied of a plan. Raises ConfigError for a plan that cannot be taken back,
+    StaleProvisions."""
+    kept = context.journal.plan(plan_id)
+    if kept is None:
+        raise ConfigError(f"There is no plan {plan_id}.", next_step="Plans are named in: replicate runs RUN")
+    if kept.kind != "enrollments":
+        raise ConfigError(f"{plan_id} pushed {kept.kind}; only enrollments can be taken back.")
+    if not context.journal.counts(plan_id)["applied"]:
+        raise ConfigError(f"Nothing of {plan_id} was applied, so there is nothing to take back.")
+    check_provisions(context, kept.group)
+    return context.ledger.open_run(
+        push_schedule(kept.group),
+        [],
+        exclusive=False,
+        push=Push(kept.group, kept.process, f"{UNDO}{plan_id}"),
+        rerun_of=kept.run_id,
+        requested_by=requester(),
+    )
+
+
+def push_schedule(group: str) -> str:
+    """The schedule of a push that belongs to none."""
+    return "push" if group == "regular" else f"push-{group}"
+
+
 def open_or_resume(
     context: Context,
     schedule: str,
@@ -139,10 +204,15 @@ def _is_carried(context: Context, run: Run) -> bool:
 
 def go_on_with(run: Run, program: str = "replicate") -> str:
     """The command that goes on with an unfinished run; one that belongs to no schedule goes on with any."""
+    only_pushes = run.push is not None and not run.provisions
+    if run.push and only_pushes and run.push.plan_id is None:
+        orgs = " --processorgs" if run.push.group == "orgs" else ""
+        return f"canvas-pusher run{orgs}" + (f" --tablename {run.push.process}" if run.push.process else "")
     if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
         option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
         return f"provisioner run{option}"
-    return f"{program} run {'SCHEDULE' if run.schedule in (RERUN, run.provisions) else run.schedule}"
+    belongs_to_none = only_pushes or run.schedule in (RERUN, run.provisions)
+    return f"{program} run {'SCHEDULE' if belongs_to_none else run.schedule}"
 
 
 def resume_left_over(context: Context, schedule: str) -> list[Run]:
@@ -226,7 +296,10 @@ def rerun_failed(context: Context, run_id: str) -> Run:
     again as a whole.
     """
     run, rows = context.ledger.run(run_id), context.ledger.tables(run_id)
-    failed = [row for row in rows if row.state in ("failed", "held")]
+    failed = [row for row in rows if row.state in ("failed", "held") and row.kind != "pushes"]
+    pushes = [process_of(row.table) for row in rows if row.state in ("failed", "held") and row.kind == "pushes"]
+    if run.push and not failed and (pushes or context.ledger.push_failure(run_id) is not None):
+        return open_push_run(context, run.push.group, pushes[0] if len(pushes) == 1 else None)
     by_a_report = any(row.kind == "provisions" for row in failed)
     again = run.provisions if not by_a_report and context.ledger.provisions_failure(run_id) is not None else None
     if failed:
@@ -258,6 +331,8 @@ def open_approved(context: Context, artifact: Artifact, *, even_if_older: bool =
     row = context.ledger.table(artifact.run_id, artifact.table)
     if row is None or row.manifest is None:
         raise ConfigError(f"Artefact {artifact.artifact_id} has no file.")
+    if artifact.gate == "push":
+        return _open_approved_plan(context, artifact)
     shown = context.ledger.last_successful(artifact.table)
     if (
         shown
@@ -273,6 +348,22 @@ def open_approved(context: Context, artifact: Artifact, *, even_if_older: bool =
         )
     approval = Approval(artifact.artifact_id, even_if_older)
     return _open_with_file(context, row, NewTable(row.table, row.view, row.source, replay=row.replay), approval)
+
+
+def _open_approved_plan(context: Context, artifact: Artifact) -> Run:
+    kept = context.journal.plan_of(artifact.sha256)
+    if kept is None:
+        raise ConfigError(f"The plan of {artifact.artifact_id} is not known.")
+    check_provisions(context, kept.group)
+    return context.ledger.open_run(
+        push_schedule(kept.group),
+        [],
+        exclusive=False,
+        push=Push(kept.group, kept.process, kept.plan_id),
+        rerun_of=artifact.run_id,
+        requested_by=requester(),
+        approves=Approval(artifact.artifact_id),
+    )
 
 
 def _open_with_file(context: Context, row: RunTable, table: NewTable, approval: Approval | None = None) -> Run:

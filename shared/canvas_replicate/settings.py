@@ -252,6 +252,12 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         default=7, ge=1, description="Days that files of finished runs are kept; held ones stay."
     )
+    push_max_age_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=24 * 30,
+        description="How old good provisions may be for a push that is started by hand; older ones push nothing.",
+    )
     canvas: CanvasSettings = Field(default_factory=CanvasSettings, description="The Canvas instance.")
     smtp: SmtpSettings = Field(default_factory=SmtpSettings, description="The mail server for mails about failures.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(

@@ -133,10 +133,10 @@ def show_run(rows: Sequence[RunTable], *, as_json: bool) -> None:
 
 
 def show_failure(run: Run, failure: str | None) -> None:
-    """Why the run's provisions failed as a whole, and what to type; nothing when they did not."""
+    """Why the run's provisions or pushes failed as a whole, and what to type; nothing when they did not."""
     if failure:
-        console().print(Text(f"provisions of {run.run_id} failed: {failure}"))
-        console().print(Text(f"next for the provisions: replicate rerun --failed {run.run_id}"))
+        console().print(Text(f"{run.run_id}: {failure}"))
+        console().print(Text(f"next: replicate rerun --failed {run.run_id}"))
 
 
 def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any
 
-from canvas_replicate import metrics, topology
+from canvas_replicate import mail, metrics, topology
 from canvas_replicate.bus import Bus, Delivery
 from canvas_replicate.context import Context
 from canvas_replicate.errors import (
@@ -36,7 +36,16 @@ from canvas_replicate.errors import (
     TransientError,
 )
 from canvas_replicate.ledger import Ledger, Outcome
-from canvas_replicate.messages import Envelope, Message, ProvisionsRequested, RunLoaded, UnreadableMessage, parse
+from canvas_replicate.messages import (
+    Envelope,
+    Message,
+    ProvisionsDone,
+    ProvisionsRequested,
+    PushRequested,
+    RunLoaded,
+    UnreadableMessage,
+    parse,
+)
 
 ENTRY_POINTS = "canvas_replicate.stages"
 
@@ -207,6 +216,7 @@ class Runner:
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
         try:
             self._end_in_ledger(message, error, next_step)
+            self._ledger.notice(self._dead_letter(envelope, message, error, next_step))
         except TransientError:
             raise
         except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
@@ -230,6 +240,25 @@ class Runner:
         elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
             again = f"replicate rerun --failed {run_id}"
             self._ledger.fail_provisions(run_id, replace(failed, next_step=next_step or again))
+        elif run_id and isinstance(message, PushRequested | ProvisionsDone):
+            again = f"replicate rerun --failed {run_id}"
+            self._ledger.fail_pushes(run_id, replace(failed, next_step=next_step or again))
+
+    def _dead_letter(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
+    ) -> mail.Notice:
+        about = getattr(message, "table", None) or getattr(message, "process", None) or envelope.type
+        return mail.dead_letter(
+            stage=self._stage.name,
+            message_id=envelope.message_id,
+            run_id=getattr(message, "run_id", None),
+            about=str(about),
+            code=error.code,
+            reason=error.message,
+            attempts=_attempts(envelope) + 1,
+            since=self._clock(),
+            next_step=next_step or f"replicate dead show {envelope.message_id}",
+        )
 
     def _about(self, envelope: Envelope) -> dict[str, str | None]:
         return {

@@ -6,6 +6,7 @@ bad/<run_id>/<table>.bad               rejected records, byte for byte
 bad/<run_id>/<table>.dsc               discarded records
 logs/<run_id>/<table>.log              what the load said
 reports/<run_id>/<table>.<part>.report what Canvas sent
+pushes/<run_id>/<process>.plan.json    what a push is to change
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ class Storage:
             raise ValueError(f"{part!r} cannot be part of a path")
         beside = self.path("manifest", run_id, table)
         return self.root / "reports" / beside.parent.name / f"{table}.{part}.report"
+
+    def plan_path(self, run_id: str, process: str) -> Path:
+        """Where the plan of a push process lies. Raises ValueError for a bad name."""
+        if not re.match(RUN_ID_PATTERN, run_id) or not re.match(TABLE_PATTERN, process):
+            raise ValueError(f"{run_id!r} / {process!r} cannot be part of a path")
+        return self.root / "pushes" / run_id / f"{process}.plan.json"
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

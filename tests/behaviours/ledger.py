@@ -37,7 +37,6 @@ from canvas_replicate.messages import (
     TableRequested,
     parse,
 )
-from canvas_replicate.notices import Notices
 from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan, PushJournal
 
 EXTRACTED_AT = datetime(2030, 1, 1, 4, 0, tzinfo=UTC)
@@ -680,7 +679,7 @@ class LedgerBehaviour:
             f"provisions:{bad.run_id}",
         }
         notice = Notice(f"provisions:{bad.run_id}", "again", "again", "again")
-        Notices(ledger_database).record(notice)
+        ledger.notice(notice)
         with ledger_database.transaction() as session:
             [(subject,)] = session.query("SELECT subject FROM replicate_notice WHERE cause = :c", c=notice.cause)
         assert subject == "regular provisions failed"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_pusher.planning import ENROLLMENTS, Plan, Reported, plan, summary
+from canvas_pusher.kinds import ENROLLMENTS
+from canvas_pusher.planning import Plan, Reported, plan, summary
 from canvas_replicate.errors import DataError
 
 RUN = "20260101T000000Z-hourly-abcdef"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from canvas_pusher.budgets import over_budget
-from canvas_pusher.planning import ENROLLMENTS, Plan, Reported, plan
+from canvas_pusher.gates import over_budget
+from canvas_pusher.kinds import ENROLLMENTS
+from canvas_pusher.planning import Plan, Reported, plan
 from canvas_replicate.errors import ConfigError, ExitCode
 from canvas_replicate.pushes import NO_PUSHES, Budget, PushProcess, load_pushes
 

@@ -35,3 +35,4 @@ class SisImport:
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[RowError] = field(default_factory=list)
     errors_file_id: int | None = None
+    csv_file_ids: list[int] = field(default_factory=list)

@@ -43,6 +43,7 @@ def create_import(call: Call) -> Answer:
         override_sis_stickiness=is_true(call.parameters.get("override_sis_stickiness")),
         skip_deletes=is_true(call.parameters.get("skip_deletes")),
         errors=problems,
+        csv_file_ids=[keep_bytes(call.site, name, "text/csv", content, call.now).id for name, content in files],
     )
     call.site.imports[batch.id] = batch
     call.site.changed = True
@@ -207,7 +208,7 @@ def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
         "override_sis_stickiness": batch.override_sis_stickiness,
         "errors_attachment": attachment_json(errors_file, call.origin) if errors_file else None,
         "user": {"id": next(iter(site.state.users))},
-        "csv_attachments": [],
+        "csv_attachments": [attachment_json(site.files[number], call.origin) for number in batch.csv_file_ids],
     }
 
 

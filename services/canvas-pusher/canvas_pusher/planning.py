@@ -8,50 +8,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 import pandas as pd
 
+from canvas_pusher.kinds import Shape
 from canvas_replicate.errors import DataError
+from canvas_replicate.yaml_file import did_you_mean
 
 Change = Literal["addition", "removal", "change"]
+CHANGES: tuple[Change, ...] = ("addition", "removal", "change")
 
 UNKNOWN = "unknown"
-# The report's word for a SIS import's status, where they differ (canvas-api.md 2.2 and 4.13).
-_REPORTED = {"completed": "concluded", "deleted_last_completed": "deleted"}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """How rows of a kind are told apart. ``key`` columns identify an object; of ``places`` the first that a row has
-    is part of its key too (an enrollment names its section, or else its course). ``filled`` are the columns that no
-    row may leave empty.
-
-    ``removing`` are the statuses that take something away.
-    """
-
-    kind: str
-    key: tuple[str, ...]
-    filled: tuple[str, ...]
-    removing: frozenset[str]
-    places: tuple[str, ...] = ()
-
-
-ENROLLMENTS = Shape(
-    "enrollments",
-    ("user_id", "role", "associated_user_id"),
-    ("user_id", "role", "status"),
-    frozenset({"deleted", "inactive", "completed", "deleted_last_completed"}),
-    ("section_id", "course_id"),
-)
+# The columns that tell where a row belongs.
+PLACING = ("section_id", "course_id", "xlist_course_id", "term_id", "account_id")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One change. ``before`` is the object's row in the last good report, None where the report has none."""
+    """One change. ``key`` is the same for every change of one object; ``before`` is the object's row in the last good
+    report, None where the report has none."""
 
     number: int
+    key: str
     change: Change
     term: str
     account: str
@@ -64,8 +45,8 @@ class Plan:
     """What one process would do. ``plan_id`` comes from the content: whoever plans again against the same reports gets
     the same plan, and against newer ones another, even for the same changes.
 
-    ``basis`` is the run whose reports it was made against. ``repeated`` rows were in the query's result more than
-    once, ``needless`` ones are so in Canvas already, as far as the reports tell.
+    ``basis`` names the runs whose reports it was made against, or the plan that it takes back. ``repeated`` rows were
+    in the query's result more than once, ``needless`` ones are so in Canvas already, as far as the reports tell.
     """
 
     process: str
@@ -83,26 +64,36 @@ class Plan:
 
     @property
     def plan_id(self) -> str:
-        return f"p-{self.sha256[:12]}"
+        return plan_id(self.sha256)
+
+    def counts(self) -> Mapping[Change, int]:
+        return {change: sum(line.change == change for line in self.lines) for change in CHANGES}
 
 
 @dataclass(frozen=True)
 class Reported:
     """The last good reports that a plan is made against: the kind's own, and those that tell where a row belongs.
 
-    ``run_id`` is the run that they came from.
+    ``basis`` names the runs that they came from. ``own`` is None where Canvas is not asked for that report: then
+    nothing is known to be so already. ``origins``: the course that each cross-listed section came from.
     """
 
-    run_id: str
-    own: pd.DataFrame
+    basis: str
+    own: pd.DataFrame | None
     courses: pd.DataFrame
     sections: pd.DataFrame
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_id(sha256: str) -> str:
+    return f"p-{sha256[:12]}"
 
 
 def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reported: Reported) -> Plan:
     """Only what is in ``wanted`` is ever planned: a row that is absent there removes nothing.
 
-    Raises DataError when rows of one object contradict each other, when a key is empty, or without a status.
+    Raises DataError when rows of one object contradict each other, when a key is empty, for a column or a status that
+    the kind does not have.
     """
     rows = _text(wanted)
     _check(process, shape, rows)
@@ -116,31 +107,29 @@ def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reporte
             next_step=f"Make the process's SQL return one row per {' + '.join((*shape.places[:1], *shape.key))}.",
             code="push.contradiction",
         )
-    before = _by_key(shape, _text(reported.own), rows)
-    placed = _Places(_text(reported.courses), _text(reported.sections))
+    before = _by_key(shape, _original(shape, reported), rows)
+    placed = Places(reported)
     lines: list[Line] = []
     for key, row in zip(once["_key"], _records(once.drop(columns="_key")), strict=True):
         known = before.get(key)
-        # What Canvas does not have needs no removal.
-        if _is_so(shape, row, known) if known is not None else row["status"] in shape.removing:
+        if _is_needless(shape, row, known, asked=reported.own is not None):
             continue
         term, account = placed.of(row, known)
-        lines.append(Line(len(lines) + 1, _change(shape, row, known), term, account, row, known))
+        lines.append(Line(len(lines) + 1, key, _change(shape, row, known), term, account, row, known))
     return Plan(
-        process, shape.kind, channel, reported.run_id, tuple(lines), len(rows) - len(once), len(once) - len(lines)
+        process, shape.kind, channel, reported.basis, tuple(lines), len(rows) - len(once), len(once) - len(lines)
     )
 
 
 def summary(plans: Sequence[Plan]) -> pd.DataFrame:
     """How many changes of which sort, by process, term and account: integers, zero where there are none."""
-    sorts: tuple[Change, ...] = ("addition", "removal", "change")
     found = pd.DataFrame(
         [(plan.process, line.term, line.account, line.change) for plan in plans for line in plan.lines],
         columns=["process", "term", "account", "change"],
         dtype="str",
     )
     counted = found.groupby(["process", "term", "account", "change"]).size().unstack("change", fill_value=0)
-    return counted.reindex(columns=list(sorts), fill_value=0).astype("int64").reset_index().rename_axis(columns=None)
+    return counted.reindex(columns=list(CHANGES), fill_value=0).astype("int64").reset_index().rename_axis(columns=None)
 
 
 def _text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -158,6 +147,13 @@ def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
             next_step="Select it in pushes.yaml, under that name.",
             code="push.columns",
         )
+    unknown = [name for name in rows.columns if name not in shape.columns]
+    if unknown:
+        raise DataError(
+            f"{process}: a SIS import of {shape.kind} has no column {unknown[0]}.",
+            next_step=did_you_mean(unknown[0], shape.columns),
+            code="push.columns",
+        )
     empty = rows[list(shape.filled)].eq("")
     if places:
         empty[" and ".join(places)] = rows[places].eq("").all(axis=1)
@@ -169,6 +165,25 @@ def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
             next_step="Leave such rows out in the process's SQL, or give them a value.",
             code="push.empty_key",
         )
+    wrong = ~rows["status"].isin(list(shape.statuses))
+    if wrong.any():
+        first = int(wrong.idxmax())
+        raise DataError(
+            f"{process}: row {first + 1} of the query's result has a status that {shape.kind} do not have"
+            f" ({int(wrong.sum()):,} such rows).",
+            next_step=f"There are {', '.join(shape.statuses)}.",
+            code="push.status",
+        )
+
+
+def _original(shape: Shape, reported: Reported) -> pd.DataFrame:
+    """The kind's own report. It shows a cross-listed section in its new course; a SIS import names the old one."""
+    if reported.own is None:
+        return pd.DataFrame()
+    own = _text(reported.own)
+    if shape.kind == "sections" and reported.origins:
+        own["course_id"] = own["section_id"].map(dict(reported.origins)).fillna(own["course_id"]).astype("str")
+    return own
 
 
 def _keys(shape: Shape, rows: pd.DataFrame) -> pd.Series[str]:
@@ -203,6 +218,13 @@ def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
     return [{str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
+def _is_needless(shape: Shape, row: Mapping[str, str], known: Mapping[str, str] | None, *, asked: bool) -> bool:
+    """What Canvas does not have needs no removal, if it was ``asked``."""
+    if known is None:
+        return asked and row["status"] in shape.removing
+    return _is_so(shape, row, known)
+
+
 def _is_so(shape: Shape, row: Mapping[str, str], known: Mapping[str, str]) -> bool:
     """Whether the report shows every value of the row; what the report does not tell cannot be so.
 
@@ -212,32 +234,57 @@ def _is_so(shape: Shape, row: Mapping[str, str], known: Mapping[str, str]) -> bo
         if name in shape.places:
             continue
         shown = known.get(name, "")
-        if (_REPORTED.get(value, value) if name == "status" else value) != shown:
+        if not (shape.shows(value, shown) if name == "status" else _is_same(name, value, shown)):
             return False
     return True
+
+
+def _is_same(name: str, value: str, shown: str) -> bool:
+    """Dates may be written in several ways."""
+    if value == shown or not name.endswith("_date") or not value or not shown:
+        return value == shown
+    try:
+        one, other = datetime.fromisoformat(value), datetime.fromisoformat(shown)
+    except ValueError:
+        return False
+    return one.replace(tzinfo=one.tzinfo or UTC) == other.replace(tzinfo=other.tzinfo or UTC)
 
 
 def _change(shape: Shape, row: Mapping[str, str], known: Mapping[str, str] | None) -> Change:
     if known is None:
         return "addition"
-    gone = known.get("status") != "active"
     if row["status"] in shape.removing:
         return "removal"
-    return "addition" if gone else "change"
+    return "change" if known.get("status") in shape.present else "addition"
 
 
-class _Places:
-    """Which term and which account a row belongs to, as the course and section reports tell."""
+class Places:
+    """Which term and which account rows belong to, as the course and section reports tell."""
 
-    def __init__(self, courses: pd.DataFrame, sections: pd.DataFrame) -> None:
+    def __init__(self, reported: Reported) -> None:
+        courses, sections = _text(reported.courses), _text(reported.sections)
         self._courses = _dictionary(courses, "course_id", ("term_id", "account_id"))
         self._course_of = {key: value[0] for key, value in _dictionary(sections, "section_id", ("course_id",)).items()}
 
     def of(self, row: Mapping[str, str], known: Mapping[str, str] | None) -> tuple[str, str]:
+        """Term and account, each ``unknown`` where the reports do not tell."""
         reported = known.get("course_id") if known else None
-        course = self._course_of.get(row.get("section_id", "")) or row.get("course_id") or reported
-        term, account = self._courses.get(course or "", ("", ""))
+        named = row.get("course_id") or row.get("xlist_course_id") or reported
+        term, account = self._courses.get(self._course_of.get(row.get("section_id", "")) or named or "", ("", ""))
         return row.get("term_id") or term or UNKNOWN, row.get("account_id") or account or UNKNOWN
+
+
+def active_by_term(shape: Shape, reported: Reported) -> dict[str, int]:
+    """How many of the kind are in use, by term, in the last good report; nothing where Canvas is not asked for it."""
+    if reported.own is None or reported.own.empty:
+        return {}
+    own, placed = _text(reported.own), Places(reported)
+    in_use = own[own["status"].isin(list(shape.present))]
+    counts: dict[str, int] = {}
+    for row in _records(in_use[[name for name in PLACING if name in in_use.columns]]):
+        term = placed.of(row, None)[0]
+        counts[term] = counts.get(term, 0) + 1
+    return counts
 
 
 def _dictionary(frame: pd.DataFrame, key: str, values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -68,7 +68,7 @@ def run(
             until=None if alone or wait else lambda row: row.is_final or row.state in ("extracted", "loading"),
         )
     show_run(tables, as_json=as_json)
-    failure = context.ledger.provisions_failure(opened.run_id)
+    failure = context.ledger.failure(opened.run_id)
     if not as_json:
         show_failure(opened, failure)
     command_line.leave(one_process.exit_code(tables, failure is not None))

@@ -68,7 +68,7 @@ def runs(
             show.console().print(Text(f"{run.run_id}: {run.status}, by {run.requested_by}{of}{then}"))
         show.show_run(context.ledger.tables(run_id), as_json=as_json)
         if not as_json:
-            show.show_failure(run, context.ledger.provisions_failure(run_id))
+            show.show_failure(run, context.ledger.failure(run_id))
         return
     found = context.ledger.runs(limit)
     if as_json:

@@ -1,4 +1,4 @@
-"""Commands that move data: run, provision, rerun, replay."""
+"""Commands that move data: run, provision, push, rerun, replay."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from canvas_replicate.show import show_failure, show_run, watching
 def add_to(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(provision)
+    app.command()(push)
     app.command()(rerun)
     app.command()(replay)
 
@@ -53,6 +54,19 @@ def provision(
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     context = open_context(load_settings())
     opened = runs.open_provisions_run(context, runs.mode_named(historical, processorgs), then=then or ())
+    proceed(context, [opened], as_json=as_json)
+
+
+def push(
+    processorgs: Annotated[bool, typer.Option("--processorgs", help="The group orgs, in place of regular.")] = False,
+    tablename: Annotated[
+        str | None, typer.Option("--tablename", metavar="PROCESS", help="Only this process of pushes.yaml.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
+    context = open_context(load_settings())
+    opened = runs.open_push_run(context, "orgs" if processorgs else "regular", tablename)
     proceed(context, [opened], as_json=as_json)
 
 
@@ -103,7 +117,7 @@ def carry_and_show(context: Context, opened: Sequence[Run], *, as_json: bool) ->
     with watching(context, opened, quiet=as_json) as watch:
         tables = one_process.carry(context, opened, watch=watch)
     show_run(tables, as_json=as_json)
-    failures = [(run, context.ledger.provisions_failure(run.run_id)) for run in opened]
+    failures = [(run, context.ledger.failure(run.run_id)) for run in opened]
     for run, failure in failures:
         if not as_json:
             show_failure(run, failure)

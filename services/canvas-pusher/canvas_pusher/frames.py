@@ -1,0 +1,87 @@
+"""Queries of the target database as frames of text, as a SIS import CSV has its values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from canvas_pusher.kinds import Shape
+from canvas_pusher.planning import Reported
+from canvas_replicate.columns import Column
+from canvas_replicate.context import Context
+from canvas_replicate.databases import open_source
+from canvas_replicate.databases.ports import Source, Tag
+from canvas_replicate.errors import PermanentError
+from canvas_replicate.provisions import Report
+from canvas_replicate.settings import target_alias
+
+_BATCH_ROWS = 50_000
+_ZEROS = re.compile(r"^(-?\d+)\.0+$")
+_COURSES = ("course_id", "term_id", "account_id")
+_SECTIONS = ("section_id", "course_id")
+_ORIGINS = ("section_id", "nonxlist_course_id")
+
+
+def rows_of(source: Source, query: str, tag: Tag) -> pd.DataFrame:
+    """What a query returns; NULL is an empty text, dates are ISO 8601. Raises what ``Source.open`` raises."""
+    with source.open(query, batch_rows=_BATCH_ROWS, tag=tag) as opened:
+        frames = [_texts(batch, opened.columns) for batch in opened.batches]
+    names = [column.name for column in opened.columns]
+    if len(set(names)) < len(names):
+        raise PermanentError("The SQL returns two columns of one name.", code="push.columns")
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names, dtype="str")
+
+
+def reported(context: Context, shape: Shape, mode: str, tag: Tag) -> Reported:
+    """The last good reports of a mode, as their views show them: those are the ones that were proved."""
+    source = open_source(context.settings, target_alias(context.settings))
+    reports = {report.kind: report for report in context.catalogue.mode(mode).reports if report.enabled}
+    used: dict[str, Report] = {}
+
+    def read(kind: str, wanted: Sequence[str]) -> pd.DataFrame | None:
+        if kind not in reports:
+            return None
+        used[kind] = reports[kind]
+        view = _qualified(context, reports[kind].view)
+        there = [column.name for column in source.describe(f"SELECT * FROM {view}")]  # noqa: S608
+        columns = [name for name in wanted if name in there]
+        return rows_of(source, f"SELECT {', '.join(columns)} FROM {view}", tag)  # noqa: S608  # names of the catalogue
+
+    own = read(shape.report, shape.columns)
+    courses, sections = read("courses", _COURSES), read("sections", _SECTIONS)
+    origins = read("xlist", _ORIGINS) if shape.kind == "sections" else None
+    return Reported(
+        basis=_basis(context, used),
+        own=own,
+        courses=pd.DataFrame() if courses is None else courses,
+        sections=pd.DataFrame() if sections is None else sections,
+        origins={} if origins is None else dict(zip(*(origins[name] for name in _ORIGINS), strict=True)),
+    )
+
+
+def _basis(context: Context, used: dict[str, Report]) -> str:
+    """The runs whose reports the views show: newer reports make another basis, even where their rows are alike."""
+    shown = {report.table: context.ledger.last_successful(report.table) for report in used.values()}
+    return " ".join(sorted({row.run_id for row in shown.values() if row}))
+
+
+def _qualified(context: Context, view: str) -> str:
+    schema = context.settings.view_schema
+    return f"{schema}.{view}" if schema and "." not in view else view
+
+
+def _texts(batch: pa.RecordBatch, columns: Sequence[Column]) -> pd.DataFrame:
+    made = {column.name: _text(values, column) for column, values in zip(columns, batch.columns, strict=True)}
+    return pd.DataFrame(made).fillna("").astype("str")
+
+
+def _text(values: pa.Array, column: Column) -> pd.Series[str]:
+    texts = pd.Series(values.cast(pa.large_string()).to_pandas(), dtype="str")
+    if column.kind == "number":
+        return texts.str.replace(_ZEROS, r"\1", regex=True)
+    if column.kind in ("date", "timestamp"):
+        return texts.str.replace(r"\.0+$", "", regex=True).str.replace(" ", "T", n=1)
+    return texts

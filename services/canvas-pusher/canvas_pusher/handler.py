@@ -1,0 +1,331 @@
+"""What the pusher does with ``provisions.done`` and ``push.requested``: each process of the group is planned, held or
+sent, and what became of it is recorded.
+
+Safe to run twice: a plan that was made is not made again, a change that was answered is not sent again, and one that
+may be in Canvas is looked up first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from canvas_pusher import enrollments, frames, gates, plan_file, rest, sis_import, undoing
+from canvas_pusher.kinds import SHAPES
+from canvas_pusher.plan_file import PlanFile
+from canvas_pusher.planning import Line, Plan, active_by_term, plan
+from canvas_replicate import metrics
+from canvas_replicate.canvas import CanvasClient, TokenRefused
+from canvas_replicate.context import Context
+from canvas_replicate.databases import open_source
+from canvas_replicate.databases.ports import Tag
+from canvas_replicate.errors import ConfigError, DataError, PermanentError
+from canvas_replicate.leases import Lease
+from canvas_replicate.ledger import Outcome, Push, Run, process_of, push_row
+from canvas_replicate.messages import ProvisionsDone, PushRequested
+from canvas_replicate.push_gate import check_provisions
+from canvas_replicate.push_journal import JournalLine, KeptPlan
+from canvas_replicate.pushes import KINDS, PushProcess
+from canvas_replicate.runs import open_push_run
+from canvas_replicate.settings import target_alias
+
+OpenClient = Callable[[], CanvasClient]
+STAGE = "canvas-pusher"
+REST: dict[str, rest.Kind] = {"enrollments": enrollments}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One process of one run."""
+
+    run: Run
+    push: Push
+    process: PushProcess
+    context: Context
+    client: CanvasClient
+    lease: Lease
+
+    @property
+    def row(self) -> str:
+        return push_row(self.process.name)
+
+
+def follow(event: ProvisionsDone, *, context: Context, open_client: OpenClient) -> None:
+    """The run's provisions are done: push what follows them, if they were good (DESIGN section 7)."""
+    if event.status == "successful" and "push" in event.then:
+        _push(context.ledger.run(event.run_id), context, open_client)
+
+
+def requested(command: PushRequested, *, context: Context, open_client: OpenClient) -> None:
+    """A push by hand. What the message says about a plan or an approval counts only as the run has it: no message
+    opens a gate."""
+    if command.run_id is None:
+        open_push_run(context, command.group, command.process, requested_by=command.requested_by or "message")
+        return
+    _push(context.ledger.run(command.run_id), context, open_client)
+
+
+def in_order(processes: Sequence[PushProcess]) -> list[PushProcess]:
+    """Users before courses before sections before enrollments, which need them; else as they are listed."""
+    return sorted(processes, key=lambda process: KINDS.index(process.kind))
+
+
+def made_plan(context: Context, group: str, process: PushProcess, tag: Tag) -> PlanFile:
+    """Raises PermanentError for SQL that fails or returns what cannot be pushed, TransientError."""
+    shape = SHAPES[process.kind]
+    source = open_source(context.settings, target_alias(context.settings))
+    against = frames.reported(context, shape, group, tag)
+    made = plan(process.name, process.channel, shape, frames.rows_of(source, process.query, tag), against)
+    return PlanFile(made, tuple(gates.over_budget(made, process.budget, active_by_term(shape, against))))
+
+
+def _push(run: Run, context: Context, open_client: OpenClient) -> None:
+    if not run.is_open or run.push is None:
+        return
+    known = {process.name: process for process in context.catalogue.pushes[run.push.group]}
+    names = [each.name for each in in_order(list(known.values())) if run.push.process in (None, each.name)]
+    rows = {row.table: row for row in context.ledger.plan_pushes(run, names)}
+    gone = [row for row in rows if process_of(row) not in known and not rows[row].is_final]
+    if gone:
+        raise PermanentError(f"pushes.yaml has no {process_of(gone[0])} any more.", code="pushes.gone")
+    waiting = [known[name] for name in names if push_row(name) in rows and not rows[push_row(name)].is_final]
+    if not waiting:
+        return
+    check_provisions(context, run.push.group, run=run, after=run.push.after)
+    client = open_client()
+    try:
+        for process in waiting:
+            with context.leases.held(f"push:{process.name}") as lease:
+                _attempt(_Job(run, run.push, process, context, client, lease))
+    finally:
+        client.close()
+
+
+def _attempt(job: _Job) -> None:
+    """A process that cannot succeed ends alone; whatever may succeed later is raised, and the rest waits with it."""
+    try:
+        _work(job)
+    except (TokenRefused, ConfigError):
+        raise  # all the others would fail alike
+    except PermanentError as error:
+        log.warning("push given up", extra={"process": job.process.name, "code": error.code, "reason": error.message})
+        _finish(job, "failed", error.message, code=error.code, next_step=error.next_step or _again(job))
+
+
+def _work(job: _Job) -> None:
+    row = job.context.ledger.table(job.run.run_id, job.row)
+    if row is None or row.is_final:
+        return
+    if row.manifest:
+        content = plan_file.read(job.context.storage.absolute(row.manifest), row.file_sha256 or "")
+    else:
+        if not undoing.is_meant(job.push.plan_id):  # what was wrong is taken back whatever is off, or not loaded
+            if not job.process.enabled:
+                _finish(job, "skipped", "Switched off in pushes.yaml (toggle).")
+                return
+            if reason := gates.not_loaded(job.process, job.run, job.context):
+                _finish(job, "skipped", reason, code="gate4.tables")
+                return
+        content = _planned(job)
+    made = content.plan
+    if content.over_budget and row.state != "loading" and not _is_approved(job, made):
+        _hold(job, content)
+        return
+    if not made.lines:
+        _finish(job, "successful", f"Nothing to change ({_left_out(made)}).", applied=0)
+        return
+    if job.context.ledger.begin(job.run.run_id, job.row, "loading", job.lease):
+        _apply(job, made)
+
+
+def _planned(job: _Job) -> PlanFile:
+    """The plan of this run, on the shared storage and in the journal, before anything is sent."""
+    context, run_id, name = job.context, job.run.run_id, job.process.name
+    context.ledger.begin(run_id, job.row, "extracting", job.lease)
+    context.progress.report(job.row, "planning", 0)
+    content = _stored(job) if job.push.plan_id else _made(job)
+    made, path = content.plan, context.storage.plan_path(run_id, name)
+    context.leases.check(job.lease)
+    plan_file.write(path, content, job.lease.token)
+    kept = KeptPlan(
+        made.plan_id,
+        name,
+        made.kind,
+        made.channel,
+        job.push.group,
+        made.basis,
+        made.sha256,
+        context.storage.relative(path),
+        len(made.lines),
+        content.undoes,
+        run_id,
+    )
+    context.journal.keep(kept, [_journal_line(made, line) for line in made.lines], job.lease)
+    context.ledger.planned(run_id, job.row, made.sha256, kept.file, len(made.lines), job.lease)
+    return content
+
+
+def _stored(job: _Job) -> PlanFile:
+    """The plan that the run was opened for. Raises DataError when a new plan would be another one: then its base, the
+    reports, the query's result or the plan that it takes back, has changed."""
+    plan_id = job.push.plan_id or ""
+    if undoing.is_meant(plan_id):
+        return _inverse(job, undoing.meant(plan_id))
+    kept = job.context.journal.plan(plan_id)
+    if kept is None or kept.process != job.process.name:
+        raise DataError(f"{job.process.name} has no plan {plan_id}.", code="plan.missing", next_step=_again(job))
+    content = plan_file.read(job.context.storage.absolute(kept.file), kept.sha256)
+    now = _inverse(job, content.undoes) if content.undoes else _made(job)
+    if now.plan.plan_id != plan_id:
+        raise DataError(
+            f"{plan_id} is not what would be planned now ({now.plan.plan_id}): its base has changed, by newer reports"
+            " or another result of the SQL.",
+            code="plan.base_changed",
+            next_step=_again(job),
+        )
+    return content
+
+
+def _made(job: _Job) -> PlanFile:
+    return made_plan(job.context, job.push.group, job.process, _tag(job))
+
+
+def _inverse(job: _Job, plan_id: str) -> PlanFile:
+    inverse = undoing.inverse(job.context, job.process.name, plan_id)
+    against = frames.reported(job.context, SHAPES[inverse.kind], job.push.group, _tag(job))
+    active = active_by_term(SHAPES[inverse.kind], against)
+    return PlanFile(inverse, tuple(gates.over_budget(inverse, job.process.budget, active)), undoes=plan_id)
+
+
+def _is_approved(job: _Job, made: Plan) -> bool:
+    """Somebody released exactly this plan: its content and what it was made against."""
+    return any(
+        artifact.state == "approved" and artifact.gate == "push" and artifact.sha256 == made.sha256
+        for artifact in job.context.ledger.artifacts("approved")
+    )
+
+
+def _hold(job: _Job, content: PlanFile) -> None:
+    metrics.guard_holds.labels("push").inc()
+    reason = f"{content.plan.plan_id}: {' '.join(content.over_budget)}"
+    _finish(job, "held", reason, code="gate4.budget", hold_gate="push")
+
+
+def _apply(job: _Job, made: Plan) -> None:
+    journal, run_id, plan_id = job.context.journal, job.run.run_id, made.plan_id
+    before = journal.counts(plan_id)
+    if before["applied"] == len(made.lines):
+        _finish(job, "successful", f"{plan_id} was applied before; nothing was sent.", applied=len(made.lines))
+        return
+    if not before["sent"]:
+        journal.reopen(plan_id, run_id, job.lease)
+    sender = rest.Sender(
+        job.client,
+        journal,
+        job.context.leases,
+        job.lease,
+        run_id,
+        job.process.name,
+        job.context.stop,
+        lambda done: job.context.progress.report(job.row, "pushing", done),
+    )
+    states = {line.number: line.state for line in journal.lines(plan_id, "planned", "sent")}
+    waiting = [line for line in made.lines if line.number in states]
+    if waiting and made.channel == "sis_import":
+        sis_import.send(
+            sender,
+            SHAPES[made.kind],
+            plan_id,
+            waiting,
+            deadline=job.run.deadline_at,
+            longest_pause_seconds=job.context.settings.canvas.poll_seconds,
+        )
+    elif waiting:
+        in_doubt = frozenset(number for number, state in states.items() if state == "sent")
+        rest.send(sender, _rest_kind(made.kind), plan_id, waiting, in_doubt)
+    _conclude(job, made)
+
+
+def _rest_kind(kind: str) -> rest.Kind:
+    if kind not in REST:
+        raise PermanentError(f"{kind} cannot be pushed over REST.", code="push.channel", next_step="Use sis_import.")
+    return REST[kind]
+
+
+def _conclude(job: _Job, made: Plan) -> None:
+    """As the journal has it: good only if Canvas has every line."""
+    lines = job.context.journal.lines(made.plan_id)
+    applied = sum(line.state == "applied" for line in lines)
+    refused = [line for line in lines if line.state == "rejected"]
+    if refused:
+        message = (
+            f"Canvas refused {len(refused):,} of {len(lines):,} changes; the first is line {refused[0].number}:"
+            f" {refused[0].answer}"
+        )
+        step = f"See them: replicate rejects {job.row}   and then: {_again(job)}"
+        _finish(job, "failed", message, code="push.refused", next_step=step, applied=applied, refused=len(refused))
+        return
+    _finish(job, "successful", f"{_told(made)} ({_left_out(made)}).", applied=applied, refused=0)
+
+
+def _finish(
+    job: _Job,
+    state: str,
+    message: str,
+    *,
+    code: str | None = None,
+    next_step: str = "",
+    applied: int | None = None,
+    refused: int | None = None,
+    hold_gate: str | None = None,
+) -> None:
+    seconds = (datetime.now(UTC) - job.run.opened_at).total_seconds() if applied is not None else None
+    outcome = Outcome(
+        state,  # type: ignore[arg-type]  # one of the words above
+        STAGE,
+        message=message,
+        error_code=code,
+        next_step=next_step,
+        loaded=applied,
+        rejected=refused,
+        load_seconds=seconds,
+        hold_gate=hold_gate,
+    )
+    job.context.ledger.finish(job.run.run_id, job.row, outcome, job.lease)
+
+
+def _journal_line(made: Plan, line: Line) -> JournalLine:
+    row, before = line.row, line.before or {}
+    return JournalLine(
+        made.plan_id,
+        line.number,
+        line.change,
+        line.key,
+        row.get("user_id") or None,
+        row.get("course_id") or row.get("xlist_course_id") or before.get("course_id") or None,
+        row.get("section_id") or before.get("section_id") or None,
+        row["status"],
+        before.get("status") or None,
+    )
+
+
+def _told(made: Plan) -> str:
+    counts = made.counts()
+    return f"{counts['addition']:,} additions, {counts['removal']:,} removals, {counts['change']:,} changes"
+
+
+def _left_out(made: Plan) -> str:
+    return f"{made.needless:,} rows are so already, {made.repeated:,} were there twice"
+
+
+def _again(job: _Job) -> str:
+    orgs = " --processorgs" if job.push.group == "orgs" else ""
+    return f"replicate push{orgs} --tablename {job.process.name}"
+
+
+def _tag(job: _Job) -> Tag:
+    return Tag(STAGE, job.run.run_id, job.process.name)

@@ -1,0 +1,60 @@
+"""Plans on the shared storage: written once, and read back only if they are what was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from canvas_pusher.planning import Line, Plan
+from canvas_replicate.errors import DataError
+from canvas_replicate.storage import written_aside
+
+_AGAIN = "Plan anew: replicate push"
+
+
+@dataclass(frozen=True)
+class PlanFile:
+    """``over_budget``: why the plan has to be held, as it was found when the plan was made. ``undoes``: the plan that
+    it takes back."""
+
+    plan: Plan
+    over_budget: tuple[str, ...] = ()
+    undoes: str | None = None
+
+
+def write(path: Path, content: PlanFile, token: int | str) -> None:
+    document = {
+        "plan_id": content.plan.plan_id,
+        "sha256": content.plan.sha256,
+        "undoes": content.undoes,
+        "over_budget": list(content.over_budget),
+        "plan": asdict(content.plan),
+    }
+    with written_aside(path, token) as part:
+        part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path, sha256: str) -> PlanFile:
+    """Raises DataError unless the file holds the plan of this hash."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        plan = _plan(document["plan"])
+        over, undoes = tuple(map(str, document["over_budget"])), document["undoes"]
+    except FileNotFoundError:
+        raise DataError(f"The plan {path.name} is gone.", code="plan.missing", next_step=_AGAIN) from None
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"The plan {path.name} cannot be read.", code="plan.unreadable", next_step=_AGAIN) from None
+    if plan.sha256 != sha256:
+        raise DataError(
+            f"{path.name} is not the plan that was made (sha256 differs).", code="plan.sha256", next_step=_AGAIN
+        )
+    return PlanFile(plan, over, undoes)
+
+
+def _plan(fields: dict[str, object]) -> Plan:
+    lines = fields.pop("lines")
+    if not isinstance(lines, Sequence):
+        raise TypeError("lines must be a list")
+    return Plan(lines=tuple(Line(**line) for line in lines), **fields)  # type: ignore[arg-type]  # the hash proves them
