@@ -15,6 +15,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from canvas_pusher import __main__ as canvas_pusher
 from canvas_replicate import cli, command_line
 from canvas_replicate.databases.duckdb import DuckDb
 from canvas_replicate.errors import ReplicateError
@@ -30,6 +31,7 @@ APPS: dict[str, typer.Typer] = {
     "extractor": extractor.app,
     "loader": loader.app,
     "provisioner": provisioner.app,
+    "canvas-pusher": canvas_pusher.app,
 }
 
 STUDENTS_SQL = "SELECT id, name, gpa, born FROM sis.students"
@@ -190,7 +192,7 @@ class Workplace:
         """A command as a process of its own; DuckDB files are closed here first. ``log`` takes what it prints."""
         self.close()
         program, *arguments = words
-        module = {"replicate": "canvas_replicate.cli"}.get(program, program)
+        module = {"replicate": "canvas_replicate.cli"}.get(program, program.replace("-", "_"))
         with log.open("a") if log else nullcontext() as file:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

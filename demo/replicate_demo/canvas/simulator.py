@@ -20,6 +20,7 @@ from replicate_demo.canvas.report_model import Report
 from replicate_demo.canvas.routes import PREFIX
 from replicate_demo.canvas.seeding import seed
 from replicate_demo.canvas.server import Listener
+from replicate_demo.canvas.sis_import_model import SisImport
 from replicate_demo.canvas.sis_imports import keep_errors
 from replicate_demo.canvas.site import Options, Site
 from replicate_demo.canvas.state_file import Saved
@@ -84,6 +85,16 @@ class CanvasSimulator:
         with self._site.lock:
             advance(self._site, self._site.options.clock())
             return self._site.state
+
+    @property
+    def imports(self) -> list[tuple[SisImport, list[str]]]:
+        """Every SIS import so far, with the names of its files."""
+        with self._site.lock:
+            advance(self._site, self._site.options.clock())
+            return [
+                (each, [self._site.files[number].name for number in each.csv_file_ids])
+                for each in self._site.imports.values()
+            ]
 
     @property
     def requests(self) -> list[Recorded]:

@@ -112,7 +112,7 @@ def _attempt(job: _Job) -> None:
     except (TokenRefused, ConfigError):
         raise  # all the others would fail alike
     except PermanentError as error:
-        log.warning("push given up", extra={"process": job.process.name, "code": error.code, "reason": error.message})
+        log.warning("push given up", extra={"push": job.process.name, "code": error.code, "reason": error.message})
         _finish(job, "failed", error.message, code=error.code, next_step=error.next_step or _again(job))
 
 

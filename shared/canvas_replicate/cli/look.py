@@ -14,7 +14,7 @@ from canvas_replicate import show
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger import Run, Status
+from canvas_replicate.ledger import Run, RunTable, Status
 from canvas_replicate.settings import load_settings
 
 _WATCH_SECONDS = 5
@@ -91,11 +91,15 @@ def runs(
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
-    """Show the rejected records of the last load of TABLE, and where its bad file lies."""
+    """Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas
+    refused of the last push."""
     context = open_context(load_settings())
     latest = context.ledger.latest(table)
     if latest is None:
         raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")
+    if latest.kind == "pushes":
+        _show_refused(context, latest, as_json=as_json)
+        return
     found = context.ledger.rejects(latest.run_id, table)
     if as_json:
         show.print_json(found)
@@ -107,6 +111,20 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
     show.console().print(show.table(["record", "column", "code", "reason"], lines, numbers=["record"]))
     bad_file = context.storage.path("bad", latest.run_id, table)
     show.console().print(Text(f"{latest.rejected or 0:,} in all; the records are in {bad_file}"))
+
+
+def _show_refused(context: Context, row: RunTable, *, as_json: bool) -> None:
+    kept = context.journal.plan_of(row.file_sha256 or "")
+    refused = context.journal.lines(kept.plan_id, "rejected") if kept else []
+    if as_json:
+        show.print_json(refused)
+        return
+    if not refused:
+        show.console().print(Text(f"Canvas refused nothing of {row.table} in {row.run_id}."))
+        return
+    columns = ["line", "change", "user", "course", "section", "wanted", "Canvas's answer"]
+    lines = [[r.number, r.change, r.user_id, r.course_id, r.section_id, r.wanted, r.answer] for r in refused]
+    show.console().print(show.table(columns, lines, numbers=["line"]))
 
 
 def _counted(context: Context, run: Run) -> str:

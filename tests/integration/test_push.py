@@ -1,0 +1,451 @@
+"""Changes all the way into Canvas, each once, and every way in which they must not get there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.workplace import Done, Workplace
+
+from canvas_replicate.context import open_context
+from canvas_replicate.messages import PushDone, PushRequested
+from canvas_replicate.settings import load_settings
+from canvas_replicate.stage import build_stages
+from replicate_demo.canvas import CanvasSimulator, Options
+from replicate_demo.canvas.model import Enrollment
+
+TOKEN = "7~secret-of-tests"
+PROVISIONS = """
+terms: [fa19, sp20]
+regular:
+  courses:     {scope: term, cstable: tmp_cnv_courses,     mvtable: canvas_courses,     parameters: {include_deleted: true}}
+  sections:    {scope: term, cstable: tmp_cnv_sections,    mvtable: canvas_sections,    parameters: {include_deleted: true}}
+  enrollments: {scope: term, cstable: tmp_cnv_enrollments, mvtable: canvas_enrollments, parameters: {include_deleted: true}}
+orgs:
+  account: "sis_account_id:ORGS"
+  terms: ["id:44"]
+  courses:     {scope: term, cstable: tmp_cnv_org_courses, mvtable: canvas_org_courses, parameters: {include_deleted: true}}
+"""
+SQL = "SELECT section_id, user_id, role, status FROM wanted"
+CHANNELS = pytest.mark.parametrize("channel", ["sis_import", "rest"])
+
+Wanted = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Pushing:
+    """A workplace whose process ``enrollments`` pushes what is in the table ``wanted``."""
+
+    place: Workplace
+    canvas: CanvasSimulator
+
+    def configure(self, channel: str = "sis_import", **options: Any) -> None:
+        process = {"process": "enrollments", "kind": "enrollments", "sql": SQL, "channel": channel, **options}
+        self.write_pushes({"regular": [process]})
+
+    def write_pushes(self, groups: dict[str, Any]) -> None:
+        (self.place.folder / "conf" / "pushes.yaml").write_text(yaml.safe_dump(groups), "utf-8")
+
+    def want(self, *rows: Wanted) -> None:
+        values = ", ".join(f"('{section}', '{user}', 'student', '{status}')" for section, user, status in rows)
+        self.place.target_sql("DELETE FROM wanted", f"INSERT INTO wanted VALUES {values}")
+
+    def provision(self) -> str:
+        done = self.place.run("provisioner", "run", "--json")
+        assert done.code == 0, done
+        return str(done.json[0]["run_id"])
+
+    def push(self, *words: str) -> Done:
+        return self.place.run("canvas-pusher", "run", "--json", *words)
+
+    def students(self, state: str = "active") -> list[tuple[str, str]]:
+        """(section, user) of students in courses that are open, as Canvas has them, by SIS id."""
+        return sorted(key for key, found in self.enrollments().items() if found == state)
+
+    def enrollments(self) -> dict[tuple[str, str], str]:
+        state = self.canvas.state
+        return {
+            key: each.workflow_state
+            for each in state.enrollments.values()
+            if each.type == "StudentEnrollment" and (key := self.key_of(each)) is not None
+        }
+
+    def key_of(self, each: Enrollment) -> tuple[str, str] | None:
+        state = self.canvas.state
+        section, course = state.sections[each.section_id], state.courses[each.course_id]
+        logins = state.logins_of(each.user_id)
+        term = state.terms[course.term_id].sis_id
+        usable = course.workflow_state == "available" and section.workflow_state == "active" and course.sis_id
+        if not (section.sis_id and logins and logins[0].sis_id and usable and term in ("fa19", "sp20")):
+            return None
+        return section.sis_id, logins[0].sis_id
+
+    def newcomers(self, count: int) -> list[tuple[str, str]]:
+        """Students and sections that have nothing to do with each other yet."""
+        sections = sorted({section for section, _ in self.students()})
+        users = sorted({user for _, user in self.students()})
+        there = {key_of for each in self.canvas.state.enrollments.values() if (key_of := self.key_of(each))}
+        found = ((section, user) for user in users for section in sections if (section, user) not in there)
+        return [pair for pair, _ in zip(found, range(count), strict=False)]
+
+    def writes(self) -> list[tuple[str, str]]:
+        """What was sent to change something: (method, path)."""
+        return [
+            (r.method, r.path)
+            for r in self.canvas.requests
+            if r.method != "GET" and ("/enrollments" in r.path or "/sis_imports" in r.path)
+        ]
+
+    def journal(self) -> list[tuple[int, str, str]]:
+        return [
+            (int(number), str(change), str(state))
+            for number, change, state in self.place.target_sql(
+                "SELECT line_number, change_kind, state FROM replicate_push_journal ORDER BY plan_id, line_number"
+            )
+        ]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def canvas() -> Iterator[CanvasSimulator]:
+    with CanvasSimulator(options=Options(token=TOKEN, report_seconds=0.05, import_seconds=0.1)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def pushing(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Pushing:
+    workplace.write_conf()
+    workplace.add_canvas(canvas.url, canvas.token, PROVISIONS)
+    for name, value in workplace.environment.items():
+        monkeypatch.setenv(name, value)
+    made = Pushing(workplace, canvas)
+    made.configure()
+    assert workplace.run("replicate", "init-db").code == 0
+    workplace.target_sql("CREATE TABLE wanted (section_id VARCHAR, user_id VARCHAR, role VARCHAR, status VARCHAR)")
+    return made
+
+
+def the_row(done: Done) -> dict[str, Any]:
+    [row] = done.json
+    return dict(row)
+
+
+@CHANNELS
+def test_what_is_different_is_sent_and_proved_and_then_nothing_is_different(pushing: Pushing, channel: str) -> None:
+    pushing.configure(channel)
+    dropped, *kept = pushing.students()[:6]
+    added = pushing.newcomers(3)
+    pushing.want(
+        *((*pair, "active") for pair in [*kept, *added]), (*dropped, "deleted"), ("2199-none", "000000001", "deleted")
+    )
+    pushing.provision()
+    before = pushing.enrollments()
+    done = pushing.push()
+    assert done.code == 0, done
+    row = the_row(done)
+    assert (row["table"], row["state"], row["rows"], row["loaded"]) == ("push:enrollments", "successful", 4, 4)
+    after = pushing.enrollments()
+    assert {key: state for key, state in after.items() if before.get(key) != state} == {
+        **dict.fromkeys(added, "active"),
+        dropped: "deleted",
+    }
+    assert {state for _, _, state in pushing.journal()} == {"applied"}
+    current = "SELECT status, planned_count, applied_count, rejected_count FROM canvasapi_current_status"
+    assert pushing.place.target_sql(current) == [("successful", 4, 4, 0)]
+    sent = len(pushing.writes())
+    again = pushing.push()
+    assert (again.code, "was applied before" in the_row(again)["message"]) == (0, True)
+    pushing.provision()
+    third = the_row(pushing.push())
+    assert (third["rows"], third["message"].startswith("Nothing to change")) == (0, True)
+    assert len(pushing.writes()) == sent
+
+
+def test_an_import_is_one_file_that_is_named_after_the_plan(pushing: Pushing) -> None:
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(5)))
+    pushing.provision()
+    assert pushing.push().code == 0
+    [(batch, names)] = pushing.canvas.imports
+    [(plan_id, name)] = pushing.place.target_sql("SELECT plan_id, file_name FROM replicate_push_import")
+    assert names == [name] == [f"{plan_id}-1.csv"]
+    assert (batch.batch_mode, batch.counts) == (False, {"enrollments": 5})
+
+
+@CHANNELS
+def test_what_canvas_refuses_is_named_with_its_reason(pushing: Pushing, channel: str) -> None:
+    pushing.configure(channel)
+    [good] = pushing.newcomers(1)
+    pushing.want((*good, "active"), ("2199-none", good[1], "active"), (good[0], "no-such-user", "active"))
+    pushing.provision()
+    done = pushing.push()
+    row = the_row(done)
+    assert (done.code, row["state"], row["loaded"], row["rejected"]) == (1, "failed", 1, 2)
+    assert "replicate rejects push:enrollments" in row["next_step"]
+    refused = pushing.place.run("replicate", "rejects", "push:enrollments", "--json").json
+    assert [line["state"] for line in refused] == ["rejected", "rejected"]
+    assert all(line["answer"] for line in refused)
+    assert pushing.enrollments()[good] == "active"
+    # Once more, by hand: only what was refused is tried again.
+    sent = len(pushing.writes())
+    assert pushing.push().code == 1
+    assert len(pushing.writes()) - sent == (1 if channel == "sis_import" else 2)
+
+
+def test_over_the_budget_a_plan_is_held_and_only_that_plan_is_released(pushing: Pushing) -> None:
+    pushing.configure(budget={"additions": 2})
+    added = pushing.newcomers(4)
+    pushing.want(*((*pair, "active") for pair in added[:3]))
+    pushing.provision()
+    done = pushing.push()
+    row = the_row(done)
+    assert (done.code, row["state"]) == (4, "held")
+    assert "3 additions, of 2 that are allowed" in row["message"]
+    assert pushing.writes() == []
+    [held] = pushing.place.run("replicate", "held", "--json").json
+    assert (held["gate"], held["table"]) == ("push", "push:enrollments")
+    approved = pushing.place.run("replicate", "approve", held["artifact_id"], "--json")
+    assert approved.code == 0
+    assert the_row(approved)["loaded"] == 3
+    # Another plan of the same process is another decision.
+    pushing.want(*((*pair, "active") for pair in added))
+    assert pushing.push().code == 4
+    assert len(pushing.canvas.imports) == 1
+
+
+def test_an_approved_plan_whose_base_changed_is_refused(pushing: Pushing) -> None:
+    pushing.configure(budget={"additions": 2})
+    added = pushing.newcomers(4)
+    pushing.want(*((*pair, "active") for pair in added[:3]))
+    pushing.provision()
+    assert pushing.push().code == 4
+    [held] = pushing.place.run("replicate", "held", "--json").json
+    pushing.provision()
+    done = pushing.place.run("replicate", "approve", held["artifact_id"], "--json")
+    row = the_row(done)
+    assert (done.code, row["error_code"]) == (1, "plan.base_changed")
+    assert pushing.writes() == []
+
+
+def test_removals_are_limited_by_their_part_of_the_term(pushing: Pushing) -> None:
+    pushing.configure(budget={"removals_percent": 1})
+    pushing.want(*((*pair, "deleted") for pair in pushing.students()[:40]))
+    pushing.provision()
+    done = pushing.push()
+    assert (done.code, "% of its" in the_row(done)["message"]) == (4, True)
+
+
+def test_failed_provisions_push_nothing_though_others_succeeded_before(pushing: Pushing) -> None:
+    good = pushing.provision()
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(1)))
+    pushing.canvas.faults.arm("report_error")
+    assert pushing.place.run("replicate", "provision", "--then", "push").code == 3
+    assert pushing.writes() == []
+    assert pushing.place.target_sql("SELECT 1 FROM canvasapi_status") == []
+    refused = pushing.push()
+    assert (refused.code, "canvas-pusher run --run ID" in str(refused.error)) == (4, True)
+    assert pushing.push("--run", good).code == 0
+    assert len(pushing.canvas.imports) == 1
+
+
+def test_old_provisions_push_nothing_unless_their_run_is_named(pushing: Pushing) -> None:
+    run_id = pushing.provision()
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(1)))
+    pushing.place.target_sql("UPDATE provisions_current_status SET load_date = load_date - INTERVAL 25 HOUR")
+    refused = pushing.push()
+    assert (refused.code, f"--run {run_id}" in str(refused.error)) == (4, True)
+    assert pushing.push("--run", run_id).code == 0
+
+
+def test_a_push_follows_its_own_provisions(pushing: Pushing) -> None:
+    [pair] = pushing.newcomers(1)
+    pushing.want((*pair, "active"))
+    done = pushing.place.run("replicate", "provision", "--then", "push", "--json")
+    assert done.code == 0
+    assert {row["kind"] for row in done.json} == {"provisions", "pushes"}
+    assert pushing.enrollments()[pair] == "active"
+    run_id = done.json[0]["run_id"]
+    [event] = [
+        PushDone.model_validate_json(body)
+        for (body,) in pushing.place.target_sql(
+            f"SELECT body FROM replicate_outbox WHERE message_type = 'push.done.v1' AND run_id = '{run_id}'"
+        )
+    ]
+    assert [(p.process, p.planned, p.applied, p.status) for p in event.processes] == [
+        ("enrollments", 1, 1, "successful")
+    ]
+
+
+def test_a_table_that_failed_in_the_run_skips_only_the_processes_that_read_it(pushing: Pushing) -> None:
+    place = pushing.place
+    place.add_students()
+    conf = place.folder / "conf" / "tablesconf.yaml"
+    conf.write_text(conf.read_text() + "schedules: {hourly: {then: [provisions, push]}}\n", "utf-8")
+    reading = "SELECT w.section_id, w.user_id, w.role, w.status FROM wanted w, campus_students s WHERE 1 = 1"
+    common = {"kind": "enrollments", "channel": "sis_import"}
+    pushing.write_pushes(
+        {
+            "regular": [
+                {"process": "reader", "sql": reading, **common},
+                {"process": "needy", "sql": SQL, "needs": ["tmp_students"], **common},
+                {"process": "other", "sql": SQL, **common},
+            ]
+        }
+    )
+    other = "tmp_other"
+    ctl = (place.folder / "ctls" / "tmp_students.ctl").read_text("utf-8").replace("tmp_students", other)
+    (place.folder / "ctls" / f"{other}.ctl").write_text(ctl, "utf-8")
+    text = conf.read_text()
+    conf.write_text(
+        text + f"{other}: {{cstable: {other}, mvtable: campus_other, sql: 'SELECT id, name, gpa, born FROM"
+        " sis.students'}\n",
+        "utf-8",
+    )
+    (place.folder / "conf" / "tablelist.yaml").write_text(f"hourly: [tmp_students, {other}]\n", "utf-8")
+    assert place.run("replicate", "init-db").code == 0
+    place.students(3)
+    place.source_sql("ALTER TABLE sis.students RENAME COLUMN gpa TO grade")
+    conf.write_text(
+        conf.read_text().replace("'SELECT id, name, gpa, born FROM", "'SELECT id, name, grade gpa, born FROM")
+    )
+    [pair] = pushing.newcomers(1)
+    pushing.want((*pair, "active"))
+    done = place.run("replicate", "run", "hourly", "--json")
+    assert done.code == 3
+    states = {row["table"]: (row["state"], row["message"]) for row in done.json if row["kind"] == "pushes"}
+    assert states["push:reader"] == ("skipped", "tmp_students was failed in this run.")
+    assert states["push:needy"][0] == "skipped"
+    assert states["push:other"][0] == "successful"
+    assert pushing.enrollments()[pair] == "active"
+
+
+def test_one_process_alone_and_the_group_orgs(pushing: Pushing) -> None:
+    common = {"kind": "enrollments", "sql": SQL}
+    pushing.write_pushes(
+        {
+            "regular": [{"process": "one", **common}, {"process": "two", **common}],
+            "orgs": [{"process": "clubs", "kind": "enrollments", "sql": SQL}],
+        }
+    )
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(1)))
+    pushing.provision()
+    assert [row["table"] for row in pushing.push("--tablename", "two").json] == ["push:two"]
+    assert pushing.push("--processorgs", "true").code == 4  # no provisions of orgs yet
+    assert pushing.place.run("provisioner", "run", "--processorgs", "true").code == 0
+    assert [row["table"] for row in pushing.push("--processorgs", "true").json] == ["push:clubs"]
+    assert pushing.push("--tablename", "three").code == 2
+
+
+def test_a_process_that_is_off_is_skipped_and_a_broken_one_fails_alone(pushing: Pushing) -> None:
+    common = {"kind": "enrollments"}
+    pushing.write_pushes(
+        {
+            "regular": [
+                {"process": "off", "sql": SQL, "toggle": "off", **common},
+                {"process": "broken", "sql": "SELECT section_id, user_id, role, status, x FROM wanted", **common},
+                {"process": "good", "sql": SQL, **common},
+            ]
+        }
+    )
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(1)))
+    pushing.provision()
+    done = pushing.push()
+    assert done.code == 3
+    states = {row["table"]: row["state"] for row in done.json}
+    assert states == {"push:off": "skipped", "push:broken": "failed", "push:good": "successful"}
+
+
+def test_a_plan_is_shown_and_nothing_is_sent_or_recorded(pushing: Pushing) -> None:
+    pushing.configure(budget={"additions": 1})
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(2)))
+    pushing.provision()
+    shown = pushing.place.run("canvas-pusher", "plan")
+    assert (shown.code, "would be held" in shown.out, "additions" in shown.out) == (4, True, True)
+    [plan] = pushing.place.run("canvas-pusher", "plan", "--json").json
+    assert [line["change"] for line in plan["lines"]] == ["addition", "addition"]
+    assert sum(row["addition"] for row in plan["summary"]) == 2
+    assert (pushing.writes(), pushing.journal()) == ([], [])
+
+
+@CHANNELS
+def test_an_undo_gives_back_what_was_there(pushing: Pushing, channel: str) -> None:
+    pushing.configure(channel)
+    dropped, concluded, *_ = pushing.students()
+    [added] = pushing.newcomers(1)
+    before = pushing.enrollments()
+    pushing.want((*dropped, "deleted"), (*concluded, "completed"), (*added, "active"))
+    pushing.provision()
+    assert pushing.push().code == 0
+    [(plan_id,)] = pushing.place.target_sql("SELECT plan_id FROM replicate_push_plan")
+    undone = pushing.place.run("canvas-pusher", "undo", plan_id, "--json")
+    assert undone.code == 0, undone
+    assert the_row(undone)["loaded"] == 3
+    after = pushing.enrollments()
+    assert {key: state for key, state in after.items() if before.get(key) != state} == {added: "deleted"}
+    sent = len(pushing.writes())
+    again = pushing.place.run("canvas-pusher", "undo", plan_id, "--json")
+    assert (again.code, len(pushing.writes()) - sent) == (0, 0)
+
+
+def test_an_undo_goes_through_the_gate_as_well(pushing: Pushing) -> None:
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(3)))
+    pushing.provision()
+    assert pushing.push().code == 0
+    pushing.configure(budget={"removals": 2})
+    [(plan_id,)] = pushing.place.target_sql("SELECT plan_id FROM replicate_push_plan")
+    assert pushing.place.run("canvas-pusher", "undo", plan_id).code == 4
+    [held] = pushing.place.run("replicate", "held", "--json").json
+    released = pushing.place.run("replicate", "approve", held["artifact_id"], "--json")
+    assert (released.code, the_row(released)["loaded"]) == (0, 3)
+
+
+def test_an_undo_leaves_alone_what_a_later_plan_touched(pushing: Pushing) -> None:
+    first, second = pushing.newcomers(2)
+    pushing.want((*first, "active"), (*second, "active"))
+    pushing.provision()
+    assert pushing.push().code == 0
+    [(plan_id,)] = pushing.place.target_sql("SELECT plan_id FROM replicate_push_plan")
+    pushing.want((*first, "inactive"))
+    pushing.provision()
+    assert pushing.push().code == 0
+    assert the_row(pushing.place.run("canvas-pusher", "undo", plan_id, "--json"))["loaded"] == 1
+    assert (pushing.enrollments()[first], pushing.enrollments()[second]) == ("inactive", "deleted")
+
+
+def test_no_message_opens_a_gate(pushing: Pushing) -> None:
+    """A hand-made message that names a plan and an approval pushes no more than one without."""
+    pushing.configure(budget={"additions": 1})
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(2)))
+    pushing.provision()
+    assert pushing.push().code == 4
+    [held] = pushing.place.run("replicate", "held", "--json").json
+    context = open_context(load_settings())
+    [stage] = build_stages(context, ("canvas-pusher",))
+    run = context.ledger.runs()[0]
+    stage.handlers[PushRequested](
+        PushRequested(run_id=run.run_id, group="regular", plan_id="p-0", approval=held["artifact_id"])
+    )
+    stage.handlers[PushRequested](PushRequested(group="regular", approval=held["artifact_id"]))
+    opened = context.ledger.runs()[0]
+    assert opened.push is not None
+    assert (opened.push.plan_id, pushing.writes()) == (None, [])
+
+
+def test_the_token_is_nowhere(pushing: Pushing, caplog: pytest.LogCaptureFixture) -> None:
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(2)), ("2199-none", "1", "active"))
+    pushing.provision()
+    with caplog.at_level("DEBUG"):
+        done = pushing.push()
+    assert TOKEN not in done.out + caplog.text
+    for path in Path(pushing.place.data).rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes()
+    for table in ("replicate_outbox", "replicate_push_journal", "replicate_run_table"):
+        assert TOKEN not in json.dumps(pushing.place.target_sql(f"SELECT * FROM {table}"), default=str)
