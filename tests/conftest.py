@@ -13,7 +13,10 @@ from canvas_replicate.leases import Leases
 from canvas_replicate.ledger import Ledger, schema
 from canvas_replicate.messages import TableReady
 
-pytest_plugins = ("tests.rabbitmq_fixtures", "tests.postgresql_fixtures", "tests.oracle_fixtures", "tests.chain")
+pytest_plugins = (
+    *("tests.rabbitmq_fixtures", "tests.postgresql_fixtures", "tests.oracle_fixtures"),
+    *("tests.chain", "tests.pushing"),
+)
 
 
 @pytest.fixture

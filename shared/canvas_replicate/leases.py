@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,14 +36,19 @@ class Leases:
     def __init__(self, database: LedgerDatabase, owner: str) -> None:
         self._database = database
         self.owner = owner
+        self._confirmed: dict[str, tuple[int, float]] = {}  # key -> token, when the database last said it is ours
 
     def acquire(self, key: str, seconds: float = LEASE_SECONDS) -> Lease:
         """Raises LeaseBusy while somebody else holds the key."""
+        asked = time.monotonic()
         with self._database.transaction() as session:
-            return take(session, key, self.owner, seconds)
+            lease = take(session, key, self.owner, seconds)
+        self._confirmed[key] = lease.token, asked
+        return lease
 
     def renew(self, lease: Lease, seconds: float = LEASE_SECONDS) -> None:
         """Raises LeaseLost when the key was taken over."""
+        asked = time.monotonic()
         with self._database.transaction() as session:
             expires_at = session.now() + timedelta(seconds=seconds)
             changed = session.execute(
@@ -52,6 +59,7 @@ class Leases:
             )
         if not changed:
             raise _lost(lease)
+        self._confirmed[lease.key] = lease.token, asked
 
     def release(self, lease: Lease) -> None:
         """Give the key back; does nothing when it was taken over already."""
@@ -60,8 +68,17 @@ class Leases:
 
     def check(self, lease: Lease) -> None:
         """Raises LeaseLost unless the key is still ours: right before every step that changes something."""
+        asked = time.monotonic()
         with self._database.transaction() as session:
             still_held(session, lease)
+        self._confirmed[lease.key] = lease.token, asked
+
+    def check_quickly(self, lease: Lease) -> None:
+        """As ``check``, for thousands of small steps: the database is not asked again while nobody else can have the
+        key yet, because it was ours less than RENEW_SECONDS ago."""
+        token, asked = self._confirmed.get(lease.key, (0, -math.inf))
+        if token != lease.token or time.monotonic() - asked > RENEW_SECONDS:
+            self.check(lease)
 
     def break_all(self) -> None:
         """End every worker's lease: only for whoever knows that all other processes are gone."""

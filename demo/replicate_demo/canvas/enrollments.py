@@ -178,7 +178,7 @@ def _may_still_join(call: Call, course: Course, section: Section | None, user: U
 
 
 def find_enrollment(state: State, wanted: Wanted) -> Enrollment | None:
-    return next((each for each in state.enrollments.values() if key_of(each) == wanted), None)
+    return next((each for each in state.enrollments_of(wanted.user_id) if key_of(each) == wanted), None)
 
 
 def key_of(enrollment: Enrollment) -> Wanted:

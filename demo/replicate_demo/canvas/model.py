@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 from typing import Any
 
 ACCOUNT_ZONE = timezone(timedelta(hours=-5))  # the root account's, of every report; without summer time
@@ -131,6 +132,15 @@ class State:
     sections: dict[int, Section] = field(default_factory=dict)
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
     roles: dict[int, Role] = field(default_factory=dict)
+    _of_users: dict[int, list[Enrollment]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: int = field(default=0, init=False, repr=False, compare=False)
+
+    def enrollments_of(self, user_id: int) -> list[Enrollment]:
+        """All of a user's, without a look at everybody else's: enrollments are only ever added, at the end."""
+        for each in islice(self.enrollments.values(), self._known, None):
+            self._of_users.setdefault(each.user_id, []).append(each)
+        self._known = len(self.enrollments)
+        return self._of_users.get(user_id, [])
 
     @property
     def root(self) -> Account:

@@ -60,7 +60,7 @@ class Saved:
 def _import_as_json(batch: SisImport) -> dict[str, Any]:
     """With the uploads of those that still wait."""
     files = [(name, base64.b64encode(content).decode()) for name, content in batch.files]
-    return {**asdict(batch), "files": files, "errors_file_id": None}
+    return {**asdict(batch), "files": files, "errors_file_id": None, "csv_file_ids": []}
 
 
 def _import_of_json(content: dict[str, Any]) -> SisImport:

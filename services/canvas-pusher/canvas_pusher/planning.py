@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
 import pandas as pd
@@ -57,7 +58,7 @@ class Plan:
     repeated: int
     needless: int
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         content = [self.process, self.kind, self.channel, self.basis, [asdict(line) for line in self.lines]]
         return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

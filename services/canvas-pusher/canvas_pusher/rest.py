@@ -122,7 +122,7 @@ def _applied(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer:
         seen = None
     tries = 0
     while True:
-        sender.leases.check(sender.lease)
+        sender.leases.check_quickly(sender.lease)
         try:
             answered = kind.act(sender.client, line.row, seen)
         except (CanvasOutcomeUnknown, PermanentError) as error:
