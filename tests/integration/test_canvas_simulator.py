@@ -850,6 +850,39 @@ def test_a_user_with_a_taken_login_is_refused_in_three_nested_hashes(client: Cli
     assert made["sortable_name"] == "New, Somebody"
 
 
+def test_a_deleted_user_is_revived_on_request_with_both_ids(client: Client) -> None:
+    gone = next(each for each in client.canvas.state.logins.values() if each.sis_id == "000000666")
+    given = {"user[name]": "Back Again", "pseudonym[unique_id]": "back", "pseudonym[sis_user_id]": "000000666"}
+    made = client("POST", "accounts/self/users", data={**given, "enable_sis_reactivation": "true"}).json()
+    assert (made["id"], made["name"], made["login_id"]) == (gone.user_id, "Back Again", "back")
+    assert client("GET", "users/sis_user_id:000000666").json()["id"] == gone.user_id
+
+
+def test_integration_ids_are_set_on_courses_and_logins(client: Client) -> None:
+    course = {"course[sis_course_id]": "0001-2201", "course[integration_id]": "int-c"}
+    assert client("POST", "accounts/self/courses", data=course).json()["integration_id"] == "int-c"
+    course["course[integration_id]"] = "int-d"
+    assert client("PUT", "courses/sis_course_id:0001-2201", data=course).json()["integration_id"] == "int-d"
+    user = client("GET", "users/sis_user_id:NA").json()["id"]
+    [login] = client("GET", f"users/{user}/logins").json()
+    changed = client("PUT", f"accounts/self/logins/{login['id']}", data={"login[integration_id]": "int-u"}).json()
+    assert (changed["integration_id"], changed["sis_user_id"]) == ("int-u", "NA")
+    assert client("GET", "users/sis_integration_id:int-u").json()["id"] == user
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("accounts/self/courses", {"course[sis_course_id]": "half", "course[term_id]": "sis_term_id:none"}),
+        ("courses/sis_course_id:XLIST-0/sections", {"course_section[start_at]": "no date"}),
+    ],
+)
+def test_what_is_refused_leaves_nothing_half_made(client: Client, path: str, given: dict[str, str]) -> None:
+    before = repr(client.canvas.state)
+    assert client("POST", path, data=given).status_code in (400, 404)
+    assert repr(client.canvas.state) == before
+
+
 def test_the_last_login_of_a_user_stays(client: Client) -> None:
     user = client("GET", "users/sis_user_id:000000888").json()["id"]
     first, second = client("GET", f"users/{user}/logins").json()

@@ -6,7 +6,7 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import account_at, course_at, term_at
 from replicate_demo.canvas.answers import Answer, Refused, json_answer, message, refused
-from replicate_demo.canvas.edits import check_sis_id_free, dates, set_fields, text_or_none
+from replicate_demo.canvas.edits import check_sis_id_free, dates, integration_id, set_fields, text_or_none
 from replicate_demo.canvas.model import Course, Section, Term, new_id
 from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.parameters import is_true
@@ -34,13 +34,13 @@ def create_course(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted course with that SIS id back."""
     account = account_at(call.state, call.ids["account"])
     given = call.group("course")
-    sis_id = text_or_none(given.get("sis_course_id"))
+    sis_id, sticky = text_or_none(given.get("sis_course_id")), _sticky(call)  # refused before anything is made
     revived = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
     if revived is None:
         check_sis_id_free(call.state.courses, sis_id)
         revived = _new_course(call, account.id, sis_id)
-    edited = {"workflow_state": "available" if is_true(call.parameters.get("offer")) else "claimed"}
-    set_fields(call, revived, _sticky(call), edited)
+    state = "available" if is_true(call.parameters.get("offer")) else "claimed"
+    set_fields(call, revived, sticky, {"workflow_state": state, **integration_id(given)})
     return json_answer(course_json(call, revived))
 
 
@@ -53,7 +53,7 @@ def edit_course(call: Call) -> Answer:
         check_sis_id_free(call.state.courses, other["sis_id"], course.id)
     if "account_id" in given:
         other["account_id"] = account_at(call.state, str(given["account_id"])).id
-    set_fields(call, course, _sticky(call), {**other, **_state_after(given.get("event"))})
+    set_fields(call, course, _sticky(call), {**other, **integration_id(given), **_state_after(given.get("event"))})
     return json_answer(course_json(call, course))
 
 

@@ -36,6 +36,11 @@ def text_or_none(value: object) -> str | None:
     return str(value).strip() or None if value is not None else None
 
 
+def integration_id(given: Mapping[str, Any]) -> dict[str, str | None]:
+    """As far as it was sent."""
+    return {"integration_id": text_or_none(given["integration_id"])} if "integration_id" in given else {}
+
+
 def check_sis_id_free(table: Mapping[int, WithSisId], sis_id: str | None, own_id: int | None = None) -> None:
     """A deleted record still holds its SIS id (fact sheet 4.6). Raises Refused (400)."""
     if sis_id is None:

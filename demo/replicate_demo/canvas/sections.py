@@ -27,12 +27,13 @@ def show_section(call: Call) -> Answer:
 def create_section(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted section with that SIS id back."""
     course = course_at(call.state, call.ids["course"])
+    sticky = _sticky(call)  # refused before anything is made
     sis_id = text_or_none(call.group("course_section").get("sis_section_id"))
     section = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
     if section is None:
         check_sis_id_free(call.state.sections, sis_id)
         section = new_section(call.state, course, call.stamp, sis_id=sis_id)
-    set_fields(call, section, _sticky(call), {"workflow_state": "active", "course_id": course.id})
+    set_fields(call, section, sticky, {"workflow_state": "active", "course_id": course.id})
     return json_answer(section_json(call, section))
 
 

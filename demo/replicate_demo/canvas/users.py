@@ -6,9 +6,10 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import account_at, by_number, user_at
 from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
-from replicate_demo.canvas.edits import set_fields, text_or_none
+from replicate_demo.canvas.edits import integration_id, set_fields, text_or_none
 from replicate_demo.canvas.model import Login, State, User, new_id
 from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
 _EVENTS = {"suspend": "suspended", "unsuspend": "active"}
@@ -26,16 +27,23 @@ def show_user(call: Call) -> Answer:
 
 
 def create_user(call: Call) -> Answer:
+    """``enable_sis_reactivation`` brings a deleted user with that SIS id back."""
     account_at(call.state, call.ids["account"])
     given, login = call.group("user"), call.group("pseudonym")
-    unique_id = text_or_none(login.get("unique_id"))
-    problem = _login_problem(call.state, unique_id, text_or_none(login.get("sis_user_id")))
+    unique_id, sis_id = text_or_none(login.get("unique_id")), text_or_none(login.get("sis_user_id"))
+    problem = _login_problem(call.state, unique_id, sis_id)
     if problem:
         # Three nested hashes, whichever is at fault (fact sheet 4.8).
         raise refused(400, {"errors": {"user": {}, "pseudonym": problem, "observee": {}}})
-    user = new_user(call.state, str(given.get("name") or unique_id), call.stamp)
-    set_fields(call, user, _sticky(call), {"email": text_or_none(call.group("communication_channel").get("address"))})
-    new_login(call.state, user, str(unique_id), call.stamp, sis_id=text_or_none(login.get("sis_user_id")))
+    revived = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
+    if revived is None:
+        user = new_user(call.state, str(given.get("name") or unique_id), call.stamp)
+        revived = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
+    user = call.state.users[revived.user_id]
+    email = text_or_none(call.group("communication_channel").get("address")) or user.email
+    set_fields(call, user, _sticky(call), {"email": email, "workflow_state": "registered"})
+    about = {"unique_id": str(unique_id), "workflow_state": "active", **integration_id(login)}
+    set_fields(call, revived, {}, about)
     return json_answer(user_json(call, user))
 
 
@@ -70,7 +78,9 @@ def create_login(call: Call) -> Answer:
     problem = _login_problem(call.state, unique_id, sis_id)
     if problem:
         raise refused(400, {"errors": problem})
-    return json_answer(login_json(call, new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)))
+    login = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
+    set_fields(call, login, {}, integration_id(given))
+    return json_answer(login_json(call, login))
 
 
 def edit_login(call: Call) -> Answer:
@@ -85,7 +95,7 @@ def edit_login(call: Call) -> Answer:
     problem = _login_problem(call.state, changed["unique_id"], changed["sis_id"], login.id)
     if problem:
         raise refused(400, {"errors": problem})
-    set_fields(call, login, {}, changed)
+    set_fields(call, login, {}, {**changed, **integration_id(given)})
     return json_answer(login_json(call, login))
 
 
@@ -151,6 +161,11 @@ def _login_problem(
     if sis_id is not None and any(each.sis_id == sis_id for each in others):
         return _field("sis_user_id", "taken", f'SIS ID "{sis_id}" is already in use')
     return None
+
+
+def _deleted_with(call: Call, sis_id: str | None) -> Login | None:
+    deleted = (each for each in call.state.logins.values() if each.workflow_state == "deleted")
+    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
 
 
 def _field(name: str, kind: str, text: str) -> dict[str, Any]:
