@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_pusher.kinds import ENROLLMENTS
+from canvas_pusher.kinds import COURSES as COURSE_SHAPE
+from canvas_pusher.kinds import ENROLLMENTS, USERS, XLISTS, Shape
+from canvas_pusher.kinds import SECTIONS as SECTION_SHAPE
 from canvas_pusher.planning import Plan, Reported, plan, summary
 from canvas_replicate.errors import DataError
+from canvas_replicate.pushes import Channel
 
 RUN = "20260101T000000Z-hourly-abcdef"
 COURSES = pd.DataFrame(
@@ -183,3 +186,101 @@ def test_applying_a_plan_leaves_nothing_to_plan(
         state[line.row["section_id"], line.row["user_id"], line.row["role"]] = line.row["status"]
     assert planned(rows, report(state)).lines == ()
     assert {key for key in there if key not in wanted} <= {key for key, status in state.items() if status == "active"}
+
+
+# --- The other kinds ----------------------------------------------------------------------------------------------
+
+
+def planned_of(
+    shape: Shape, wanted: list[dict[str, str]], own: list[dict[str, str]], channel: Channel = "sis_import"
+) -> Plan:
+    against = Reported(RUN, pd.DataFrame(own, dtype="str"), COURSES, SECTIONS)
+    return plan("others", channel, shape, pd.DataFrame(wanted, dtype="str"), against)
+
+
+USER = {"user_id": "007", "login_id": "bond", "full_name": "James Bond", "email": "j@example.edu", "status": "active"}
+COURSE = {
+    "course_id": "c1",
+    "short_name": "C 1",
+    "long_name": "Course one",
+    "status": "active",
+    "start_date": "2020-01-13T08:00:00-05:00",
+}
+SECTION = {"section_id": "s1", "course_id": "c1", "name": "0001", "status": "active"}
+LISTED = {"xlist_course_id": "c2", "section_id": "s1", "status": "active"}
+
+
+def test_an_empty_value_asks_for_nothing() -> None:
+    assert planned_of(USERS, [{**USER, "email": "", "full_name": ""}], [USER]).lines == ()
+    [line] = planned_of(USERS, [{**USER, "email": "", "full_name": "007"}], [USER]).lines
+    assert line.change == "change"
+
+
+def test_an_enrollment_that_says_nothing_of_limits_is_so() -> None:
+    row = dict(zip(REPORT, ACTIVE, strict=True))
+    shown = {**row, "limit_section_privileges": "false"}
+    assert planned_of(ENROLLMENTS, [{**row, "limit_section_privileges": ""}], [shown]).lines == ()
+    assert len(planned_of(ENROLLMENTS, [{**row, "limit_section_privileges": "true"}], [shown]).lines) == 1
+
+
+def test_an_empty_date_asks_for_none() -> None:
+    assert len(planned_of(COURSE_SHAPE, [{**COURSE, "start_date": ""}], [COURSE]).lines) == 1
+    assert planned_of(COURSE_SHAPE, [{**COURSE, "start_date": ""}], [{**COURSE, "start_date": ""}]).lines == ()
+
+
+def test_a_date_is_the_same_in_every_zone() -> None:
+    assert planned_of(COURSE_SHAPE, [{**COURSE, "start_date": "2020-01-13T13:00:00Z"}], [COURSE]).lines == ()
+
+
+def test_what_is_deleted_has_no_values_that_could_differ() -> None:
+    gone = {**COURSE, "long_name": "As it was once", "status": "deleted"}
+    assert planned_of(COURSE_SHAPE, [{**COURSE, "status": "deleted"}], [gone]).lines == ()
+    concluded = {**COURSE, "long_name": "As it was once", "status": "concluded"}
+    assert len(planned_of(COURSE_SHAPE, [{**COURSE, "status": "completed"}], [concluded]).lines) == 1
+
+
+def test_a_course_that_is_to_be_published_is_not_yet_so() -> None:
+    unpublished = {**COURSE, "status": "unpublished"}
+    assert planned_of(COURSE_SHAPE, [COURSE], [unpublished]).lines == ()
+    [line] = planned_of(COURSE_SHAPE, [{**COURSE, "status": "published"}], [unpublished]).lines
+    assert line.change == "change"
+
+
+def test_a_cross_listed_section_is_compared_with_the_course_it_came_from() -> None:
+    shown = pd.DataFrame([{**SECTION, "course_id": "c2"}], dtype="str")
+    against = Reported(RUN, shown, COURSES, SECTIONS, origins={"s1": "c1"})
+    assert plan("others", "sis_import", SECTION_SHAPE, pd.DataFrame([SECTION], dtype="str"), against).lines == ()
+
+
+def test_a_section_that_moves_on_is_moved_once() -> None:
+    moved = [{**LISTED, "status": "deleted"}, {**LISTED, "xlist_course_id": "c1"}]
+    found = planned_of(XLISTS, moved, [LISTED])
+    assert [(line.row["xlist_course_id"], line.change) for line in found.lines] == [("c1", "addition")]
+    assert found.needless == 1
+
+
+def test_a_section_cannot_be_in_two_courses() -> None:
+    with pytest.raises(DataError, match="in two ways") as refused:
+        planned_of(XLISTS, [LISTED, {**LISTED, "xlist_course_id": "c1"}], [])
+    assert "one row per section_id" in refused.value.next_step
+
+
+def test_a_cross_listing_that_is_no_more_needs_no_end() -> None:
+    assert planned_of(XLISTS, [{**LISTED, "status": "deleted"}], []).needless == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "row", "column"),
+    [
+        (USERS, USER, "authentication_provider_id"),
+        (COURSE_SHAPE, COURSE, "blueprint_course_id"),
+        (SECTION_SHAPE, SECTION, "integration_id"),
+    ],
+)
+def test_a_column_that_rest_cannot_set_is_named_before_anything_is_planned(
+    shape: Shape, row: dict[str, str], column: str
+) -> None:
+    wanted = [{**row, column: ""}]
+    with pytest.raises(DataError, match=f"REST cannot set the {column}"):
+        planned_of(shape, wanted, [row], "rest")
+    assert planned_of(shape, wanted, [row]).lines == ()

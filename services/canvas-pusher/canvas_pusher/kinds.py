@@ -23,6 +23,9 @@ class Shape:
         removing: the statuses that take something away.
         present: the report's words for an object that is there and in use.
         report: the report of ``provisioning_csv`` that has these objects.
+        not_over_rest: the columns that a SIS import alone can set (sections 4.6 to 4.8).
+        single: the column that names what can be in one place only: a row that puts it there also takes it from
+            where it was.
     """
 
     kind: str
@@ -34,10 +37,16 @@ class Shape:
     report: str
     present: frozenset[str] = field(default=frozenset({"active"}))
     places: tuple[str, ...] = ()
+    not_over_rest: frozenset[str] = frozenset()
+    single: str = ""
 
     def shows(self, wanted: str, reported: str) -> bool:
         """Whether an object that the report shows as ``reported`` is as ``wanted``."""
         return reported in self.statuses.get(wanted, ())
+
+    def ends(self, wanted: str) -> bool:
+        """Whether a row of that status leaves nothing behind that could have values."""
+        return self.statuses.get(wanted) == frozenset({"deleted"})
 
 
 def _statuses(**words: str) -> Mapping[str, frozenset[str]]:
@@ -55,6 +64,7 @@ USERS = Shape(
     statuses=_statuses(active="active", suspended="suspended", deleted="deleted"),
     removing=frozenset({"suspended", "deleted"}),
     report="users",
+    not_over_rest=frozenset({"authentication_provider_id", "pronouns"}),
 )
 COURSES = Shape(
     "courses",
@@ -69,6 +79,7 @@ COURSES = Shape(
     removing=frozenset({"completed", "deleted"}),
     report="courses",
     present=frozenset({"active", "unpublished"}),
+    not_over_rest=frozenset({"course_format", "blueprint_course_id"}),
 )
 SECTIONS = Shape(
     "sections",
@@ -78,6 +89,7 @@ SECTIONS = Shape(
     statuses=_statuses(active="active", deleted="deleted"),
     removing=frozenset({"deleted"}),
     report="sections",
+    not_over_rest=frozenset({"integration_id"}),
 )
 XLISTS = Shape(
     "xlists",
@@ -87,6 +99,7 @@ XLISTS = Shape(
     statuses=_statuses(active="active", deleted="deleted"),
     removing=frozenset({"deleted"}),
     report="xlist",
+    single="section_id",
 )
 ENROLLMENTS = Shape(
     "enrollments",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -97,24 +97,27 @@ def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reporte
     the kind does not have.
     """
     rows = _text(wanted)
-    _check(process, shape, rows)
+    _check(process, channel, shape, rows)
     rows["_key"] = _keys(shape, rows)
     once = rows.drop_duplicates(ignore_index=True)
-    clashing = once[once["_key"].duplicated(keep=False)]
+    placed_anew = _in_use(shape, once)
+    clashing = once[once["_key"].duplicated(keep=False) | (placed_anew.ne("") & placed_anew.duplicated(keep=False))]
     if not clashing.empty:
         raise DataError(
             f"{process}: {clashing['_key'].nunique():,} objects are asked for in two ways, as in row"
             f" {int(rows.index[rows['_key'] == clashing['_key'].iloc[0]][0]) + 1} of the query's result.",
-            next_step=f"Make the process's SQL return one row per {' + '.join((*shape.places[:1], *shape.key))}.",
+            next_step=f"Make the process's SQL return one row per {_owner(shape)}.",
             code="push.contradiction",
         )
     before = _by_key(shape, _original(shape, reported), rows)
-    placed = Places(reported)
+    placed, moved = Places(reported), set(placed_anew) - {""}
     lines: list[Line] = []
     for key, row in zip(once["_key"], _records(once.drop(columns="_key")), strict=True):
         known = before.get(key)
         if _is_needless(shape, row, known, asked=reported.own is not None):
             continue
+        if row["status"] in shape.removing and row.get(shape.single) in moved:
+            continue  # the row that moves it says so, in whatever order the two are sent
         term, account = placed.of(row, known)
         lines.append(Line(len(lines) + 1, key, _change(shape, row, known), term, account, row, known))
     return Plan(
@@ -137,7 +140,7 @@ def _text(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns=str.lower).astype("str").fillna("").reset_index(drop=True)
 
 
-def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
+def _check(process: str, channel: str, shape: Shape, rows: pd.DataFrame) -> None:
     missing = [name for name in shape.filled if name not in rows.columns]
     places = [name for name in shape.places if name in rows.columns]
     if shape.places and not places:
@@ -153,6 +156,13 @@ def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
         raise DataError(
             f"{process}: a SIS import of {shape.kind} has no column {unknown[0]}.",
             next_step=did_you_mean(unknown[0], shape.columns),
+            code="push.columns",
+        )
+    unsent = [name for name in rows.columns if name in shape.not_over_rest]
+    if channel == "rest" and unsent:
+        raise DataError(
+            f"{process}: REST cannot set the {unsent[0]} of {shape.kind}.",
+            next_step="Leave the column out of the process's SQL, or push with channel: sis_import.",
             code="push.columns",
         )
     empty = rows[list(shape.filled)].eq("")
@@ -175,6 +185,17 @@ def _check(process: str, shape: Shape, rows: pd.DataFrame) -> None:
             next_step=f"There are {', '.join(shape.statuses)}.",
             code="push.status",
         )
+
+
+def _in_use(shape: Shape, rows: pd.DataFrame) -> pd.Series[str]:
+    """What each row wants in use, of a kind that can be in one place only; else an empty text."""
+    if not shape.single:
+        return pd.Series("", index=rows.index, dtype="str")
+    return rows[shape.single].where(~rows["status"].isin(list(shape.removing)), "")
+
+
+def _owner(shape: Shape) -> str:
+    return shape.single or " + ".join((*shape.places[:1], *shape.key))
 
 
 def _original(shape: Shape, reported: Reported) -> pd.DataFrame:
@@ -231,18 +252,23 @@ def _is_so(shape: Shape, row: Mapping[str, str], known: Mapping[str, str]) -> bo
 
     Places were compared by the key: of a cross-listed section the report shows another course (canvas-api.md 2.2).
     """
-    for name, value in row.items():
-        if name in shape.places:
-            continue
-        shown = known.get(name, "")
-        if not (shape.shows(value, shown) if name == "status" else _is_same(name, value, shown)):
-            return False
-    return True
+    if not shape.shows(row["status"], known.get("status", "")):
+        return False
+    return shape.ends(row["status"]) or not differing(row, known, apart=("status", *shape.places))
+
+
+def differing(row: Mapping[str, str], shown: Mapping[str, str], apart: Collection[str]) -> frozenset[str]:
+    """The columns of a row, but for those ``apart``, whose value Canvas has otherwise."""
+    return frozenset(
+        name for name, value in row.items() if name not in apart and not _is_same(name, value, shown.get(name, ""))
+    )
 
 
 def _is_same(name: str, value: str, shown: str) -> bool:
-    """Dates may be written in several ways."""
-    if value == shown or not name.endswith("_date") or not value or not shown:
+    """Dates may be written in several ways, and an empty one asks for none; any other empty value asks for nothing."""
+    if not name.endswith("_date"):
+        return value in ("", shown)
+    if value == shown or not value or not shown:
         return value == shown
     try:
         one, other = datetime.fromisoformat(value), datetime.fromisoformat(shown)
