@@ -12,7 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from canvas_pusher import enrollments, frames, gates, plan_file, rest, sis_import, undoing
+from canvas_pusher import (
+    courses,
+    enrollments,
+    frames,
+    gates,
+    plan_file,
+    rest,
+    sections,
+    sis_import,
+    undoing,
+    users,
+    xlists,
+)
 from canvas_pusher.kinds import SHAPES
 from canvas_pusher.plan_file import PlanFile
 from canvas_pusher.planning import Line, Plan, active_by_term, plan
@@ -33,7 +45,13 @@ from canvas_replicate.settings import target_alias
 
 OpenClient = Callable[[], CanvasClient]
 STAGE = "canvas-pusher"
-REST: dict[str, rest.Kind] = {"enrollments": enrollments}
+REST: dict[str, rest.Kind] = {
+    "users": users,
+    "courses": courses,
+    "sections": sections,
+    "xlists": xlists,
+    "enrollments": enrollments,
+}
 
 log = logging.getLogger(__name__)
 
