@@ -94,30 +94,24 @@ def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reporte
     """Only what is in ``wanted`` is ever planned: a row that is absent there removes nothing.
 
     Raises DataError when rows of one object contradict each other, when a key is empty, for a column or a status that
-    the kind does not have.
+    the kind does not have, and for a column that REST cannot set where that is the channel.
     """
     rows = _text(wanted)
     _check(process, channel, shape, rows)
     rows["_key"] = _keys(shape, rows)
     once = rows.drop_duplicates(ignore_index=True)
-    placed_anew = _in_use(shape, once)
-    clashing = once[once["_key"].duplicated(keep=False) | (placed_anew.ne("") & placed_anew.duplicated(keep=False))]
-    if not clashing.empty:
-        raise DataError(
-            f"{process}: {clashing['_key'].nunique():,} objects are asked for in two ways, as in row"
-            f" {int(rows.index[rows['_key'] == clashing['_key'].iloc[0]][0]) + 1} of the query's result.",
-            next_step=f"Make the process's SQL return one row per {_owner(shape)}.",
-            code="push.contradiction",
-        )
+    in_use = _in_use(shape, once)
+    in_two_places = once.index.isin(in_use.index[in_use.duplicated(keep=False)])
+    _check_one_way(process, shape, rows, once[once["_key"].duplicated(keep=False) | in_two_places])
     before = _by_key(shape, _original(shape, reported), rows)
-    placed, moved = Places(reported), set(placed_anew) - {""}
+    placed, moved = Places(reported), set(in_use)
     lines: list[Line] = []
     for key, row in zip(once["_key"], _records(once.drop(columns="_key")), strict=True):
         known = before.get(key)
         if _is_needless(shape, row, known, asked=reported.own is not None):
             continue
         if row["status"] in shape.removing and row.get(shape.single) in moved:
-            continue  # the row that moves it says so, in whatever order the two are sent
+            continue  # the row that puts it elsewhere takes it away as well, in whatever order the two are sent
         term, account = placed.of(row, known)
         lines.append(Line(len(lines) + 1, key, _change(shape, row, known), term, account, row, known))
     return Plan(
@@ -187,15 +181,24 @@ def _check(process: str, channel: str, shape: Shape, rows: pd.DataFrame) -> None
         )
 
 
+def _check_one_way(process: str, shape: Shape, rows: pd.DataFrame, clashing: pd.DataFrame) -> None:
+    if clashing.empty:
+        return
+    owner = shape.single or " + ".join((*shape.places[:1], *shape.key))
+    first = int(rows.index[rows["_key"] == clashing["_key"].iloc[0]][0])
+    raise DataError(
+        f"{process}: {clashing['_key'].nunique():,} objects are asked for in two ways, as in row {first + 1} of the"
+        " query's result.",
+        next_step=f"Make the process's SQL return one row per {owner}.",
+        code="push.contradiction",
+    )
+
+
 def _in_use(shape: Shape, rows: pd.DataFrame) -> pd.Series[str]:
-    """What each row wants in use, of a kind that can be in one place only; else an empty text."""
+    """Of a kind that can be in one place only: what is put somewhere, by the number of its row."""
     if not shape.single:
-        return pd.Series("", index=rows.index, dtype="str")
-    return rows[shape.single].where(~rows["status"].isin(list(shape.removing)), "")
-
-
-def _owner(shape: Shape) -> str:
-    return shape.single or " + ".join((*shape.places[:1], *shape.key))
+        return pd.Series(dtype="str")
+    return rows[shape.single][~rows["status"].isin(list(shape.removing))]
 
 
 def _original(shape: Shape, reported: Reported) -> pd.DataFrame:
