@@ -184,6 +184,11 @@ def test_a_user_is_suspended_and_let_in_again(site: Site) -> None:
     assert site.login("000900001").workflow_state == "active"
 
 
+def test_a_canvas_that_suspends_nobody_has_not_done_it(site: Site) -> None:
+    site.apply(users, ADA)
+    assert not users.is_so({**ADA, "status": "suspended"}, users.look(site.client, ADA))
+
+
 def test_a_user_is_removed_and_need_not_be_removed_again(site: Site) -> None:
     site.apply(users, ADA)
     site.apply(users, {**ADA, "status": "deleted"})
@@ -285,6 +290,16 @@ def test_a_deleted_course_keeps_its_sis_id_and_comes_back_where_it_is_wanted(sit
     back = site.course("NEW-1")
     assert (back.id, back.workflow_state) == (number, "available")
     assert site.canvas.state.accounts[back.account_id].sis_id == "ORGS"
+
+
+def test_what_canvas_does_not_have_is_neither_made_nor_ended(site: Site) -> None:
+    for kind, row, status in (
+        (users, ADA, "suspended"),
+        (courses, COURSE, "completed"),
+        (sections, SECTION, "deleted"),
+    ):
+        site.apply(kind, {**row, "status": status})
+    assert site.sent() == []
 
 
 def test_a_course_of_a_term_that_canvas_does_not_have_is_refused(site: Site) -> None:

@@ -32,9 +32,9 @@ def look(client: CanvasClient, row: Row) -> Seen | None:
 def act(client: CanvasClient, row: Row, seen: Seen | None) -> Seen | None:
     """Make it so; only what differs is sent. Raises what the client raises."""
     seen = seen or look(client, row)
-    if row["status"] == "deleted":
-        return _removed(client, row, seen) if seen else None
-    return _edited(client, row, seen or _created(client, row))
+    if seen is None:
+        return None if row["status"] in COURSES.removing else _edited(client, row, _created(client, row))
+    return _removed(client, row, seen) if row["status"] == "deleted" else _edited(client, row, seen)
 
 
 def is_so(row: Row, seen: Seen | None) -> bool:

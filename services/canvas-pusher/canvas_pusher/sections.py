@@ -28,9 +28,9 @@ def act(client: CanvasClient, row: Row, seen: Seen | None) -> Seen | None:
     Raises PermanentError for a section that lies in another course, and what the client raises.
     """
     seen = seen or look(client, row)
-    if row["status"] == "deleted":
-        return _removed(client, row, seen) if seen else None
-    return _edited(client, row, seen or _created(client, row))
+    if seen is None:
+        return None if row["status"] in SECTIONS.removing else _edited(client, row, _created(client, row))
+    return _removed(client, row, seen) if row["status"] == "deleted" else _edited(client, row, seen)
 
 
 def is_so(row: Row, seen: Seen | None) -> bool:
