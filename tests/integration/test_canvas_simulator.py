@@ -1254,6 +1254,8 @@ def test_an_import_that_waited_is_done_after_a_restart(opened: Opened, tmp_path:
     clock.now += 10
     second = opened(state_file=path, import_seconds=10, clock=clock)
     assert second("GET", f"{IMPORTS}/{number}").json()["workflow_state"] == "imported"
+    third = opened(state_file=path, import_seconds=10, clock=clock)  # where its file is no more
+    assert third("GET", f"{IMPORTS}/{number}").json()["csv_attachments"] == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"version": 99}), base64.b64encode(b"x").decode()])

@@ -21,7 +21,7 @@ from replicate_demo.canvas.routes import PREFIX
 from replicate_demo.canvas.seeding import seed
 from replicate_demo.canvas.server import Listener
 from replicate_demo.canvas.sis_import_model import SisImport
-from replicate_demo.canvas.sis_imports import keep_errors
+from replicate_demo.canvas.sis_imports import keep_errors, keep_uploads
 from replicate_demo.canvas.site import Options, Site
 from replicate_demo.canvas.state_file import Saved
 from replicate_demo.canvas.web import CONTROL, Recorded, answer_control, answer_store, answer_web
@@ -153,7 +153,8 @@ def serve(
 
 
 def _site(options: Options, state: State | None, saved: Saved | None, folder: Path) -> Site:
-    """With what was saved, if there is any. Its reports are over: their ids are not given out again."""
+    """With what was saved, if there is any. Its reports are over: their ids are not given out again. Of the imports'
+    files those are there that still wait to be read."""
     if saved is None or not saved.path.exists():
         return Site(options, state or seed(), folder)
     kept, imports, last_report = saved.read()
@@ -161,5 +162,6 @@ def _site(options: Options, state: State | None, saved: Saved | None, folder: Pa
     if last_report:
         site.reports[last_report] = Report(last_report, "", 0, {}, 0.0, status="deleted", ended_at=0.0)
     for batch in imports.values():
+        keep_uploads(site, batch)
         keep_errors(site, batch, batch.ended_at or batch.created_at)
     return site

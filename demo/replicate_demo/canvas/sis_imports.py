@@ -43,8 +43,8 @@ def create_import(call: Call) -> Answer:
         override_sis_stickiness=is_true(call.parameters.get("override_sis_stickiness")),
         skip_deletes=is_true(call.parameters.get("skip_deletes")),
         errors=problems,
-        csv_file_ids=[keep_bytes(call.site, name, "text/csv", content, call.now).id for name, content in files],
     )
+    keep_uploads(call.site, batch)
     call.site.imports[batch.id] = batch
     call.site.changed = True
     return json_answer(_import_json(call, batch))
@@ -121,6 +121,11 @@ def _outcome(batch: SisImport) -> str:
     if any(error.fatal for error in batch.errors):
         return "failed_with_messages"
     return "imported_with_messages" if batch.errors else "imported"
+
+
+def keep_uploads(site: Site, batch: SisImport) -> None:
+    kept = [keep_bytes(site, name, "text/csv", content, batch.created_at) for name, content in batch.files]
+    batch.csv_file_ids = [file.id for file in kept]
 
 
 def keep_errors(site: Site, batch: SisImport, at: float) -> None:
