@@ -1,0 +1,235 @@
+"""Asking every link about a person. One that cannot be asked says why, and is not the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from canvas_replicate.catalogue import Table, resolve_source
+from canvas_replicate.context import Context
+from canvas_replicate.errors import ConfigError, DataError, ReplicateError
+from canvas_replicate.ledger import Artifact, RunTable, push_row
+from canvas_replicate.manifest import read_manifest
+from canvas_replicate.provisions import Report
+from canvas_replicate.settings import Settings, target_alias
+from canvas_replicate.why import table as why_table
+from canvas_replicate.why.asking import MOST_ROWS, ask
+from canvas_replicate.why.dat_rows import rows_in_file
+from canvas_replicate.why.person import Link, PersonFacts, Planned, ProcessFacts, Step, TableChain
+from canvas_replicate.why.reading import Reads, all_reads
+from canvas_replicate.why.rows import Rows, checked_id, in_course, shown
+
+_ABOUT_PERSONS = ("users", "enrollments")
+_NAMING_SECTIONS = ("sections", "enrollments")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    user: str
+    courses: frozenset[str]
+
+    def link(self, step: Step, where: str, rows: Rows, as_of: datetime | None = None) -> Link:
+        matching = in_course(rows, self.courses)
+        about = {self.user, *self.courses}
+        return Link(
+            step,
+            where,
+            count=len(matching.rows),
+            elsewhere=len(rows.rows) - len(matching.rows),
+            more=rows.more,
+            as_of=as_of,
+            of_courses=rows.of_courses,
+            values=tuple(shown(row, about) for row in matching.rows),
+        )
+
+
+def facts_about(context: Context, user: str, course: str | None) -> PersonFacts:
+    """Raises ConfigError for what cannot be an id."""
+    checked_id(user, "USER")
+    if course is not None:
+        checked_id(course, "COURSE")
+    reads = all_reads(context.catalogue)
+    reports = [report for report in context.catalogue.reports.values() if report.enabled]
+    courses = _with_sections(context, reports, course) if course else frozenset()
+    asked = _Asked(user, courses)
+    return PersonFacts(
+        user=user,
+        course=course,
+        courses=courses,
+        chains=tuple(_chain(context, asked, table, reads) for table in _concerned(context, reads)),
+        processes=tuple(_process(context, asked, each) for each in reads),
+        planned=tuple(_planned(context, asked)),
+        reports=tuple(
+            (report.kind, _report(context, asked, report)) for report in reports if report.kind in _ABOUT_PERSONS
+        ),
+    )
+
+
+def _concerned(context: Context, reads: list[Reads]) -> Iterator[Table]:
+    """Queried tables that any process reads, in the order of the catalogue."""
+    return (table for table in context.catalogue.tables.values() if any(table in each.tables for each in reads))
+
+
+# -- one table -------------------------------------------------------------------------------------------------
+
+
+def _chain(context: Context, asked: _Asked, table: Table, reads: list[Reads]) -> TableChain:
+    published = context.ledger.last_successful(table.name)
+    source = _source_of(context, table, published)
+    as_of = published.extracted_at if published else None
+    settings, target = context.settings, target_alias(context.settings)
+    base, view = _placed(settings.base_schema, table.base_table), _placed(settings.view_schema, table.view)
+    return TableChain(
+        table=table.name,
+        view=table.view,
+        source=source,
+        processes=tuple(each.process.name for each in reads if table in each.tables),
+        links=(
+            _asked_of_source(context, asked, table, source),
+            _asked_of_file(context, asked, published),
+            replace(_asked_of_database(settings, asked, "table", table.base_table, target, _all(base)), as_of=as_of),
+            replace(_asked_of_database(settings, asked, "view", table.view, target, _all(view)), as_of=as_of),
+        ),
+        table_next=_table_next(context, table),
+    )
+
+
+def _table_next(context: Context, table: Table) -> str:
+    found = why_table.verdict(why_table.facts_of(context, table.name))
+    return "" if found.fresh else found.next_step
+
+
+def _source_of(context: Context, table: Table, published: RunTable | None) -> str | None:
+    """As the next run would choose it; None where nothing says it."""
+    latest = context.ledger.latest(table.name)
+    schedule = context.ledger.run(latest.run_id).schedule if latest else None
+    try:
+        return resolve_source(
+            table.name, schedule, context.catalogue, context.settings, None, published.source if published else None
+        )
+    except ConfigError:
+        return None
+
+
+def _asked_of_source(context: Context, asked: _Asked, table: Table, source: str | None) -> Link:
+    if source is None:
+        return Link("source", table.name, trouble="nothing says which database it is read from")
+    return _asked_of_database(context.settings, asked, "source", source, source, table.query)
+
+
+def _asked_of_database(settings: Settings, asked: _Asked, step: Step, where: str, alias: str, query: str) -> Link:
+    return _tried(step, where, lambda: asked.link(step, where, ask(settings, alias, query, asked.user)))
+
+
+def _tried(step: Step, where: str, asking: Callable[[], Link]) -> Link:
+    """The trouble is told in one line: what was asked, and the error without its advice."""
+    try:
+        return asking()
+    except ReplicateError as error:
+        log.debug("not asked", extra={"step": step, "where": where, "code": error.code})
+        return Link(step, where, trouble=f"cannot be asked: {error.message}")
+
+
+def _asked_of_file(context: Context, asked: _Asked, published: RunTable | None) -> Link:
+    if published is None or published.manifest is None:
+        return Link("file", "", trouble="no file was ever loaded")
+    where = published.manifest.replace(".manifest.json", ".dat")
+    try:
+        manifest = read_manifest(context.storage.absolute(published.manifest))
+        path, where = context.storage.absolute(manifest.file), manifest.file
+        columns = tuple(column.column() for column in manifest.columns)
+        rows = rows_in_file(path, columns, asked.user, MOST_ROWS)
+    except FileNotFoundError:
+        return _gone(context, where, published)
+    except DataError as error:
+        if error.code == "manifest.missing":
+            return _gone(context, where, published)
+        return Link("file", where, as_of=published.extracted_at, trouble=f"cannot be read: {error.message}")
+    return asked.link("file", where, rows, manifest.extracted_at)
+
+
+def _gone(context: Context, where: str, published: RunTable) -> Link:
+    days = context.settings.retention_days
+    return Link("file", where, as_of=published.extracted_at, trouble=f"is gone (files are kept for {days} days)")
+
+
+def _placed(schema: str | None, name: str) -> str:
+    return name if "." in name or not schema else f"{schema}.{name}"
+
+
+def _all(name: str) -> str:
+    return f"SELECT * FROM {name}"  # noqa: S608  # a name that the catalogue has checked
+
+
+# -- pushes, journal, reports ----------------------------------------------------------------------------------
+
+
+def _process(context: Context, asked: _Asked, reads: Reads) -> ProcessFacts:
+    process, target = reads.process, target_alias(context.settings)
+    latest = context.ledger.latest(push_row(process.name))
+    return ProcessFacts(
+        process=process.name,
+        group=reads.group,
+        kind=process.kind,
+        enabled=process.enabled,
+        place=str(process.place),
+        link=_asked_of_database(context.settings, asked, "push", process.name, target, process.query),
+        latest=latest,
+        held=_held(context, process.name),
+        others=reads.others,
+        unreadable=reads.unreadable,
+    )
+
+
+def _held(context: Context, process: str) -> Artifact | None:
+    found = [artifact for artifact in context.ledger.artifacts("held") if artifact.table == push_row(process)]
+    return found[-1] if found else None
+
+
+def _planned(context: Context, asked: _Asked) -> list[Planned]:
+    """Newest plan first; the ids of plans say nothing of time."""
+    lines = context.journal.of_user(asked.user)
+    plans = {plan_id: context.journal.plan(plan_id) for plan_id in {line.plan_id for line in lines}}
+    found = [
+        Planned(plan, line)
+        for line in lines
+        if (plan := plans[line.plan_id]) is not None
+        and (not asked.courses or {line.course_id, line.section_id} & asked.courses)
+    ]
+    return sorted(found, key=lambda planned: str(planned.plan.planned_at), reverse=True)
+
+
+def _report(context: Context, asked: _Asked, report: Report) -> Link:
+    """As of the moment when the oldest of its reports was asked for: Canvas knew at least that."""
+    published = context.ledger.last_successful(report.table)
+    if published is None:
+        return Link("report", report.view, trouble="no such report was ever loaded")
+    started = context.ledger.reports_started(published.run_id, report.table)
+    settings = context.settings
+    query = _all(_placed(settings.view_schema, report.view))
+    found = _tried(
+        "report",
+        report.view,
+        lambda: asked.link(
+            "report", report.view, ask(settings, target_alias(settings), query, asked.user, only=("user_id",))
+        ),
+    )
+    return replace(found, as_of=started or published.extracted_at)
+
+
+def _with_sections(context: Context, reports: list[Report], course: str) -> frozenset[str]:
+    """The id itself and, of a course, the SIS ids of its sections: a push may name either."""
+    settings, found = context.settings, {course}
+    for report in reports:
+        if report.kind in _NAMING_SECTIONS and context.ledger.last_successful(report.table):
+            query = _all(_placed(settings.view_schema, report.view))
+            try:
+                rows = ask(settings, target_alias(settings), query, course, only=("course_id",))
+            except ReplicateError:  # the report's own link tells it
+                continue
+            found |= {row["section_id"] for row in rows.rows if "section_id" in row}
+    return frozenset(found)
