@@ -1,0 +1,503 @@
+"""`replicate why`: what whoever is on call, and the help desk, are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import pytest
+from tests.workplace import Workplace
+
+from canvas_replicate.context import Context, open_context
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger import Outcome, Push, push_row
+from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan
+from canvas_replicate.settings import load_settings
+from replicate_demo.canvas import CanvasSimulator, Options
+
+TOKEN = "7~secret-of-tests"
+PROVISIONS = """
+terms: [fa19, sp20]
+regular:
+  users:       {scope: account, cstable: tmp_cnv_users,       mvtable: canvas_users}
+  sections:    {scope: term,    cstable: tmp_cnv_sections,    mvtable: canvas_sections}
+  enrollments: {scope: term,    cstable: tmp_cnv_enrollments, mvtable: canvas_enrollments, parameters: {include_deleted: true}}
+"""
+PUSHES = """
+regular:
+  - process: enrollments
+    kind: enrollments
+    sql: |
+      WITH wanted AS (SELECT section_id, user_id, role, status FROM campus_wanted)
+      SELECT section_id, user_id, role, status FROM wanted WHERE status IS NOT NULL
+    toggle: "on"
+"""
+WANTED_SQL = "SELECT section_id, emplid AS user_id, role, status, name FROM sis.wanted"
+WANTED_CTL = """
+LOAD DATA
+CHARACTERSET AL32UTF8
+INFILE 'wanted.dat' "STR '#EOR#\\n'"
+TRUNCATE
+INTO TABLE tmp_wanted
+FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '"'
+TRAILING NULLCOLS
+(section_id CHAR(100), user_id CHAR(100), role CHAR(100), status CHAR(20), name CHAR(100))
+"""
+WANTED_DDL = """
+CREATE TABLE tmp_wanted (
+  section_id VARCHAR2(100 CHAR) NOT NULL, user_id VARCHAR2(100 CHAR) NOT NULL, role VARCHAR2(100 CHAR),
+  status VARCHAR2(20 CHAR), name VARCHAR2(100 CHAR)
+);
+CREATE MATERIALIZED VIEW campus_wanted AS SELECT section_id, user_id, role, status, name FROM tmp_wanted;
+"""
+
+
+def installed(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """A campus whose table of wanted enrollments is pushed, and was never loaded."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    workplace.source_sql(
+        "CREATE SCHEMA IF NOT EXISTS sis",
+        "CREATE TABLE sis.wanted (section_id VARCHAR, emplid VARCHAR, role VARCHAR, status VARCHAR, name VARCHAR)",
+    )
+    workplace.add_table("tmp_wanted", sql=WANTED_SQL, ctl=WANTED_CTL, ddl=WANTED_DDL)
+    workplace.add_canvas(canvas.url, canvas.token, PROVISIONS)
+    (workplace.folder / "conf" / "pushes.yaml").write_text(PUSHES, "utf-8")
+    for name, value in workplace.environment.items():
+        monkeypatch.setenv(name, value)
+    return workplace
+
+
+@pytest.fixture(scope="module")
+def canvas() -> Iterator[CanvasSimulator]:
+    with CanvasSimulator(options=Options(token=TOKEN, report_seconds=0.05)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def reported(canvas: CanvasSimulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A target database into which the reports of Canvas were loaded, once for all."""
+    made = Workplace(tmp_path_factory.mktemp("reported"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        installed(made, canvas, monkeypatch)
+        assert made.run("replicate", "init-db").code == 0
+        assert made.run("provisioner", "run").code == 0
+        made.close()
+    return made.target_file
+
+
+@pytest.fixture
+def place(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """Without any report."""
+    installed(workplace, canvas, monkeypatch)
+    assert workplace.run("replicate", "init-db").code == 0
+    return workplace
+
+
+@pytest.fixture
+def provisioned(
+    workplace: Workplace, canvas: CanvasSimulator, reported: Path, monkeypatch: pytest.MonkeyPatch
+) -> Workplace:
+    copyfile(reported, workplace.target_file)
+    return installed(workplace, canvas, monkeypatch)
+
+
+def context() -> Context:
+    return open_context(load_settings())
+
+
+def want(place: Workplace, section: str, user: str, status: str = "active") -> None:
+    place.source_sql(f"INSERT INTO sis.wanted VALUES ('{section}', '{user}', 'student', '{status}', 'Ann Example')")
+
+
+def load(place: Workplace) -> None:
+    assert place.run("replicate", "run", "hourly").code == 0
+
+
+def enrolled(place: Workplace) -> tuple[str, str, str]:
+    """User, section and course of somebody who is in Canvas."""
+    [found] = place.target_sql(
+        "SELECT user_id, section_id, course_id FROM canvas_enrollments WHERE status = 'active' AND role = 'student'"
+        " AND user_id IS NOT NULL AND section_id IS NOT NULL AND course_id IS NOT NULL ORDER BY ALL LIMIT 1"
+    )
+    return found
+
+
+def absent(place: Workplace) -> tuple[str, str, str]:
+    """A user of Canvas, and a section where they are not, with its course."""
+    [found] = place.target_sql(
+        "SELECT u.user_id, s.section_id, s.course_id FROM canvas_users u, canvas_sections s WHERE u.user_id IS NOT NULL"
+        " AND s.section_id IS NOT NULL AND s.course_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM canvas_enrollments e"
+        " WHERE e.user_id = u.user_id AND e.course_id = s.course_id) ORDER BY ALL LIMIT 1"
+    )
+    return found
+
+
+def why(place: Workplace, *words: str) -> dict[str, Any]:
+    done = place.run("replicate", "why", *words, "--json")
+    assert done.code == 0, done.error
+    return dict(done.json)
+
+
+def counts(found: dict[str, Any]) -> dict[str, int | None]:
+    facts = found["facts"]
+    links = [link for chain in facts["chains"] for link in chain["links"]]
+    links += [process["link"] for process in facts["processes"]]
+    return {link["step"]: link["count"] for link in links}
+
+
+def planned(
+    user: str, section: str, *, wanted: str = "active", answer: Answer | None = None, sent: bool = True
+) -> None:
+    """A plan of one line, as far as it came."""
+    opened = context()
+    plan = KeptPlan("p-000000000001", "enrollments", "enrollments", "sis_import", "regular", "basis", "0" * 64,
+                    "pushes/x", 1, None, "20260101T000000Z-hourly-abcdef")  # fmt: skip
+    line = JournalLine(plan.plan_id, 1, "addition", f'["section_id={section}"]', user, None, section, wanted, None)
+    lease = opened.leases.acquire("push:enrollments")
+    opened.journal.keep(plan, [line], lease)
+    if sent:
+        opened.journal.sending(plan.plan_id, [1], plan.run_id, lease)
+    if answer is not None:
+        opened.journal.answered(plan.plan_id, [answer])
+    opened.leases.release(lease)
+
+
+def pushed(state: Any, message: str) -> str:
+    """A run that did no more than that to the process."""
+    opened = context()
+    ledger, row = opened.ledger, push_row("enrollments")
+    run = ledger.open_run("push", [], exclusive=False, push=Push("regular"))
+    ledger.plan_pushes(run, ["enrollments"])
+    lease = opened.leases.acquire(row)
+    ledger.planned(run.run_id, row, "0" * 64, "pushes/x", 1, lease)
+    opened.leases.release(lease)
+    gate = "push" if state == "held" else None
+    ledger.finish(run.run_id, row, Outcome(state, "canvas-pusher", message=message, hold_gate=gate))
+    return run.run_id
+
+
+# -- a person --------------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_in_canvas_as_wanted_has_no_broken_link(provisioned: Workplace) -> None:
+    user, section, course = enrolled(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    for asked in (section, course):
+        found = why(provisioned, "person", user, asked)
+        assert (found["in_canvas"], found["reason"], found["next_step"]) == (True, "No link is broken.", "Nothing.")
+        assert counts(found) == dict.fromkeys(("source", "file", "table", "view", "push"), 1)
+        assert "active" in found["answer"]
+
+
+def test_whoever_the_student_system_does_not_have_is_missing_there(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, "another-section", user)
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert found["in_canvas"] is False
+    assert "no row" in found["reason"]
+    assert "tmp_wanted (source campus)" in found["reason"]
+    assert "1 rows there about other courses" in found["reason"]
+    assert found["next_step"].endswith("replicate rerun tmp_wanted")
+
+
+def test_a_row_that_came_after_the_last_load_is_found_in_the_source_alone(provisioned: Workplace) -> None:
+    user, section, course = absent(provisioned)
+    want(provisioned, "another-section", "somebody")
+    load(provisioned)
+    want(provisioned, section, user)
+    found = why(provisioned, "person", user, course)
+    assert counts(found) == {"source": 1, "file": 0, "table": 0, "view": 0, "push": 0}
+    assert found["reason"].startswith("The source has")
+    assert found["next_step"] == "replicate rerun tmp_wanted"
+
+
+def test_a_file_with_a_row_that_the_base_table_lost_names_the_rejects(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    provisioned.target_sql("DELETE FROM tmp_wanted")
+    found = why(provisioned, "person", user, section)
+    assert (counts(found)["file"], counts(found)["table"]) == (1, 0)
+    assert found["next_step"] == "replicate rejects tmp_wanted"
+
+
+def test_a_view_that_was_not_refreshed_is_the_break(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    provisioned.target_sql("DELETE FROM campus_wanted")
+    found = why(provisioned, "person", user, section)
+    assert found["reason"].endswith("the view campus_wanted does not.")
+    assert found["next_step"] == "replicate rerun tmp_wanted"
+
+
+def test_a_condition_of_the_push_that_leaves_somebody_out_is_named_with_its_place(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    provisioned.source_sql(f"INSERT INTO sis.wanted VALUES ('{section}', '{user}', 'student', NULL, NULL)")
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert counts(found)["view"] == 1
+    assert found["reason"].startswith("The SQL of enrollments returns no row")
+    assert "pushes.yaml:3" in found["next_step"]
+
+
+def test_what_was_never_planned_says_so_and_how_to_plan_it(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert "never planned. The process never ran." in found["reason"]
+    assert found["next_step"] == "canvas-pusher plan --tablename enrollments"
+    pushed("skipped", "tmp_wanted was not successful in this run.")
+    assert "skipped: tmp_wanted was not successful" in why(provisioned, "person", user, section)["reason"]
+
+
+def test_a_process_that_is_off_is_the_break(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    (provisioned.folder / "conf" / "pushes.yaml").write_text(PUSHES.replace('"on"', '"off"'), "utf-8")
+    found = why(provisioned, "person", user, section)
+    assert found["reason"].endswith("but it is switched off.")
+
+
+def test_a_held_plan_names_its_approval(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section, sent=False)
+    pushed("held", "600 removals in term fa19, 500 are allowed.")
+    found = why(provisioned, "person", user, section)
+    assert "held: 600 removals" in found["reason"]
+    [artifact] = context().ledger.artifacts("held")
+    assert found["next_step"].startswith(f"replicate approve {artifact.artifact_id}")
+
+
+def test_a_change_that_was_sent_without_an_answer_waits_for_the_next_push(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section)
+    found = why(provisioned, "person", user, section)
+    assert "without an answer" in found["reason"]
+    assert found["next_step"] == "canvas-pusher run --tablename enrollments"
+
+
+def test_what_canvas_refused_is_told_in_its_words(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section, answer=Answer(1, "rejected", "A section was not found"))
+    found = why(provisioned, "person", user, section)
+    assert found["reason"].endswith("A section was not found")
+    assert found["next_step"].startswith("Mend that")
+
+
+def test_a_report_older_than_the_accepted_change_is_not_taken_for_a_contradiction(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section, answer=Answer(1, "applied", "imported"))
+    found = why(provisioned, "person", user, section)
+    assert found["in_canvas"] is False
+    assert "older than the change" in found["disagreement"]
+    assert found["next_step"] == "provisioner run"
+
+
+def test_a_later_report_that_contradicts_the_journal_is_told(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section, answer=Answer(1, "applied", "imported"))
+    before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=1)
+    provisioned.target_sql(f"UPDATE replicate_push_journal SET answered_at = TIMESTAMP '{before}'")
+    found = why(provisioned, "person", user, section)
+    assert found["disagreement"].startswith("Report and journal disagree")
+    assert found["next_step"] == "canvas-pusher plan --tablename enrollments"
+
+
+def test_whoever_left_the_source_stays_in_canvas_until_a_row_ends_it(provisioned: Workplace) -> None:
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, "another-section", "somebody")
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert found["in_canvas"] is True
+    assert "absence is never a removal" in found["reason"]
+
+
+def test_a_source_that_cannot_be_reached_is_one_line_and_not_the_end(
+    provisioned: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    monkeypatch.setenv("REPLICATE_DATABASES__CAMPUS__URL", f"duckdb:///{provisioned.folder}/nowhere.duckdb")
+    found = why(provisioned, "person", user, section)
+    assert counts(found) == {"source": None, "file": 1, "table": 1, "view": 1, "push": 1}
+    assert found["in_canvas"] is True
+    assert "campus cannot be asked" in found["reason"]
+
+
+def test_a_file_that_is_gone_is_said_to_be_gone(provisioned: Workplace) -> None:
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    for file in (provisioned.data / "dat").glob("*/tmp_wanted.*"):
+        file.unlink()
+    found = why(provisioned, "person", user, section)
+    [chain] = found["facts"]["chains"]
+    assert chain["links"][1]["trouble"] == "is gone (files are kept for 7 days)"
+    assert found["reason"] == "No link is broken."
+
+
+def test_without_reports_nothing_is_claimed_about_canvas(place: Workplace) -> None:
+    want(place, "s1", "007")
+    load(place)
+    found = why(place, "person", "007", "s1")
+    assert found["in_canvas"] is None
+    assert "not known" in found["answer"]
+
+
+def test_names_and_mail_addresses_are_never_shown_or_logged(
+    provisioned: Workplace, caplog: pytest.LogCaptureFixture
+) -> None:
+    user, section, course = enrolled(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    provisioned.target_sql(f"UPDATE canvas_users SET full_name = 'Bo Test', email = 'bo@x' WHERE user_id = '{user}'")
+    caplog.set_level("DEBUG")
+    caplog.clear()
+    told = [provisioned.run("replicate", "why", "person", user, course, *json).out for json in ((), ("--json",))]
+    for text in told:
+        assert user in text
+        assert not [secret for secret in ("Ann Example", "Bo Test", "bo@x") if secret in text]
+    assert user not in caplog.text
+
+
+def test_an_id_with_quotes_is_a_value_and_never_sql(provisioned: Workplace) -> None:
+    want(provisioned, "s1", "somebody")
+    load(provisioned)
+    found = why(provisioned, "person", "x' OR 'a' = 'a", "' OR 1=1 --")
+    assert set(counts(found).values()) == {0}
+
+
+@pytest.mark.parametrize("user", [" ", "a\x00b", "a\nb", "x" * 256])
+def test_what_cannot_be_an_id_is_refused(place: Workplace, user: str) -> None:
+    assert isinstance(place.run("replicate", "why", "person", user).error, ConfigError)
+
+
+def test_without_a_course_the_report_of_users_decides(provisioned: Workplace) -> None:
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    found = why(provisioned, "person", user)
+    assert found["answer"].startswith(f"{user} is in Canvas (active)")
+    assert found["next_step"] == "Nothing."
+
+
+def test_without_any_push_it_says_that_nothing_is_pushed(provisioned: Workplace) -> None:
+    (provisioned.folder / "conf" / "pushes.yaml").write_text("regular: []\n", "utf-8")
+    assert "No process of pushes.yaml" in why(provisioned, "person", "007")["reason"]
+
+
+# -- a table ---------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_table_says_which_run_is_seen_and_who_reads_it(provisioned: Workplace) -> None:
+    want(provisioned, "s1", "007")
+    load(provisioned)
+    found = why(provisioned, "table", "TMP_WANTED")
+    assert found["fresh"] is True
+    assert "campus_wanted shows 1 rows of campus" in found["answer"]
+    facts = found["facts"]
+    assert facts["published"]["run_id"] in found["answer"]
+    assert facts["schedules"] == ["hourly"]
+    assert facts["readers"] == [{"process": "enrollments", "group": "regular", "enabled": True}]
+    assert found["next_step"] == "Nothing. For newer rows: replicate rerun tmp_wanted"
+
+
+def test_a_failed_load_says_why_and_that_the_last_good_rows_are_still_seen(place: Workplace) -> None:
+    want(place, "s1", "007")
+    load(place)
+    place.source_sql("INSERT INTO sis.wanted VALUES (NULL, '008', 'student', 'active', NULL)")
+    assert place.run("replicate", "run", "hourly").code == 1
+    found = why(place, "table", "tmp_wanted")
+    assert found["fresh"] is False
+    assert found["answer"].startswith("The newest run failed it: ")
+    assert "Meanwhile campus_wanted shows 1 rows" in found["answer"]
+    assert "replicate re" in found["next_step"]
+    assert [row["state"] for _, row in found["facts"]["recent"]] == ["failed", "successful"]
+    assert found["facts"]["recent"][0][1]["rejected"] == 1
+
+
+def test_a_held_file_names_its_approval(place: Workplace) -> None:
+    for number in range(10):
+        want(place, "s1", f"00{number}")
+    load(place)
+    place.source_sql("DELETE FROM sis.wanted")
+    assert place.run("replicate", "run", "hourly").code == 4
+    found = why(place, "table", "tmp_wanted")
+    [artifact] = context().ledger.artifacts("held")
+    assert found["answer"].startswith("Held by gate ")
+    assert (
+        found["next_step"]
+        == f"replicate approve {artifact.artifact_id}   or   replicate discard {artifact.artifact_id}"
+    )
+
+
+def test_a_file_that_waits_for_the_loader_names_the_loader(place: Workplace) -> None:
+    want(place, "s1", "007")
+    load(place)
+    assert place.run("extractor", "run", "hourly").code == 0
+    found = why(place, "table", "tmp_wanted")
+    assert len(found["facts"]["waiting"]) == 1
+    assert found["next_step"] == "loader run hourly --tablename tmp_wanted"
+    assert place.run(*found["next_step"].split()).code == 0
+    assert why(place, "table", "tmp_wanted")["fresh"] is True
+
+
+def test_a_table_that_is_off_says_where_to_switch_it_on(place: Workplace) -> None:
+    place.configure("tmp_wanted", toggle="off")
+    found = why(place, "table", "tmp_wanted")
+    assert found["answer"] == "tmp_wanted is switched off; campus_wanted shows nothing that was ever loaded."
+    assert "tablesconf.yaml" in found["next_step"]
+
+
+def test_a_table_that_no_run_had_says_how_to_start(place: Workplace) -> None:
+    found = why(place, "table", "tmp_wanted")
+    assert (found["fresh"], found["next_step"]) == (False, "replicate rerun tmp_wanted")
+
+
+def test_a_table_of_a_report_is_explained_likewise(provisioned: Workplace) -> None:
+    found = why(provisioned, "table", "tmp_cnv_users")
+    assert found["fresh"] is True
+    assert "rows of canvas" in found["answer"]
+
+
+def test_an_unknown_table_names_the_nearest(place: Workplace) -> None:
+    error = place.run("replicate", "why", "table", "tmp_wantd").error
+    assert isinstance(error, ConfigError)
+    assert "tmp_wanted" in error.next_step
+
+
+def test_people_get_one_screen(provisioned: Workplace) -> None:
+    user, section, course = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section, answer=Answer(1, "rejected", "A section was not found"))
+    for words in (("person", user, course), ("table", "tmp_wanted")):
+        out = provisioned.run("replicate", "why", *words).out
+        assert out.rstrip().rpartition("\n")[2].startswith("next: ")
+        assert len(out.splitlines()) <= 24
+
+
+def test_the_source_is_not_touched(provisioned: Workplace, tmp_path: Path) -> None:
+    want(provisioned, "s1", "007")
+    before = provisioned.source_sql("SELECT * FROM sis.wanted")
+    why(provisioned, "person", "007'; DROP TABLE sis.wanted; --")
+    assert provisioned.source_sql("SELECT * FROM sis.wanted") == before
