@@ -201,7 +201,7 @@ def test_whoever_the_student_system_does_not_have_is_missing_there(provisioned: 
     assert found["in_canvas"] is False
     assert "no row" in found["reason"]
     assert "tmp_wanted (source campus)" in found["reason"]
-    assert "1 rows there about other courses" in found["reason"]
+    assert "has 1 row there about other courses" in found["reason"]
     assert found["next_step"].endswith("replicate rerun tmp_wanted")
 
 
@@ -340,7 +340,7 @@ def test_a_source_that_cannot_be_reached_is_one_line_and_not_the_end(
     found = why(provisioned, "person", user, section)
     assert counts(found) == {"source": None, "file": 1, "table": 1, "view": 1, "push": 1}
     assert found["in_canvas"] is True
-    assert "campus cannot be asked" in found["reason"]
+    assert "campus cannot be reached" in found["reason"]
 
 
 def test_a_file_that_is_gone_is_said_to_be_gone(provisioned: Workplace) -> None:
@@ -413,7 +413,7 @@ def test_a_fresh_table_says_which_run_is_seen_and_who_reads_it(provisioned: Work
     load(provisioned)
     found = why(provisioned, "table", "TMP_WANTED")
     assert found["fresh"] is True
-    assert "campus_wanted shows 1 rows of campus" in found["answer"]
+    assert "campus_wanted shows 1 row of campus" in found["answer"]
     facts = found["facts"]
     assert facts["published"]["run_id"] in found["answer"]
     assert facts["schedules"] == ["hourly"]
@@ -429,10 +429,10 @@ def test_a_failed_load_says_why_and_that_the_last_good_rows_are_still_seen(place
     found = why(place, "table", "tmp_wanted")
     assert found["fresh"] is False
     assert found["answer"].startswith("The newest run failed it: ")
-    assert "Meanwhile campus_wanted shows 1 rows" in found["answer"]
+    assert "Meanwhile campus_wanted shows 1 row of" in found["answer"]
     assert "replicate re" in found["next_step"]
-    assert [row["state"] for _, row in found["facts"]["recent"]] == ["failed", "successful"]
-    assert found["facts"]["recent"][0][1]["rejected"] == 1
+    assert [each["row"]["state"] for each in found["facts"]["recent"]] == ["failed", "successful"]
+    assert found["facts"]["recent"][0]["row"]["rejected"] == 1
 
 
 def test_a_held_file_names_its_approval(place: Workplace) -> None:

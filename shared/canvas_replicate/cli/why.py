@@ -15,7 +15,8 @@ from canvas_replicate.context import open_context
 from canvas_replicate.settings import load_settings
 from canvas_replicate.why import gathering, verdict
 from canvas_replicate.why import table as why_table
-from canvas_replicate.why.person import Link, PersonFacts, Planned
+from canvas_replicate.why.person import Link, PersonFacts, Planned, TableChain
+from canvas_replicate.why.rows import counted
 from canvas_replicate.why.table import TableFacts
 
 _ROWS_SHOWN = 5
@@ -79,8 +80,16 @@ def _say(line: str) -> None:
 def _show_table(facts: TableFacts) -> None:
     columns = ["run", "status", "by", "age", "rows", "rejected", "what happened"]
     lines = [
-        [run.run_id, show.word(r.state), run.requested_by, show.age(run.opened_at), r.rows, r.rejected, r.message]
-        for run, r in facts.recent
+        [
+            each.run.run_id,
+            show.word(each.row.state),
+            each.run.requested_by,
+            show.age(each.run.opened_at),
+            each.row.rows,
+            each.row.rejected,
+            each.row.message,
+        ]
+        for each in facts.recent
     ]
     if lines:
         numbers, keep = ["age", "rows", "rejected"], ["run", "status", "age"]
@@ -97,19 +106,29 @@ def _show_table(facts: TableFacts) -> None:
 
 def _show_links(facts: PersonFacts) -> None:
     """One line per link, and what may be shown of its rows."""
-    lines: list[Sequence[object]] = []
-    for chain in facts.chains:
-        lines += [[chain.table, *_cells(link)] for link in chain.links]
-    lines += [[process.process, *_cells(process.link)] for process in facts.processes]
-    lines += [[kind, *_cells(link)] for kind, link in facts.reports]
+    links = [(chain.table, link) for chain in facts.chains if not _is_empty(chain) for link in chain.links]
+    links += [(process.process, process.link) for process in facts.processes]
+    links += [(report.kind, report.link) for report in facts.reports]
+    lines = [[name, *_cells(link)] for name, link in links]
     columns = ["of", "link", "rows", "as of (UTC)", "where", "what it has"]
     keep = ["of", "link", "rows", "as of (UTC)"]
     show.console().print(show.table(columns, lines, numbers=["rows"], keep=keep))
+    if show.is_narrow():
+        for name, link in links:
+            if link.trouble:
+                _say(f"{name}: {link.where} {link.trouble}")
+    empty = [chain.table for chain in facts.chains if _is_empty(chain)]
+    if empty:
+        _say(f"no row from source to view: {', '.join(empty)}")
     for process in facts.processes:
         if process.unreadable:
             _say(f"{process.process}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
         if process.others:
             _say(f"{process.process} reads {', '.join(process.others)}: no table of the catalogue, not looked at.")
+
+
+def _is_empty(chain: TableChain) -> bool:
+    return all(link.count == 0 and not link.elsewhere for link in chain.links)
 
 
 def _cells(link: Link) -> list[object]:
@@ -125,7 +144,7 @@ def _told(link: Link) -> str:
     if len(link.values) > _ROWS_SHOWN:
         rows.append(f"and {len(link.values) - _ROWS_SHOWN:,} more")
     if link.elsewhere:
-        rows.append(f"{link.elsewhere:,} rows about other courses")
+        rows.append(f"{counted(link.elsewhere)} about other courses")
     return "\n".join(rows)
 
 

@@ -56,7 +56,8 @@ def rows_of(
     sought = [column for column in candidates if not only or column.name in only]
     if not sought:
         return Rows(names)
-    with source.open(_filtered(query, names, sought, value, native=native), batch_rows=MOST_ROWS + 1) as opened:
+    sql = _filtered(query, names, sought, value, native=native)
+    with source.open(sql, batch_rows=MOST_ROWS + 1, wide_numbers=True) as opened:
         found = _within(opened, seconds)
     rows = tuple({n: text for n, v in zip(names, row, strict=True) if (text := _text(v))} for row in found)
     return Rows(names, rows[:MOST_ROWS], more=len(rows) > MOST_ROWS)

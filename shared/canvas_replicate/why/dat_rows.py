@@ -17,16 +17,19 @@ _FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^|]*))(?:\||$)')
 
 def rows_in_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) -> Rows:
     """Raises FileNotFoundError when the file is gone."""
-    places = [columns.index(column) for column in searchable(columns, user, long_texts=True)]
+    sought = {column.name for column in searchable(columns, user, long_texts=True)}
     names = tuple(column.name for column in columns)
     found: list[Row] = []
     for record in _records_with(path, user.replace(ENCLOSURE, ENCLOSURE * 2).encode()):
         values = fields(record.decode())
-        if len(values) != len(names) or not any(values[place] == user for place in places):
+        if len(values) != len(columns):
+            continue
+        row = {c.name: text for c, value in zip(columns, values, strict=True) if (text := _unpadded(c, value))}
+        if user not in (row.get(name) for name in sought):
             continue
         if len(found) == limit:
             return Rows(names, tuple(found), more=True)
-        found.append({name: value for name, value in zip(names, values, strict=True) if value})
+        found.append(row)
     return Rows(names, tuple(found))
 
 
@@ -43,6 +46,11 @@ def fields(record: str) -> list[str]:
         place = match.end()
         if not match[0].endswith("|"):
             return found
+
+
+def _unpadded(column: Column, value: str) -> str:
+    """A CHAR may be padded with blanks, which databases overlook when they compare it."""
+    return value.rstrip(" ") if column.type.startswith(("CHAR", "NCHAR")) else value
 
 
 def _records_with(path: Path, needle: bytes) -> Iterator[bytes]:

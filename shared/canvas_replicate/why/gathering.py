@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
-from canvas_replicate.catalogue import Table, resolve_source
+from canvas_replicate.catalogue import Catalogue, Table, resolve_source
 from canvas_replicate.context import Context
+from canvas_replicate.databases import open_source
 from canvas_replicate.errors import ConfigError, DataError, ReplicateError
 from canvas_replicate.ledger import Artifact, RunTable, push_row
 from canvas_replicate.manifest import read_manifest
 from canvas_replicate.provisions import Report
 from canvas_replicate.settings import Settings, target_alias
-from canvas_replicate.why import table as why_table
 from canvas_replicate.why.asking import MOST_ROWS, ask
 from canvas_replicate.why.dat_rows import rows_in_file
-from canvas_replicate.why.person import Link, PersonFacts, Planned, ProcessFacts, Step, TableChain
+from canvas_replicate.why.person import Link, PersonFacts, Planned, ProcessFacts, Reported, Step, TableChain
 from canvas_replicate.why.reading import Reads, all_reads
 from canvas_replicate.why.rows import Rows, checked_id, in_course, shown
 
@@ -53,33 +53,54 @@ def facts_about(context: Context, user: str, course: str | None) -> PersonFacts:
     if course is not None:
         checked_id(course, "COURSE")
     reads = all_reads(context.catalogue)
-    reports = [report for report in context.catalogue.reports.values() if report.enabled]
+    reports = _current_reports(context.catalogue)
     courses = _with_sections(context, reports, course) if course else frozenset()
     asked = _Asked(user, courses)
     return PersonFacts(
         user=user,
         course=course,
         courses=courses,
-        chains=tuple(_chain(context, asked, table, reads) for table in _concerned(context, reads)),
+        chains=_chains(context, asked, reads),
         processes=tuple(_process(context, asked, each) for each in reads),
         planned=tuple(_planned(context, asked)),
         reports=tuple(
-            (report.kind, _report(context, asked, report)) for report in reports if report.kind in _ABOUT_PERSONS
+            Reported(report.kind, _report(context, asked, report))
+            for report in reports
+            if report.kind in _ABOUT_PERSONS
         ),
     )
 
 
-def _concerned(context: Context, reads: list[Reads]) -> Iterator[Table]:
-    """Queried tables that any process reads, in the order of the catalogue."""
-    return (table for table in context.catalogue.tables.values() if any(table in each.tables for each in reads))
+def _current_reports(catalogue: Catalogue) -> list[Report]:
+    """Historical ones are of terms that are over, and fetched when somebody thinks of it."""
+    modes = [mode for name, mode in catalogue.provisions.modes.items() if name != "historical"]
+    return [report for mode in modes for report in mode.reports if report.enabled]
+
+
+def _chains(context: Context, asked: _Asked, reads: list[Reads]) -> tuple[TableChain, ...]:
+    """Of the queried tables that any process reads, in the order of the catalogue."""
+    concerned = [table for table in context.catalogue.tables.values() if any(table in each.tables for each in reads)]
+    sources = {table.name: _source_of(context, table) for table in concerned}
+    down = dict(_out_of_reach(context.settings, {alias for alias in sources.values() if alias}))
+    return tuple(_chain(context, asked, table, reads, sources[table.name], down) for table in concerned)
+
+
+def _out_of_reach(settings: Settings, aliases: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Databases that do not answer, and why: found out once, not once per table."""
+    for alias in aliases:
+        try:
+            open_source(settings, alias).reach()
+        except ReplicateError as error:
+            yield alias, f"cannot be reached: {error.message}"
 
 
 # -- one table -------------------------------------------------------------------------------------------------
 
 
-def _chain(context: Context, asked: _Asked, table: Table, reads: list[Reads]) -> TableChain:
+def _chain(
+    context: Context, asked: _Asked, table: Table, reads: list[Reads], source: str | None, down: Mapping[str, str]
+) -> TableChain:
     published = context.ledger.last_successful(table.name)
-    source = _source_of(context, table, published)
     as_of = published.extracted_at if published else None
     settings, target = context.settings, target_alias(context.settings)
     base, view = _placed(settings.base_schema, table.base_table), _placed(settings.view_schema, table.view)
@@ -89,7 +110,7 @@ def _chain(context: Context, asked: _Asked, table: Table, reads: list[Reads]) ->
         source=source,
         processes=tuple(each.process.name for each in reads if table in each.tables),
         links=(
-            _asked_of_source(context, asked, table, source),
+            _asked_of_source(context.settings, asked, table, source, down),
             _asked_of_file(context, asked, published),
             replace(_asked_of_database(settings, asked, "table", table.base_table, target, _all(base)), as_of=as_of),
             replace(_asked_of_database(settings, asked, "view", table.view, target, _all(view)), as_of=as_of),
@@ -99,26 +120,33 @@ def _chain(context: Context, asked: _Asked, table: Table, reads: list[Reads]) ->
 
 
 def _table_next(context: Context, table: Table) -> str:
-    found = why_table.verdict(why_table.facts_of(context, table.name))
-    return "" if found.fresh else found.next_step
-
-
-def _source_of(context: Context, table: Table, published: RunTable | None) -> str | None:
-    """As the next run would choose it; None where nothing says it."""
+    """What the ledger says to type about its newest run; empty when that went well."""
     latest = context.ledger.latest(table.name)
-    schedule = context.ledger.run(latest.run_id).schedule if latest else None
+    if latest is None or latest.state == "successful":
+        return ""
+    return latest.next_step or f"replicate why table {table.name}"
+
+
+def _source_of(context: Context, table: Table) -> str | None:
+    """As the next run would choose it; None where nothing says it."""
+    ledger = context.ledger
+    latest, published = ledger.latest(table.name), ledger.last_successful(table.name)
+    schedule = ledger.run(latest.run_id).schedule if latest else None
+    last = published.source if published else None
     try:
-        return resolve_source(
-            table.name, schedule, context.catalogue, context.settings, None, published.source if published else None
-        )
+        return resolve_source(table.name, schedule, context.catalogue, context.settings, None, last)
     except ConfigError:
         return None
 
 
-def _asked_of_source(context: Context, asked: _Asked, table: Table, source: str | None) -> Link:
+def _asked_of_source(
+    settings: Settings, asked: _Asked, table: Table, source: str | None, down: Mapping[str, str]
+) -> Link:
     if source is None:
         return Link("source", table.name, trouble="nothing says which database it is read from")
-    return _asked_of_database(context.settings, asked, "source", source, source, table.query)
+    if source in down:
+        return Link("source", source, trouble=down[source])
+    return _asked_of_database(settings, asked, "source", source, source, table.query)
 
 
 def _asked_of_database(settings: Settings, asked: _Asked, step: Step, where: str, alias: str, query: str) -> Link:
@@ -177,7 +205,7 @@ def _process(context: Context, asked: _Asked, reads: Reads) -> ProcessFacts:
         kind=process.kind,
         enabled=process.enabled,
         place=str(process.place),
-        link=_asked_of_database(context.settings, asked, "push", process.name, target, process.query),
+        link=_asked_of_database(context.settings, asked, "push", target, target, process.query),
         latest=latest,
         held=_held(context, process.name),
         others=reads.others,
@@ -195,12 +223,20 @@ def _planned(context: Context, asked: _Asked) -> list[Planned]:
     lines = context.journal.of_user(asked.user)
     plans = {plan_id: context.journal.plan(plan_id) for plan_id in {line.plan_id for line in lines}}
     found = [
-        Planned(plan, line)
+        Planned(
+            replace(plan, planned_at=_aware(plan.planned_at)),
+            replace(line, sent_at=_aware(line.sent_at), answered_at=_aware(line.answered_at)),
+        )
         for line in lines
         if (plan := plans[line.plan_id]) is not None
         and (not asked.courses or {line.course_id, line.section_id} & asked.courses)
     ]
     return sorted(found, key=lambda planned: str(planned.plan.planned_at), reverse=True)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """The ledger's times are UTC without zone."""
+    return moment.replace(tzinfo=UTC) if moment else None
 
 
 def _report(context: Context, asked: _Asked, report: Report) -> Link:

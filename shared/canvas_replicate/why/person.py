@@ -86,9 +86,17 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """A report of Canvas about persons; ``kind`` is users or enrollments."""
+
+    kind: str
+    link: Link
+
+
+@dataclass(frozen=True)
 class PersonFacts:
     """``courses``: the course that was asked about with its sections, as the last reports have them. ``planned``: all
-    that ever was, newest first. ``reports``: each with its kind, ``users`` or ``enrollments``."""
+    that ever was, newest first, times in aware UTC."""
 
     user: str
     course: str | None
@@ -96,7 +104,7 @@ class PersonFacts:
     chains: tuple[TableChain, ...]
     processes: tuple[ProcessFacts, ...]
     planned: tuple[Planned, ...]
-    reports: tuple[tuple[str, Link], ...]
+    reports: tuple[Reported, ...]
 
     @property
     def who(self) -> str:

@@ -52,8 +52,13 @@ def searchable(columns: Iterable[Column], user: str, *, long_texts: bool) -> tup
     return tuple(
         column
         for column in columns
-        if (column.kind == "text" and (long_texts or column.length is not None)) or (column.kind == "number" and number)
+        if (column.kind == "text" and (long_texts or column.length is not None))
+        or (column.kind == "number" and number and not column.scale)
     )
+
+
+def counted(count: int, what: str = "row") -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def in_course(found: Rows, courses: frozenset[str]) -> Rows:

@@ -10,6 +10,7 @@ from canvas_replicate.catalogue import Catalogue, Table
 from canvas_replicate.context import Context
 from canvas_replicate.ledger import Artifact, Run, RunTable
 from canvas_replicate.why.reading import readers
+from canvas_replicate.why.rows import counted
 
 _RUNS_SHOWN = 5
 _RUNS_SEARCHED = 60
@@ -24,9 +25,16 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Recent:
+    """The table in one of the runs that had it."""
+
+    run: Run
+    row: RunTable
+
+
+@dataclass(frozen=True)
 class TableFacts:
-    """``recent``: the table in the newest runs that had it, newest first, each with its run. ``waiting``: complete
-    files newer than what is published."""
+    """``recent``: newest first. ``waiting``: complete files newer than what is published."""
 
     table: str
     view: str
@@ -34,7 +42,7 @@ class TableFacts:
     place: str
     schedules: tuple[str, ...]
     published: RunTable | None
-    recent: tuple[tuple[Run, RunTable], ...]
+    recent: tuple[Recent, ...]
     held: tuple[Artifact, ...]
     waiting: tuple[RunTable, ...]
     readers: tuple[Reader, ...]
@@ -82,15 +90,15 @@ def verdict(facts: TableFacts) -> Verdict:
         return Verdict(False, f"Held by gate {held.gate}: {_sentence(held.reason)} {_still(shown)}", step)
     if not facts.recent:
         return Verdict(False, f"No run had {facts.table} yet.", f"replicate rerun {facts.table}")
-    return _of_newest(facts, *facts.recent[0], shown)
+    return _of_newest(facts, facts.recent[0], shown)
 
 
-def _of_newest(facts: TableFacts, run: Run, row: RunTable, shown: str) -> Verdict:
-    again = f"replicate rerun {facts.table}"
+def _of_newest(facts: TableFacts, newest: Recent, shown: str) -> Verdict:
+    row, again = newest.row, f"replicate rerun {facts.table}"
     if row.state == "successful":
         return Verdict(True, f"Fresh: {shown}.", f"Nothing. For newer rows: {again}")
     if not row.is_final:
-        return _of_unfinished(facts, run, row, shown)
+        return _of_unfinished(facts, newest.run, row, shown)
     why = _sentence(row.message or "The ledger has no reason")
     step = row.next_step or (f"replicate runs {row.run_id}" if row.state == "skipped" else again)
     return Verdict(False, f"The newest run {row.state} it: {why} {_still(shown)}", step)
@@ -109,7 +117,7 @@ def _published(row: RunTable | None) -> str:
         return "nothing that was ever loaded"
     rows = row.rows if row.loaded is None else row.loaded
     as_of = f", as of {row.extracted_at:%Y-%m-%d %H:%M} UTC" if row.extracted_at else ""
-    return f"{rows or 0:,} rows of {row.source}{as_of}, from run {row.run_id}"
+    return f"{counted(rows or 0)} of {row.source}{as_of}, from run {row.run_id}"
 
 
 def _still(shown: str) -> str:
@@ -126,15 +134,15 @@ def _is_newer(file: RunTable, published: RunTable | None) -> bool:
     return file.extracted_at > published.extracted_at
 
 
-def _recent(context: Context, table: str) -> tuple[tuple[Run, RunTable], ...]:
+def _recent(context: Context, table: str) -> tuple[Recent, ...]:
     found = (
-        (run, row)
+        Recent(run, row)
         for run in context.ledger.runs(_RUNS_SEARCHED)
         if (row := context.ledger.table(run.run_id, table)) is not None
     )
     recent = list(islice(found, _RUNS_SHOWN))
     if not recent and (row := context.ledger.latest(table)) is not None:
-        recent = [(context.ledger.run(row.run_id), row)]
+        recent = [Recent(context.ledger.run(row.run_id), row)]
     return tuple(recent)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from canvas_replicate.why.person import Link, PersonFacts, Planned, ProcessFacts, TableChain
-from canvas_replicate.why.rows import Row
+from canvas_replicate.why.rows import Row, counted
 
 _DELETED = "deleted"
 # The report's word for a status of a SIS import, where they differ (canvas-api.md 2.2 and 4.13).
@@ -50,7 +50,7 @@ def _deciding_report(facts: PersonFacts) -> Link | None:
 
 def _reports(facts: PersonFacts, kind: str) -> list[Link]:
     """Those that could be asked."""
-    return [link for of, link in facts.reports if of == kind and link.count is not None]
+    return [report.link for report in facts.reports if report.kind == kind and report.link.count is not None]
 
 
 def _is_there(report: Link) -> bool:
@@ -116,7 +116,7 @@ def _contradicted(facts: PersonFacts) -> tuple[Planned | None, Link | None]:
 
 def _is_older(report: Link, planned: Planned) -> bool:
     answered = planned.line.answered_at
-    return report.as_of is None or answered is None or _aware(report.as_of) <= _aware(answered)
+    return report.as_of is None or answered is None or report.as_of <= answered
 
 
 # -- the first break -------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def _nowhere(facts: PersonFacts, chains: list[TableChain]) -> Iterator[_Break]:
         return
     asked = ", ".join(f"{chain.table} ({link.step} {link.where})" for chain, link in firsts)
     others = sum(link.elsewhere for _, link in firsts)
-    also = f" {facts.user} has {others:,} rows there about other courses." if others else ""
+    also = f" {facts.user} has {counted(others)} there about other courses." if others else ""
     step = f"Mend it in the student system, then: replicate rerun {firsts[0][0].table}"
     yield _Break(f"There is no row of {facts.who} to begin with: {asked}.{also}", step)
 
@@ -250,10 +250,6 @@ def _no_break(facts: PersonFacts) -> _Break:
     if _deciding_report(facts) is None:
         return _Break("No link is broken up to Canvas.", "provisioner run")
     return _Break("No link is broken.", "Nothing.")
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _time(link: Link) -> str:
