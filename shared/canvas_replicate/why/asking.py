@@ -13,6 +13,7 @@ from canvas_replicate.columns import Column
 from canvas_replicate.databases import engine_of, open_source
 from canvas_replicate.databases.ports import OpenQuery, Source
 from canvas_replicate.errors import ReplicateError, TransientError
+from canvas_replicate.figures import plain
 from canvas_replicate.settings import Settings
 from canvas_replicate.why.rows import Rows, searchable
 
@@ -103,7 +104,7 @@ def _within(opened: OpenQuery, seconds: float) -> list[tuple[Any, ...]]:
                 break
     except ReplicateError:
         if late.is_set():
-            raise TransientError(f"no answer within {seconds:.0f} seconds", code="why.timeout") from None
+            raise TransientError(f"no answer within {seconds:.0f} s", code="why.timeout") from None
         raise
     finally:
         clock.cancel()
@@ -115,5 +116,5 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return plain(value)
     return str(value).rstrip(" ")

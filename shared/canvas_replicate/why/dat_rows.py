@@ -12,7 +12,7 @@ from canvas_replicate.why.rows import Row, Rows, searchable
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _END = RECORD_END.encode()
-_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^|]*))(?:\||$)')
+_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^|"]*))(?:\||$)')
 
 
 def rows_in_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) -> Rows:
