@@ -216,6 +216,16 @@ def test_a_row_that_came_after_the_last_load_is_found_in_the_source_alone(provis
     assert found["next_step"] == "replicate rerun tmp_wanted"
 
 
+def test_a_row_that_left_the_source_after_the_load_is_told_apart_from_one_that_never_was(
+    provisioned: Workplace,
+) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    provisioned.source_sql("DELETE FROM sis.wanted")
+    assert why(provisioned, "person", user, section)["reason"].endswith("What was loaded before still has one.")
+
+
 def test_a_file_with_a_row_that_the_base_table_lost_names_the_rejects(provisioned: Workplace) -> None:
     user, section, _ = absent(provisioned)
     want(provisioned, section, user)
@@ -328,6 +338,59 @@ def test_whoever_left_the_source_stays_in_canvas_until_a_row_ends_it(provisioned
     found = why(provisioned, "person", user, section)
     assert found["in_canvas"] is True
     assert "absence is never a removal" in found["reason"]
+
+
+def test_a_removal_that_is_asked_for_and_was_never_planned_is_told(provisioned: Workplace) -> None:
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, section, user, status="deleted")
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert found["in_canvas"] is True
+    assert "never planned" in found["reason"]
+
+
+def test_a_removal_of_what_canvas_does_not_have_needs_nothing(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    want(provisioned, section, user, status="deleted")
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert (found["in_canvas"], found["reason"]) == (False, "No link is broken.")
+
+
+def test_one_missing_enrollment_among_good_ones_is_found_without_naming_the_course(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    [(good,)] = provisioned.target_sql(
+        f"SELECT section_id FROM canvas_enrollments WHERE user_id = '{user}' AND status = 'active' LIMIT 1"
+    )
+    want(provisioned, good, user)
+    want(provisioned, section, user)
+    load(provisioned)
+    planned(user, section, answer=Answer(1, "rejected", "A section was not found"))
+    assert why(provisioned, "person", user)["reason"].endswith("A section was not found")
+
+
+def test_too_many_rows_to_find_the_course_among_them_are_not_called_none(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    provisioned.source_sql(
+        f"INSERT INTO sis.wanted SELECT 'other ' || i, '{user}', 'student', 'active', NULL FROM range(1200) r(i)"
+    )
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert set(counts(found).values()) == {None}
+    assert "over 1,000 rows" in found["facts"]["chains"][0]["links"][0]["trouble"]
+
+
+def test_tables_without_any_row_are_told_in_one_line(provisioned: Workplace) -> None:
+    provisioned.add_students()
+    pushes = PUSHES + "    needs: [tmp_students]\n"
+    (provisioned.folder / "conf" / "pushes.yaml").write_text(pushes, "utf-8")
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, section, user)
+    assert provisioned.run("replicate", "init-db").code == 0
+    load(provisioned)
+    out = provisioned.run("replicate", "why", "person", user, section).out
+    assert "no row from source to view: tmp_students" in out
+    assert "No link is broken." in out
 
 
 def test_a_source_that_cannot_be_reached_is_one_line_and_not_the_end(

@@ -43,7 +43,7 @@ def of_table(
     if as_json:
         show.print_json({**asdict(found), "facts": asdict(facts)})
         return
-    _say(found.answer)
+    _say(found.answer if found.fresh else f"Not fresh. {found.answer}")
     _show_table(facts)
     _say(f"next: {found.next_step}")
 

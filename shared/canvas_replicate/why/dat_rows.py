@@ -21,7 +21,7 @@ def rows_in_file(path: Path, columns: tuple[Column, ...], user: str, limit: int)
     names = tuple(column.name for column in columns)
     found: list[Row] = []
     for record in _records_with(path, user.replace(ENCLOSURE, ENCLOSURE * 2).encode()):
-        values = fields(record.decode())
+        values = fields(record.decode("utf-8", "replace"))
         if len(values) != len(columns):
             continue
         row = {c.name: text for c, value in zip(columns, values, strict=True) if (text := _unpadded(c, value))}

@@ -34,6 +34,9 @@ class _Asked:
 
     def link(self, step: Step, where: str, rows: Rows, as_of: datetime | None = None) -> Link:
         matching = in_course(rows, self.courses)
+        if rows.more and not matching.rows:
+            trouble = f"has over {MOST_ROWS:,} rows of {self.user}: the course may be among those not looked at"
+            return Link(step, where, as_of=as_of, trouble=trouble)
         about = {self.user, *self.courses}
         return Link(
             step,
@@ -173,10 +176,11 @@ def _asked_of_file(context: Context, asked: _Asked, published: RunTable | None) 
         rows = rows_in_file(path, columns, asked.user, MOST_ROWS)
     except FileNotFoundError:
         return _gone(context, where, published)
-    except DataError as error:
-        if error.code == "manifest.missing":
+    except (DataError, OSError) as error:
+        if isinstance(error, DataError) and error.code == "manifest.missing":
             return _gone(context, where, published)
-        return Link("file", where, as_of=published.extracted_at, trouble=f"cannot be read: {error.message}")
+        said = error.message if isinstance(error, DataError) else f"{error.strerror}."
+        return Link("file", where, as_of=published.extracted_at, trouble=f"cannot be read: {said}")
     return asked.link("file", where, rows, manifest.extracted_at)
 
 
@@ -262,7 +266,8 @@ def _with_sections(context: Context, reports: list[Report], course: str) -> froz
     settings, found = context.settings, {course}
     for report in reports:
         if report.kind in _NAMING_SECTIONS and context.ledger.last_successful(report.table):
-            query = _all(_placed(settings.view_schema, report.view))
+            view = _placed(settings.view_schema, report.view)
+            query = f"SELECT DISTINCT course_id, section_id FROM {view}"  # noqa: S608  # as in _all
             try:
                 rows = ask(settings, target_alias(settings), query, course, only=("course_id",))
             except ReplicateError:  # the report's own link tells it

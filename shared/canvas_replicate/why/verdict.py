@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,7 +68,7 @@ def _answer(facts: PersonFacts, report: Link | None) -> str:
 
 def _is_reported(facts: PersonFacts, kind: str, wanted: Row) -> bool:
     """Whether Canvas has it as wanted, as far as the reports tell; what they do not have is deleted."""
-    rows = [row for report in _reports(facts, kind) for row in report.values if _same_place(wanted, row)]
+    rows = [row for report in _reports(facts, kind) for row in report.values if _is_same(wanted, row)]
     status = wanted.get("status", "active")
     status = _REPORTED.get(status, status)
     if status == _DELETED:
@@ -76,8 +76,10 @@ def _is_reported(facts: PersonFacts, kind: str, wanted: Row) -> bool:
     return any(row.get("status") == status for row in rows)
 
 
-def _same_place(wanted: Row, row: Mapping[str, str]) -> bool:
-    """An enrollment names its section, or else its course; what names neither is about the person alone."""
+def _is_same(wanted: Row, row: Row) -> bool:
+    """An enrollment names its section, or else its course, and its role; what names none is about the person alone."""
+    if "role" in wanted and row.get("role", wanted["role"]) != wanted["role"]:
+        return False
     for place in ("section_id", "course_id"):
         if place in wanted:
             return row.get(place) == wanted[place]
@@ -163,6 +165,8 @@ def _nowhere(facts: PersonFacts, chains: list[TableChain]) -> Iterator[_Break]:
     asked = ", ".join(f"{chain.table} ({link.step} {link.where})" for chain, link in firsts)
     others = sum(link.elsewhere for _, link in firsts)
     also = f" {facts.user} has {counted(others)} there about other courses." if others else ""
+    if any(link.count for chain, _ in firsts for link in chain.links):
+        also += " What was loaded before still has one."
     step = f"Mend it in the student system, then: replicate rerun {firsts[0][0].table}"
     yield _Break(f"There is no row of {facts.who} to begin with: {asked}.{also}", step)
 
@@ -195,7 +199,7 @@ def _sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
         if _is_reported(facts, process.kind, row):
             continue
         planned = [
-            each for each in facts.planned if each.plan.process == process.process and _same_place(row, _row_of(each))
+            each for each in facts.planned if each.plan.process == process.process and _is_same(row, _row_of(each))
         ]
         yield from _in_journal(facts, process, planned[0] if planned else None)
 
