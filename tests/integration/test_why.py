@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.workplace import Workplace
 
+from canvas_replicate import runs
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger import Outcome, Push, push_row
@@ -468,6 +469,33 @@ def test_without_any_push_it_says_that_nothing_is_pushed(provisioned: Workplace)
     assert "No process of pushes.yaml" in why(provisioned, "person", "007")["reason"]
 
 
+def test_sql_of_another_dialect_says_that_only_needs_tell_what_it_reads(
+    provisioned: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPLICATE_DATABASES__REPORTING__DIALECT", "native")
+    pushes = (
+        PUSHES.replace("status IS NOT NULL", "list_filter([1], lambda x: x > 0) = [1]") + "    needs: [campus_wanted]\n"
+    )
+    (provisioned.folder / "conf" / "pushes.yaml").write_text(pushes, "utf-8")
+    user, section, _ = enrolled(provisioned)
+    want(provisioned, section, user)
+    load(provisioned)
+    assert "only its needs: tell" in provisioned.run("replicate", "why", "person", user, section).out
+    assert counts(why(provisioned, "person", user, section)) == dict.fromkeys(
+        ("source", "file", "table", "view", "push"), 1
+    )
+
+
+def test_a_view_that_the_catalogue_does_not_have_is_named(provisioned: Workplace) -> None:
+    provisioned.target_sql("CREATE VIEW changes AS SELECT * FROM campus_wanted")
+    pushes = PUSHES.replace("FROM campus_wanted", "FROM changes")
+    (provisioned.folder / "conf" / "pushes.yaml").write_text(pushes, "utf-8")
+    user, section, _ = absent(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert "It reads changes, which tablesconf.yaml does not have." in found["reason"]
+    assert found["facts"]["chains"] == []
+
+
 # -- a table ---------------------------------------------------------------------------------------------------
 
 
@@ -522,6 +550,16 @@ def test_a_file_that_waits_for_the_loader_names_the_loader(place: Workplace) -> 
     assert found["next_step"] == "loader run hourly --tablename tmp_wanted"
     assert place.run(*found["next_step"].split()).code == 0
     assert why(place, "table", "tmp_wanted")["fresh"] is True
+
+
+def test_a_run_whose_process_died_says_how_to_go_on_with_it(place: Workplace) -> None:
+    opened = context()
+    run = runs.open_schedule_run(opened, "hourly")
+    found = why(place, "table", "tmp_wanted")
+    assert f"Run {run.run_id} has not done it yet (requested)" in found["answer"]
+    assert found["next_step"].endswith("replicate run hourly")
+    load(place)
+    assert why(place, "table", "tmp_wanted")["facts"]["published"]["run_id"] == run.run_id
 
 
 def test_a_table_that_is_off_says_where_to_switch_it_on(place: Workplace) -> None:

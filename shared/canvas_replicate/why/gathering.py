@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,8 +22,6 @@ from canvas_replicate.why.rows import Rows, checked_id, in_course, shown
 
 _ABOUT_PERSONS = ("users", "enrollments")
 _NAMING_SECTIONS = ("sections", "enrollments")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -157,11 +154,10 @@ def _asked_of_database(settings: Settings, asked: _Asked, step: Step, where: str
 
 
 def _tried(step: Step, where: str, asking: Callable[[], Link]) -> Link:
-    """The trouble is told in one line: what was asked, and the error without its advice."""
+    """The error without its advice becomes the link's trouble."""
     try:
         return asking()
     except ReplicateError as error:
-        log.debug("not asked", extra={"step": step, "where": where, "code": error.code})
         return Link(step, where, trouble=f"cannot be asked: {error.message}")
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from canvas_replicate.catalogue import Catalogue, Table
 from canvas_replicate.context import Context
 from canvas_replicate.ledger import Artifact, Run, RunTable
+from canvas_replicate.runs import go_on_with
 from canvas_replicate.why.reading import readers
 from canvas_replicate.why.rows import counted
 
@@ -34,7 +35,8 @@ class Recent:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """``recent``: newest first. ``waiting``: complete files newer than what is published."""
+    """``recent``: newest first. ``waiting``: complete files newer than what is published. ``has_broker``: what a run
+    has not done yet is done by a worker, and not by the process that opened the run."""
 
     table: str
     view: str
@@ -46,6 +48,7 @@ class TableFacts:
     held: tuple[Artifact, ...]
     waiting: tuple[RunTable, ...]
     readers: tuple[Reader, ...]
+    has_broker: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def facts_of(context: Context, name: str) -> TableFacts:
             Reader(reads.process.name, reads.group, reads.process.enabled)
             for reads in readers(context.catalogue, table)
         ),
+        has_broker=context.settings.has_broker,
     )
 
 
@@ -109,7 +113,10 @@ def _of_unfinished(facts: TableFacts, run: Run, row: RunTable, shown: str) -> Ve
         step = f"loader run {run.schedule} --tablename {facts.table}"
         return Verdict(False, f"A newer file waits for the loader to be started. {_still(shown)}", step)
     doing = "is at work on it" if row.state in _NOW_AT_WORK else "has not done it yet"
-    return Verdict(False, f"Run {row.run_id} {doing} ({row.state}). {_still(shown)}", f"replicate runs {row.run_id}")
+    step = f"replicate runs {row.run_id}"
+    if not facts.has_broker:
+        step += f"   or, when its process is gone: {go_on_with(run)}"
+    return Verdict(False, f"Run {row.run_id} {doing} ({row.state}). {_still(shown)}", step)
 
 
 def _published(row: RunTable | None) -> str:
