@@ -541,6 +541,21 @@ def test_a_held_file_names_its_approval(place: Workplace) -> None:
     )
 
 
+def test_what_is_held_beside_a_newer_good_load_does_not_make_the_table_stale(place: Workplace) -> None:
+    for _ in range(10):
+        want(place, "s1", "007")
+    load(place)
+    place.source_sql("DELETE FROM sis.wanted")
+    assert place.run("replicate", "run", "hourly").code == 4
+    for _ in range(10):
+        want(place, "s1", "007")
+    load(place)
+    found = why(place, "table", "tmp_wanted")
+    assert found["fresh"] is True
+    assert len(found["facts"]["held"]) == 1
+    assert "\nheld: " in place.run("replicate", "why", "table", "tmp_wanted").out
+
+
 def test_a_file_that_waits_for_the_loader_names_the_loader(place: Workplace) -> None:
     want(place, "s1", "007")
     load(place)

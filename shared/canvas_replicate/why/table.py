@@ -88,13 +88,14 @@ def verdict(facts: TableFacts) -> Verdict:
     if not facts.enabled:
         step = f"Switch it on in {facts.place}, then: replicate rerun {facts.table}"
         return Verdict(False, f"{facts.table} is switched off; {shown}.", step)
-    if facts.held:
+    newest = facts.recent[0] if facts.recent else None
+    if facts.held and not (newest and newest.row.state == "successful"):
         held = facts.held[-1]
         step = f"replicate approve {held.artifact_id}   or   replicate discard {held.artifact_id}"
         return Verdict(False, f"Held by gate {held.gate}: {_sentence(held.reason)} {_still(shown)}", step)
-    if not facts.recent:
+    if newest is None:
         return Verdict(False, f"No run had {facts.table} yet.", f"replicate rerun {facts.table}")
-    return _of_newest(facts, facts.recent[0], shown)
+    return _of_newest(facts, newest, shown)
 
 
 def _of_newest(facts: TableFacts, newest: Recent, shown: str) -> Verdict:
