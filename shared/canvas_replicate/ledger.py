@@ -278,6 +278,11 @@ class Ledger:
         self._database = database
         self._owner = owner
 
+    @property
+    def database(self) -> LedgerDatabase:
+        """For what only reads (``ledger_views``)."""
+        return self._database
+
     # -- runs ------------------------------------------------------------------------------------------
 
     def open_run(

@@ -22,9 +22,11 @@ rows_loaded = Counter("replicate_rows_loaded", "Rows loaded and proved.", ["tabl
 rows_rejected = Counter("replicate_rows_rejected", "Records that went to a bad file.", ["table"])
 view_refresh_seconds = Histogram("replicate_view_refresh_seconds", "View refreshes.", ["view"], buckets=_SECONDS)
 table_last_success = Gauge(
-    "replicate_table_last_success_timestamp_seconds", "When a table was last published.", ["table"]
+    "replicate_table_last_success_timestamp_seconds", "As of when the rows are that readers see.", ["table"]
 )
-table_expected = Gauge("replicate_table_expected_info", "1 for each table that a schedule has.", ["table", "schedule"])
+table_expected = Gauge(
+    "replicate_table_expected_info", "1 for each table that a schedule publishes.", ["table", "schedule"]
+)
 report_seconds = Histogram("replicate_report_seconds", "From start to file here.", ["report"], buckets=_SECONDS)
 run_last = Gauge(
     "replicate_run_last_timestamp_seconds", "When a schedule's runs last ended this way.", ["schedule", "status"]

@@ -47,7 +47,7 @@ def open_schedule_run(
     catalogue = context.catalogue
     options = catalogue.schedule(schedule)
     tables = [_new_table(context, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
-    provisions = _provisions_of(options) if then else None
+    provisions = provisions_of(options) if then else None
     if provisions:
         catalogue.mode(provisions)
     _expire_files(context)
@@ -64,7 +64,7 @@ def open_schedule_run(
     )
 
 
-def _provisions_of(schedule: Schedule) -> str | None:
+def provisions_of(schedule: Schedule) -> str | None:
     """Which reports belong to a run of the schedule: those that it names, or the regular ones where they follow."""
     return schedule.provisions or ("regular" if "provisions" in schedule.then else None)
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 from canvas_replicate import mail, metrics, topology
 from canvas_replicate.bus import Bus, Delivery
@@ -48,6 +48,9 @@ from canvas_replicate.messages import (
 )
 
 ENTRY_POINTS = "canvas_replicate.stages"
+
+# How a delivery may end, as the counter of messages says it.
+MessageOutcome = Literal["done", "waiting", "retry", "dead", "handed_back"]
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +140,10 @@ class Runner:
         metrics.messages.labels(name, envelope.type, outcome).inc()
         metrics.handler_seconds.labels(name, outcome).observe(time.monotonic() - started)
 
-    def _outcome(self, delivery: Delivery) -> str:
+    def _outcome(self, delivery: Delivery) -> MessageOutcome:
         envelope = delivery.envelope
         message: Message | None = None
+        outcome: MessageOutcome
         try:
             message = parse(envelope)
             self._handler(message)(message)
@@ -178,7 +182,7 @@ class Runner:
 
     def _retry_or_give_up(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, attempts_allowed: int
-    ) -> str:
+    ) -> MessageOutcome:
         attempts = _attempts(envelope)
         first = datetime.fromisoformat(str(envelope.headers.get("first_failed_at", self._clock().isoformat())))
         if attempts >= attempts_allowed or self._clock() - first > self._policy.within:
@@ -202,7 +206,7 @@ class Runner:
             )
         self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
 
-    def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
+    def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         try:
             return self._bury(envelope, message, error)
         except TransientError as ledger_down:
@@ -210,7 +214,7 @@ class Runner:
             self._retry(envelope, message, ledger_down, rung="1m", counts=False)
             return "waiting"
 
-    def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> str:
+    def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         table = getattr(message, "table", None)
         next_step = error.next_for(table) if table else error.next_step
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})

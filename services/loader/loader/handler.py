@@ -60,8 +60,6 @@ def load_table(message: TableReady, *, context: Context, loader: BulkLoader, vie
         stopped = _older(context, job) or _held(context, job)
         outcome = stopped or _load(context, job, loader, views)
         context.ledger.finish(run.run_id, table.name, outcome, lease)
-    if outcome.state == "successful":
-        metrics.table_last_success.labels(table.name).set_to_current_time()
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
 

@@ -1,0 +1,78 @@
+"""Asking something slow on behalf of many: at most every few seconds, and never waiting longer than a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from canvas_replicate.errors import ReplicateError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """``value`` is the last one that there was, None before the first; ``wrong`` says why it is not of now."""
+
+    value: T | None
+    wrong: str | None = None
+
+
+class Readings(Generic[T]):
+    """``read`` may raise ReplicateError. One call of it runs at a time, whoever asks meanwhile waits for its answer.
+
+    name: what is asked, for the sentence that says that it does not answer.
+    fresh_seconds: for so long an answer, or an error, is not asked for again.
+    wait_seconds: how long one who asks waits. A call that takes longer goes on; its answer is for those who come later.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], T],
+        *,
+        fresh_seconds: float = 5,
+        wait_seconds: float = 5,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._read = read
+        self._fresh_seconds = fresh_seconds
+        self._wait_seconds = wait_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"read {name}")
+        self._call: Future[T] | None = None
+        self._ended_at = 0.0
+        self._last: T | None = None
+
+    def get(self) -> Reading[T]:
+        call = self._newest_call()
+        try:
+            return Reading(call.result(self._wait_seconds))
+        except TimeoutError:
+            return Reading(self._last, f"{self._name} did not answer within {self._wait_seconds:g} s.")
+        except ReplicateError as error:
+            return Reading(self._last, error.message)
+
+    def close(self) -> None:
+        """Ask no more; a call that is under way is left to its own timeouts."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def _newest_call(self) -> Future[T]:
+        with self._lock:
+            call = self._call
+            if call is None or (call.done() and self._clock() - self._ended_at >= self._fresh_seconds):
+                call = self._call = self._reader.submit(self._read_and_remember)
+            return call
+
+    def _read_and_remember(self) -> T:
+        try:
+            self._last = self._read()
+        finally:
+            self._ended_at = self._clock()
+        return self._last

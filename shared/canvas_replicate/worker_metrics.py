@@ -1,0 +1,65 @@
+"""A worker's metrics beside its work: counters that begin at 0, gauges that come from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import get_args
+
+from prometheus_client import Gauge
+
+from canvas_replicate import ledger_views, metrics
+from canvas_replicate.catalogue import Catalogue
+from canvas_replicate.context import Context
+from canvas_replicate.freshness import expected_tables
+from canvas_replicate.stage import MessageOutcome, Stage
+
+# The gates that hold something (DESIGN section 9), and whose stage they belong to. Gate 2 fails the table instead.
+GATES = {"loader": "file", "provisioner": "report", "canvas-pusher": "push"}
+
+
+def start_counters(stage: Stage, catalogue: Catalogue) -> None:
+    """Show every counter of the stage whose labels are known.
+
+    One that appears with its first event appears as 1, and Prometheus's ``increase()`` sees no change in it.
+    """
+    for outcome in get_args(MessageOutcome):
+        metrics.handler_seconds.labels(stage.name, outcome)
+        for message in stage.handlers:
+            metrics.messages.labels(stage.name, message.type, outcome)
+    metrics.in_progress.labels(stage.name)
+    metrics.in_progress_start.labels(stage.name)
+    if stage.name in GATES:
+        metrics.guard_holds.labels(GATES[stage.name])
+    if stage.name == "extractor":
+        for table in catalogue.tables:
+            metrics.rows_extracted.labels(table)
+            metrics.bytes_written.labels(table)
+    if stage.name == "loader":
+        for table in catalogue.loaded_tables:
+            metrics.rows_loaded.labels(table)
+            metrics.rows_rejected.labels(table)
+
+
+def update_gauges(context: Context) -> None:
+    """Whatever a restart must not lose, and all replicas say alike, is what the ledger says now."""
+    database = context.ledger.database
+    held = {**dict.fromkeys(GATES.values(), 0), **ledger_views.held_by_gate(database)}
+    ends = ledger_views.newest_ends(database)
+    as_of = {status.table: status.as_of.timestamp() for status in context.ledger.status() if status.as_of}
+    _show(metrics.table_last_success, ((at, table) for table, at in as_of.items()))
+    _show(metrics.table_expected, ((1, *pair) for pair in expected_tables(context.catalogue)))
+    _show(metrics.held_artifacts, ((count, gate) for gate, count in held.items()))
+    _show(metrics.run_last, ((closed_at.timestamp(), *labels) for labels, closed_at in ends.items()))
+
+
+def _show(gauge: Gauge, samples: Iterable[tuple[float, *tuple[str, ...]]]) -> None:
+    """Make these, each a value and its labels, all that the gauge has.
+
+    It is not cleared before: a scrape in between would see nothing.
+    """
+    current = {tuple(labels): value for value, *labels in samples}
+    for labels, value in current.items():
+        gauge.labels(*labels).set(value)
+    shown = {tuple(sample.labels.values()) for family in gauge.collect() for sample in family.samples}
+    for gone in shown - current.keys():
+        gauge.remove(*gone)
