@@ -56,12 +56,6 @@ def _handler(paths: Mapping[str, Callable[[], Answer]]) -> type[BaseHTTPRequestH
 
         def do_GET(self) -> None:
             answer = paths.get(self.path.partition("?")[0], lambda: not_found)()
-            with suppress(ConnectionError, TimeoutError):  # whoever asked did not wait for the answer
-                self._send(answer)
-
-        do_HEAD = do_GET
-
-        def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(answer.body)))
@@ -70,6 +64,12 @@ def _handler(paths: Mapping[str, Callable[[], Answer]]) -> type[BaseHTTPRequestH
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
+
+        do_HEAD = do_GET
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # whoever asked did not wait for the answer
+                super().handle()
 
         def log_message(self, *_: object) -> None:
             """Probes every few seconds are not news."""

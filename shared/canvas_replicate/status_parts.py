@@ -82,7 +82,7 @@ def number(value: int | None) -> Html:
 def when(moment: datetime | None, now: datetime) -> Html:
     if moment is None:
         return html()
-    return html(ago(moment, now), " ", element("small", f"{moment:%m-%d %H:%M}"))
+    return html(element("span", ago(moment, now), class_="moment"), " ", element("small", f"{moment:%m-%d %H:%M}"))
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

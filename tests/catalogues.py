@@ -1,0 +1,35 @@
+"""Configuration as data, without the files that it is read from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from canvas_replicate.catalogue import Catalogue, Schedule, Table
+from canvas_replicate.errors import Place
+from canvas_replicate.provisions import Mode, ModeName, Provisions, Report
+
+_PLACE = Place(Path("made by a test"))
+
+
+def table(name: str, *, enabled: bool = True) -> Table:
+    view = name.replace("tmp_", "campus_")
+    return Table(name, "SELECT 1 FROM DUAL", name, view, None, enabled, None, None, None, None, _PLACE)
+
+
+def report(name: str, *, enabled: bool = True) -> Report:
+    view = name.replace("tmp_cnv_", "canvas_")
+    return Report(name, "users", "account", name, view, {}, None, None, enabled, _PLACE)
+
+
+def mode(name: ModeName, *reports: Report) -> Mode:
+    return Mode(name, None, (), reports)
+
+
+def catalogue(tables: Sequence[Table], schedules: Sequence[Schedule], modes: Sequence[Mode] = ()) -> Catalogue:
+    return Catalogue(
+        {table.name: table for table in tables},
+        {schedule.name: schedule for schedule in schedules},
+        {},
+        Provisions({mode.name: mode for mode in modes}),
+    )

@@ -1,0 +1,81 @@
+"""The worker's small HTTP server, asked over loopback."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.http_server import Answer, serving
+
+PATHS = {
+    "/": lambda: Answer(200, b"hello", "text/html; charset=utf-8", {"X-Said": "yes"}),
+    "/other": lambda: Answer(503, b"no"),
+}
+
+
+@pytest.fixture
+def served(free_port: int) -> Iterator[int]:
+    with serving(free_port, PATHS):
+        yield free_port
+
+
+def ask(port: int, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_path_is_answered_with_status_type_and_headers(served: int) -> None:
+    answer, body = ask(served, "GET", "/?whatever=1")
+    assert (answer.status, answer.headers["Content-Type"], answer.headers["X-Said"], body) == (
+        200,
+        "text/html; charset=utf-8",
+        "yes",
+        b"hello",
+    )
+
+
+def test_an_unknown_path_names_those_that_there_are(served: int) -> None:
+    answer, body = ask(served, "GET", "/etc/passwd")
+    assert (answer.status, body) == (404, b"/ /other\n")
+
+
+def test_head_has_the_headers_and_no_body(served: int) -> None:
+    answer, body = ask(served, "HEAD", "/")
+    assert (answer.status, answer.headers["Content-Length"], body) == (200, "5", b"")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_but_looking_is_understood(served: int, method: str) -> None:
+    assert ask(served, method, "/")[0].status == 501
+
+
+def test_the_answer_does_not_tell_which_python_serves_it(served: int) -> None:
+    assert ask(served, "GET", "/")[0].headers["Server"].strip() == "canvas-replicate"
+
+
+def test_who_goes_away_before_the_answer_disturbs_nobody(served: int, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", served), timeout=10) as gone:
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closing is a reset
+            gone.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert ask(served, "GET", "/")[0].status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_port_that_is_taken_is_a_clear_error(served: int) -> None:
+    with pytest.raises(ConfigError, match=f"Port {served} cannot be served"), serving(served, PATHS):
+        pass
+
+
+def test_port_0_serves_nothing(free_port: int) -> None:
+    with serving(0, PATHS), pytest.raises(ConnectionRefusedError):
+        ask(free_port, "GET", "/")

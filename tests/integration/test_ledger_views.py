@@ -1,0 +1,126 @@
+"""What gauges and the status page ask the ledger, on every engine that keeps one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.behaviours.ledger import manifest_of
+from tests.oracle_fixtures import OracleDatabase
+from tests.postgresql_fixtures import Database
+
+from canvas_replicate import ledger_views
+from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+from canvas_replicate.databases.oracle.ledger import OracleLedger
+from canvas_replicate.databases.ports import LedgerDatabase
+from canvas_replicate.databases.postgresql import PostgresqlLedger
+from canvas_replicate.leases import Leases
+from canvas_replicate.ledger import Ledger, NewTable, Outcome, Run, schema
+
+FAILED = Outcome("failed", "loader", message="bad", error_code="gate2", next_step="replicate rerun tmp_a")
+HELD = Outcome("held", "loader", message="0 rows", hold_gate="file")
+GOOD = Outcome("successful", "loader", loaded=3)
+
+
+class LedgerViewsBehaviour:
+    """``ledger_database`` is empty at first."""
+
+    @pytest.fixture
+    def ledger(self, ledger_database: LedgerDatabase) -> Ledger:
+        return Ledger(ledger_database)
+
+    def run(self, ledger: Ledger, *names: str, schedule: str = "hourly") -> Run:
+        return ledger.open_run(schedule, [NewTable(name, f"v_{name}", "campus") for name in names], exclusive=False)
+
+    def end(self, ledger: Ledger, run: Run, table: str, outcome: Outcome) -> None:
+        with Leases(ledger.database, "test worker").held(f"table:{table}") as lease:
+            ledger.extracted(run, manifest_of(run.run_id, table), f"dat/{table}", lease)
+            ledger.begin(run.run_id, table, "loading", lease)
+            ledger.finish(run.run_id, table, outcome, lease)
+
+    def test_an_empty_ledger_has_nothing_to_say(self, ledger: Ledger) -> None:
+        database = ledger.database
+        assert ledger_views.newest_ends(database) == {}
+        assert ledger_views.held_by_gate(database) == {}
+        assert ledger_views.provisions_status(database) == ()
+        assert ledger_views.next_steps(database) == {}
+        assert ledger_views.tables_by_state(database, 5) == {}
+
+    def test_the_newest_end_counts_for_each_schedule_and_status(self, ledger: Ledger) -> None:
+        for outcome in (GOOD, FAILED, GOOD):
+            last = self.run(ledger, "tmp_a")
+            self.end(ledger, last, "tmp_a", outcome)
+        self.run(ledger, "tmp_a", schedule="daily")
+        ends = ledger_views.newest_ends(ledger.database)
+        assert ends.keys() == {("hourly", "successful"), ("hourly", "failed")}
+        assert ends["hourly", "successful"] == ledger.run(last.run_id).closed_at
+
+    def test_what_was_decided_on_is_held_no_more_and_its_gate_is_kept(self, ledger: Ledger) -> None:
+        run = self.run(ledger, "tmp_a", "tmp_b")
+        self.end(ledger, run, "tmp_a", HELD)
+        self.end(ledger, run, "tmp_b", HELD)
+        assert ledger_views.held_by_gate(ledger.database) == {"file": 2}
+        for artifact in ledger.artifacts("held"):
+            ledger.discard(artifact.artifact_id, "somebody")
+        assert ledger_views.held_by_gate(ledger.database) == {"file": 0}
+
+    def test_each_mode_of_provisions_has_its_last_end(self, ledger: Ledger) -> None:
+        run = ledger.open_run("orgs", [], exclusive=True, provisions="orgs")
+        ledger.fail_provisions(run.run_id, Outcome("failed", "provisioner", message="Canvas does not answer."))
+        [orgs] = ledger_views.provisions_status(ledger.database)
+        assert (orgs.mode, orgs.status, orgs.message, orgs.run_id, orgs.rows) == (
+            "orgs",
+            "failed",
+            "Canvas does not answer.",
+            run.run_id,
+            0,
+        )
+        closed_at = ledger.run(run.run_id).closed_at
+        assert closed_at is not None
+        assert abs((orgs.ended_at - closed_at).total_seconds()) <= 1
+
+    def test_only_tables_that_are_failed_now_have_a_next_step(self, ledger: Ledger) -> None:
+        run = self.run(ledger, "tmp_a", "tmp_b")
+        self.end(ledger, run, "tmp_a", FAILED)
+        self.end(ledger, run, "tmp_b", HELD)
+        assert ledger_views.next_steps(ledger.database) == {"tmp_a": "replicate rerun tmp_a"}
+        self.end(ledger, self.run(ledger, "tmp_a"), "tmp_a", GOOD)
+        assert ledger_views.next_steps(ledger.database) == {}
+
+    def test_tables_are_counted_for_the_newest_runs_only(self, ledger: Ledger) -> None:
+        self.run(ledger, "tmp_a")
+        newer, newest = self.run(ledger, "tmp_a", "tmp_b"), self.run(ledger, "tmp_a", "tmp_b", "tmp_c")
+        self.end(ledger, newest, "tmp_b", GOOD)
+        assert ledger_views.tables_by_state(ledger.database, 2) == {
+            newer.run_id: {"requested": 2},
+            newest.run_id: {"requested": 2, "successful": 1},
+        }
+
+
+class TestOnDuckDb(LedgerViewsBehaviour):
+    @pytest.fixture
+    def ledger_database(self, database: DuckDb) -> LedgerDatabase:
+        made = DuckDbLedger(database)
+        made.apply(made.missing(schema()))
+        return made
+
+
+@pytest.mark.postgresql
+class TestOnPostgresql(LedgerViewsBehaviour):
+    @pytest.fixture
+    def ledger_database(self, postgresql: Database) -> Iterator[LedgerDatabase]:
+        made = PostgresqlLedger(postgresql.opened)
+        yield made
+        made.close()
+
+
+@pytest.mark.oracle
+class TestOnOracle(LedgerViewsBehaviour):
+    """On the stand-in for Oracle."""
+
+    @pytest.fixture
+    def ledger_database(self, oracle: OracleDatabase) -> Iterator[LedgerDatabase]:
+        made = OracleLedger(oracle.opened)
+        made.apply(made.missing(schema()))
+        yield made
+        made.close()
