@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,36 +83,32 @@ def page_html(page: Page) -> str:
 
 def found_troubles(page: Page) -> list[Trouble]:
     """In the order of the page. Dead letters that cannot be counted are one too: nobody may take them for none."""
-    troubles = []
-
-    def note(count: int, one: str, many: str, section: str, tone: str) -> None:
-        if count:
-            troubles.append(Trouble(count, f"{count} {one if count == 1 else many}", section, tone))
-
-    if page.report:
-        conditions = [table.condition for table in page.report.tables]
-        note(len(page.report.held), "artefact is held", "artefacts are held", "held", "warn")
-        note(conditions.count("failed"), "table failed", "tables failed", "failed", "bad")
-        note(conditions.count("old"), "table is too old", "tables are too old", "old", "warn")
-        never = conditions.count("never published")
-        note(never, "table was never published", "tables were never published", "old", "warn")
-        note(
-            _failed(page.report.provisions),
-            "mode of provisions failed",
-            "modes of provisions failed",
-            "provisions",
-            "bad",
-        )
-        note(_failed(page.report.pushes or ()), "push failed", "pushes failed", "pushes", "bad")
-    if page.dead_letters is None:
-        troubles.append(Trouble(1, "Dead letters are not known", "dead-letters", "warn"))
+    report, letters = page.report, page.dead_letters
+    if letters is None:
+        troubles = [Trouble(1, "Dead letters are not known", "dead-letters", "warn")]
     else:
-        note(sum(page.dead_letters.values()), "dead letter", "dead letters", "dead-letters", "bad")
-    return troubles
+        troubles = [_trouble(sum(letters.values()), "dead letter", "dead letters", "dead-letters", "bad")]
+    if report:
+        conditions = Counter(table.condition for table in report.tables)
+        provisions, pushes = _failed(report.provisions), _failed(report.pushes or ())
+        troubles = [
+            _trouble(len(report.held), "artefact is held", "artefacts are held", "held", "warn"),
+            _trouble(conditions["failed"], "table failed", "tables failed", "failed", "bad"),
+            *troubles,
+            _trouble(conditions["never published"], "table never published", "tables never published", "old", "warn"),
+            _trouble(conditions["old"], "table is too old", "tables are too old", "old", "warn"),
+            _trouble(provisions, "mode of provisions failed", "modes of provisions failed", "provisions", "bad"),
+            _trouble(pushes, "push failed", "pushes failed", "pushes", "bad"),
+        ]
+    return [trouble for trouble in troubles if trouble.count]
+
+
+def _trouble(count: int, one: str, many: str, section: str, tone: str) -> Trouble:
+    return Trouble(count, f"{count} {one if count == 1 else many}", section, tone)
 
 
 def _failed(rows: Sequence[ModeStatus] | Sequence[PushReport]) -> int:
-    return sum(row.status in ("failed", "held") for row in rows)
+    return sum(row.status == "failed" for row in rows)
 
 
 def _sections(page: Page) -> list[Html]:

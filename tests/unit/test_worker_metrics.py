@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,8 +66,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(ledger: Ledger, leases: Leases, tmp_path: Path) -> Iterator[Desk]:
-    yield Desk(ledger, leases, tmp_path)
+def desk(ledger: Ledger, leases: Leases, tmp_path: Path) -> Desk:
+    return Desk(ledger, leases, tmp_path)
 
 
 def shown(name: str) -> dict[tuple[str, ...], float]:
@@ -119,7 +118,7 @@ def test_a_schedule_that_has_not_run_for_long_keeps_its_last_end(desk: Desk) -> 
     assert closed_at is not None
     ends = shown("replicate_run_last_timestamp_seconds")
     assert ends["yearly", "successful"] == closed_at.timestamp()
-    assert {labels for labels in ends} == {("yearly", "successful"), ("hourly", "failed")}
+    assert set(ends) == {("yearly", "successful"), ("hourly", "failed")}
 
 
 def test_a_table_is_as_fresh_as_its_rows_and_a_restart_does_not_change_that(desk: Desk) -> None:
