@@ -227,7 +227,9 @@ class Settings(BaseSettings):
         description="Folder of secret files, each named like a variable and holding its value; it may be missing. "
         "Only the environment sets this one.",
     )
-    metrics_port: int = Field(default=9100, ge=0, le=65535, description="Port of `/metrics`, `/healthz` and `/readyz`.")
+    metrics_port: int = Field(
+        default=9100, ge=0, le=65535, description="Port of the status page `/`, `/metrics`, `/healthz` and `/readyz`."
+    )
     databases: dict[Alias, DatabaseSettings] = Field(
         default_factory=dict, description="The databases by alias; case does not matter in an alias."
     )

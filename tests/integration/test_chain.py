@@ -160,7 +160,8 @@ def test_health_and_metrics_say_what_is_true(chain: Chain, free_port: int) -> No
     assert get("/nonsense")[0] == 404
     chain.start("extractor")
     chain.wait_closed(chain.trigger())
-    assert 'replicate_messages_total{outcome="done",stage="loader",type="table.ready.v1"}' in get("/metrics")[1]
+    worked_off = 'replicate_messages_total{outcome="done",stage="loader",type="table.ready.v1"} 4.0'
+    chain.wait(lambda: worked_off in get("/metrics")[1], "four messages counted")
     assert 'replicate_rows_loaded_total{table="tmp_a"} 2000.0' in get("/metrics")[1]
     worker.terminate()
     assert worker.wait(30) == 0

@@ -1,0 +1,115 @@
+"""The status page of a real worker, over loopback, with what really happened on it."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+from tests.chain import Chain
+
+from canvas_replicate import topology
+from canvas_replicate.bus import connect
+from canvas_replicate.messages import TableReady, wrap
+
+# What a restart must not lose.
+GAUGES = {
+    "replicate_held_artifacts",
+    "replicate_run_last_timestamp_seconds",
+    "replicate_table_expected_info",
+    "replicate_table_last_success_timestamp_seconds",
+}
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
+
+
+@pytest.fixture
+def another_port(free_port: int) -> int:
+    """Free at this moment, and not the first one."""
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", free_port))
+        second.bind(("127.0.0.1", 0))
+        return int(second.getsockname()[1])
+
+
+def get(port: int, path: str = "/") -> tuple[int, str, str]:
+    """Status, policy and body; status 0 while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            return answer.status, answer.headers["Content-Security-Policy"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Security-Policy"], error.read().decode()
+    except OSError:
+        return 0, "", ""
+
+
+def test_a_worker_shows_what_happened_and_what_to_type(chain: Chain, free_port: int, ready: TableReady) -> None:
+    chain.start("loader", REPLICATE_METRICS_PORT=str(free_port))
+    chain.start("extractor")
+    chain.wait(lambda: get(free_port, "/readyz")[0] == 200, "the loader ready")
+    chain.wait_closed(chain.trigger())
+    chain.wait(lambda: "All fresh" in get(free_port)[2], "all fresh")
+    status, policy, body = get(free_port)
+    assert status == 200
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "4 tables; the oldest rows are of" in body
+
+    chain.place.source_sql("DELETE FROM sis.students")
+    broken = chain.place.folder / "ctls" / "tmp_a.ctl"
+    broken.write_text(broken.read_text().replace("gpa  DECIMAL EXTERNAL", "gpaa DECIMAL EXTERNAL"))
+    bus = connect(chain.rabbit.url)
+    bus.publish(wrap(ready, app_id="test"), queue=topology.dead_queue("provisioner"))
+    bus.close()
+    run_id = chain.trigger()
+    chain.wait_closed(run_id)
+    chain.wait(lambda: "given up provisioner" in _text(get(free_port)[2]), "the new state shown")
+    body = get(free_port)[2]
+    held = chain.target.sql("SELECT artifact_id FROM replicate_artifact WHERE state = 'held' ORDER BY artifact_id")
+    assert len(held) >= 3
+    for (artifact,) in held:
+        assert f"<code>replicate approve {artifact}</code>" in body
+    assert "<code>replicate dead list --stage provisioner</code>" in body
+    assert f"<code>replicate runs {run_id}</code>" in body
+
+
+def test_a_ledger_that_is_lost_is_said_with_503_and_is_seen_again_when_it_is_back(chain: Chain, free_port: int) -> None:
+    chain.start("loader", REPLICATE_METRICS_PORT=str(free_port))
+    chain.wait(lambda: get(free_port)[0] == 200, "the page served")
+    chain.target.sql("ALTER TABLE replicate_current_status RENAME TO elsewhere")
+    chain.wait(lambda: get(free_port)[0] == 503, "the ledger found lost")
+    _, policy, body = get(free_port)
+    assert policy.startswith("default-src 'none'")
+    assert "Not known: the run ledger cannot be read" in body
+    assert "and nothing newer." in body
+    assert "<code>replicate check</code>" in body
+    assert chain.target.server.password is None or chain.target.server.password not in body
+    chain.target.sql("ALTER TABLE elsewhere RENAME TO replicate_current_status")
+    chain.wait(lambda: get(free_port)[0] == 200, "the ledger read again")
+
+
+def test_replicas_and_a_restarted_worker_report_what_the_ledger_says(
+    chain: Chain, free_port: int, another_port: int
+) -> None:
+    loader = chain.start("loader", REPLICATE_METRICS_PORT=str(free_port))
+    chain.start("extractor", REPLICATE_METRICS_PORT=str(another_port))
+    chain.wait_closed(chain.trigger())
+    ended = 'replicate_run_last_timestamp_seconds{schedule="hourly",status="successful"}'
+    chain.wait(lambda: any(ended in line for line in gauges(free_port)), "the loader's gauges")
+    known = gauges(free_port)
+    assert {line.partition("{")[0] for line in known} == GAUGES
+    chain.wait(lambda: gauges(another_port) == known, "the extractor says the same")
+    loader.terminate()
+    assert loader.wait(30) == 0
+    chain.start("loader", REPLICATE_METRICS_PORT=str(free_port))
+    chain.wait(lambda: gauges(free_port) == known, "a new loader says the same")
+
+
+def gauges(port: int) -> set[str]:
+    """The samples that come from the ledger."""
+    return {line for line in get(port, "/metrics")[2].splitlines() if line.partition("{")[0] in GAUGES}
+
+
+def _text(body: str) -> str:
+    """Without tags."""
+    return "".join(part.partition(">")[2] for part in body.split("<"))
