@@ -173,11 +173,10 @@ def _troubles(page: Page, troubles: Sequence[Trouble]) -> Html:
 
 
 def _header(page: Page) -> Html:
-    at = page.report.at if page.report else page.now
     return element(
         "header",
         element("span", element("b", "canvas-replicate"), f" seen by the {page.stage}"),
-        element("span", f"{at:%A %Y-%m-%d %H:%M:%S} UTC"),
+        element("span", f"{page.now:%A %Y-%m-%d %H:%M:%S} UTC"),
     )
 
 

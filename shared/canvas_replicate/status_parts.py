@@ -23,9 +23,10 @@ _COMMAND = re.compile(r"((?:.*: )?)((?:replicate|provisioner) [a-z].*?)\.?", re.
 
 
 def section(name: str, heading: str, note: str, content: Sequence[Html], nothing: str) -> Html:
-    """``nothing`` is said where there is no content."""
-    shown = content or [element("p", nothing, class_="quiet")]
-    return element("section", element("h2", heading, element("small", note if content else "")), *shown, id=name)
+    """``nothing`` is said, on the heading's own line, where there is no content."""
+    if not content:
+        return element("section", element("h2", heading), " ", element("p", nothing), id=name, class_="empty")
+    return element("section", element("h2", heading, " ", element("small", note)), *content, id=name)
 
 
 def card(title: Html, about: str, said: str | Html, step: Html) -> Html:
@@ -90,10 +91,18 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 
 def span(length: timedelta) -> str:
-    """In the two largest units: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 4 h``; 0 s where clocks differ."""
+    """In the one or two units that say it: ``45 s``, ``12 min``, ``26 h``, ``3 h 20 min``, ``2 d 4 h``.
+
+    ``0 s`` for less than none, which happens where clocks differ.
+    """
     seconds = max(int(length.total_seconds()), 0)
-    if seconds < 60:
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes == 0:
         return f"{seconds} s"
-    units = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min")]
-    first = next(place for place, (count, _) in enumerate(units) if count)
-    return " ".join(f"{count} {unit}" for count, unit in units[first : first + 2] if count)
+    if days >= 2:
+        return _two_units(days, "d", hours % 24, "h")
+    return _two_units(hours, "h", minutes % 60, "min")
+
+
+def _two_units(larger: int, large: str, smaller: int, small: str) -> str:
+    return " ".join(f"{count} {unit}" for count, unit in ((larger, large), (smaller, small)) if count)

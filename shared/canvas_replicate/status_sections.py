@@ -49,7 +49,7 @@ def failed(tables: Sequence[TableReport], now: datetime) -> Html:
             html(state("failed"), " ", found.table),
             ", ".join(filter(None, [ago(found.last_at, now), found.code])),
             found.message or "No reason is recorded.",
-            next_step(found.next_step or f"replicate runs {found.last_run}"),
+            next_step(found.next_step or f"replicate runs {found.last_run or ''}".strip()),
         )
         for found in tables
     ]
@@ -72,7 +72,8 @@ def dead_letters(counts: Mapping[str, int] | None, wrong: str | None) -> Html:
             for stage, count in counts.items()
             if count
         ]
-    return section("dead-letters", "Dead letters", "As the broker counts them.", cards, "No message was given up.")
+    note = "" if counts is None else "As the broker counts them."
+    return section("dead-letters", "Dead letters", note, cards, "No message was given up.")
 
 
 def not_fresh(tables: Sequence[TableReport], now: datetime) -> Html:

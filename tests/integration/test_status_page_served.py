@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import time
 import urllib.error
 import urllib.request
 
+import psycopg
 import pytest
 from tests.chain import Chain
 
@@ -85,6 +87,21 @@ def test_a_ledger_that_is_lost_is_said_with_503_and_is_seen_again_when_it_is_bac
     assert "<code>replicate check</code>" in body
     assert chain.target.server.password is None or chain.target.server.password not in body
     chain.target.sql("ALTER TABLE elsewhere RENAME TO replicate_current_status")
+    chain.wait(lambda: get(free_port)[0] == 200, "the ledger read again")
+
+
+def test_a_ledger_that_does_not_answer_holds_nobody_up(chain: Chain, free_port: int) -> None:
+    chain.start("loader", REPLICATE_METRICS_PORT=str(free_port))
+    chain.wait(lambda: get(free_port)[0] == 200, "the page served")
+    with psycopg.connect(chain.target.server.url_of(chain.target.name), password=chain.target.server.password) as other:
+        other.execute("LOCK TABLE replicate_current_status IN ACCESS EXCLUSIVE MODE")
+        chain.wait(lambda: get(free_port)[0] == 503, "the silence noticed")
+        began = time.monotonic()
+        status, _, body = get(free_port)
+        assert time.monotonic() - began < 12  # five seconds for the ledger, five for the broker at most
+        assert status == 503
+        assert "The run ledger did not answer within 5 s." in body
+        assert get(free_port, "/healthz")[0] == 200
     chain.wait(lambda: get(free_port)[0] == 200, "the ledger read again")
 
 

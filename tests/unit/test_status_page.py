@@ -84,9 +84,9 @@ def test_when_all_is_well_it_says_so_and_how_old_the_oldest_rows_are() -> None:
     shown = document()
     assert "✓ All fresh" in shown.text[""]
     assert "1 table; the oldest rows are of 41 min ago." in shown.text[""]
-    assert shown.text["held"] == "HeldNothing is held."
-    assert shown.text["failed"] == "Failed tablesNo table failed."
-    assert shown.text["dead-letters"] == "Dead lettersNo message was given up."
+    assert shown.text["held"] == "Held Nothing is held."
+    assert shown.text["failed"] == "Failed tables No table failed."
+    assert shown.text["dead-letters"] == "Dead letters No message was given up."
 
 
 def test_the_first_line_counts_every_problem_and_leads_to_it() -> None:
@@ -127,6 +127,11 @@ def test_a_failed_table_comes_with_its_reason_and_the_recorded_next_step() -> No
 def test_commands_are_found_in_what_was_recorded(recorded: str | None, commands: list[str]) -> None:
     report = replace(GOOD, tables=[replace(FAILED, next_step=recorded)])
     assert document(report).commands["failed"] == commands
+
+
+def test_a_failed_table_of_no_run_leads_to_the_list_of_runs() -> None:
+    imported = replace(FAILED, next_step=None, last_run=None, message=None, code=None)
+    assert document(replace(GOOD, tables=[imported])).commands["failed"] == ["replicate runs"]
 
 
 def test_dead_letters_are_counted_by_stage() -> None:
@@ -224,6 +229,7 @@ def test_an_installation_without_tables_is_not_called_fresh() -> None:
         (timedelta(minutes=1), "1 min"),
         (timedelta(hours=3), "3 h"),
         (timedelta(hours=3, minutes=20, seconds=5), "3 h 20 min"),
+        (timedelta(hours=26), "26 h"),
         (timedelta(days=2, minutes=5), "2 d"),
         (timedelta(days=2, hours=4, minutes=5), "2 d 4 h"),
     ],
