@@ -43,6 +43,21 @@ def campus(
     print(f"{path}: built in {time.monotonic() - started:.1f} s: {_listed(rows)}")
 
 
+@app.command("campus-server")
+def campus_server(
+    url: Annotated[str, typer.Argument(help="postgresql://user@host/database or oracle://user@host:1521/service.")],
+    password: Annotated[str | None, typer.Option(envvar="DEMO_DATABASE_PASSWORD", help="That user's.")] = None,
+    reader: Annotated[str | None, typer.Option(help="A user who may then read the campus.")] = None,
+    scale: Annotated[float, typer.Option(help="Times the usual size; 1 has 178,018 enrollments.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other people.")] = SEED,
+) -> None:
+    """Put the campus into the schema sis of a database server, unless it is there."""
+    from replicate_demo.campus_server import fill_server
+
+    rows = fill_server(url, password, reader=reader, seed=seed, scale=scale)
+    print(f"{url}: built: {_listed(rows)}" if rows else f"{url}: kept, it is complete")
+
+
 @app.command()
 def empty(path: CampusFile, table: TableName) -> None:
     """Take all rows out of one table, as an upstream accident would."""
