@@ -3,7 +3,9 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint typecheck check bench clean
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.PHONY: help setup demo test lint typecheck check bench up smoke down clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -34,6 +36,15 @@ check: lint typecheck test ## Everything that CI checks
 bench: setup ## Measure against a named rival, in one run
 	@$(BIN)/python bench/bench_dat.py
 	@if [ -d "$${REPLICATE_TEST_STANDIN:-../shared/oracle-standin}" ]; then $(BIN)/python bench/oracle_extract.py; fi
+
+up: ## Build and start all of it in containers, with a campus in PostgreSQL and a simulated Canvas
+	@$(COMPOSE) build -q && $(COMPOSE) up -d
+
+smoke: ## After `make up`: runs through the containers, two extractors and two loaders sharing them
+	@COMPOSE="$(COMPOSE)" scripts/smoke
+
+down: ## Stop the containers and throw their data away
+	@$(COMPOSE) down -v --remove-orphans
 
 clean: ## Remove .venv and .demo
 	@rm -rf .venv .demo

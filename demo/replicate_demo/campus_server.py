@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,8 +80,7 @@ def _fill(server: _Server, reader: str | None, seed: int, scale: float) -> None:
     with tempfile.TemporaryDirectory(prefix="campus-") as folder:
         file = Path(folder, "campus.duckdb")
         build_campus(file, seed=seed, scale=scale)
-        # Oracle's driver sends the wall clock of a moment and leaves its zone behind.
-        with duckdb.connect(str(file), read_only=True, config={"TimeZone": "UTC"}) as campus:
+        with duckdb.connect(str(file), read_only=True) as campus:
             if _has_table(server, _RECIPE):
                 server.execute(f"DROP TABLE {_RECIPE}")
             for name in TABLES:
@@ -162,7 +162,7 @@ def _oracle(connection: oracledb.Connection) -> _Server:
             for batch in rows:
                 cursor.executemany(
                     f"INSERT INTO {SCHEMA}.{name} ({', '.join(columns)}) VALUES ({places})",
-                    [dict(zip(columns, row, strict=True)) for row in batch],
+                    [dict(zip(columns, map(_in_utc, row), strict=True)) for row in batch],
                 )
 
     return _Server(
@@ -172,6 +172,11 @@ def _oracle(connection: oracledb.Connection) -> _Server:
         number="NUMBER",
         list_tables=f"SELECT lower(table_name) FROM all_tables WHERE owner = upper('{SCHEMA}')",
     )
+
+
+def _in_utc(value: Any) -> Any:
+    """Oracle's driver sends the wall clock of a moment and leaves its zone behind."""
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
 
 
 def _oracle_columns(name: str) -> str:

@@ -5,7 +5,6 @@ psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d postgres \
 CREATE ROLE sis LOGIN PASSWORD :'sis';
 CREATE ROLE campus_extract LOGIN PASSWORD :'extract';
 CREATE ROLE canvas_replicate LOGIN PASSWORD :'service';
-CREATE ROLE campus_reader;
 CREATE DATABASE campus OWNER sis;
 CREATE DATABASE reporting OWNER canvas_replicate;
 REVOKE CONNECT ON DATABASE campus, reporting FROM PUBLIC;
