@@ -158,7 +158,7 @@ def _oracle(connection: oracledb.Connection) -> _Server:
     def insert(name: str, columns: Sequence[str], rows: Rows) -> None:
         places = ", ".join(f":{column}" for column in columns)
         with connection.cursor() as cursor:
-            cursor.setinputsizes(**dict.fromkeys(_ORACLE_CLOBS.get(name, ()), oracledb.DB_TYPE_CLOB))
+            cursor.setinputsizes(**_oracle_binds(name))
             for batch in rows:
                 cursor.executemany(
                     f"INSERT INTO {SCHEMA}.{name} ({', '.join(columns)}) VALUES ({places})",
@@ -177,6 +177,14 @@ def _oracle(connection: oracledb.Connection) -> _Server:
 def _in_utc(value: Any) -> Any:
     """Oracle's driver sends the wall clock of a moment and leaves its zone behind."""
     return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
+
+
+def _oracle_binds(name: str) -> dict[str, oracledb.DbType]:
+    """What the driver would guess wrong: it sends a datetime as a DATE, and a text of any length as VARCHAR2."""
+    types = dict(re.findall(r"(\w+)\s+([A-Z_]+)", TABLES[name].definition))
+    moments = {"TIMESTAMP": oracledb.DB_TYPE_TIMESTAMP, "TIMESTAMPTZ": oracledb.DB_TYPE_TIMESTAMP_TZ}
+    bound = {column: moments[kind] for column, kind in types.items() if kind in moments}
+    return bound | dict.fromkeys(_ORACLE_CLOBS.get(name, ()), oracledb.DB_TYPE_CLOB)
 
 
 def _oracle_columns(name: str) -> str:
