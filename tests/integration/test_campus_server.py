@@ -69,7 +69,9 @@ def test_a_complete_campus_is_kept_and_a_half_one_is_made_anew(server: Database)
     fill(server, reader="campus_extract")
     server.sql("UPDATE sis.students SET first_name = 'changed'")
     assert fill(server) is None
-    assert server.sql("SELECT count(*) FROM sis.students WHERE first_name = 'changed'") == [(sizes_at(SCALE)["students"],)]
+    assert server.sql("SELECT count(*) FROM sis.students WHERE first_name = 'changed'") == [
+        (sizes_at(SCALE)["students"],)
+    ]
     server.sql("DROP TABLE sis.campus_recipe")
     assert fill(server, reader="campus_extract") == sizes_at(SCALE)
     assert server.sql("SELECT count(*) FROM sis.students WHERE first_name = 'changed'") == [(0,)]
