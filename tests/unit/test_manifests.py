@@ -377,7 +377,9 @@ def test_the_prometheus_operator_gets_the_same_rules_and_jobs() -> None:
     component = K8S / "components" / "prometheus-operator"
     [rule] = yaml.safe_load_all((component / "rules.yaml").read_text("utf-8"))
     files = [yaml.safe_load(path.read_text("utf-8")) for path in sorted((PROMETHEUS / "rules").glob("*.yml"))]
-    assert rule["spec"]["groups"] == [group for file in files for group in file["groups"]], "run scripts/prometheus-rule"
+    assert rule["spec"]["groups"] == [group for file in files for group in file["groups"]], (
+        "run scripts/prometheus-rule"
+    )
     monitors = list(yaml.safe_load_all((component / "pod-monitors.yaml").read_text("utf-8")))
     endpoints = [endpoint for monitor in monitors for endpoint in monitor["spec"]["podMetricsEndpoints"]]
     jobs = {endpoint["relabelings"][0]["replacement"] for endpoint in endpoints}
