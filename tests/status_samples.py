@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.ledger import Artifact, Run
-from canvas_replicate.ledger_views import ModeStatus
+from canvas_replicate.ledger_views import ModeStatus, PushStatus
 from canvas_replicate.status_page import Page
-from canvas_replicate.status_report import PushReport, RunReport, StatusReport, TableReport
+from canvas_replicate.status_report import RunReport, StatusReport, TableReport
 
 NOW = datetime(2030, 1, 2, 4, 0, tzinfo=UTC)
 RUN_ID = "20300102T030000Z-hourly-abc123"
@@ -68,7 +68,7 @@ RUN = Run(
     "regular",
 )
 PROVISIONS = ModeStatus("regular", "successful", "hourly", None, before(minutes=50), RUN_ID, 4334)
-PUSH = PushReport("canvas_users", "successful", "40 rows accepted.", before(minutes=45), RUN_ID, 40, 40, 0)
+PUSH = PushStatus("canvas_users", "successful", "40 rows accepted.", before(minutes=45), RUN_ID, 40, 40, 0)
 
 GOOD = StatusReport(
     at=NOW,

@@ -22,6 +22,20 @@ class ModeStatus:
     rows: int | None
 
 
+@dataclass(frozen=True)
+class PushStatus:
+    """A row of ``canvasapi_current_status``: what the last push of a process did. ``ended_at`` is aware UTC."""
+
+    process: str
+    status: str
+    message: str | None
+    ended_at: datetime
+    run_id: str
+    planned: int | None
+    applied: int | None
+    failed: int | None
+
+
 def newest_ends(database: LedgerDatabase) -> Mapping[tuple[str, str], datetime]:
     """When a run of each schedule last ended in each status, however long ago that is."""
     with database.transaction() as session:
@@ -50,6 +64,18 @@ def provisions_status(database: LedgerDatabase) -> tuple[ModeStatus, ...]:
     return tuple(
         ModeStatus(mode, status, schedule, message, ended.replace(tzinfo=UTC), run_id, None if n is None else int(n))
         for mode, status, schedule, message, ended, run_id, n in found
+    )
+
+
+def pushes_status(database: LedgerDatabase) -> tuple[PushStatus, ...]:
+    with database.transaction() as session:
+        found = session.query(
+            "SELECT jobname, status, message, load_date, run_id, planned_count, applied_count, rejected_count"
+            " FROM canvasapi_current_status ORDER BY jobname"
+        )
+    return tuple(
+        PushStatus(process, status, message, ended.replace(tzinfo=UTC), run_id, *(n and int(n) for n in counts))
+        for process, status, message, ended, run_id, *counts in found
     )
 
 

@@ -14,7 +14,7 @@ _CLAIM = timedelta(minutes=10)
 # What nobody could send for so long is no news any more; `replicate runs` and `held` have it.
 _NEWS_FOR = timedelta(hours=24)
 _MOST_ATTEMPTS = 20
-_AT_A_TIME = 20
+_AT_A_TIME = 5  # whoever sends has other things to look after
 
 log = logging.getLogger(__name__)
 

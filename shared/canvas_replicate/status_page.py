@@ -14,10 +14,10 @@ from datetime import datetime
 from importlib import resources
 
 from canvas_replicate import status_sections as sections
-from canvas_replicate.ledger_views import ModeStatus
+from canvas_replicate.ledger_views import ModeStatus, PushStatus
 from canvas_replicate.markup import Html, element, html
 from canvas_replicate.status_parts import SIGNS, ago, command, next_line
-from canvas_replicate.status_report import PushReport, StatusReport
+from canvas_replicate.status_report import StatusReport
 
 REFRESH_SECONDS = 30
 
@@ -90,7 +90,7 @@ def found_troubles(page: Page) -> list[Trouble]:
         troubles = [_trouble(sum(letters.values()), "dead letter", "dead letters", "dead-letters", "bad")]
     if report:
         conditions = Counter(table.condition for table in report.tables)
-        provisions, pushes = _failed(report.provisions), _failed(report.pushes or ())
+        provisions, pushes = _failed(report.provisions), _failed(report.pushes)
         troubles = [
             _trouble(len(report.held), "artefact is held", "artefacts are held", "held", "warn"),
             _trouble(conditions["failed"], "table failed", "tables failed", "failed", "bad"),
@@ -107,7 +107,7 @@ def _trouble(count: int, one: str, many: str, section: str, tone: str) -> Troubl
     return Trouble(count, f"{count} {one if count == 1 else many}", section, tone)
 
 
-def _failed(rows: Sequence[ModeStatus] | Sequence[PushReport]) -> int:
+def _failed(rows: Sequence[ModeStatus] | Sequence[PushStatus]) -> int:
     return sum(row.status == "failed" for row in rows)
 
 
@@ -122,7 +122,7 @@ def _sections(page: Page) -> list[Html]:
         letters,
         sections.not_fresh([table for table in report.tables if table.condition in ("old", "never published")], now),
         sections.provisions(report.provisions, now),
-        *([] if report.pushes is None else [sections.pushes(report.pushes, now)]),
+        sections.pushes(report.pushes, now),
         sections.runs(report.runs, now),
         sections.tables(report.tables, now),
     ]

@@ -12,7 +12,7 @@ from canvas_replicate.catalogue import Catalogue
 from canvas_replicate.context import Context
 from canvas_replicate.freshness import expected_tables, max_age
 from canvas_replicate.ledger import Artifact, Run, Status
-from canvas_replicate.ledger_views import ModeStatus
+from canvas_replicate.ledger_views import ModeStatus, PushStatus
 
 # What a table is, worst first. Neither off (switched off, or in no configuration any more) nor unscheduled (of no
 # schedule, so that nobody expects it to be fresh) is a problem.
@@ -56,29 +56,15 @@ class RunReport:
 
 
 @dataclass(frozen=True)
-class PushReport:
-    """A row of ``canvasapi_current_status``: what the last push of a process did. ``ended_at`` is aware UTC."""
-
-    process: str
-    status: str
-    message: str | None
-    ended_at: datetime
-    run_id: str | None
-    planned: int | None
-    applied: int | None
-    failed: int | None
-
-
-@dataclass(frozen=True)
 class StatusReport:
-    """What the ledger said at ``at``. ``pushes`` is None where nothing is known of pushes."""
+    """What the ledger said at ``at``."""
 
     at: datetime
     tables: Sequence[TableReport]
     held: Sequence[Artifact]
     provisions: Sequence[ModeStatus]
     runs: Sequence[RunReport]
-    pushes: Sequence[PushReport] | None = None
+    pushes: Sequence[PushStatus] = ()
 
 
 def read_report(context: Context) -> StatusReport:
@@ -94,6 +80,7 @@ def read_report(context: Context) -> StatusReport:
         held=held,
         provisions=ledger_views.provisions_status(database),
         runs=[RunReport(run, states.get(run.run_id, {})) for run in ledger.runs(RUNS_SHOWN)],
+        pushes=ledger_views.pushes_status(database),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from canvas_replicate.ledger import Artifact
-from canvas_replicate.ledger_views import ModeStatus
+from canvas_replicate.ledger_views import ModeStatus, PushStatus
 from canvas_replicate.markup import Html, element, html
 from canvas_replicate.status_parts import (
     ago,
@@ -22,7 +22,7 @@ from canvas_replicate.status_parts import (
     table,
     when,
 )
-from canvas_replicate.status_report import PushReport, RunReport, TableReport
+from canvas_replicate.status_report import RunReport, TableReport
 
 
 def held(artifacts: Sequence[Artifact], now: datetime) -> Html:
@@ -119,7 +119,7 @@ def provisions(modes: Sequence[ModeStatus], now: datetime) -> Html:
     return section("provisions", "Provisions", "Reports of Canvas, by mode.", table(rows), "No report was fetched yet.")
 
 
-def pushes(processes: Sequence[PushReport], now: datetime) -> Html:
+def pushes(processes: Sequence[PushStatus], now: datetime) -> Html:
     rows = [
         [
             ("process", html(push.process)),

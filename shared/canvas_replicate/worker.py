@@ -59,11 +59,13 @@ def broker_settings(command: str) -> Settings:
 
 
 def tend(context: Context, bus: Bus) -> str | None:
-    """Close overdue runs, refresh the gauges, publish what dead processes left behind. Returns what went wrong."""
+    """Close overdue runs, refresh the gauges, publish what dead processes left behind, send mails that wait. Returns
+    what went wrong."""
     try:
         context.ledger.close_overdue()
         update_gauges(context)
         publish_outbox(bus, context.ledger, left_over=True)
+        context.notices.send_waiting(context.settings.smtp)
     except ReplicateError as error:
         log.warning("not tended", extra={"reason": error.message})
         return error.message

@@ -38,4 +38,4 @@ def test_a_report_tells_what_became_of_each_table(workplace: Workplace) -> None:
         ("hourly", "successful", {"successful": 1}),
     ]
     assert report.provisions == ()
-    assert report.pushes is None
+    assert report.pushes == ()
