@@ -41,7 +41,7 @@ def provisioned(chain: Chain, canvas: CanvasSimulator, monkeypatch: pytest.Monke
     for name, value in {**chain.place.environment, "NO_PROXY": "*"}.items():
         monkeypatch.setenv(name, value)
     assert chain.place.run("replicate", "init-db").code == 0
-    for stage in ("extractor", "loader", "loader", "provisioner", "provisioner"):
+    for stage in ("extractor", "loader", "loader", "provisioner", "provisioner", "canvas-pusher"):
         chain.start(stage)
     return chain
 
