@@ -15,7 +15,7 @@ from canvas_replicate.messages import TableReady
 
 pytest_plugins = (
     *("tests.rabbitmq_fixtures", "tests.postgresql_fixtures", "tests.oracle_fixtures"),
-    *("tests.chain", "tests.pushing"),
+    *("tests.chain", "tests.pushing", "tests.mail_fixtures"),
 )
 
 

@@ -1,0 +1,155 @@
+"""One mail per cause to the people on call, with the next command, whatever becomes of the mail server."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from tests.mail_fixtures import ONCALL, Post, Start
+from tests.pushing import Pushing
+
+from canvas_replicate.bus import Delivery
+from canvas_replicate.bus.memory import MemoryBus
+from canvas_replicate.databases.duckdb import DuckDbLedger
+from canvas_replicate.ledger import Ledger
+from canvas_replicate.mail import Notice
+from canvas_replicate.messages import Envelope, TableRequested, wrap
+from canvas_replicate.notices import Notices
+from canvas_replicate.settings import SmtpSettings
+from canvas_replicate.stage import RetryPolicy, Runner, Stage
+
+NOTICE = Notice("provisions:x", "regular provisions failed", "why", "replicate rerun --failed x")
+NOBODY_THERE = SmtpSettings(
+    host="127.0.0.1", port=1, sender="r@example.edu", recipients=ONCALL, starttls=False, timeout_seconds=2
+)
+
+
+@pytest.fixture
+def notices(ledger_database: DuckDbLedger) -> Notices:
+    return Notices(ledger_database)
+
+
+def subjects(post: Post) -> list[str]:
+    return [str(mail["Subject"]) for _, mail in post.taken]
+
+
+def body(post: Post, number: int = 0) -> str:
+    return str(post.taken[number][1].get_content())
+
+
+def test_a_cause_is_told_once(ledger: Ledger, notices: Notices, mail_server: Start, post: Post) -> None:
+    smtp = mail_server()
+    for _ in range(3):
+        ledger.notice(NOTICE)
+        notices.send_waiting(smtp)
+    assert subjects(post) == ["regular provisions failed"]
+    assert "Next: replicate rerun --failed x" in body(post)
+
+
+def test_two_processes_never_send_the_same_mail(
+    ledger: Ledger, ledger_database: DuckDbLedger, mail_server: Start, post: Post
+) -> None:
+    smtp = mail_server()
+    ledger.notice(NOTICE)
+    one, other = Notices(ledger_database), Notices(ledger_database)
+    assert one._claim(NOTICE.cause)
+    assert other.send_waiting(smtp) == 0
+    assert post.taken == []
+
+
+def test_a_mail_waits_for_a_server_that_is_down(
+    ledger: Ledger, notices: Notices, mail_server: Start, post: Post
+) -> None:
+    ledger.notice(NOTICE)
+    assert notices.send_waiting(NOBODY_THERE) == 0
+    assert notices.send_waiting(mail_server()) == 1
+    assert len(post.taken) == 1
+
+
+def test_a_mail_that_is_refused_is_given_up_and_the_others_go_on(
+    ledger: Ledger, ledger_database: DuckDbLedger, notices: Notices, mail_server: Start, post: Post
+) -> None:
+    smtp = mail_server()
+    ledger.notice(NOTICE)
+    post.replies["DATA"] = "550 no"
+    assert notices.send_waiting(smtp) == 0
+    del post.replies["DATA"]
+    ledger.notice(Notice("held:1", "push x is held", "why", "replicate held"))
+    assert notices.send_waiting(smtp) == 1
+    assert subjects(post) == ["push x is held"]
+    with ledger_database.transaction() as session:
+        [(failure,)] = session.query("SELECT failure FROM replicate_notice WHERE cause = :c", c=NOTICE.cause)
+    assert "550" in failure
+
+
+def test_what_is_a_day_old_is_no_news(
+    ledger: Ledger, ledger_database: DuckDbLedger, notices: Notices, mail_server: Start, post: Post
+) -> None:
+    smtp = mail_server()
+    ledger.notice(NOTICE)
+    with ledger_database.transaction() as session:
+        session.execute("UPDATE replicate_notice SET noticed_at = :then", then=session.now() - timedelta(hours=25))
+    assert notices.send_waiting(smtp) == 0
+    assert post.taken == []
+
+
+def test_without_a_mail_server_nothing_is_tried(ledger: Ledger, notices: Notices) -> None:
+    ledger.notice(NOTICE)
+    assert notices.send_waiting(SmtpSettings()) == 0
+
+
+def test_a_dead_letter_is_told_with_its_reason(
+    ledger: Ledger, notices: Notices, mail_server: Start, post: Post
+) -> None:
+    smtp = mail_server()
+    bus = MemoryBus()
+
+    def fails(_: TableRequested) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    runner = Runner(Stage("extractor", {TableRequested: fails}), bus, ledger, policy=RetryPolicy(unexpected=0))
+    envelope: Envelope = wrap(TableRequested(table="tmp_students"), app_id="test")
+    bus.publish(envelope)
+    stop = threading.Event()
+
+    def once(delivery: Delivery) -> None:
+        stop.set()
+        runner.work(delivery)
+
+    bus.consume("replicate.extractor", once, stop)
+    assert notices.send_waiting(smtp) == 1
+    assert subjects(post) == ["extractor gave up tmp_students"]
+    assert "unexpected: RuntimeError" in body(post)
+
+
+def configured(pushing: Pushing, smtp: SmtpSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "HOST": "127.0.0.1",
+        "PORT": str(smtp.port),
+        "SENDER": "replicate@example.edu",
+        "RECIPIENTS": ONCALL,
+        "STARTTLS": "false",
+    }.items():
+        monkeypatch.setenv(f"REPLICATE_SMTP__{name}", value)
+
+
+def test_failed_provisions_and_pushes_that_failed_or_are_held_are_mailed_once_each(
+    pushing: Pushing, mail_server: Start, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured(pushing, mail_server(), monkeypatch)
+    pushing.canvas.faults.arm("report_error")
+    assert pushing.place.run("provisioner", "run").code == 3
+    assert subjects(post) == ["regular provisions failed"]
+    pushing.provision()
+    pushing.configure(budget={"additions": 1})
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(2)))
+    assert pushing.push().code == 4
+    [held] = pushing.place.run("replicate", "held", "--json").json
+    pushing.configure()
+    pushing.want(("2199-none", "000000001", "active"))
+    assert pushing.push().code == 1
+    assert subjects(post) == ["regular provisions failed", "push enrollments is held", "push enrollments failed"]
+    assert f"replicate approve {held['artifact_id']}" in body(post, 1)
+    assert "Canvas refused 1 of 1 changes" in body(post, 2)
+    assert "replicate rejects push:enrollments" in body(post, 2)
