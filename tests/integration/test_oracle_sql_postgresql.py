@@ -93,6 +93,7 @@ def test_what_is_right_on_duckdb_alone_is_refused(words: str) -> None:
         ("GREATEST(i, 2.5)", Decimal(3)),
         ("d + INTERVAL '1' DAY", datetime(2024, 3, 1)),
         ("TO_CHAR(d, 'YYYY-MM-DD HH24:MI:SS')", "2024-02-29 00:00:00"),
+        ("TO_CHAR(CAST('007' AS NUMBER(3)))", "7"),
         ("EXTRACT(DAY FROM d)", Decimal(29)),
         ("TRUNC(d, 'DD') - DATE '2024-01-01'", 59),
         ("CASE WHEN back LIKE 'a\\_' THEN 1 ELSE 0 END", 1),

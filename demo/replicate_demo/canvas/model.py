@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 ACCOUNT_ZONE = timezone(timedelta(hours=-5))  # the root account's, of every report; without summer time
 
@@ -120,6 +120,24 @@ class Enrollment(Record):
     end_at: str | None = None
 
 
+_Owned = TypeVar("_Owned", Login, Enrollment)
+
+
+class ByUser(Generic[_Owned]):
+    """Records by their user, without a look at everybody's: they are only ever added, at a table's end."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, list[_Owned]] = {}
+        self._known = 0
+
+    def of(self, user_id: int, table: dict[int, _Owned]) -> list[_Owned]:
+        if len(table) > self._known:
+            for each in islice(table.values(), self._known, None):
+                self._found.setdefault(each.user_id, []).append(each)
+            self._known = len(table)
+        return self._found.get(user_id, [])
+
+
 @dataclass
 class State:
     """Everything by id, in the order of ids, which is the order of a report's rows (fact sheet 2.0)."""
@@ -132,15 +150,11 @@ class State:
     sections: dict[int, Section] = field(default_factory=dict)
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
     roles: dict[int, Role] = field(default_factory=dict)
-    _of_users: dict[int, list[Enrollment]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _known: int = field(default=0, init=False, repr=False, compare=False)
+    _enrollments: ByUser[Enrollment] = field(default_factory=lambda: ByUser(), init=False, repr=False, compare=False)
+    _logins: ByUser[Login] = field(default_factory=lambda: ByUser(), init=False, repr=False, compare=False)
 
     def enrollments_of(self, user_id: int) -> list[Enrollment]:
-        """All of a user's, without a look at everybody else's: enrollments are only ever added, at the end."""
-        for each in islice(self.enrollments.values(), self._known, None):
-            self._of_users.setdefault(each.user_id, []).append(each)
-        self._known = len(self.enrollments)
-        return self._of_users.get(user_id, [])
+        return self._enrollments.of(user_id, self.enrollments)
 
     @property
     def root(self) -> Account:
@@ -151,7 +165,7 @@ class State:
 
     def logins_of(self, user_id: int) -> list[Login]:
         """Those that can be used, the one with a SIS id first."""
-        found = [each for each in self.logins.values() if each.user_id == user_id and each.workflow_state != "deleted"]
+        found = [each for each in self._logins.of(user_id, self.logins) if each.workflow_state != "deleted"]
         return sorted(found, key=lambda login: login.sis_id is None)
 
     def in_tree(self, account_id: int) -> set[int]:

@@ -97,7 +97,13 @@ def made_plan(context: Context, group: str, process: PushProcess, tag: Tag) -> P
     shape = SHAPES[process.kind]
     source = open_source(context.settings, target_alias(context.settings))
     against = frames.reported(context, shape, group, tag)
-    made = plan(process.name, process.channel, shape, frames.rows_of(source, process.query, tag), against)
+    try:
+        wanted = frames.rows_of(source, process.query, tag)
+    except PermanentError as error:
+        raise ConfigError(
+            f"{process.name}: {error.message}", place=process.place, code=error.code, next_step=error.next_step
+        ) from error
+    made = plan(process.name, process.channel, shape, wanted, against)
     return PlanFile(made, tuple(gates.over_budget(made, process.budget, active_by_term(shape, against))))
 
 
@@ -127,9 +133,9 @@ def _attempt(job: _Job) -> None:
     """A process that cannot succeed ends alone; whatever may succeed later is raised, and the rest waits with it."""
     try:
         _work(job)
-    except (TokenRefused, ConfigError):
-        raise  # all the others would fail alike
     except PermanentError as error:
+        if isinstance(error, TokenRefused | ConfigError) and error.code.startswith("canvas."):
+            raise  # all the others would fail alike
         log.warning("push given up", extra={"push": job.process.name, "code": error.code, "reason": error.message})
         _finish(job, "failed", error.message, code=error.code, next_step=error.next_step or _again(job))
 
@@ -154,7 +160,7 @@ def _work(job: _Job) -> None:
         _hold(job, content)
         return
     if not made.lines:
-        _finish(job, "successful", f"Nothing to change ({_left_out(made)}).", applied=0)
+        _finish(job, "successful", f"{made.plan_id}: nothing to change ({_left_out(made)}).", applied=0)
         return
     if job.context.ledger.begin(job.run.run_id, job.row, "loading", job.lease):
         _apply(job, made)
@@ -287,7 +293,7 @@ def _conclude(job: _Job, made: Plan) -> None:
         step = f"See them: replicate rejects {job.row}   and then: {_again(job)}"
         _finish(job, "failed", message, code="push.refused", next_step=step, applied=applied, refused=len(refused))
         return
-    _finish(job, "successful", f"{_told(made)} ({_left_out(made)}).", applied=applied, refused=0)
+    _finish(job, "successful", f"{made.plan_id}: {_told(made)} ({_left_out(made)}).", applied=applied, refused=0)
 
 
 def _finish(
@@ -337,7 +343,7 @@ def _told(made: Plan) -> str:
 
 
 def _left_out(made: Plan) -> str:
-    return f"{made.needless:,} rows are so already, {made.repeated:,} were there twice"
+    return f"{made.needless:,} rows are so already, {made.repeated:,} repeated"
 
 
 def _again(job: _Job) -> str:

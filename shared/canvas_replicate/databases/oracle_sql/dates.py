@@ -95,6 +95,9 @@ def add_months(terms: Sequence[Term], engine: Engine) -> Term:
 
 
 def to_char(terms: Sequence[Term], engine: Engine) -> Term:
+    """Of a moment with a mask; of a number without one only where a CAST says that it is whole."""
+    if len(terms) == 1 and terms[0].kind == "number" and terms[0].width.endswith(",0)"):
+        return Term(f"CAST({terms[0]} AS VARCHAR)", "text")
     mask = terms[1].literal if len(terms) > 1 and terms[1].kind == "text" else None
     if mask is None:
         raise NotPortable("TO_CHAR without a date mask", "its text depends on the type, or on the session")
