@@ -121,6 +121,16 @@ class PushJournal:
             found = session.query(f"SELECT {_PLAN} FROM replicate_push_plan WHERE sha256 = :s", s=sha256)
         return _plan(found[0]) if found else None
 
+    def unsettled(self, process: str) -> list[KeptPlan]:
+        """Plans of a process with lines of which nobody knows whether Canvas has them, oldest first."""
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT {_PLAN} FROM replicate_push_plan WHERE process = :process AND plan_id IN (SELECT plan_id FROM"
+                " replicate_push_journal WHERE state = 'sent') ORDER BY planned_at, plan_id",
+                process=process,
+            )
+        return [_plan(row) for row in found]
+
     def lines(self, plan_id: str, *states: LineState) -> list[JournalLine]:
         """In their order; all of them, or those in one of ``states``."""
         return [line for line in self._lines("plan_id = :id", id=plan_id) if not states or line.state in states]

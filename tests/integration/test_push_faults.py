@@ -14,6 +14,8 @@ import pytest
 from tests.pushing import TOKEN, Pushing, prepared
 from tests.workplace import Workplace
 
+from canvas_replicate.context import open_context
+from canvas_replicate.settings import load_settings
 from replicate_demo.canvas import CanvasSimulator, Options
 from replicate_demo.canvas.seeding import seed
 
@@ -116,6 +118,59 @@ def test_an_import_that_never_arrived_is_sent_again_and_one_that_did_is_not(push
     assert pushing.canvas.imports == []
     done = pushing.push()
     assert (done.code, done.json[0]["loaded"], len(pushing.canvas.imports)) == (0, 3, 1)
+
+
+@pytest.fixture
+def slow(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pushing]:
+    """A Canvas whose imports take their time."""
+    with CanvasSimulator(options=Options(token=TOKEN, report_seconds=0.05, import_seconds=4)) as canvas:
+        yield prepared(workplace, canvas, monkeypatch)
+
+
+@pytest.mark.kill
+def test_nothing_is_planned_while_canvas_works_on_an_import_of_a_run_that_was_closed(slow: Pushing) -> None:
+    first, second = slow.newcomers(2)
+    slow.want((*first, "active"))
+    slow.provision()
+    process = slow.place.start("canvas-pusher", "run")
+    deadline = time.monotonic() + 60
+    while not slow.canvas.imports:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=30)
+    context = open_context(load_settings())
+    [run] = context.ledger.unfinished_runs()
+    context.ledger.abandon(run.run_id, "its deadline passed")
+    slow.want((*second, "active"))
+    done = slow.push()
+    assert (done.code, done.json[0]["loaded"]) == (0, 1)
+    assert (slow.enrollments()[first], slow.enrollments()[second]) == ("active", "active")
+    assert {state for _, _, state in slow.journal()} == {"applied"}
+    assert [batch.started_at is not None for batch, _ in slow.canvas.imports] == [True, True]
+    (one, _), (other, _) = slow.canvas.imports
+    assert other.created_at >= (one.ended_at or float("inf")), "the second was sent before the first was known"
+
+
+@pytest.mark.kill
+def test_what_a_closed_run_left_in_doubt_is_looked_up_before_the_next_plan(pushing: Pushing) -> None:
+    pushing.configure("rest")
+    pairs = pushing.newcomers(60)
+    pushing.want(*((*pair, "active") for pair in pairs))
+    pushing.provision()
+    process = pushing.place.start("canvas-pusher", "run")
+    kill_after(pushing, process, len(pushing.canvas.requests) + 10, 0)
+    process.communicate(timeout=30)
+    assert "sent" in {state for _, _, state in pushing.journal()}
+    context = open_context(load_settings())
+    [run] = context.ledger.unfinished_runs()
+    context.ledger.abandon(run.run_id, "its deadline passed")
+    there = {pair for pair in pairs if pushing.enrollments().get(pair) == "active"}
+    pushing.want((*pushing.newcomers(1)[0], "active"))
+    assert pushing.push().code == 0
+    lines = pushing.place.target_sql("SELECT section_id, user_id, state FROM replicate_push_journal")
+    assert {(section, user) for section, user, state in lines if state == "applied"} >= there
+    assert not [line for line in lines if line[2] == "sent"]
 
 
 @pytest.mark.kill

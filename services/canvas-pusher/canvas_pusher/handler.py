@@ -38,7 +38,7 @@ from canvas_replicate.leases import Lease
 from canvas_replicate.ledger import Outcome, Push, Run, process_of, push_row
 from canvas_replicate.messages import ProvisionsDone, PushRequested
 from canvas_replicate.push_gate import check_provisions
-from canvas_replicate.push_journal import JournalLine, KeptPlan
+from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan
 from canvas_replicate.pushes import KINDS, PushProcess
 from canvas_replicate.runs import open_push_run
 from canvas_replicate.settings import target_alias
@@ -154,6 +154,7 @@ def _work(job: _Job) -> None:
             if reason := gates.not_loaded(job.process, job.run, job.context):
                 _finish(job, "skipped", reason, code="gate4.tables")
                 return
+        _settle(job)
         content = _planned(job)
     made = content.plan
     if content.over_budget and row.state != "loading" and not _is_approved(job, made):
@@ -164,6 +165,28 @@ def _work(job: _Job) -> None:
         return
     if job.context.ledger.begin(job.run.run_id, job.row, "loading", job.lease):
         _apply(job, made)
+
+
+def _settle(job: _Job) -> None:
+    """What earlier plans of the process left in doubt, because their run was closed in the middle, is looked up first.
+
+    A plan that is made once more is left alone: it goes on where it stopped.
+    """
+    for kept in job.context.journal.unsettled(job.process.name):
+        if kept.run_id == job.run.run_id or kept.plan_id == job.push.plan_id:
+            continue
+        sent = {line.number for line in job.context.journal.lines(kept.plan_id, "sent")}
+        try:
+            plan_of = plan_file.read(job.context.storage.absolute(kept.file), kept.sha256).plan
+        except DataError as gone:
+            unknown = [Answer(number, "rejected", f"not known: {gone.message}") for number in sent]
+            job.context.journal.answered(kept.plan_id, unknown)
+            continue
+        lines = [line for line in plan_of.lines if line.number in sent]
+        if kept.channel == "sis_import":
+            sis_import.settle(_sender(job), kept.plan_id, lines)
+        else:
+            rest.settle(_sender(job), _rest_kind(kept.kind), kept.plan_id, lines)
 
 
 def _planned(job: _Job) -> PlanFile:
@@ -247,16 +270,7 @@ def _apply(job: _Job, made: Plan) -> None:
         return
     if not before["sent"]:
         journal.reopen(plan_id, run_id, job.lease)
-    sender = rest.Sender(
-        job.client,
-        journal,
-        job.context.leases,
-        job.lease,
-        run_id,
-        job.process.name,
-        job.context.stop,
-        lambda done: job.context.progress.report(job.row, "pushing", done),
-    )
+    sender = _sender(job)
     states = {line.number: line.state for line in journal.lines(plan_id, "planned", "sent")}
     waiting = [line for line in made.lines if line.number in states]
     if waiting and made.channel == "sis_import":
@@ -272,6 +286,19 @@ def _apply(job: _Job, made: Plan) -> None:
         in_doubt = frozenset(number for number, state in states.items() if state == "sent")
         rest.send(sender, _rest_kind(made.kind), plan_id, waiting, in_doubt)
     _conclude(job, made)
+
+
+def _sender(job: _Job) -> rest.Sender:
+    return rest.Sender(
+        job.client,
+        job.context.journal,
+        job.context.leases,
+        job.lease,
+        job.run.run_id,
+        job.process.name,
+        job.context.stop,
+        lambda done: job.context.progress.report(job.row, "pushing", done),
+    )
 
 
 def _rest_kind(kind: str) -> rest.Kind:

@@ -93,6 +93,18 @@ def send(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line], in_dou
             sender.told(done)
 
 
+def settle(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line]) -> None:
+    """Find out what became of lines that were sent and never answered. Nothing is sent."""
+    answers = []
+    for line in lines:
+        seen = kind.look(sender.client, line.row)
+        if kind.is_so(line.row, seen):
+            answers.append(Answer(line.number, "applied", f"found so: {_said(seen)}"))
+        else:
+            answers.append(Answer(line.number, "rejected", f"Canvas does not have it so: {_said(seen)}"))
+    sender.journal.answered(plan_id, answers)
+
+
 def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
     rest = iter(lines)
     while batch := list(islice(rest, _BATCH)):

@@ -88,6 +88,28 @@ def send(
         metrics.push_operations.labels(sender.process, by_number[answer.number].change, answer.state).inc()
 
 
+def settle(sender: Sender, plan_id: str, lines: Sequence[Line]) -> None:
+    """Find out what became of lines that were sent and never answered. Nothing is sent.
+
+    Raises TransientError while Canvas still works on them: what is planned meanwhile would be planned on old reports.
+    """
+    started = sender.journal.last_import(plan_id)
+    import_id = (started.import_id or _found(sender, started)) if started else None
+    if started is None or import_id is None:
+        lost = [Answer(line.number, "rejected", "it never arrived at Canvas") for line in lines]
+        sender.journal.answered(plan_id, lost)
+        if started:
+            sender.journal.imported(started, None, "lost")
+        return
+    batch = sender.client.get(f"{IMPORTS}/{import_id}")
+    if not batch.get("ended_at"):
+        raise TransientError(
+            f"Canvas still works on import {import_id} of the earlier plan {plan_id}.", code="import.running"
+        )
+    sender.journal.answered(plan_id, _answers(sender, batch, lines))
+    sender.journal.imported(started, import_id, str(batch["workflow_state"]))
+
+
 def _sent(sender: Sender, started: Import, content: bytes) -> int:
     """The import's id: out of the answer, or out of Canvas's list when the answer is lost."""
     sender.leases.check(sender.lease)
