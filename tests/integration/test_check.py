@@ -438,3 +438,32 @@ def test_oracle_tells_which_rights_and_room_are_missing(on_oracle: Workplace, or
     notes = "\n".join(done.told("note"))
     assert "free space: USERS 1.0 GB." in notes
     assert "view schema_b.campus_students does not show gpa, born." in notes
+
+
+# What is pushed
+
+
+def push_findings(place: Workplace, **process: Any) -> list[dict[str, Any]]:
+    entry = {"process": "one", "kind": "enrollments", "sql": "SELECT id AS user_id FROM campus_students", **process}
+    (place.folder / "conf" / "pushes.yaml").write_text(json.dumps({"regular": [entry]}), "utf-8")
+    return [finding for finding in run("--json").json["findings"] if finding["what"] == "push one"]
+
+
+def test_a_push_without_reports_to_compare_with_is_an_error(place: Workplace) -> None:
+    [finding] = push_findings(place)
+    assert (finding["level"], "no regular reports" in finding["message"]) == ("error", True)
+
+
+def test_a_push_is_looked_at_with_its_sql_its_needs_and_its_report(place: Workplace) -> None:
+    users = "regular: {users: {scope: account, cstable: tmp_cnv_users, mvtable: canvas_users}}\n"
+    (place.folder / "conf" / "provisions.yaml").write_text(users, "utf-8")
+    [report] = push_findings(place)
+    assert (report["level"], "no enrollments under regular" in report["message"]) == ("warning", True)
+    assert push_findings(place, kind="users") == []
+    [sql] = push_findings(place, kind="users", sql="SELECT nothing FROM campus_students")
+    assert (sql["level"], "pushes.yaml" in sql["message"]) == ("error", True)
+    [need] = push_findings(place, kind="users", needs=["campus_studens"])
+    assert (need["level"], "campus_studens" in need["message"]) == ("error", True)
+    [blind] = push_findings(place, kind="users", sql="SELECT 'x' AS user_id FROM dual")
+    assert (blind["level"], "reads nothing that is loaded" in blind["message"]) == ("warning", True)
+    assert push_findings(place, sql="SELECT nothing FROM campus_students", toggle="off") == []

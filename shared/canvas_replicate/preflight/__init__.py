@@ -9,6 +9,7 @@ from canvas_replicate.catalogue import Catalogue, Table, catalogue_of
 from canvas_replicate.preflight.files import file_findings
 from canvas_replicate.preflight.findings import Finding, attempted, exit_code, in_order
 from canvas_replicate.preflight.parts import sources_of, table_findings
+from canvas_replicate.preflight.pushes import push_findings
 from canvas_replicate.preflight.reached import reach
 from canvas_replicate.preflight.services import broker_findings, canvas_findings
 from canvas_replicate.preflight.snapshots import snapshot_findings
@@ -54,6 +55,8 @@ def preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
     for table, aliases in sources.items():
         findings += table_findings(table, aliases, reached)
     findings += snapshot_findings(sources, catalogue, reached)
+    if not only:
+        findings += push_findings(catalogue, reached)
     return Report(
         findings=tuple(in_order(findings)),
         tables=tuple(table.name for table in tables),
