@@ -257,9 +257,12 @@ def rerun_tables(
 ) -> Run:
     """Extract and load these tables in a new run; ``rerun_of`` defaults to the last run that had the first.
 
-    ``provisions``: all reports of this mode follow the tables.
+    ``provisions``: all reports of this mode follow the tables; those of the regular one where ``then`` names them.
     """
     ledger = context.ledger
+    if "provisions" in then and provisions is None:
+        provisions = "regular"
+        context.catalogue.mode(provisions)
     if rerun_of is None and (latest := ledger.latest(names[0])):
         rerun_of = latest.run_id
     if schedule is None and rerun_of:
@@ -275,6 +278,8 @@ def rerun_tables(
         raise ConfigError(
             f"{', '.join(names)} belong to several modes of provisions.yaml.", next_step="Run each alone."
         )
+    if "push" in then and not modes and provisions is None:
+        raise ConfigError("A push needs provisions before it.", next_step="Say --then provisions --then push.")
     options = context.catalogue.schedules.get(schedule or "")
     return ledger.open_run(
         schedule or RERUN,
@@ -289,7 +294,7 @@ def rerun_tables(
     )
 
 
-def rerun_failed(context: Context, run_id: str) -> Run:
+def rerun_failed(context: Context, run_id: str, then: Sequence[str] = ()) -> Run:
     """What failed or was held in a run, once more. Raises ConfigError when nothing did.
 
     Provisions that failed although none of their reports did (none was planned, all were switched off) are asked for
@@ -303,12 +308,12 @@ def rerun_failed(context: Context, run_id: str) -> Run:
     by_a_report = any(row.kind == "provisions" for row in failed)
     again = run.provisions if not by_a_report and context.ledger.provisions_failure(run_id) is not None else None
     if failed:
-        return rerun_tables(context, [row.table for row in failed], rerun_of=run_id, provisions=again)
+        return rerun_tables(context, [row.table for row in failed], rerun_of=run_id, provisions=again, then=then)
     if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
     context.catalogue.mode(again)
     return context.ledger.open_run(
-        run.schedule, [], exclusive=False, provisions=again, rerun_of=run_id, requested_by=requester()
+        run.schedule, [], exclusive=False, provisions=again, rerun_of=run_id, requested_by=requester(), then=then
     )
 
 

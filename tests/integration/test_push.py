@@ -211,6 +211,19 @@ def test_a_table_that_failed_in_the_run_skips_only_the_processes_that_read_it(pu
     assert pushing.enrollments()[pair] == "active"
 
 
+def test_a_rerun_is_followed_by_what_it_is_told(pushing: Pushing) -> None:
+    pushing.place.add_students()
+    assert pushing.place.run("replicate", "init-db").code == 0
+    pushing.place.students(3)
+    [pair] = pushing.newcomers(1)
+    pushing.want((*pair, "active"))
+    assert pushing.place.run("replicate", "rerun", "tmp_students", "--then", "push").code == 2
+    assert [row["kind"] for row in pushing.place.run("replicate", "rerun", "tmp_students", "--json").json] == ["tables"]
+    done = pushing.place.run("replicate", "rerun", "tmp_students", "--then", "provisions", "--then", "push", "--json")
+    assert (done.code, {row["kind"] for row in done.json}) == (0, {"tables", "provisions", "pushes"})
+    assert pushing.enrollments()[pair] == "active"
+
+
 def test_one_process_alone_and_the_group_orgs(pushing: Pushing) -> None:
     common = {"kind": "enrollments", "sql": SQL}
     pushing.write_pushes(

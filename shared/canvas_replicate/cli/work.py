@@ -74,13 +74,21 @@ def rerun(
     table: Annotated[str | None, typer.Argument(help="A table of tablesconf.yaml.")] = None,
     db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
     failed: Annotated[str | None, typer.Option("--failed", metavar="RUN", help="All that failed in this run.")] = None,
+    then: Annotated[
+        list[str] | None, typer.Option("--then", metavar="STEP", help="provisions, push: what follows; else nothing.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Extract and load one TABLE again, or only what failed in a run. Always a new run."""
+    """Extract and load one TABLE again, or only what failed in a run. Always a new run, with nothing following."""
     if (table is None) == (failed is None):
         raise ConfigError("Say either a table or --failed RUN.")
+    if set(then or ()) - {"provisions", "push"}:
+        raise ConfigError("--then takes provisions and push.")
     context = open_context(load_settings())
-    opened = runs.rerun_failed(context, failed) if failed else runs.rerun_tables(context, [table or ""], source=db)
+    if failed:
+        opened = runs.rerun_failed(context, failed, then or ())
+    else:
+        opened = runs.rerun_tables(context, [table or ""], source=db, then=then or ())
     proceed(context, [opened], as_json=as_json)
 
 
