@@ -541,11 +541,14 @@ class Ledger:
         with self._database.transaction() as session:
             self._record(session, ready(run.run_id, run.schedule, manifest, row.manifest or "", row.artifact_id))
 
-    def finish(self, run_id: str, table: str, outcome: Outcome, lease: Lease | None = None) -> bool:
+    def finish(
+        self, run_id: str, table: str, outcome: Outcome, lease: Lease | None = None, *, tell: bool = True
+    ) -> bool:
         """Bring a table to its final state, in one transaction with all that follows from it: status tables,
         a held artefact, and ``run.loaded`` when it was the last of its kind.
 
-        False, and nothing changed, when the table was final already. Raises LeaseLost for a stale lease.
+        ``tell``: a push that failed or is held is mailed. False, and nothing changed, when the table was final
+        already. Raises LeaseLost for a stale lease.
         """
         with self._database.transaction() as session:
             if lease:
@@ -576,7 +579,8 @@ class Ledger:
                 row = replace(row, artifact_id=self._hold(session, row, outcome.hold_gate, outcome.message, now))
             if row.kind == "pushes":
                 _write_push_status(session, run, row, outcome, now)
-                _notice_push(session, run, row, outcome)
+                if tell:
+                    _notice_push(session, run, row, outcome)
             else:
                 _write_status(session, run, row, outcome, now)
             self._close_if_done(session, run, row.kind, now)
@@ -701,15 +705,20 @@ class Ledger:
             )
 
     def fail_pushes(self, run_id: str, outcome: Outcome) -> None:
-        """Bring every unfinished push of a run that is pushing to that end, or all of them where none was begun.
-        Repeatable; nothing for a run that does not exist, or is not there yet."""
+        """Bring every unfinished push of a run that is pushing to that end, or all of them where none was begun; one
+        mail tells of all. Repeatable; nothing for a run that does not exist, or is not there yet."""
+        with self._database.transaction() as session:
+            run = self._find_run(session, run_id)
+        if run is None or not run.is_open or run.push is None or (run.provisions and run.status != PUSHING):
+            return
+        self.notice(_push_notice(run, None, outcome, datetime.now(UTC)))
         for row in self.tables(run_id):
             if row.kind == "pushes" and not row.is_final:
-                self.finish(run_id, row.table, outcome)
+                self.finish(run_id, row.table, outcome, tell=False)
         with self._database.transaction() as session:
             session.execute("UPDATE replicate_run SET changes = changes + 1 WHERE run_id = :r", r=run_id)
-            run = self._find_run(session, run_id)
-            if run and run.is_open and run.push and (run.status == PUSHING or not run.provisions):
+            run = self._run_in(session, run_id)
+            if run.is_open:
                 self._end_pushes(session, run, self._rows_in(session, run_id, "pushes"), session.now(), outcome)
 
     def push_failure(self, run_id: str) -> str | None:
@@ -1046,7 +1055,6 @@ class Ledger:
         """Record ``push.done`` and close the run; ``failure``: why there are no rows."""
         if failure and not rows:
             _write_push_status(session, run, None, failure, now)
-            _notice_push(session, run, None, failure)
         self._record(
             session,
             PushDone(
@@ -1181,26 +1189,32 @@ def _notice_provisions(session: Session, run: Run, failure: str) -> None:
     )
 
 
-def _notice_push(session: Session, run: Run, row: RunTable | None, outcome: Outcome) -> None:
-    process, since = process_of(row.table) if row else ALL_PUSHES, session.now().replace(tzinfo=UTC)
-    if outcome.state == "held" and row and row.artifact_id:
+def _notice_push(session: Session, run: Run, row: RunTable, outcome: Outcome) -> None:
+    since = session.now().replace(tzinfo=UTC)
+    if outcome.state == "held" and row.artifact_id:
         record_notice(
             session,
             mail.push_held(
-                artifact_id=row.artifact_id, run_id=run.run_id, process=process, since=since, reason=outcome.message
+                artifact_id=row.artifact_id,
+                run_id=run.run_id,
+                process=process_of(row.table),
+                since=since,
+                reason=outcome.message,
             ),
         )
     elif outcome.state == "failed":
-        record_notice(
-            session,
-            mail.push_failed(
-                run_id=run.run_id,
-                process=process,
-                since=since,
-                failure=outcome.message,
-                next_step=outcome.next_step or f"replicate runs {run.run_id}",
-            ),
-        )
+        record_notice(session, _push_notice(run, row, outcome, since))
+
+
+def _push_notice(run: Run, row: RunTable | None, outcome: Outcome, since: datetime) -> mail.Notice:
+    """Without a row: all of the run's pushes."""
+    return mail.push_failed(
+        run_id=run.run_id,
+        process=process_of(row.table) if row else ALL_PUSHES,
+        since=since,
+        failure=outcome.message,
+        next_step=outcome.next_step or f"replicate runs {run.run_id}",
+    )
 
 
 def _report_outcome(row: RunTable) -> ReportOutcome:
@@ -1287,7 +1301,7 @@ def _write_provisions_status(
     """JOBNAME is the mode, as it is the view's name in the tables' status.
 
     The current row decides whether the mode may be pushed from. Some reports alone prove nothing about the others, so
-    they can make it worse and never better, nor younger.
+    they can make it worse; better only if they are all that was wrong with the run that the row is of.
     """
     values: dict[str, Any] = {
         "jobname": run.provisions,
@@ -1301,11 +1315,36 @@ def _write_provisions_status(
         "seconds": round((now.replace(tzinfo=UTC) - run.opened_at).total_seconds(), 3),
     }
     _insert(session, "provisions_status", values)
-    if run.mode == SOME_REPORTS and status == "successful":
+    if run.mode == SOME_REPORTS and status == "successful" and not _mends_the_mode(session, run):
         return
     assignments = ", ".join(f"{name} = :{name}" for name in values if name != "jobname")
     if not session.execute(f"UPDATE provisions_current_status SET {assignments} WHERE jobname = :jobname", **values):
         _insert(session, "provisions_current_status", values)
+
+
+def _mends_the_mode(session: Session, run: Run) -> bool:
+    """Whether every report that spoilt the mode's current row was fetched well since. A row that is good stays as old as
+    it is, and provisions that failed as a whole are only mended as a whole."""
+    found = session.query(
+        "SELECT run_id FROM provisions_current_status WHERE jobname = :mode AND status <> 'successful'",
+        mode=run.provisions,
+    )
+    if not found:
+        return False
+    bad = session.query(
+        "SELECT table_name, finished_at FROM replicate_run_table WHERE run_id = :run_id AND kind = 'provisions'"
+        " AND state IN ('failed', 'held')",
+        run_id=found[0][0],
+    )
+    return bool(bad) and all(
+        session.query(
+            "SELECT 1 FROM replicate_run_table WHERE table_name = :name AND kind = 'provisions'"
+            " AND state = 'successful' AND finished_at > :since",
+            name=name,
+            since=since,
+        )
+        for name, since in bad
+    )
 
 
 def _insert(session: Session, table: str, values: Mapping[str, Any]) -> None:

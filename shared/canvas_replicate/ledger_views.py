@@ -79,6 +79,16 @@ def pushes_status(database: LedgerDatabase) -> tuple[PushStatus, ...]:
     )
 
 
+def loading(database: LedgerDatabase) -> frozenset[str]:
+    """Tables whose base table some open run is loading now."""
+    with database.transaction() as session:
+        found = session.query(
+            "SELECT t.table_name FROM replicate_run_table t JOIN replicate_run r ON r.run_id = t.run_id"
+            " WHERE t.state = 'loading' AND t.kind <> 'pushes' AND r.closed_at IS NULL"
+        )
+    return frozenset(str(name) for (name,) in found)
+
+
 def next_steps(database: LedgerDatabase) -> Mapping[str, str]:
     """What to do about each table whose current status is failed, as whoever failed it recorded."""
     with database.transaction() as session:

@@ -13,7 +13,8 @@ from canvas_replicate.settings import SmtpSettings
 _CLAIM = timedelta(minutes=10)
 # What nobody could send for so long is no news any more; `replicate runs` and `held` have it.
 _NEWS_FOR = timedelta(hours=24)
-_MOST_ATTEMPTS = 20
+# Between two tries of one mail: doubled with each, up to the second.
+_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
 _AT_A_TIME = 5  # whoever sends has other things to look after
 
 log = logging.getLogger(__name__)
@@ -72,9 +73,8 @@ class Notices:
             now = session.now()
             found = session.query(
                 "SELECT cause, subject, body, next_step FROM replicate_notice WHERE sent_at IS NULL"
-                " AND attempts < :most AND claimed_until <= :now AND noticed_at > :since ORDER BY noticed_at, cause"
+                " AND claimed_until <= :now AND noticed_at > :since ORDER BY noticed_at, cause"
                 f" FETCH FIRST {_AT_A_TIME} ROWS ONLY",
-                most=_MOST_ATTEMPTS,
                 now=now,
                 since=now - _NEWS_FOR,
             )
@@ -101,14 +101,14 @@ class Notices:
             )
 
     def _failed(self, cause: str, error: MailNotSent) -> None:
-        """A refused mail is not tried again."""
+        """A refused mail is not tried again, another one after a pause that grows."""
         with self._database.transaction() as session:
+            now = session.now()
+            [(attempts,)] = session.query("SELECT attempts FROM replicate_notice WHERE cause = :cause", cause=cause)
+            pause = min(_PAUSE * 2 ** min(int(attempts) - 1, 10), _LONGEST_PAUSE)
             session.execute(
-                "UPDATE replicate_notice SET failure = :failure, claimed_until = :now, attempts = CASE WHEN :final = 1"
-                " THEN :most ELSE attempts END WHERE cause = :cause",
+                "UPDATE replicate_notice SET failure = :failure, claimed_until = :until WHERE cause = :cause",
                 failure=error.message[:500],
-                now=session.now(),
-                final=int(isinstance(error, MailRefused)),
-                most=_MOST_ATTEMPTS,
+                until=now + (_NEWS_FOR if isinstance(error, MailRefused) else pause),
                 cause=cause,
             )

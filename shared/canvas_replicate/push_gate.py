@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 from canvas_replicate.context import Context
 from canvas_replicate.errors import ExitCode, PermanentError
-from canvas_replicate.ledger import SOME_REPORTS, Run
+from canvas_replicate.ledger import SOME_REPORTS, Run, RunTable
 
 
 class StaleProvisions(PermanentError):
@@ -17,8 +20,12 @@ class StaleProvisions(PermanentError):
 def check_provisions(context: Context, group: str, *, run: Run | None = None, after: str | None = None) -> None:
     """Raises StaleProvisions unless the run's own provisions were good; for a run without any: those of the run
     ``after``, or else the latest of the group's mode, and these must be young as well."""
-    if run is not None and run.provisions and run.mode != SOME_REPORTS:
-        after = run.run_id
+    after = _relied_on(run, after)
+    if after is not None and context.ledger.run(after).mode == SOME_REPORTS:
+        raise StaleProvisions(
+            f"Run {after} fetched some reports only, which proves nothing about the others.",
+            next_step="Name a run of the whole mode, or leave --run out.",
+        )
     orgs = " --processorgs" if group == "orgs" else ""
     fetch = f"Fetch them: provisioner run{orgs}"
     found = context.ledger.provisions_of(group, after)
@@ -36,3 +43,27 @@ def check_provisions(context: Context, group: str, *, run: Run | None = None, af
             f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id}).",
             next_step=f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}",
         )
+
+
+def check_reports(
+    context: Context, group: str, loads: Sequence[RunTable], *, run: Run | None = None, after: str | None = None
+) -> None:
+    """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
+    relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
+    after = _relied_on(run, after)
+    if after is not None:
+        since = context.ledger.run(after).opened_at
+    else:
+        since = datetime.now(UTC) - timedelta(hours=context.settings.push_max_age_hours)
+    for load in loads:
+        if load.extracted_at is not None and load.extracted_at < since:
+            raise StaleProvisions(
+                f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than"
+                f" {'run ' + after if after else 'is allowed'}.",
+                next_step=f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}",
+            )
+
+
+def _relied_on(run: Run | None, after: str | None) -> str | None:
+    """The run whose provisions a push relies on: its own, where it fetched all of the mode's reports."""
+    return run.run_id if run is not None and run.provisions and run.mode != SOME_REPORTS else after

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.leases import Lease, still_held
+from canvas_replicate.ledger import still_loading
 
 LineState = Literal["planned", "sent", "applied", "rejected"]
 
@@ -89,6 +90,15 @@ class Import:
     outcome: str | None
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How an import ended; without an id Canvas never took it."""
+
+    attempt: int
+    import_id: int | None
+    outcome: str
+
+
 class PushJournal:
     """Plans and their lines in the ledger's database. Everything may be repeated."""
 
@@ -96,7 +106,7 @@ class PushJournal:
         self._database = database
 
     def keep(self, plan: KeptPlan, lines: Sequence[JournalLine], lease: Lease) -> bool:
-        """False, and nothing changed, for a plan that is known: what was applied of it stays applied."""
+        """False for a plan that is known: what was applied of it stays applied, and it is the newest again."""
         try:
             with self._database.transaction() as session:
                 still_held(session, lease)
@@ -108,8 +118,39 @@ class PushJournal:
                     [_line_values(line) for line in lines],
                 )
         except DuplicateKey:
+            with self._database.transaction() as session:
+                session.execute(
+                    "UPDATE replicate_push_plan SET planned_at = :now, run_id = :run_id WHERE plan_id = :id",
+                    now=session.now(),
+                    run_id=plan.run_id,
+                    id=plan.plan_id,
+                )
             return False
         return True
+
+    def newer_plan(self, plan_id: str) -> str | None:
+        """A plan of the same process that was made later."""
+        with self._database.transaction() as session:
+            found = session.query(
+                "SELECT n.plan_id FROM replicate_push_plan n JOIN replicate_push_plan p ON p.process = n.process"
+                " AND n.planned_at > p.planned_at WHERE p.plan_id = :id AND n.plan_id <> :id"
+                " ORDER BY n.planned_at DESC",
+                id=plan_id,
+            )
+        return str(found[0][0]) if found else None
+
+    def applied_since(self, kind: str, moment: datetime) -> list[tuple[KeptPlan, int]]:
+        """Lines of a kind that were sent after a moment and that Canvas took, with their plan, in that order."""
+        plans = ", ".join(f"p.{name.strip()}" for name in _PLAN.split(","))
+        with self._database.transaction() as session:
+            found = session.query(
+                f"SELECT {plans}, j.line_number FROM replicate_push_journal j JOIN replicate_push_plan p"
+                " ON p.plan_id = j.plan_id WHERE p.kind = :kind AND j.state = 'applied' AND j.sent_at > :moment"
+                " ORDER BY j.sent_at, j.plan_id, j.line_number",
+                kind=kind,
+                moment=moment.astimezone(UTC).replace(tzinfo=None),
+            )
+        return [(_plan(row[:-1]), int(row[-1])) for row in found]
 
     def plan(self, plan_id: str) -> KeptPlan | None:
         with self._database.transaction() as session:
@@ -160,10 +201,14 @@ class PushJournal:
             )
         return {str(key) for (key,) in found}
 
-    def sending(self, plan_id: str, numbers: Iterable[int], run_id: str, lease: Lease) -> None:
-        """Record the intent: from now on Canvas may have these. Raises LeaseLost before anything is sent."""
+    def sending(self, plan_id: str, numbers: Iterable[int], run_id: str, row: str, lease: Lease) -> None:
+        """Record the intent: from now on Canvas may have these.
+
+        Raises LeaseLost before anything is sent, also when the run's ``row`` was ended meanwhile, by a sweep say.
+        """
         with self._database.transaction() as session:
             still_held(session, lease)
+            still_loading(session, run_id, row)
             now = session.now()
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = 'sent', sent_at = :now, run_id = :run_id, answer = NULL"
@@ -171,10 +216,21 @@ class PushJournal:
                 [{"now": now, "run_id": run_id, "id": plan_id, "number": number} for number in numbers],
             )
 
-    def answered(self, plan_id: str, answers: Sequence[Answer]) -> None:
-        """Canvas said what it did; that is true whoever holds the lease now."""
+    def answered(self, plan_id: str, answers: Sequence[Answer], ended: Ended | None = None) -> None:
+        """Canvas said what it did, which is true whoever holds the lease now. ``ended``: together with the end of the
+        import that carried the lines."""
         with self._database.transaction() as session:
             now = session.now()
+            if ended:
+                session.execute(
+                    "UPDATE replicate_push_import SET import_id = :import_id, outcome = :outcome, ended_at = :now"
+                    " WHERE plan_id = :id AND attempt = :attempt",
+                    import_id=ended.import_id,
+                    outcome=ended.outcome[:64],
+                    now=now,
+                    id=plan_id,
+                    attempt=ended.attempt,
+                )
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = :state, answered_at = :now, answer = :answer"
                 " WHERE plan_id = :id AND line_number = :number AND state IN ('planned', 'sent')",
@@ -229,16 +285,12 @@ class PushJournal:
             raise PermanentError(f"The import {file_name} of plan {plan_id} was not recorded.", code="ledger.lost")
         return kept
 
-    def imported(self, started: Import, import_id: int | None, outcome: str | None = None) -> None:
-        """Canvas has it under this id; ``outcome``: its state at the end. Without an id Canvas did not take it."""
+    def taken(self, started: Import, import_id: int) -> None:
+        """Canvas has it, under this id."""
         with self._database.transaction() as session:
             session.execute(
-                "UPDATE replicate_push_import SET import_id = :import_id, outcome = :outcome, ended_at = CASE WHEN"
-                " :ended = 1 THEN :now ELSE ended_at END WHERE plan_id = :id AND attempt = :attempt",
+                "UPDATE replicate_push_import SET import_id = :import_id WHERE plan_id = :id AND attempt = :attempt",
                 import_id=import_id,
-                outcome=outcome,
-                ended=int(outcome is not None),
-                now=session.now(),
                 id=started.plan_id,
                 attempt=started.attempt,
             )

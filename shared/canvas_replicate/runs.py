@@ -138,16 +138,22 @@ def open_undo_run(context: Context, plan_id: str) -> Run:
         raise ConfigError(f"There is no plan {plan_id}.", next_step="Plans are named in: replicate runs RUN")
     if kept.kind != "enrollments":
         raise ConfigError(f"{plan_id} pushed {kept.kind}; only enrollments can be taken back.")
-    if not context.journal.counts(plan_id)["applied"]:
+    counts = context.journal.counts(plan_id)
+    if not counts["applied"] + counts["sent"]:
         raise ConfigError(f"Nothing of {plan_id} was applied, so there is nothing to take back.")
-    check_provisions(context, kept.group)
+    return _open_plan_run(context, Push(kept.group, kept.process, f"{UNDO}{plan_id}"), rerun_of=kept.run_id)
+
+
+def _open_plan_run(context: Context, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
+    check_provisions(context, push.group)
     return context.ledger.open_run(
-        push_schedule(kept.group),
+        push_schedule(push.group),
         [],
         exclusive=False,
-        push=Push(kept.group, kept.process, f"{UNDO}{plan_id}"),
-        rerun_of=kept.run_id,
+        push=push,
+        rerun_of=rerun_of,
         requested_by=requester(),
+        approves=approves,
     )
 
 
@@ -211,7 +217,9 @@ def go_on_with(run: Run, program: str = "replicate") -> str:
     if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
         option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
         return f"provisioner run{option}"
-    belongs_to_none = only_pushes or run.schedule in (RERUN, run.provisions)
+    if only_pushes:
+        return "replicate run SCHEDULE"
+    belongs_to_none = run.schedule in (RERUN, run.provisions)
     return f"{program} run {'SCHEDULE' if belongs_to_none else run.schedule}"
 
 
@@ -304,6 +312,8 @@ def rerun_failed(context: Context, run_id: str, then: Sequence[str] = ()) -> Run
     failed = [row for row in rows if row.state in ("failed", "held") and row.kind != "pushes"]
     pushes = [process_of(row.table) for row in rows if row.state in ("failed", "held") and row.kind == "pushes"]
     if run.push and not failed and (pushes or context.ledger.push_failure(run_id) is not None):
+        if run.push.plan_id:  # an undo or a release is asked for again as what it was
+            return _open_plan_run(context, run.push, rerun_of=run_id)
         return open_push_run(context, run.push.group, pushes[0] if len(pushes) == 1 else None)
     by_a_report = any(row.kind == "provisions" for row in failed)
     again = run.provisions if not by_a_report and context.ledger.provisions_failure(run_id) is not None else None
@@ -359,16 +369,8 @@ def _open_approved_plan(context: Context, artifact: Artifact) -> Run:
     kept = context.journal.plan_of(artifact.sha256)
     if kept is None:
         raise ConfigError(f"The plan of {artifact.artifact_id} is not known.")
-    check_provisions(context, kept.group)
-    return context.ledger.open_run(
-        push_schedule(kept.group),
-        [],
-        exclusive=False,
-        push=Push(kept.group, kept.process, kept.plan_id),
-        rerun_of=artifact.run_id,
-        requested_by=requester(),
-        approves=Approval(artifact.artifact_id),
-    )
+    push = Push(kept.group, kept.process, kept.plan_id)
+    return _open_plan_run(context, push, rerun_of=artifact.run_id, approves=Approval(artifact.artifact_id))
 
 
 def _open_with_file(context: Context, row: RunTable, table: NewTable, approval: Approval | None = None) -> Run:

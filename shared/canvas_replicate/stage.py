@@ -220,7 +220,8 @@ class Runner:
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
         try:
             self._end_in_ledger(message, error, next_step)
-            self._ledger.notice(self._dead_letter(envelope, message, error, next_step))
+            if not _told_by_ledger(message):
+                self._ledger.notice(self._dead_letter(envelope, message, error, next_step))
         except TransientError:
             raise
         except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
@@ -271,6 +272,12 @@ class Runner:
             "message_id": envelope.message_id,
             "run_id": envelope.correlation_id,
         }
+
+
+def _told_by_ledger(message: Message | None) -> bool:
+    """Provisions and pushes of a run that failed are mailed by the ledger: their dead letter is the same cause."""
+    steps = ProvisionsRequested | RunLoaded | PushRequested | ProvisionsDone
+    return isinstance(message, steps) and message.run_id is not None
 
 
 def _attempts(envelope: Envelope) -> int:

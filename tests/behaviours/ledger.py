@@ -457,6 +457,19 @@ class LedgerBehaviour:
         good = self.all_reports(ledger, "successful", "successful")
         assert self.mode_now(ledger_database) == [("successful", good.run_id)]
 
+    def test_reports_that_were_all_that_was_wrong_make_their_mode_good_again(
+        self, ledger: Ledger, ledger_database: LedgerDatabase
+    ) -> None:
+        self.all_reports(ledger, "successful", "failed")
+        names = [report.name for report in self.REPORTS]
+        wrong = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        self.finish(ledger, wrong, names[0], "successful")
+        [(status, _)] = self.mode_now(ledger_database)
+        assert status == "failed"
+        right = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[1:])
+        self.finish(ledger, right, names[1], "successful")
+        assert self.mode_now(ledger_database) == [("successful", right.run_id)]
+
     def test_a_report_that_fails_alone_makes_its_mode_bad(
         self, ledger: Ledger, ledger_database: LedgerDatabase
     ) -> None:

@@ -58,13 +58,21 @@ def test_two_processes_never_send_the_same_mail(
     assert post.taken == []
 
 
-def test_a_mail_waits_for_a_server_that_is_down(
-    ledger: Ledger, notices: Notices, mail_server: Start, post: Post
+def test_a_mail_waits_for_a_server_that_is_down_however_often_it_was_tried(
+    ledger: Ledger, ledger_database: DuckDbLedger, notices: Notices, mail_server: Start, post: Post
 ) -> None:
     ledger.notice(NOTICE)
-    assert notices.send_waiting(NOBODY_THERE) == 0
+    for _ in range(30):
+        assert notices.send_waiting(NOBODY_THERE) == 0
+        pass_time(ledger_database)
     assert notices.send_waiting(mail_server()) == 1
     assert len(post.taken) == 1
+
+
+def pass_time(database: DuckDbLedger) -> None:
+    """As if the pause between two tries were over."""
+    with database.transaction() as session:
+        session.execute("UPDATE replicate_notice SET claimed_until = :now WHERE sent_at IS NULL", now=session.now())
 
 
 def test_a_mail_that_is_refused_is_given_up_and_the_others_go_on(

@@ -47,7 +47,7 @@ def test_what_is_different_is_sent_and_proved_and_then_nothing_is_different(push
     assert pushing.place.target_sql(current) == [("successful", 4, 4, 0)]
     sent = len(pushing.writes())
     again = pushing.push()
-    assert (again.code, "was applied before" in the_row(again)["message"]) == (0, True)
+    assert (again.code, "nothing to change" in the_row(again)["message"]) == (0, True)
     pushing.provision()
     third = the_row(pushing.push())
     assert (third["rows"], "nothing to change" in third["message"]) == (0, True)
@@ -86,7 +86,7 @@ def test_what_canvas_refuses_is_named_with_its_reason(pushing: Pushing, channel:
 
 def test_over_the_budget_a_plan_is_held_and_only_that_plan_is_released(pushing: Pushing) -> None:
     pushing.configure(budget={"additions": 2})
-    added = pushing.newcomers(4)
+    added = pushing.newcomers(6)
     pushing.want(*((*pair, "active") for pair in added[:3]))
     pushing.provision()
     done = pushing.push()

@@ -41,16 +41,10 @@ def test_without_a_file_nothing_is_pushed() -> None:
 
 def test_the_sample_is_understood() -> None:
     sample = Path(__file__).parents[2] / "conf"
-    assert load_pushes(sample, {}) == NO_PUSHES
-    commented = (sample / "pushes.yaml").read_text("utf-8").split("# regular:")[1].split("regular: []")[0]
-    [process] = load("regular:" + commented.replace("\n#", "\n"))["regular"]
-    assert (process.name, process.kind, process.channel, process.budget) == (
-        "canvas_enrollments",
-        "enrollments",
-        "sis_import",
-        Budget(),
-    )
-    assert process.query.endswith("WHERE strm IN ('2199')")
+    groups = load_pushes(sample, {"upcoming": "('2199', '2201')"})
+    [process] = groups["regular"]
+    assert (process.kind, process.channel, process.budget) == ("enrollments", "sis_import", Budget())
+    assert process.query.endswith("WHERE e.strm IN ('2199', '2201')")
 
 
 def test_the_whole_entry_is_understood_and_the_order_kept() -> None:

@@ -130,7 +130,9 @@ def keep_uploads(site: Site, batch: SisImport) -> None:
 
 def keep_errors(site: Site, batch: SisImport, at: float) -> None:
     if batch.errors:
-        rows: list[list[Cell]] = [[batch.id, error.file, error.message, error.row] for error in batch.errors]
+        rows: list[list[Cell]] = [
+            [batch.id, error.file, error.message, error.row + 1 if error.row else None] for error in batch.errors
+        ]
         content = b"".join(csv_bytes(_ERROR_COLUMNS, rows))
         batch.errors_file_id = keep_bytes(site, f"sis_errors_{batch.id}.csv", "text/csv", content, at).id
 

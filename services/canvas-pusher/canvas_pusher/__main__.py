@@ -84,7 +84,9 @@ def plan(
     check_provisions(context, group, after=after)
     chosen = [each for each in in_order(context.catalogue.pushes[group]) if tablename in (None, each.name)]
     made = [
-        made_plan(context, group, process, Tag(STAGE, "plan", process.name)) for process in chosen if process.enabled
+        made_plan(context, group, process, Tag(STAGE, "plan", process.name), after=after)
+        for process in chosen
+        if process.enabled
     ]
     if as_json:
         show_plan.print_plans(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canvas_pusher.planning import differing
 from canvas_pusher.rest import Row, Seen
 from canvas_replicate.canvas import CanvasClient, api_path
 from canvas_replicate.errors import PermanentError
@@ -17,6 +18,12 @@ _TYPES = {
     "observer": "ObserverEnrollment",
 }
 _TASKS = {"deleted": "delete", "completed": "conclude", "inactive": "deactivate"}
+# A row's column, and what Canvas calls it.
+_SHOWN = {
+    "start_date": "start_at",
+    "end_date": "end_at",
+    "limit_section_privileges": "limit_privileges_to_course_section",
+}
 # Without them Canvas lists those alone that take part.
 _ALL_STATES = ("active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted")
 
@@ -36,8 +43,8 @@ def look(client: CanvasClient, row: Row) -> Seen | None:
         if error.code == "canvas.404":
             return None
         raise
-    if observed := _observed(client, row):
-        found = [each for each in found if each.get("associated_user_id") == observed]
+    observed = _observed(client, row)
+    found = [each for each in found if each.get("associated_user_id") == observed]
     living = [each for each in found if each.get("enrollment_state") != "deleted"] or found
     if len(living) > 1 and not row.get("section_id"):
         raise PermanentError(
@@ -47,13 +54,14 @@ def look(client: CanvasClient, row: Row) -> Seen | None:
 
 
 def act(client: CanvasClient, row: Row, seen: Seen | None) -> Seen | None:
-    """Make it so. ``seen`` is what ``look`` found, which removing needs: it names the enrollment's present course.
+    """Make it so. ``seen`` is what ``look`` found: removing needs it for the enrollment's present course, and adding
+    for what the row does not name, because Canvas clears what is not sent (4.1).
 
     Raises what the client raises: CanvasOutcomeUnknown when Canvas may have done it.
     """
     status = row["status"]
     if status == "active":
-        return _seen(client.post(f"{_place(row)}/enrollments", json={"enrollment": _wanted(client, row)}))
+        return _seen(client.post(f"{_place(row)}/enrollments", json={"enrollment": _wanted(client, row, seen)}))
     if status not in _TASKS:
         raise PermanentError(f"REST has no {status}; only a SIS import has.", code="push.status")
     if seen is None:
@@ -66,7 +74,10 @@ def is_so(row: Row, seen: Seen | None) -> bool:
     """What Canvas does not have need not be removed."""
     if seen is None:
         return row["status"] in _TASKS
-    return seen.state == ("active" if row["status"] == "active" else row["status"])
+    if row["status"] != "active":
+        return seen.state == row["status"]
+    named = {name: value for name, value in row.items() if name in _SHOWN and value}
+    return seen.state == "active" and not differing(named, seen.fields, apart=())
 
 
 def _place(row: Row) -> str:
@@ -77,21 +88,17 @@ def _place(row: Row) -> str:
     return api_path("courses", f"sis_course_id:{row['course_id']}")
 
 
-def _wanted(client: CanvasClient, row: Row) -> dict[str, Any]:
-    """Dates and limits that are not sent are cleared (4.1), so those that the row has are always sent."""
+def _wanted(client: CanvasClient, row: Row, seen: Seen | None) -> dict[str, Any]:
+    """The row's values, and what is there already of those that the row does not name."""
+    values = {**(seen.fields if seen else {}), **{name: value for name, value in row.items() if value}}
     return {
         "user_id": f"sis_user_id:{row['user_id']}",
         **({"type": _TYPES[row["role"]]} if row["role"] in _TYPES else {"role": row["role"]}),
         "enrollment_state": "active",
         "notify": False,
-        **_given(row, start_date="start_at", end_date="end_at"),
-        **_given(row, limit_section_privileges="limit_privileges_to_course_section"),
+        **{sent: values[name] for name, sent in _SHOWN.items() if values.get(name)},
         **({"associated_user_id": observed} if (observed := _observed(client, row)) else {}),
     }
-
-
-def _given(row: Row, **names: str) -> dict[str, str]:
-    return {sent: row[name] for name, sent in names.items() if row.get(name)}
 
 
 def _observed(client: CanvasClient, row: Row) -> int | None:
@@ -107,4 +114,11 @@ def _role_name(row: Row) -> str:
 
 
 def _seen(enrollment: Mapping[str, Any]) -> Seen:
-    return Seen(int(enrollment["id"]), str(enrollment["enrollment_state"]), {"course_id": str(enrollment["course_id"])})
+    limited = enrollment.get("limit_privileges_to_course_section")
+    fields = {
+        "course_id": str(enrollment["course_id"]),
+        "start_date": str(enrollment.get("start_at") or ""),
+        "end_date": str(enrollment.get("end_at") or ""),
+        "limit_section_privileges": "" if limited is None else str(bool(limited)).lower(),
+    }
+    return Seen(int(enrollment["id"]), str(enrollment["enrollment_state"]), fields)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
 
+from canvas_pusher import plan_file
 from canvas_pusher.kinds import Shape
-from canvas_pusher.planning import Reported
+from canvas_pusher.planning import Line, Reported
 from canvas_replicate.columns import Column
 from canvas_replicate.context import Context
 from canvas_replicate.databases import open_source
 from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.errors import PermanentError
+from canvas_replicate.ledger import Run, RunTable
 from canvas_replicate.provisions import Report
+from canvas_replicate.push_gate import check_reports
 from canvas_replicate.settings import target_alias
 
 _BATCH_ROWS = 50_000
@@ -35,8 +38,13 @@ def rows_of(source: Source, query: str, tag: Tag) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names, dtype="str")
 
 
-def reported(context: Context, shape: Shape, mode: str, tag: Tag) -> Reported:
-    """The last good reports of a mode, as their views show them: those are the ones that were proved."""
+def reported(
+    context: Context, shape: Shape, mode: str, tag: Tag, *, run: Run | None = None, after: str | None = None
+) -> Reported:
+    """The last good reports of a mode, as their views show them: those are the ones that were proved.
+
+    Raises StaleProvisions for reports that are older than the run, or than is allowed.
+    """
     source = open_source(context.settings, target_alias(context.settings))
     reports = {report.kind: report for report in context.catalogue.mode(mode).reports if report.enabled}
     used: dict[str, Report] = {}
@@ -53,19 +61,34 @@ def reported(context: Context, shape: Shape, mode: str, tag: Tag) -> Reported:
     own = read(shape.report, shape.columns)
     courses, sections = read("courses", _COURSES), read("sections", _SECTIONS)
     origins = read("xlist", _ORIGINS) if shape.kind == "sections" else None
+    shown = {report.table: context.ledger.last_successful(report.table) for report in used.values()}
+    loads = [row for row in shown.values() if row]
+    check_reports(context, mode, loads, run=run, after=after)
+    latest = context.ledger.provisions_of(mode)
     return Reported(
-        basis=_basis(context, used),
+        # Newer reports make another basis, even where their rows are alike.
+        basis=" ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}",
         own=own,
         courses=pd.DataFrame() if courses is None else courses,
         sections=pd.DataFrame() if sections is None else sections,
         origins={} if origins is None else dict(zip(*(origins[name] for name in _ORIGINS), strict=True)),
+        pushed=_pushed_since(context, shape, shown[used[shape.report].table]) if shape.report in used else {},
     )
 
 
-def _basis(context: Context, used: dict[str, Report]) -> str:
-    """The runs whose reports the views show: newer reports make another basis, even where their rows are alike."""
-    shown = {report.table: context.ledger.last_successful(report.table) for report in used.values()}
-    return " ".join(sorted({row.run_id for row in shown.values() if row}))
+def _pushed_since(context: Context, shape: Shape, report: RunTable | None) -> dict[str, Mapping[str, str]]:
+    """Rows by key that Canvas took after the report was asked for, the latest of each object."""
+    if report is None or report.extracted_at is None:
+        return {}
+    found: dict[str, Mapping[str, str]] = {}
+    plans: dict[str, dict[int, Line]] = {}
+    for kept, number in context.journal.applied_since(shape.kind, report.extracted_at):
+        if kept.plan_id not in plans:
+            content = plan_file.read(context.storage.absolute(kept.file), kept.sha256)
+            plans[kept.plan_id] = {line.number: line for line in content.plan.lines}
+        line = plans[kept.plan_id][number]
+        found[line.key] = line.row
+    return found
 
 
 def _qualified(context: Context, view: str) -> str:

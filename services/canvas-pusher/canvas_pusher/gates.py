@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from canvas_pusher.planning import Plan
 from canvas_replicate.context import Context
 from canvas_replicate.databases.query_tables import bare, tables_read
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import ConfigError, LeaseBusy
 from canvas_replicate.ledger import Run
+from canvas_replicate.ledger_views import loading
 from canvas_replicate.pushes import Budget, PushProcess
 
 # Neither says that what people read is older than it should be.
@@ -23,18 +24,35 @@ def not_loaded(process: PushProcess, run: Run | None, context: Context) -> str |
 
     In this run it must have been successful, where the run has it; else its last load must not have gone wrong.
     """
-    names = {bare(name) for name in process.needs} | _tables_of(process)
     rows = {row.table: row.state for row in context.ledger.tables(run.run_id)} if run else {}
     last = {status.table: status.status for status in context.ledger.status()}
-    for table in context.catalogue.loaded_tables.values():
-        if names.isdisjoint({table.name, bare(table.base_table), bare(table.view)}):
-            continue
-        state = rows.get(table.name)
+    for table in _read_by(process, context):
+        state = rows.get(table)
         if state is not None and state not in _GOOD:
-            return f"{table.name} was {state} in this run."
-        if state is None and last.get(table.name) in _BAD:
-            return f"The last load of {table.name} was {last[table.name]}."
+            return f"{table} was {state} in this run."
+        if state is None and last.get(table) in _BAD:
+            return f"The last load of {table} was {last[table]}."
     return None
+
+
+def loads_of(process: PushProcess, context: Context) -> dict[str, str | None]:
+    """The run that each table that the process reads was last loaded by. Raises LeaseBusy while one is being loaded:
+    whoever reads a base table then sees half of it."""
+    tables = _read_by(process, context)
+    under_way = loading(context.ledger.database) & {*tables}
+    if under_way:
+        raise LeaseBusy(f"{min(under_way)}, which {process.name} reads, is being loaded.")
+    shown = {table: context.ledger.last_successful(table) for table in tables}
+    return {table: row.run_id if row else None for table, row in shown.items()}
+
+
+def _read_by(process: PushProcess, context: Context) -> list[str]:
+    names = {bare(name) for name in process.needs} | _tables_of(process)
+    return [
+        table.name
+        for table in context.catalogue.loaded_tables.values()
+        if not names.isdisjoint({table.name, bare(table.base_table), bare(table.view)})
+    ]
 
 
 def _tables_of(process: PushProcess) -> frozenset[str]:
@@ -60,8 +78,11 @@ def over_budget(plan: Plan, budget: Budget, active: Mapping[str, int]) -> list[s
     reasons = []
     for term in sorted({line.term for line in plan.lines}):
         additions, removals, there = counts[term, "addition"], counts[term, "removal"], active.get(term, 0)
+        changes = counts[term, "change"]
         if additions > budget.additions:
             reasons.append(f"term {term}: {additions:,} additions, of {budget.additions:,} that are allowed.")
+        if changes > budget.additions:  # a date in the past or another course can take as much away as a removal
+            reasons.append(f"term {term}: {changes:,} changes, of {budget.additions:,} (additions) that are allowed.")
         if removals > budget.removals:
             reasons.append(f"term {term}: {removals:,} removals, of {budget.removals:,} that are allowed.")
         if there and removals * 100 > budget.removals_percent * there:

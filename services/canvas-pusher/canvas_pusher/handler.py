@@ -33,9 +33,9 @@ from canvas_replicate.canvas import CanvasClient, TokenRefused
 from canvas_replicate.context import Context
 from canvas_replicate.databases import open_source
 from canvas_replicate.databases.ports import Tag
-from canvas_replicate.errors import ConfigError, DataError, PermanentError
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
 from canvas_replicate.leases import Lease
-from canvas_replicate.ledger import Outcome, Push, Run, process_of, push_row
+from canvas_replicate.ledger import PUSHING, Outcome, Push, Run, process_of, push_row
 from canvas_replicate.messages import ProvisionsDone, PushRequested
 from canvas_replicate.push_gate import check_provisions
 from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan
@@ -92,24 +92,36 @@ def in_order(processes: Sequence[PushProcess]) -> list[PushProcess]:
     return sorted(processes, key=lambda process: KINDS.index(process.kind))
 
 
-def made_plan(context: Context, group: str, process: PushProcess, tag: Tag) -> PlanFile:
-    """Raises PermanentError for SQL that fails or returns what cannot be pushed, TransientError."""
+def made_plan(
+    context: Context,
+    group: str,
+    process: PushProcess,
+    tag: Tag,
+    *,
+    run: Run | None = None,
+    after: str | None = None,
+) -> PlanFile:
+    """Raises PermanentError for SQL that fails or returns what cannot be pushed, StaleProvisions for reports that are
+    too old, TransientError also while a table that is read is being loaded."""
     shape = SHAPES[process.kind]
     source = open_source(context.settings, target_alias(context.settings))
-    against = frames.reported(context, shape, group, tag)
+    against = frames.reported(context, shape, group, tag, run=run, after=after)
+    loads = gates.loads_of(process, context)
     try:
         wanted = frames.rows_of(source, process.query, tag)
     except PermanentError as error:
         raise ConfigError(
             f"{process.name}: {error.message}", place=process.place, code=error.code, next_step=error.next_step
         ) from error
+    if gates.loads_of(process, context) != loads:
+        raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
     made = plan(process.name, process.channel, shape, wanted, against)
     return PlanFile(made, tuple(gates.over_budget(made, process.budget, active_by_term(shape, against))))
 
 
 def _push(run: Run, context: Context, open_client: OpenClient) -> None:
-    if not run.is_open or run.push is None:
-        return
+    if not run.is_open or run.push is None or (run.provisions and run.status != PUSHING):
+        return  # whose tables or reports are still under way is pushed when they are done
     known = {process.name: process for process in context.catalogue.pushes[run.push.group]}
     names = [each.name for each in in_order(list(known.values())) if run.push.process in (None, each.name)]
     rows = {row.table: row for row in context.ledger.plan_pushes(run, names)}
@@ -137,7 +149,8 @@ def _attempt(job: _Job) -> None:
         if isinstance(error, TokenRefused | ConfigError) and error.code.startswith("canvas."):
             raise  # all the others would fail alike
         log.warning("push given up", extra={"push": job.process.name, "code": error.code, "reason": error.message})
-        _finish(job, "failed", error.message, code=error.code, next_step=error.next_step or _again(job))
+        step = "" if undoing.is_meant(job.push.plan_id) else error.next_step
+        _finish(job, "failed", error.message, code=error.code, next_step=step or _again(job))
 
 
 def _work(job: _Job) -> None:
@@ -157,6 +170,12 @@ def _work(job: _Job) -> None:
         _settle(job)
         content = _planned(job)
     made = content.plan
+    if later := job.context.journal.newer_plan(made.plan_id):
+        raise DataError(
+            f"{made.plan_id} is older than {later} of the same process, which says what is wanted now.",
+            code="plan.base_changed",
+            next_step=_again(job),
+        )
     if content.over_budget and row.state != "loading" and not _is_approved(job, made):
         _hold(job, content)
         return
@@ -184,9 +203,10 @@ def _settle(job: _Job) -> None:
             continue
         lines = [line for line in plan_of.lines if line.number in sent]
         if kept.channel == "sis_import":
-            sis_import.settle(_sender(job), kept.plan_id, lines)
+            sis_import.settle(_sender(job), REST[kept.kind], kept.plan_id, lines)
         else:
-            rest.settle(_sender(job), _rest_kind(kept.kind), kept.plan_id, lines)
+            answers = rest.looked_up(_sender(job), REST[kept.kind], lines, "Canvas does not have it so")
+            job.context.journal.answered(kept.plan_id, answers)
 
 
 def _planned(job: _Job) -> PlanFile:
@@ -238,12 +258,14 @@ def _stored(job: _Job) -> PlanFile:
 
 
 def _made(job: _Job) -> PlanFile:
-    return made_plan(job.context, job.push.group, job.process, _tag(job))
+    return made_plan(job.context, job.push.group, job.process, _tag(job), run=job.run, after=job.push.after)
 
 
 def _inverse(job: _Job, plan_id: str) -> PlanFile:
     inverse = undoing.inverse(job.context, job.process.name, plan_id)
-    against = frames.reported(job.context, SHAPES[inverse.kind], job.push.group, _tag(job))
+    against = frames.reported(
+        job.context, SHAPES[inverse.kind], job.push.group, _tag(job), run=job.run, after=job.push.after
+    )
     active = active_by_term(SHAPES[inverse.kind], against)
     return PlanFile(inverse, tuple(gates.over_budget(inverse, job.process.budget, active)), undoes=plan_id)
 
@@ -277,6 +299,7 @@ def _apply(job: _Job, made: Plan) -> None:
         sis_import.send(
             sender,
             SHAPES[made.kind],
+            REST[made.kind],
             plan_id,
             waiting,
             deadline=job.run.deadline_at,
@@ -284,7 +307,7 @@ def _apply(job: _Job, made: Plan) -> None:
         )
     elif waiting:
         in_doubt = frozenset(number for number, state in states.items() if state == "sent")
-        rest.send(sender, _rest_kind(made.kind), plan_id, waiting, in_doubt)
+        rest.send(sender, REST[made.kind], plan_id, waiting, in_doubt)
     _conclude(job, made)
 
 
@@ -296,15 +319,10 @@ def _sender(job: _Job) -> rest.Sender:
         job.lease,
         job.run.run_id,
         job.process.name,
+        job.row,
         job.context.stop,
         lambda done: job.context.progress.report(job.row, "pushing", done),
     )
-
-
-def _rest_kind(kind: str) -> rest.Kind:
-    if kind not in REST:
-        raise PermanentError(f"{kind} cannot be pushed over REST.", code="push.channel", next_step="Use sis_import.")
-    return REST[kind]
 
 
 def _conclude(job: _Job, made: Plan) -> None:
@@ -370,10 +388,13 @@ def _told(made: Plan) -> str:
 
 
 def _left_out(made: Plan) -> str:
-    return f"{made.needless:,} rows are so already, {made.repeated:,} repeated"
+    unplaced = f", {made.unplaced:,} removals in no course or section of the reports" if made.unplaced else ""
+    return f"{made.needless:,} rows are so already, {made.repeated:,} repeated{unplaced}"
 
 
 def _again(job: _Job) -> str:
+    if undoing.is_meant(job.push.plan_id):
+        return f"canvas-pusher undo {undoing.meant(job.push.plan_id or '')}"
     orgs = " --processorgs" if job.push.group == "orgs" else ""
     return f"replicate push{orgs} --tablename {job.process.name}"
 

@@ -23,6 +23,7 @@ Change = Literal["addition", "removal", "change"]
 CHANGES: tuple[Change, ...] = ("addition", "removal", "change")
 
 UNKNOWN = "unknown"
+_SWITCHES = ("limit_section_privileges",)
 # The columns that tell where a row belongs.
 PLACING = ("section_id", "course_id", "xlist_course_id", "term_id", "account_id")
 
@@ -47,7 +48,8 @@ class Plan:
     the same plan, and against newer ones another, even for the same changes.
 
     ``basis`` names the runs whose reports it was made against, or the plan that it takes back. ``repeated`` rows were
-    in the query's result more than once, ``needless`` ones are so in Canvas already, as far as the reports tell.
+    in the query's result more than once, ``needless`` ones are so in Canvas already, as far as the reports tell;
+    ``unplaced`` ones would take away something that lies in no course or section of the reports.
     """
 
     process: str
@@ -57,6 +59,7 @@ class Plan:
     lines: tuple[Line, ...]
     repeated: int
     needless: int
+    unplaced: int = 0
 
     @cached_property
     def sha256(self) -> str:
@@ -77,6 +80,7 @@ class Reported:
 
     ``basis`` names the runs that they came from. ``own`` is None where Canvas is not asked for that report: then
     nothing is known to be so already. ``origins``: the course that each cross-listed section came from.
+    ``pushed``: rows by key that we sent after the reports were made, and that Canvas took: it is as they say now.
     """
 
     basis: str
@@ -84,6 +88,7 @@ class Reported:
     courses: pd.DataFrame
     sections: pd.DataFrame
     origins: Mapping[str, str] = field(default_factory=dict)
+    pushed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def plan_id(sha256: str) -> str:
@@ -103,20 +108,24 @@ def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reporte
     in_use = _in_use(shape, once)
     in_two_places = once.index.isin(in_use.index[in_use.duplicated(keep=False)])
     _check_one_way(process, shape, rows, once[once["_key"].duplicated(keep=False) | in_two_places])
-    before = _by_key(shape, _original(shape, reported), rows)
+    before = _with_pushed(shape, _by_key(shape, _original(shape, reported), rows), reported.pushed)
     placed, moved = Places(reported), set(in_use)
     lines: list[Line] = []
+    unplaced = 0
     for key, row in zip(once["_key"], _records(once.drop(columns="_key")), strict=True):
         known = before.get(key)
-        if _is_needless(shape, row, known, asked=reported.own is not None):
+        if known is None and row["status"] in shape.removing and reported.own is not None:
+            # What Canvas does not have needs no removal; but of what the reports do not cover, nobody knows.
+            unplaced += not placed.covers(shape, row)
+            continue
+        if known is not None and _is_so(shape, row, known):
             continue
         if row["status"] in shape.removing and row.get(shape.single) in moved:
             continue  # the row that puts it elsewhere takes it away as well, in whatever order the two are sent
         term, account = placed.of(row, known)
         lines.append(Line(len(lines) + 1, key, _change(shape, row, known), term, account, row, known))
-    return Plan(
-        process, shape.kind, channel, reported.basis, tuple(lines), len(rows) - len(once), len(once) - len(lines)
-    )
+    needless = len(once) - len(lines) - unplaced
+    return Plan(process, shape.kind, channel, reported.basis, tuple(lines), len(rows) - len(once), needless, unplaced)
 
 
 def summary(plans: Sequence[Plan]) -> pd.DataFrame:
@@ -131,7 +140,9 @@ def summary(plans: Sequence[Plan]) -> pd.DataFrame:
 
 
 def _text(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename(columns=str.lower).astype("str").fillna("").reset_index(drop=True)
+    """Without the blanks around a value: Canvas strips them, and a CHAR column has them."""
+    texts = frame.rename(columns=str.lower).astype("str").fillna("").reset_index(drop=True)
+    return texts.apply(lambda column: column.str.strip())
 
 
 def _check(process: str, channel: str, shape: Shape, rows: pd.DataFrame) -> None:
@@ -239,15 +250,22 @@ def _by_key(shape: Shape, report: pd.DataFrame, rows: pd.DataFrame) -> dict[str,
     return found
 
 
+def _with_pushed(
+    shape: Shape, before: Mapping[str, dict[str, str]], pushed: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    known = dict(before)
+    for key, row in pushed.items():
+        shown = shape.statuses[row["status"]]
+        was = known.get(key, {})
+        status = was.get("status", "")
+        if status not in shown:  # a course that is made active is not published by that
+            status = "unpublished" if "unpublished" in shown else next(iter(shown))
+        known[key] = {**was, **row, "status": status}
+    return known
+
+
 def _records(frame: pd.DataFrame) -> list[dict[str, str]]:
     return [{str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _is_needless(shape: Shape, row: Mapping[str, str], known: Mapping[str, str] | None, *, asked: bool) -> bool:
-    """What Canvas does not have needs no removal, if it was ``asked``."""
-    if known is None:
-        return asked and row["status"] in shape.removing
-    return _is_so(shape, row, known)
 
 
 def _is_so(shape: Shape, row: Mapping[str, str], known: Mapping[str, str]) -> bool:
@@ -270,7 +288,7 @@ def differing(row: Mapping[str, str], shown: Mapping[str, str], apart: Collectio
 def _is_same(name: str, value: str, shown: str) -> bool:
     """Dates may be written in several ways, and an empty one asks for none; any other empty value asks for nothing."""
     if not name.endswith("_date"):
-        return value in ("", shown)
+        return value in ("", shown) or (name in _SWITCHES and _is_on(value) == _is_on(shown))
     if value == shown or not value or not shown:
         return value == shown
     try:
@@ -280,12 +298,15 @@ def _is_same(name: str, value: str, shown: str) -> bool:
     return one.replace(tzinfo=one.tzinfo or UTC) == other.replace(tzinfo=other.tzinfo or UTC)
 
 
+def _is_on(text: str) -> bool:
+    """Booleans as Canvas reads them (canvas-api.md 4.0)."""
+    return text.lower() in ("true", "t", "yes", "y", "on", "1")
+
+
 def _change(shape: Shape, row: Mapping[str, str], known: Mapping[str, str] | None) -> Change:
-    if known is None:
-        return "addition"
     if row["status"] in shape.removing:
         return "removal"
-    return "change" if known.get("status") in shape.present else "addition"
+    return "change" if known is not None and known.get("status") in shape.present else "addition"
 
 
 class Places:
@@ -300,8 +321,15 @@ class Places:
         """Term and account, each ``unknown`` where the reports do not tell."""
         reported = known.get("course_id") if known else None
         named = row.get("course_id") or row.get("xlist_course_id") or reported
-        term, account = self._courses.get(self._course_of.get(row.get("section_id", "")) or named or "", ("", ""))
+        term, account = self._courses.get(self._course_of.get(row.get("section_id", ""), "") or named or "", ("", ""))
         return row.get("term_id") or term or UNKNOWN, row.get("account_id") or account or UNKNOWN
+
+    def covers(self, shape: Shape, row: Mapping[str, str]) -> bool:
+        """Whether the reports have where a row belongs, so that what they do not have is not in Canvas."""
+        if not any(name in shape.columns for name in PLACING):
+            return True
+        course = row.get("course_id") or row.get("xlist_course_id") or ""
+        return course in self._courses or row.get("section_id", "") in self._course_of
 
 
 def active_by_term(shape: Shape, reported: Reported) -> dict[str, int]:
@@ -320,5 +348,11 @@ def active_by_term(shape: Shape, reported: Reported) -> dict[str, int]:
 def _dictionary(frame: pd.DataFrame, key: str, values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     if frame.empty:
         return {}
-    columns = [frame[name] for name in values]
-    return dict(zip(frame[key], zip(*columns, strict=True), strict=True))
+    """Without an entry for an empty key; a column that the report lacks is empty."""
+    if key not in frame.columns:
+        return {}
+    nothing = pd.Series("", index=frame.index)
+    columns = [frame[name] if name in frame.columns else nothing for name in values]
+    found = dict(zip(frame[key], zip(*columns, strict=True), strict=True))
+    found.pop("", None)
+    return found

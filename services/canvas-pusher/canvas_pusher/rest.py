@@ -26,6 +26,8 @@ AT_A_TIME = 8
 # So many changes may be in doubt after a crash; each costs a look then.
 _BATCH = 40
 _TRIES = 4
+# What reading an answer raises that is not of the shape that the fact sheet tells.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
 Row = Mapping[str, str]
 
@@ -66,6 +68,7 @@ class Sender:
     lease: Lease
     run_id: str
     process: str
+    row: str
     stop: threading.Event
     told: Callable[[int], None]
 
@@ -81,7 +84,7 @@ def send(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line], in_dou
         for batch in _batches(lines):
             if sender.stop.is_set():
                 raise Interrupted("Stopped between two changes.", next_step="The push goes on where it stopped.")
-            sender.journal.sending(plan_id, [line.number for line in batch], sender.run_id, sender.lease)
+            sender.journal.sending(plan_id, [line.number for line in batch], sender.run_id, sender.row, sender.lease)
             ended = list(pool.map(lambda line: _attempted(sender, kind, line, line.number in in_doubt), batch))
             answers = [each for each in ended if isinstance(each, Answer)]
             sender.journal.answered(plan_id, answers)
@@ -93,16 +96,29 @@ def send(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line], in_dou
             sender.told(done)
 
 
-def settle(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line]) -> None:
-    """Find out what became of lines that were sent and never answered. Nothing is sent."""
-    answers = []
-    for line in lines:
-        seen = kind.look(sender.client, line.row)
+def looked_up(sender: Sender, kind: Kind, lines: Sequence[Line], otherwise: str) -> list[Answer]:
+    """Find out what became of lines that were sent and never answered one by one. Nothing is sent.
+
+    ``otherwise``: what is said of a line that Canvas does not have as it was asked for. Raises TransientError, and what
+    concerns all of them; of a line that cannot be looked up it is said that it is not known.
+    """
+
+    def look(line: Line) -> Answer:
+        if sender.stop.is_set():
+            raise Interrupted("Stopped while Canvas was asked what it has.")
+        try:
+            seen = kind.look(sender.client, line.row)
+        except (TokenRefused, ConfigError):
+            raise
+        except (PermanentError, *_UNREADABLE) as error:
+            said = error.message if isinstance(error, PermanentError) else "Canvas's answer cannot be read"
+            return Answer(line.number, "rejected", f"not known, {otherwise}: {said}")
         if kind.is_so(line.row, seen):
-            answers.append(Answer(line.number, "applied", f"found so: {_said(seen)}"))
-        else:
-            answers.append(Answer(line.number, "rejected", f"Canvas does not have it so: {_said(seen)}"))
-    sender.journal.answered(plan_id, answers)
+            return Answer(line.number, "applied", f"found so: {_said(seen)}")
+        return Answer(line.number, "rejected", f"{otherwise}: {_said(seen)}")
+
+    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="look") as pool:
+        return list(pool.map(look, lines))
 
 
 def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -121,12 +137,15 @@ def _attempted(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer
         return Answer(line.number, "rejected", error.message)
     except ReplicateError as error:
         return error
+    except _UNREADABLE as error:
+        log.warning("unreadable answer", extra={"line": line.number, "error": type(error).__name__})
+        return Answer(line.number, "rejected", "Canvas's answer cannot be read; what it has is not known.")
 
 
 def _applied(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer:
-    """Looked at first where that is cheaper than harm: a removal needs the object's ids, and what may be done already
-    is not done twice."""
-    if in_doubt or line.change == "removal":
+    """Looked at first where there is something already: a removal needs its ids, a change must leave alone what it does
+    not name, and what may be done already is not done twice."""
+    if in_doubt or line.change == "removal" or line.before is not None:
         seen = kind.look(sender.client, line.row)
         if kind.is_so(line.row, seen):
             return Answer(line.number, "applied", f"found so: {_said(seen)}")
@@ -136,7 +155,7 @@ def _applied(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer:
     while True:
         sender.leases.check_quickly(sender.lease)
         try:
-            answered = kind.act(sender.client, line.row, seen)
+            answered = _acted(sender, kind, line, seen)
         except (CanvasOutcomeUnknown, PermanentError) as error:
             # A removal that another call did before this one is a 404 as well (fact sheet, 4.4).
             lost = isinstance(error, CanvasOutcomeUnknown)
@@ -152,6 +171,13 @@ def _applied(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer:
         if kind.is_so(line.row, answered):
             return Answer(line.number, "applied", _said(answered))
         return Answer(line.number, "rejected", f"Canvas took it, and has it otherwise: {_said(answered)}.")
+
+
+def _acted(sender: Sender, kind: Kind, line: Line, seen: Seen | None) -> Seen | None:
+    try:
+        return kind.act(sender.client, line.row, seen)
+    except _UNREADABLE as error:
+        raise CanvasOutcomeUnknown(f"Canvas's answer cannot be read ({type(error).__name__}).") from error
 
 
 def _said(seen: Seen | None) -> str:

@@ -27,6 +27,8 @@ def show_plans(made: Sequence[PlanFile], off: Sequence[str]) -> None:
     for each in made:
         plan = each.plan
         left_out = f"{plan.needless:,} are so already, {plan.repeated:,} repeated"
+        if plan.unplaced:
+            left_out += f", {plan.unplaced:,} removals lie in no course or section of the reports"
         out.print(Text(f"{plan.process}: {plan.plan_id}, {len(plan.lines):,} changes by {plan.channel}; {left_out}."))
         for reason in each.over_budget:
             out.print(Text(f"{plan.process} would be held: {reason}", style="bold yellow"))

@@ -19,11 +19,11 @@ from typing import Any
 
 from canvas_pusher.kinds import Shape
 from canvas_pusher.planning import Line
-from canvas_pusher.rest import Sender
+from canvas_pusher.rest import Kind, Sender, looked_up
 from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasOutcomeUnknown, LinkExpired, TokenRefused, api_path
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError, TransientError
-from canvas_replicate.push_journal import Answer, Import
+from canvas_replicate.push_journal import Answer, Ended, Import
 
 # Only the root account takes imports.
 IMPORTS = api_path("accounts", "self", "sis_imports")
@@ -49,6 +49,7 @@ def csv_text(shape: Shape, lines: Sequence[Line]) -> bytes:
 def send(
     sender: Sender,
     shape: Shape,
+    kind: Kind,
     plan_id: str,
     lines: Sequence[Line],
     *,
@@ -57,8 +58,9 @@ def send(
 ) -> None:
     """Apply these lines, none of which was answered yet, with one import, and note what became of each.
 
-    Raises TransientError when Canvas does not answer or is not done by the deadline (it is waited for again then, not
-    sent again), TokenRefused, LeaseLost, Interrupted.
+    ``kind``: how one is looked up, where the import does not tell what became of it. Raises TransientError when Canvas
+    does not answer or is not done by the deadline (it is waited for again then, not sent again), TokenRefused,
+    LeaseLost, Interrupted.
     """
     started = sender.journal.last_import(plan_id)
     if started is None or started.ended_at is not None:
@@ -68,46 +70,62 @@ def send(
     else:
         import_id = started.import_id or _found(sender, started)
     if import_id is None:
-        sender.journal.sending(plan_id, [line.number for line in lines], sender.run_id, sender.lease)
+        numbers = [line.number for line in lines]
+        sender.journal.sending(plan_id, numbers, sender.run_id, sender.row, sender.lease)
         try:
             import_id = _sent(sender, started, csv_text(shape, lines))
         except (TokenRefused, ConfigError):
             raise
         except PermanentError as error:
             refused = f"Canvas did not take the import: {error.message}"
-            sender.journal.answered(plan_id, [Answer(line.number, "rejected", refused) for line in lines])
-            sender.journal.imported(started, None, "refused")
+            answers = [Answer(line.number, "rejected", refused) for line in lines]
+            _note(sender, plan_id, lines, answers, Ended(started.attempt, None, "refused"))
             return
-    sender.journal.imported(started, import_id)
-    ended = _awaited(sender, import_id, len(lines), deadline, longest_pause_seconds)
-    answers = _answers(sender, ended, lines)
-    sender.journal.answered(plan_id, answers)
-    sender.journal.imported(started, import_id, str(ended["workflow_state"]))
-    by_number = {line.number: line for line in lines}
-    for answer in answers:
-        metrics.push_operations.labels(sender.process, by_number[answer.number].change, answer.state).inc()
+    sender.journal.taken(started, import_id)
+    batch = _awaited(sender, import_id, len(lines), deadline, longest_pause_seconds)
+    _note(sender, plan_id, lines, _answers(sender, kind, batch, lines), _ended(started, batch))
 
 
-def settle(sender: Sender, plan_id: str, lines: Sequence[Line]) -> None:
+def settle(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line]) -> None:
     """Find out what became of lines that were sent and never answered. Nothing is sent.
 
     Raises TransientError while Canvas still works on them: what is planned meanwhile would be planned on old reports.
     """
     started = sender.journal.last_import(plan_id)
-    import_id = (started.import_id or _found(sender, started)) if started else None
-    if started is None or import_id is None:
-        lost = [Answer(line.number, "rejected", "it never arrived at Canvas") for line in lines]
-        sender.journal.answered(plan_id, lost)
-        if started:
-            sender.journal.imported(started, None, "lost")
+    batch = _settled(sender, started) if started else None
+    if started is None or batch is None:
+        answers = looked_up(sender, kind, lines, "its import is not in Canvas")
+        _note(sender, plan_id, lines, answers, Ended(started.attempt, None, "lost") if started else None)
         return
-    batch = sender.client.get(f"{IMPORTS}/{import_id}")
+    _note(sender, plan_id, lines, _answers(sender, kind, batch, lines), _ended(started, batch))
+
+
+def _settled(sender: Sender, started: Import) -> dict[str, Any] | None:
+    import_id = started.import_id or _found(sender, started)
+    if import_id is None:
+        return None
+    try:
+        batch = sender.client.get(f"{IMPORTS}/{import_id}")
+    except PermanentError as error:
+        if error.code != "canvas.404":
+            raise
+        return None
     if not batch.get("ended_at"):
         raise TransientError(
-            f"Canvas still works on import {import_id} of the earlier plan {plan_id}.", code="import.running"
+            f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}.", code="import.running"
         )
-    sender.journal.answered(plan_id, _answers(sender, batch, lines))
-    sender.journal.imported(started, import_id, str(batch["workflow_state"]))
+    return dict(batch)
+
+
+def _note(sender: Sender, plan_id: str, lines: Sequence[Line], answers: Sequence[Answer], ended: Ended | None) -> None:
+    sender.journal.answered(plan_id, answers, ended)
+    changes = {line.number: line.change for line in lines}
+    for answer in answers:
+        metrics.push_operations.labels(sender.process, changes[answer.number], answer.state).inc()
+
+
+def _ended(started: Import, batch: Mapping[str, Any]) -> Ended:
+    return Ended(started.attempt, _id_of(batch), str(batch.get("workflow_state")))
 
 
 def _sent(sender: Sender, started: Import, content: bytes) -> int:
@@ -125,16 +143,27 @@ def _sent(sender: Sender, started: Import, content: bytes) -> int:
                 return found
             _rest(sender, _LOOK_PAUSE_SECONDS)
         raise
-    return _id_of(answered)
+    if isinstance(answered, Mapping) and isinstance(answered.get("id"), int):
+        return _id_of(answered)
+    if found := _found(sender, started):
+        return found
+    raise CanvasOutcomeUnknown("Canvas took the file, and its answer tells no import.", code="import.answer")
 
 
 def _found(sender: Sender, started: Import) -> int | None:
-    """The import of that file in Canvas's list, newest first."""
+    """The import of that file in Canvas's list, newest first.
+
+    Raises TransientError for one that may be it: Canvas names an import's files only once it has begun with it.
+    """
     since = started.started_at.replace(tzinfo=UTC) - _SLACK
     for batch in islice(sender.client.pages(IMPORTS, key="sis_imports"), _MOST_LISTED):
         if any(started.file_name in _names(file) for file in batch.get("csv_attachments") or ()):
             return _id_of(batch)
         created = batch.get("created_at")
+        if not batch.get("ended_at") and not batch.get("csv_attachments"):
+            raise TransientError(
+                f"Canvas has not begun with import {batch.get('id')}, which may be ours.", code="import.waiting"
+            )
         if isinstance(created, str) and datetime.fromisoformat(created) < since:
             return None
     return None
@@ -167,29 +196,38 @@ def _awaited(
         pause = min(pause * 1.5, longest_pause_seconds)
 
 
-def _answers(sender: Sender, batch: Mapping[str, Any], lines: Sequence[Line]) -> list[Answer]:
-    """What became of each line. Of an import that failed as a whole nothing counts as applied."""
-    state, number = str(batch.get("workflow_state")), batch["id"]
+def _answers(sender: Sender, kind: Kind, batch: Mapping[str, Any], lines: Sequence[Line]) -> list[Answer]:
+    """What became of each line.
+
+    An import that failed as a whole may have done some of it, and a message may name no row: then every line that is
+    in question is looked up.
+    """
+    state, number = str(batch.get("workflow_state")), batch.get("id")
     if state not in (_ALL_GOOD, _SOME_GOOD):
-        return [Answer(line.number, "rejected", f"import {number} {state}: {_why(batch)}") for line in lines]
+        return looked_up(sender, kind, lines, f"import {number} {state} ({_why(batch)})")
     refused = _refusals(sender, batch) if batch.get("errors_attachment") or state == _SOME_GOOD else {}
-    whole = refused.get(0)
+    if whole := refused.get(0):
+        return looked_up(sender, kind, lines, f"import {number} says of no row in particular: {whole}")
     return [
         Answer(line.number, "rejected", f"import {number}: {reason}")
-        if (reason := refused.get(place, whole)) is not None
+        if (reason := refused.get(place)) is not None
         else Answer(line.number, "applied", f"import {number}")
         for place, line in enumerate(lines, start=1)
     ]
 
 
 def _refusals(sender: Sender, batch: Mapping[str, Any]) -> dict[int, str]:
-    """Row -> Canvas's reason, all of them: what stands in the import itself is cut. 0: the file as a whole."""
+    """Line of the file -> Canvas's reason, all of them: what stands in the import itself is cut. 0: no line is named.
+
+    Canvas counts from the header, which is row 1 (its API's page on SIS import errors); the first line is row 2.
+    """
     attachment = batch.get("errors_attachment")
     if not isinstance(attachment, Mapping):
         return {0: _why(batch)}
     refused: dict[int, str] = {}
     for row in csv.DictReader(io.StringIO(_downloaded(sender, batch, attachment))):
-        place = int(row["row"]) if (row.get("row") or "").isdecimal() else 0
+        told = row.get("row") or ""
+        place = int(told) - 1 if told.isdecimal() and int(told) > 1 else 0
         refused.setdefault(place, _plain(row.get("message")))
     return refused or {0: _why(batch)}
 

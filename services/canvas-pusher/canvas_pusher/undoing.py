@@ -19,6 +19,9 @@ _ASKED = {
     "concluded": "completed",
     "deleted": "deleted",
     "rejected": "deleted",
+    # What an undo was planned against is a line of ours, which has our words.
+    "completed": "completed",
+    "deleted_last_completed": "deleted",
 }
 
 
@@ -31,7 +34,8 @@ def meant(plan_id: str) -> str:
 
 
 def inverse(context: Context, process: str, plan_id: str) -> Plan:
-    """Only lines that Canvas has, and only objects that no later plan touched: whoever came later meant it so.
+    """Only lines that Canvas has or may have, and only objects that no later plan touched: whoever came later meant it
+    so. What was taken away without being known before cannot be given back either.
 
     Those are counted as needless. The same plan in the same journal always gives the same inverse. Raises DataError
     for a plan that is not there, or not of enrollments.
@@ -40,9 +44,13 @@ def inverse(context: Context, process: str, plan_id: str) -> Plan:
     if kept is None or kept.process != process or kept.kind != ENROLLMENTS.kind:
         raise DataError(f"{process} has no plan of enrollments {plan_id}.", code="plan.missing")
     original = plan_file.read(context.storage.absolute(kept.file), kept.sha256).plan
-    applied = {line.number for line in context.journal.lines(plan_id, "applied")}
+    applied = {line.number for line in context.journal.lines(plan_id, "applied", "sent")}
     touched = context.journal.touched_since(kept)
-    back = [line for line in original.lines if line.number in applied and line.key not in touched]
+    back = [
+        line
+        for line in original.lines
+        if line.number in applied and line.key not in touched and not (line.before is None and _removes(line.row))
+    ]
     return Plan(
         process,
         original.kind,
@@ -61,9 +69,18 @@ def _turned(number: int, line: Line) -> Line:
     else:
         row = {name: line.before.get(name, value) for name, value in line.row.items()}
         row["status"] = _status_before(line.before)
-    change: Change = "removal" if row["status"] in ENROLLMENTS.removing else "addition"
+    change: Change = "removal" if _removes(row) else "addition"
     return Line(number, line.key, change, line.term, line.account, row, dict(line.row))
 
 
+def _removes(row: Mapping[str, str]) -> bool:
+    return row["status"] in ENROLLMENTS.removing
+
+
 def _status_before(before: Mapping[str, str]) -> str:
-    return _ASKED.get(before.get("status", ""), "deleted")
+    status = before.get("status", "")
+    if status not in _ASKED:
+        raise DataError(
+            f"An enrollment was {status or 'of no status'} before, which cannot be asked for.", code="push.undo"
+        )
+    return _ASKED[status]
