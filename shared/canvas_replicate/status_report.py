@@ -28,7 +28,7 @@ class TableReport:
 
     Attributes:
         schedule: the one that demands the freshest rows, if any.
-        limit: how old its rows may become.
+        limit: how old its rows may be at this time of the week.
         as_of: as of when the rows are that readers see.
         rows: of the load that readers see.
         message, code, next_step: about the last run, where that failed.
@@ -91,7 +91,7 @@ def judged(
 
     ``held`` are the tables of artefacts that wait for a decision, ``steps`` what to do about failed tables.
     """
-    strictest = _strictest_schedules(catalogue)
+    strictest = _strictest_schedules(catalogue, now)
     known = {status.table: status for status in statuses}
     enabled = {name: table.enabled for name, table in catalogue.loaded_tables.items()}
     reports = []
@@ -100,15 +100,16 @@ def judged(
         condition: Condition = "off"
         if enabled.get(name):
             condition = _condition(status, schedule, name in held, now)
-        reports.append(_report(name, condition, schedule, status, steps.get(name)))
+        limit = max_age(schedule, now) if schedule else None
+        reports.append(_report(name, condition, schedule, limit, status, steps.get(name)))
     return sorted(reports, key=lambda report: (CONDITIONS.index(report.condition), report.table))
 
 
-def _strictest_schedules(catalogue: Catalogue) -> dict[str, str]:
+def _strictest_schedules(catalogue: Catalogue, now: datetime) -> dict[str, str]:
     """Per expected table the schedule with the shortest limit; of several the one with the fewest tables."""
     pairs = expected_tables(catalogue)
     sizes = {name: sum(schedule == name for _, schedule in pairs) for name in catalogue.schedules}
-    loosest_first = sorted(pairs, key=lambda pair: (max_age(pair[1]), sizes[pair[1]], pair[1]), reverse=True)
+    loosest_first = sorted(pairs, key=lambda pair: (max_age(pair[1], now), sizes[pair[1]], pair[1]), reverse=True)
     return dict(loosest_first)
 
 
@@ -122,13 +123,17 @@ def _condition(status: Status | None, schedule: str | None, is_held: bool, now: 
         return "unscheduled"
     if status is None or status.as_of is None:
         return "never published"
-    return "old" if now - status.as_of > max_age(schedule) else "fresh"
+    return "old" if now - status.as_of > max_age(schedule, now) else "fresh"
 
 
 def _report(
-    name: str, condition: Condition, schedule: str | None, status: Status | None, step: str | None
+    name: str,
+    condition: Condition,
+    schedule: str | None,
+    limit: timedelta | None,
+    status: Status | None,
+    step: str | None,
 ) -> TableReport:
-    limit = max_age(schedule) if schedule else None
     if status is None:
         return TableReport(name, condition, schedule, limit)
     is_failed = condition == "failed"

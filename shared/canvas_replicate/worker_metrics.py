@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import get_args
 
 from prometheus_client import Gauge
@@ -15,6 +16,10 @@ from canvas_replicate.stage import MessageOutcome, Stage
 
 # The gates that hold something (DESIGN section 9), and whose stage they belong to. Gate 2 fails the table instead.
 GATES = {"loader": "file", "provisioner": "report", "canvas-pusher": "push"}
+
+# How a push may change something, and what may become of it.
+PUSH_ACTIONS = ("addition", "removal", "change")
+PUSH_OUTCOMES = ("applied", "adopted", "rejected")
 
 
 def start_counters(stage: Stage, catalogue: Catalogue) -> None:
@@ -31,13 +36,22 @@ def start_counters(stage: Stage, catalogue: Catalogue) -> None:
     if stage.name in GATES:
         metrics.guard_holds.labels(GATES[stage.name])
     if stage.name == "extractor":
-        for table in catalogue.tables:
-            metrics.rows_extracted.labels(table)
-            metrics.bytes_written.labels(table)
+        for name in catalogue.tables:
+            metrics.rows_extracted.labels(name)
+            metrics.bytes_written.labels(name)
     if stage.name == "loader":
-        for table in catalogue.loaded_tables:
-            metrics.rows_loaded.labels(table)
-            metrics.rows_rejected.labels(table)
+        for name, table in catalogue.loaded_tables.items():
+            metrics.rows_loaded.labels(name)
+            metrics.rows_rejected.labels(name)
+            metrics.view_refresh_seconds.labels(table.view)
+    if stage.name == "provisioner":
+        for mode in catalogue.provisions.modes.values():
+            for report in mode.reports:
+                metrics.report_seconds.labels(report.table)
+    if stage.name == "canvas-pusher":
+        for process in (each.name for group in catalogue.pushes.values() for each in group):
+            for action, outcome in product(PUSH_ACTIONS, PUSH_OUTCOMES):
+                metrics.push_operations.labels(process, action, outcome)
 
 
 def update_gauges(context: Context) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
-import yaml
+import pytest
 from tests.catalogues import catalogue, mode, report, table
 
 from canvas_replicate.catalogue import Schedule
-from canvas_replicate.freshness import DEFAULT_MAX_AGE, MAX_AGE, expected_tables
-
-LIMITS = Path(__file__).parents[2] / "deploy/prometheus/rules/limits.yml"
+from canvas_replicate.freshness import expected_tables, max_age
 
 
 def test_a_table_is_expected_by_every_schedule_that_lists_it() -> None:
@@ -49,18 +46,18 @@ def test_a_mode_that_is_not_configured_is_not_expected() -> None:
     assert expected_tables(catalogue([], [Schedule("hourly", (), provisions="regular")])) == frozenset()
 
 
-def test_the_limits_are_those_of_the_shipped_alerts() -> None:
-    rules = yaml.safe_load(LIMITS.read_text())["groups"][0]["rules"]
-    own = {
-        rule["labels"]["schedule"]: timedelta(seconds=_product(rule["expr"].removeprefix("vector(").rstrip(")")))
-        for rule in rules
-        if rule["record"] == "replicate:schedule_max_age:seconds"
-    }
-    [by_table] = [rule["expr"] for rule in rules if rule["record"] == "replicate:table_max_age:seconds"]
-    others = timedelta(seconds=_product(by_table.rpartition("replicate_table_expected_info) *")[2]))
-    assert (own, others) == (MAX_AGE, DEFAULT_MAX_AGE)
-
-
-def _product(text: str) -> int:
-    first, _, second = text.partition("*")
-    return int(first) * int(second)
+@pytest.mark.parametrize(
+    ("at", "hours"),
+    [
+        (datetime(2026, 11, 25, 17, tzinfo=UTC), 6),  # Wednesday noon
+        (datetime(2026, 11, 26, 2, 59, tzinfo=UTC), 6),  # that evening
+        (datetime(2026, 11, 26, 3, tzinfo=UTC), 72),  # 22 o'clock: Thursday in UTC
+        (datetime(2026, 11, 28, 2, 59, tzinfo=UTC), 6),  # Friday evening: Saturday in UTC
+        (datetime(2026, 11, 28, 17, tzinfo=UTC), 72),  # Saturday noon
+        (datetime(2026, 11, 30, 10, 59, tzinfo=UTC), 72),  # Monday, before the first run must be through
+        (datetime(2026, 11, 30, 11, tzinfo=UTC), 6),
+    ],
+)
+def test_hourly_is_strict_only_while_its_runs_are_due(at: datetime, hours: int) -> None:
+    assert max_age("hourly", at) == timedelta(hours=hours)
+    assert max_age("daily", at) == timedelta(hours=26)

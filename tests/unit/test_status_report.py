@@ -12,7 +12,7 @@ from canvas_replicate.catalogue import Schedule
 from canvas_replicate.ledger import Status
 from canvas_replicate.status_report import TableReport, judged
 
-NOW = datetime(2030, 1, 2, 4, 0, tzinfo=UTC)
+NOW = datetime(2030, 1, 2, 17, 0, tzinfo=UTC)  # a Wednesday, noon on the campus's clock
 CONFIGURED = catalogue(
     [table("tmp_a"), table("tmp_b"), table("tmp_alone"), table("tmp_off", enabled=False)],
     [
@@ -38,8 +38,8 @@ def judge(
 @pytest.mark.parametrize(
     ("given", "held", "condition"),
     [
-        (status("tmp_a", hours=2.9), False, "fresh"),
-        (status("tmp_a", hours=3.1), False, "old"),
+        (status("tmp_a", hours=5.9), False, "fresh"),
+        (status("tmp_a", hours=6.1), False, "old"),
         (status("tmp_a", "failed", hours=2.9), False, "failed"),
         (status("tmp_a", "failed", hours=9), True, "failed"),
         (status("tmp_a", "held", hours=9), True, "held"),
@@ -51,7 +51,7 @@ def judge(
         (status("tmp_alone", "failed"), False, "failed"),
         (status("tmp_off", "failed"), False, "off"),
         (status("tmp_forgotten", "failed"), False, "off"),
-        (status("tmp_cnv_users", hours=4), False, "old"),
+        (status("tmp_cnv_users", hours=7), False, "old"),
     ],
 )
 def test_a_table_is_what_it_is(given: Status, held: bool, condition: str) -> None:
@@ -71,7 +71,7 @@ def test_a_table_that_no_run_ever_had_was_never_published() -> None:
 
 def test_of_several_schedules_the_strictest_counts() -> None:
     found = judge([])
-    assert (found["tmp_a"].schedule, found["tmp_a"].limit) == ("hourly", timedelta(hours=3))
+    assert (found["tmp_a"].schedule, found["tmp_a"].limit) == ("hourly", timedelta(hours=6))
     assert (found["tmp_b"].schedule, found["tmp_b"].limit) == ("daily", timedelta(hours=26))
 
 

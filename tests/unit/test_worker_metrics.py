@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from prometheus_client import REGISTRY
 from tests.behaviours.ledger import EXTRACTED_AT, manifest_of
 from tests.catalogues import catalogue, mode, report, table
 
+from canvas_pusher.planning import Change
 from canvas_replicate import metrics
 from canvas_replicate.catalogue import Catalogue, Schedule
 from canvas_replicate.context import Context
+from canvas_replicate.errors import Place
 from canvas_replicate.leases import Leases
 from canvas_replicate.ledger import Ledger, NewTable, Outcome, Run
-from canvas_replicate.messages import ProvisionsRequested, RunLoaded, TableReady, TableRequested
+from canvas_replicate.messages import ProvisionsRequested, PushRequested, RunLoaded, TableReady, TableRequested
+from canvas_replicate.notices import Notices
 from canvas_replicate.progress import Progress
+from canvas_replicate.push_journal import PushJournal
+from canvas_replicate.pushes import Budget, PushProcess
 from canvas_replicate.settings import Settings
 from canvas_replicate.stage import Stage
 from canvas_replicate.storage import Storage
@@ -41,6 +49,8 @@ class Desk:
             configured,
             self.ledger,
             self.leases,
+            PushJournal(self.ledger.database),
+            Notices(self.ledger.database),
             Storage(self.folder),
             Progress(),
             threading.Event(),
@@ -152,6 +162,22 @@ def test_the_stages_own_counters_are_there_for_every_table() -> None:
         assert shown(f"replicate_{name}_total")["tmp_start",] == 0, name
     assert shown("replicate_rows_loaded_total")["tmp_cnv_start",] == 0
     assert ("tmp_cnv_start",) not in shown("replicate_rows_extracted_total")
+
+
+def test_durations_of_views_and_reports_are_there_before_the_first_one() -> None:
+    with_reports = catalogue([table("tmp_start")], [], [mode("regular", report("tmp_cnv_start"))])
+    start_counters(stage("loader", TableReady), with_reports)
+    start_counters(stage("provisioner", RunLoaded), with_reports)
+    views, reports = (shown(f"replicate_{name}_seconds_count") for name in ("view_refresh", "report"))
+    assert (views["campus_start",], views["canvas_start",], reports["tmp_cnv_start",]) == (0, 0, 0)
+
+
+def test_every_way_in_which_a_push_may_end_is_there_before_the_first_one() -> None:
+    push = PushProcess("enrollments", "enrollments", "SELECT 1", (), True, "rest", Budget(), Place(Path("pushes.yaml")))
+    start_counters(stage("canvas-pusher", PushRequested), replace(HOURLY, pushes={"regular": (push,)}))
+    found = {labels for labels in shown("replicate_push_operations_total") if "enrollments" in labels}
+    ends = product(get_args(Change), ("applied", "adopted", "rejected"))
+    assert found == {(action, outcome, "enrollments") for action, outcome in ends}
 
 
 @pytest.mark.parametrize(("name", "gate"), [("loader", "file"), ("provisioner", "report"), ("canvas-pusher", "push")])
