@@ -34,6 +34,8 @@ _CONFIG = """
 listeners.tcp.default = 127.0.0.1:{amqp}
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {metrics}
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 1GB
 log.file.level = info
@@ -41,10 +43,12 @@ log.file.level = info
 
 
 class Server(Protocol):
-    """``can_be_killed`` is false for a server that is not ours."""
+    """``metrics_at`` is host and port of the plugin rabbitmq_prometheus; ``can_be_killed`` is false for a server that is
+    not ours."""
 
     url: str
     management_url: str
+    metrics_at: str
     can_be_killed: bool
 
     def kill(self) -> None:
@@ -80,7 +84,8 @@ def find_rabbitmq() -> Found:
 
 
 class GivenServer:
-    """A server that somebody else runs. REPLICATE_TEST_RABBITMQ_MANAGEMENT_URL, or port 15672 of the same host."""
+    """A server that somebody else runs. REPLICATE_TEST_RABBITMQ_MANAGEMENT_URL, or port 15672 of the same host; metrics
+    at its port 15692."""
 
     can_be_killed = False
 
@@ -91,6 +96,7 @@ class GivenServer:
         self.management_url = os.environ.get(
             "REPLICATE_TEST_RABBITMQ_MANAGEMENT_URL", f"http://{login}@{parts.hostname}:15672"
         )
+        self.metrics_at = f"{parts.hostname}:15692"
 
     def kill(self) -> None:
         raise RuntimeError("this RabbitMQ is not ours to kill")
@@ -111,9 +117,10 @@ class RabbitServer:
         self._folder = folder
         self._program = program
         self._node: subprocess.Popen[bytes] | None = None
-        self._amqp, self._management, self._distribution, self._epmd_port = _free_ports(4)
+        self._amqp, self._management, self._metrics, self._distribution, self._epmd_port = free_ports(5)
         self.url = f"amqp://guest:guest@127.0.0.1:{self._amqp}/%2F"
         self.management_url = f"http://guest:guest@127.0.0.1:{self._management}"
+        self.metrics_at = f"127.0.0.1:{self._metrics}"
         self._write_files()
         self._epmd = subprocess.Popen(
             ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],
@@ -177,8 +184,9 @@ class RabbitServer:
         cookie = self._folder / "home" / ".erlang.cookie"
         cookie.write_text("replicatetests")
         cookie.chmod(0o400)
-        (self._folder / "rabbitmq.conf").write_text(_CONFIG.format(amqp=self._amqp, management=self._management))
-        (self._folder / "plugins").write_text("[rabbitmq_management].\n")
+        ports = {"amqp": self._amqp, "management": self._management, "metrics": self._metrics}
+        (self._folder / "rabbitmq.conf").write_text(_CONFIG.format(**ports))
+        (self._folder / "plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
 
     def _environment(self) -> dict[str, str]:
         folder = self._folder
@@ -213,16 +221,17 @@ class ContainerServer:
     def __init__(self) -> None:
         from testcontainers.core.container import DockerContainer
 
-        self._amqp, self._management = _free_ports(2)
-        self._container = (
-            DockerContainer(DOCKER_IMAGE).with_bind_ports(5672, self._amqp).with_bind_ports(15672, self._management)
-        )
+        self._amqp, self._management, metrics = free_ports(3)
+        self._container = DockerContainer(DOCKER_IMAGE)
+        for inside, outside in ((5672, self._amqp), (15672, self._management), (15692, metrics)):
+            self._container.with_bind_ports(inside, outside)
         # The user guest may come from inside the container only.
         self._container.with_env("RABBITMQ_DEFAULT_USER", "tests").with_env("RABBITMQ_DEFAULT_PASS", "tests")
         self._container.start()
         host = self._container.get_container_host_ip()
         self.url = f"amqp://tests:tests@{host}:{self._amqp}/%2F"
         self.management_url = f"http://tests:tests@{host}:{self._management}"
+        self.metrics_at = f"{host}:{metrics}"
         self._wait()
 
     def kill(self) -> None:
@@ -298,7 +307,7 @@ def _manages(management_url: str) -> bool:
     return True
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Below the ports that the system gives to clients.
 
     A client that knocks at a closed port of its own range may be given that very port, and be connected with itself.
