@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from prometheus_client import Counter, Gauge
 
 requests = Counter(
@@ -12,4 +14,5 @@ requests = Counter(
 rate_limit_remaining = Gauge(
     "replicate_canvas_rate_limit_remaining", "X-Rate-Limit-Remaining of the last answer that told it."
 )
+rate_limit_remaining.set(math.nan)  # 0 would be an alarm from every process that has not called yet
 throttled = Counter("replicate_canvas_throttled", "Calls that Canvas refused to begin because of its rate limit.")
