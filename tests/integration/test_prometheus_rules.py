@@ -43,7 +43,7 @@ def promtool(*arguments: str | Path) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    ran = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
