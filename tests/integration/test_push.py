@@ -272,6 +272,19 @@ def test_a_plan_is_shown_and_nothing_is_sent_or_recorded(pushing: Pushing) -> No
     assert (pushing.writes(), pushing.journal()) == ([], [])
 
 
+def test_sql_that_cannot_be_planned_is_told_with_its_process_and_fails_alone(pushing: Pushing) -> None:
+    untranslated = {"process": "fancy", "kind": "enrollments", "sql": "SELECT MY_FUNCTION(role) FROM wanted"}
+    mistaken = {"process": "broken", "kind": "enrollments", "sql": "SELECT no_such_column FROM wanted"}
+    pushing.write_pushes({"regular": [untranslated, mistaken, {"process": "good", "kind": "enrollments", "sql": SQL}]})
+    pushing.want(*((*pair, "active") for pair in pushing.newcomers(1)))
+    pushing.provision()
+    for name in ("fancy", "broken"):
+        shown = pushing.place.run("canvas-pusher", "plan", "--tablename", name)
+        assert (shown.code, f"{name}: " in str(shown.error)) == (1, True), shown
+    states = {row["table"]: row["state"] for row in pushing.push().json}
+    assert states == {"push:fancy": "failed", "push:broken": "failed", "push:good": "successful"}
+
+
 @CHANNELS
 def test_an_undo_gives_back_what_was_there(pushing: Pushing, channel: str) -> None:
     pushing.configure(channel)

@@ -61,6 +61,9 @@ VALUES: list[tuple[str, Any, str]] = [
     ("CONCAT(a, n)", "abc", "CONCAT is ||"),
     ("'O''Brien' || q'[ it's]'", "O'Brien it's", "q'[…]' is a text literal"),
     ("a || N'ü'", "abcü", "N'…' is a text literal"),
+    ("a || '-' || CAST(-7 AS NUMBER(6,0))", "abc--7", "a whole number has no decimal point: its digits are its text"),
+    ("CAST(2.5 AS NUMBER(38)) || a", "3abc", "CAST rounds before the digits are written"),
+    ("a || CAST(CAST(n AS VARCHAR2(3 CHAR)) AS NUMBER(6,0))", "abc", "|| takes NULL for nothing"),
     ("CASE WHEN '' IS NULL THEN 'null' END", "null", "'' is NULL"),
     ("CASE WHEN a = '' THEN 'eq' WHEN a <> '' THEN 'ne' ELSE 'unknown' END", "unknown", "comparison with NULL"),
     ("NVL('', 'x')", "x", "'' is NULL"),
@@ -589,6 +592,7 @@ REFUSED: list[tuple[str, str]] = [
     ("SELECT a FROM t WHERE a = ANY (1, 2)", "ANY and ALL"),
     ("SELECT a || b - 1 FROM t", "|| beside + or -"),
     ("SELECT 1 || 'a' FROM t", "|| of a number"),
+    ("SELECT CAST(a AS NUMBER(6,2)) || 'a' FROM t", "|| of a number"),
     ("SELECT a FROM t WHERE SUBSTR(a, 1, 4) = 2201", "number and text in one expression"),
     ("SELECT a FROM t WHERE SYSDATE > '2030-01-01'", "date and text in one expression"),
     ("SELECT 1e3 FROM dual", "a number with an exponent"),
@@ -691,6 +695,10 @@ def test_a_refusal_is_a_configuration_error_that_says_what_to_do() -> None:
 
 POSTGRESQL = [
     ("SELECT a || b FROM t", "SELECT NULLIF(concat(ltrim(a, ''), ltrim(b, '')), '') FROM t"),
+    (
+        "SELECT '-' || CAST(a AS NUMBER(6,0)) FROM t",
+        "SELECT concat('-', CAST(CAST(a AS DECIMAL(6, 0)) AS VARCHAR)) FROM t",
+    ),
     ("SELECT a FROM t WHERE b LIKE 'x%'", "SELECT a FROM t WHERE b LIKE 'x%' ESCAPE ''"),
     ("SELECT SUBSTR(a, 2, 3) FROM t", "SELECT NULLIF(substr(a, 2, 3), '') FROM t"),
     (

@@ -31,7 +31,14 @@ def _concatenated(node: exp.DPipe, engine: Engine) -> Term:
     parts = list(node.flatten(unnest=False))
     if any(isinstance(part, exp.Add | exp.Sub) for part in parts):
         raise NotPortable("|| beside + or -", "put the sum in parentheses")
-    return joined([write(part, engine) for part in parts])
+    return joined([_whole_number(part, write(part, engine)) for part in parts])
+
+
+def _whole_number(node: exp.Expression, term: Term) -> Term:
+    """CAST to NUMBER(p,0) is the one number whose text is known: its digits, in every session and engine."""
+    if isinstance(node, exp.Cast) and term.kind == "number" and term.width.endswith(",0)"):
+        return Term(f"CAST({term} AS VARCHAR)", "text")
+    return term
 
 
 def joined(terms: Sequence[Term]) -> Term:
