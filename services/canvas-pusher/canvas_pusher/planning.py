@@ -104,7 +104,8 @@ def plan(process: str, channel: str, shape: Shape, wanted: pd.DataFrame, reporte
     rows = _text(wanted)
     _check(process, channel, shape, rows)
     rows["_key"] = _keys(shape, rows)
-    once = rows.drop_duplicates(ignore_index=True)
+    # A database returns rows in any order, and the same rows must make the same plan.
+    once = rows.drop_duplicates().sort_values("_key", kind="stable", ignore_index=True)
     in_use = _in_use(shape, once)
     in_two_places = once.index.isin(in_use.index[in_use.duplicated(keep=False)])
     _check_one_way(process, shape, rows, once[once["_key"].duplicated(keep=False) | in_two_places])
