@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -94,7 +95,7 @@ def fault(
 ) -> None:
     """Make an accident happen to a simulated Canvas."""
     path = f"{url.rstrip('/')}/_simulator/faults"
-    more = dict(given.partition("=")[::2] for given in option or ())
+    more = {name: _typed(value) for name, _, value in (given.partition("=") for given in option or ())}
     body = None if name == "clear" else json.dumps({"fault": name, "count": count, **more}).encode()
     asked = Request(path, data=body, method="DELETE" if body is None else "POST")  # noqa: S310  # given by hand
     asked.add_header("Content-Type", "application/json")
@@ -106,6 +107,11 @@ def fault(
     print(
         f"{len(armed)} accidents wait: {', '.join(each['name'] for each in armed)}" if armed else "No accident waits."
     )
+
+
+def _typed(value: str) -> object:
+    """``12`` and ``0.5`` are numbers to the simulator, which takes no text in their place."""
+    return json.loads(value) if re.fullmatch(r"(0|[1-9]\d*)(\.\d+)?", value) else value
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

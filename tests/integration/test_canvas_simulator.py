@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
+from replicate_demo.__main__ import main
 from replicate_demo.campus import CampusError
 from replicate_demo.canvas import CanvasSimulator, Options, ThrottleLimits, seed
 from replicate_demo.canvas.seeding import CUSTOM_ROLE, FIRST_ENROLLMENT
@@ -1223,6 +1224,18 @@ def test_a_fault_that_cannot_be_is_refused_with_one_sentence(client: Client, giv
     assert answer.status_code == 400
     assert text in answer.json()["error"]
     assert not client.canvas.faults.armed()
+
+
+def test_the_command_arms_a_fault_with_numbers_and_texts_as_options(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    options = [word for each in ("seconds=0.5", "status=503", "path=sis_imports") for word in ("--option", each)]
+    with pytest.raises(SystemExit) as ended:
+        main(["fault", client.canvas.url, "slow", *options])
+    assert ended.value.code == 0
+    [armed] = client.canvas.faults.armed()
+    assert (armed.seconds, armed.status, armed.path) == (0.5, 503, "sis_imports")
 
 
 # --- The campus, and a restart ------------------------------------------------------------------------------------
