@@ -268,6 +268,19 @@ def test_what_was_never_planned_says_so_and_how_to_plan_it(provisioned: Workplac
     assert "skipped: tmp_wanted was not successful" in why(provisioned, "person", user, section)["reason"]
 
 
+def test_ids_that_the_push_puts_together_are_not_called_missing_in_the_tables(provisioned: Workplace) -> None:
+    user, section, _ = absent(provisioned)
+    whole = "SELECT section_id, user_id, role, status FROM campus_wanted"
+    made = whole.replace("section_id", f"'{section[:4]}' || section_id AS section_id")
+    file = provisioned.folder / "conf" / "pushes.yaml"
+    file.write_text(file.read_text("utf-8").replace(whole, made), "utf-8")
+    want(provisioned, section[4:], user)
+    load(provisioned)
+    found = why(provisioned, "person", user, section)
+    assert "was never planned" in found["reason"]
+    assert found["next_step"] == "canvas-pusher plan --tablename enrollments"
+
+
 def test_a_process_that_is_off_is_the_break(provisioned: Workplace) -> None:
     user, section, _ = absent(provisioned)
     want(provisioned, section, user)

@@ -134,7 +134,7 @@ def _breaks(facts: PersonFacts, there: bool) -> Iterator[_Break]:
     chains = [chain for chain in facts.chains if names & {*chain.processes}]
     for chain in chains:
         yield from _in_chain(chain, facts.who)
-    if not there:
+    if not there and not _spelt_otherwise(processes, chains):
         yield from _nowhere(facts, chains)
     yield from _asked_for(facts, processes, chains, there)
     for process in processes:
@@ -153,6 +153,12 @@ def _in_chain(chain: TableChain, who: str) -> Iterator[_Break]:
         yield _Break(reason, f"replicate rejects {chain.table}")
     elif table.count and view.count == 0:
         yield _Break(f"The base table of {chain.table} has {who}, the view {chain.view} does not.", again)
+
+
+def _spelt_otherwise(processes: list[ProcessFacts], chains: list[TableChain]) -> bool:
+    """The SQL makes a row of what no table has under that name, such as a course_id of crse_id and strm."""
+    asked_for = any(process.link.count for process in processes)
+    return asked_for and not any(link.count for chain in chains for link in chain.links)
 
 
 def _nowhere(facts: PersonFacts, chains: list[TableChain]) -> Iterator[_Break]:
