@@ -19,7 +19,10 @@ from packaging.utils import canonicalize_name
 
 from canvas_replicate import topology
 from canvas_replicate.bus.amqp_topology import arguments
+from canvas_replicate.catalogue import load_catalogue
+from canvas_replicate.databases.oracle_sql import translate_query
 from canvas_replicate.ledger import DEFAULT_DEADLINE
+from canvas_replicate.pushes import load_pushes
 from canvas_replicate.settings import load_settings, setting_fields
 
 ROOT = Path(__file__).parents[2]
@@ -227,6 +230,22 @@ def test_what_compose_mounts_is_in_the_repository(path: Path) -> None:
     for service in services(path).values():
         for source in (volume.partition(":")[0] for volume in service.get("volumes", [])):
             assert not source.startswith(".") or (ROOT / source).exists(), source
+
+
+def test_what_the_demo_pushes_is_laid_over_the_configuration_wherever_that_is_mounted() -> None:
+    over = "./deploy/compose/conf/pushes.yaml:/etc/replicate/conf/pushes.yaml:ro"
+    for name, service in services().items():
+        mounted = service.get("volumes", [])
+        assert ("./conf:/etc/replicate/conf:ro" in mounted) == (over in mounted), name
+    terms = load_catalogue(ROOT / "conf", ["campus", "reporting"]).terms
+    [process] = load_pushes(ROOT / "deploy/compose/conf", terms)["regular"]
+    assert translate_query(process.query, "postgresql")
+
+
+def test_the_simulated_canvas_has_the_campus_of_the_demos_database() -> None:
+    for name in ("campus", "canvas"):
+        command = services()[name]["command"]
+        assert command[command.index("--scale") + 1] == "${CAMPUS_SCALE:-1}", name
 
 
 def test_all_that_compose_takes_from_outside_is_told_with_its_default() -> None:

@@ -34,7 +34,7 @@ def _concatenated(node: exp.DPipe, engine: Engine) -> Term:
     return joined([_whole_number(part, write(part, engine)) for part in parts])
 
 
-def _whole_number(node: exp.Expression, term: Term) -> Term:
+def _whole_number(node: exp.Expr, term: Term) -> Term:
     """CAST to NUMBER(p,0) is the one number whose text is known: its digits, in every session and engine."""
     if isinstance(node, exp.Cast) and term.kind == "number" and term.width.endswith(",0)"):
         return Term(f"CAST({term} AS VARCHAR)", "text")
