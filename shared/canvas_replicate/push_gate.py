@@ -9,6 +9,8 @@ from canvas_replicate.context import Context
 from canvas_replicate.errors import ExitCode, PermanentError
 from canvas_replicate.ledger import SOME_REPORTS, Run, RunTable
 
+_NEWEST = 100  # runs to look for good provisions in
+
 
 class StaleProvisions(PermanentError):
     """What is known of Canvas is not good enough, or too old, to push from."""
@@ -35,7 +37,7 @@ def check_provisions(context: Context, group: str, *, run: Run | None = None, af
     if found.status != "successful":
         raise StaleProvisions(
             f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}",
-            next_step=f"{fetch}   or push on those of a good run: canvas-pusher run{orgs} --run ID",
+            next_step=fetch + _or_a_good_one(context, group, orgs),
         )
     hours, most = found.age.total_seconds() / 3600, context.settings.push_max_age_hours
     if after is None and hours > most:
@@ -67,3 +69,13 @@ def check_reports(
 def _relied_on(run: Run | None, after: str | None) -> str | None:
     """The run whose provisions a push relies on: its own, where it fetched all of the mode's reports."""
     return run.run_id if run is not None and run.provisions and run.mode != SOME_REPORTS else after
+
+
+def _or_a_good_one(context: Context, group: str, orgs: str) -> str:
+    """The newest run whose provisions were good, by name: whoever is woken has no list at hand."""
+    for run in context.ledger.runs(_NEWEST):
+        if run.provisions == group and run.mode != SOME_REPORTS:
+            found = context.ledger.provisions_of(group, run.run_id)
+            if found and found.status == "successful":
+                return f"   or push on the last good ones: canvas-pusher run{orgs} --run {run.run_id}"
+    return ""

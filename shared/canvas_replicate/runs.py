@@ -116,6 +116,11 @@ def open_push_run(
     if unfinished and alone and unfinished.push == wanted:
         context.ledger.request_again(unfinished.run_id)
         return unfinished
+    if unfinished and alone:
+        raise AlreadyRunning(
+            f"Run {unfinished.run_id} is unfinished, and pushes something else than this.",
+            next_step=f"Let it end first: {go_on_with(unfinished)}",
+        )
     return context.ledger.open_run(schedule, [], exclusive=True, push=wanted, requested_by=requested_by or requester())
 
 
@@ -199,6 +204,11 @@ def open_or_resume(
     return open_schedule_run(context, schedule, source=source, only=only, then=then, mode=mode)
 
 
+def is_left_over(context: Context, run: Run) -> bool:
+    """Whether nobody works on an open run; with a broker, its messages wait for the workers."""
+    return run.is_open and not context.settings.has_broker and not _is_carried(context, run)
+
+
 def _is_carried(context: Context, run: Run) -> bool:
     """Whether a living process works on the run."""
     try:
@@ -213,7 +223,8 @@ def go_on_with(run: Run, program: str = "replicate") -> str:
     only_pushes = run.push is not None and not run.provisions
     if run.push and only_pushes and run.push.plan_id is None:
         orgs = " --processorgs" if run.push.group == "orgs" else ""
-        return f"canvas-pusher run{orgs}" + (f" --tablename {run.push.process}" if run.push.process else "")
+        process = f" --tablename {run.push.process}" if run.push.process else ""
+        return f"canvas-pusher run{orgs}{process}" + (f" --run {run.push.after}" if run.push.after else "")
     if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
         option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
         return f"provisioner run{option}"

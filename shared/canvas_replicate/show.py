@@ -182,6 +182,20 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
         out.print(Text(f"next for {name}: {step}"))
 
 
+def show_pushes(rows: Sequence[RunTable]) -> None:
+    """The last push of each process; nothing where there was none."""
+    if not rows:
+        return
+    out = console()
+    columns = ["push", "status", "planned", "applied", "refused", "run", "what happened"]
+    lines = [[r.table, word(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
+    numbers, keep = ["planned", "applied", "refused"], ["push", "status", "planned", "applied"]
+    out.print(table(columns, lines, numbers=numbers, keep=keep))
+    for row in rows:
+        if row.state in ("failed", "held") and row.next_step:
+            out.print(Text(f"next for {row.table}: {row.next_step}"))
+
+
 @contextmanager
 def watching(context: Context, runs: Sequence[Run], *, quiet: bool = False) -> Iterator[Watch]:
     """A function to call often while work goes on, and once with True at its end: a live table on a terminal,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from canvas_pusher import show_plan
 from canvas_pusher.handler import STAGE, follow, in_order, made_plan, requested
@@ -105,7 +106,11 @@ def undo(
 ) -> None:
     """Take back what was applied of PLAN, through the same gates as any push."""
     context = open_context(load_settings())
-    _carry(context, open_undo_run(context, plan_id), as_json)
+    opened = open_undo_run(context, plan_id)
+    process = opened.push.process if opened.push else ""
+    _carry(
+        context, opened, as_json, f"Before its next push, mend the sql of {process}, or switch it off: it still asks."
+    )
 
 
 @app.command()
@@ -118,13 +123,15 @@ def _group(processorgs: bool) -> str:
     return "orgs" if processorgs else "regular"
 
 
-def _carry(context: Context, opened: Run, as_json: bool) -> None:
+def _carry(context: Context, opened: Run, as_json: bool, advice: str = "") -> None:
     with show.watching(context, [opened], quiet=as_json) as watch:
         rows = one_process.carry(context, [opened], (STAGE,), watch=watch)
     show.show_run(rows, as_json=as_json)
     failure = context.ledger.failure(opened.run_id)
     if not as_json:
         show.show_failure(opened, failure)
+        if advice:
+            show.console().print(Text(advice))
     command_line.leave(one_process.exit_code(rows, failure is not None))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from canvas_pusher.planning import differing
 from canvas_pusher.rest import Row, Seen
+from canvas_pusher.rest_rows import needing
 from canvas_replicate.canvas import CanvasClient, api_path
 from canvas_replicate.errors import PermanentError
 
@@ -61,7 +62,9 @@ def act(client: CanvasClient, row: Row, seen: Seen | None) -> Seen | None:
     """
     status = row["status"]
     if status == "active":
-        return _seen(client.post(f"{_place(row)}/enrollments", json={"enrollment": _wanted(client, row, seen)}))
+        wanted = {"enrollment": _wanted(client, row, seen)}
+        with needing("section_id or user_id"):
+            return _seen(client.post(f"{_place(row)}/enrollments", json=wanted))
     if status not in _TASKS:
         raise PermanentError(f"REST has no {status}; only a SIS import has.", code="push.status")
     if seen is None:

@@ -8,7 +8,8 @@ may be in Canvas is looked up first.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -107,16 +108,27 @@ def made_plan(
     source = open_source(context.settings, target_alias(context.settings))
     against = frames.reported(context, shape, group, tag, run=run, after=after)
     loads = gates.loads_of(process, context)
-    try:
+    with _naming(process, group):
         wanted = frames.rows_of(source, process.query, tag)
-    except PermanentError as error:
-        raise ConfigError(
-            f"{process.name}: {error.message}", place=process.place, code=error.code, next_step=error.next_step
-        ) from error
     if gates.loads_of(process, context) != loads:
         raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
     made = plan(process.name, process.channel, shape, wanted, against)
     return PlanFile(made, tuple(gates.over_budget(made, process.budget, active_by_term(shape, against))))
+
+
+@contextmanager
+def _naming(process: PushProcess, group: str) -> Iterator[None]:
+    """What a database says about a query does not tell whose it is. It fails this process alone, whatever it is:
+    the reports were read from the same database before."""
+    try:
+        yield
+    except PermanentError as error:
+        look = f"canvas-pusher plan{_option(group)} --tablename {process.name}"
+        raise DataError(
+            f"{process.place}: process {process.name}: {error.message}",
+            code=error.code,
+            next_step=f"{error.next_step or 'Mend its sql.'} Then look: {look}",
+        ) from error
 
 
 def _push(run: Run, context: Context, open_client: OpenClient) -> None:
@@ -332,10 +344,10 @@ def _conclude(job: _Job, made: Plan) -> None:
     refused = [line for line in lines if line.state == "rejected"]
     if refused:
         message = (
-            f"Canvas refused {len(refused):,} of {len(lines):,} changes; the first is line {refused[0].number}:"
-            f" {refused[0].answer}"
+            f"Canvas refused {len(refused):,} of {len(lines):,} changes of {made.plan_id}; the first is line"
+            f" {refused[0].number}: {refused[0].answer}"
         )
-        step = f"See them: replicate rejects {job.row}   and then: {_again(job)}"
+        step = f"See them: replicate rejects {job.row}   and, once they are mended: {_again(job)}"
         _finish(job, "failed", message, code="push.refused", next_step=step, applied=applied, refused=len(refused))
         return
     _finish(job, "successful", f"{made.plan_id}: {_told(made)} ({_left_out(made)}).", applied=applied, refused=0)
@@ -388,6 +400,8 @@ def _told(made: Plan) -> str:
 
 
 def _left_out(made: Plan) -> str:
+    if undoing.takes_back(made):
+        return f"{made.needless:,} were changed by later plans and stay"
     unplaced = f", {made.unplaced:,} removals in no course or section of the reports" if made.unplaced else ""
     return f"{made.needless:,} rows are so already, {made.repeated:,} repeated{unplaced}"
 
@@ -395,8 +409,11 @@ def _left_out(made: Plan) -> str:
 def _again(job: _Job) -> str:
     if undoing.is_meant(job.push.plan_id):
         return f"canvas-pusher undo {undoing.meant(job.push.plan_id or '')}"
-    orgs = " --processorgs" if job.push.group == "orgs" else ""
-    return f"replicate push{orgs} --tablename {job.process.name}"
+    return f"replicate push{_option(job.push.group)} --tablename {job.process.name}"
+
+
+def _option(group: str) -> str:
+    return " --processorgs" if group == "orgs" else ""
 
 
 def _tag(job: _Job) -> Tag:

@@ -11,6 +11,7 @@ from canvas_replicate.context import Context
 from canvas_replicate.errors import DataError
 from canvas_replicate.runs import UNDO
 
+_OF = "undo of "
 # What a report calls it, as a SIS import asks for it.
 _ASKED = {
     "active": "active",
@@ -31,6 +32,10 @@ def is_meant(plan_id: str | None) -> bool:
 
 def meant(plan_id: str) -> str:
     return plan_id.removeprefix(UNDO)
+
+
+def takes_back(made: Plan) -> bool:
+    return made.basis.startswith(_OF)
 
 
 def inverse(context: Context, process: str, plan_id: str) -> Plan:
@@ -55,7 +60,7 @@ def inverse(context: Context, process: str, plan_id: str) -> Plan:
         process,
         original.kind,
         original.channel,
-        f"undo of {plan_id}",
+        f"{_OF}{plan_id}",
         tuple(_turned(number, line) for number, line in enumerate(back, start=1)),
         repeated=0,
         needless=len(applied) - len(back),

@@ -12,7 +12,7 @@ from canvas_replicate.cli.options import AsJson
 from canvas_replicate.cli.work import proceed
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger import Artifact
+from canvas_replicate.ledger import Artifact, process_of
 from canvas_replicate.settings import load_settings
 
 ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
@@ -46,6 +46,9 @@ def held(
         for artifact in found:
             show.console().print(Text(f"{artifact.artifact_id}: {artifact.reason}"))
     if any(a.state == "held" for a in found):
+        for artifact in found:
+            if artifact.state == "held" and artifact.gate == "push":
+                show.console().print(Text(f"look at {artifact.artifact_id}: {_plan_again(context, artifact)}"))
         show.console().print(Text("next: replicate approve ID   or   replicate discard ID"))
 
 
@@ -57,7 +60,7 @@ def approve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish exactly the held file ID. Who approved it, and when, is kept."""
+    """Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept."""
     context = open_context(load_settings())
     opened = [
         runs.open_approved(context, artifact, even_if_older=even_if_older)
@@ -70,13 +73,21 @@ def discard(
     artifact_id: ArtifactId = None,
     run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
 ) -> None:
-    """Drop the held file ID: it will never be published, and its files go with their retention."""
+    """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
     context = open_context(load_settings())
     for artifact in _chosen(context, artifact_id, run):
         context.ledger.discard(artifact.artifact_id, runs.requester())
-        show.console().print(
-            Text(f"Discarded {artifact.artifact_id} ({artifact.table}). Fresh rows: replicate rerun {artifact.table}")
-        )
+        again = f"replicate rerun {artifact.table}"
+        if artifact.gate == "push":
+            again = _plan_again(context, artifact)
+        show.console().print(Text(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}"))
+
+
+def _plan_again(context: Context, artifact: Artifact) -> str:
+    """Shows the held plan as long as its base is the same, and else what would be planned now."""
+    kept = context.journal.plan_of(artifact.sha256)
+    orgs = " --processorgs" if kept and kept.group == "orgs" else ""
+    return f"canvas-pusher plan{orgs} --tablename {process_of(artifact.table)}"
 
 
 def _chosen(context: Context, artifact_id: str | None, run_id: str | None) -> list[Artifact]:

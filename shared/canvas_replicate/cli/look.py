@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from canvas_replicate import runs as opening
 from canvas_replicate import show
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger import Run, RunTable, Status
+from canvas_replicate.ledger import Run, RunTable, Status, push_row
 from canvas_replicate.settings import load_settings
 
 _WATCH_SECONDS = 5
@@ -43,6 +44,7 @@ def status(
             if watch:
                 show.console().clear()
             show.show_status(rows, steps)
+            show.show_pushes(_pushes(context))
             for view in context.ledger.refreshed_in_one_transaction():
                 said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
                 show.console().print(Text(said))
@@ -69,6 +71,8 @@ def runs(
         show.show_run(context.ledger.tables(run_id), as_json=as_json)
         if not as_json:
             show.show_failure(run, context.ledger.failure(run_id))
+            if opening.is_left_over(context, run):
+                show.console().print(Text(f"Nobody works on it. next: {opening.go_on_with(run)}"))
         return
     found = context.ledger.runs(limit)
     if as_json:
@@ -125,6 +129,12 @@ def _show_refused(context: Context, row: RunTable, *, as_json: bool) -> None:
     columns = ["line", "change", "user", "course", "section", "wanted", "Canvas's answer"]
     lines = [[r.number, r.change, r.user_id, r.course_id, r.section_id, r.wanted, r.answer] for r in refused]
     show.console().print(show.table(columns, lines, numbers=["line"]))
+
+
+def _pushes(context: Context) -> list[RunTable]:
+    """The last push of each process of pushes.yaml."""
+    names = [process.name for group in context.catalogue.pushes.values() for process in group]
+    return [row for name in names if (row := context.ledger.latest(push_row(name)))]
 
 
 def _counted(context: Context, run: Run) -> str:
