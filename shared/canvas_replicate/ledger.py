@@ -1323,8 +1323,8 @@ def _write_provisions_status(
 
 
 def _mends_the_mode(session: Session, run: Run) -> bool:
-    """Whether every report that spoilt the mode's current row was fetched well since. A row that is good stays as old as
-    it is, and provisions that failed as a whole are only mended as a whole."""
+    """Whether every report that spoilt the mode's current row was fetched well since. A row that is good stays as old
+    as it is, and provisions that failed as a whole are only mended as a whole."""
     found = session.query(
         "SELECT run_id FROM provisions_current_status WHERE jobname = :mode AND status <> 'successful'",
         mode=run.provisions,

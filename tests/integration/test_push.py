@@ -135,7 +135,7 @@ def test_failed_provisions_push_nothing_though_others_succeeded_before(pushing: 
     assert pushing.writes() == []
     assert pushing.place.target_sql("SELECT 1 FROM canvasapi_status") == []
     refused = pushing.push()
-    assert (refused.code, "canvas-pusher run --run ID" in str(refused.error)) == (4, True)
+    assert (refused.code, f"canvas-pusher run --run {good}" in str(refused.error)) == (4, True)
     assert pushing.push("--run", good).code == 0
     assert len(pushing.canvas.imports) == 1
 
