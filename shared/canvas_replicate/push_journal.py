@@ -201,14 +201,17 @@ class PushJournal:
             )
         return {str(key) for (key,) in found}
 
-    def sending(self, plan_id: str, numbers: Iterable[int], run_id: str, row: str, lease: Lease) -> None:
+    def sending(
+        self, plan_id: str, numbers: Iterable[int], run_id: str, lease: Lease, *, row: str | None = None
+    ) -> None:
         """Record the intent: from now on Canvas may have these.
 
-        Raises LeaseLost before anything is sent, also when the run's ``row`` was ended meanwhile, by a sweep say.
+        Raises LeaseLost before anything is sent; also when the run's ``row`` was ended meanwhile, by a sweep say.
         """
         with self._database.transaction() as session:
             still_held(session, lease)
-            still_loading(session, run_id, row)
+            if row:
+                still_loading(session, run_id, row)
             now = session.now()
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = 'sent', sent_at = :now, run_id = :run_id, answer = NULL"

@@ -37,7 +37,7 @@ from canvas_replicate.messages import (
     TableRequested,
     parse,
 )
-from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan, PushJournal
+from canvas_replicate.push_journal import Answer, Ended, JournalLine, KeptPlan, PushJournal
 
 EXTRACTED_AT = datetime(2030, 1, 1, 4, 0, tzinfo=UTC)
 
@@ -753,6 +753,33 @@ class LedgerBehaviour:
             journal.sending("p-1", [1], "run-1", lease)
         assert journal.counts("p-1") == {"planned": 4}
 
+    def test_nothing_is_sent_for_a_run_that_was_closed(
+        self, ledger: Ledger, journal: PushJournal, lease: Lease
+    ) -> None:
+        run = self.push_run(ledger)
+        ledger.plan_pushes(run, ["users"])
+        ledger.abandon(run.run_id, "too late")
+        with pytest.raises(LeaseLost):
+            journal.sending("p-1", [1], run.run_id, lease, row="push:users")
+        assert journal.counts("p-1") == {"planned": 4}
+
+    def test_what_was_applied_since_a_moment_and_which_plan_is_newest_are_known(
+        self, journal: PushJournal, lease: Lease
+    ) -> None:
+        first = journal.plan("p-1")
+        assert first is not None
+        assert first.planned_at is not None
+        moment = first.planned_at.replace(tzinfo=UTC)
+        journal.sending("p-1", [1, 2], "run-1", lease)
+        journal.answered("p-1", [Answer(2, "applied", "so")])
+        assert [(kept.plan_id, number) for kept, number in journal.applied_since("enrollments", moment)] == [("p-1", 2)]
+        assert journal.applied_since("enrollments", moment + timedelta(hours=1)) == []
+        assert [kept.plan_id for kept in journal.unsettled("enrollments")] == ["p-1"]
+        journal.keep(self.kept("p-2"), (), lease)
+        assert (journal.newer_plan("p-1"), journal.newer_plan("p-2")) == ("p-2", None)
+        journal.keep(self.kept(), self.LINES, lease)
+        assert (journal.newer_plan("p-1"), journal.newer_plan("p-2")) == (None, "p-1")
+
     def test_objects_that_a_later_plan_touched_are_known(self, journal: PushJournal, lease: Lease) -> None:
         first = journal.plan("p-1")
         assert first is not None
@@ -767,8 +794,8 @@ class LedgerBehaviour:
         assert journal.last_import("p-1") is None
         started = journal.importing("p-1", 1, "p-1.1.csv", lease)
         assert (started.import_id, started.ended_at) == (None, None)
-        journal.imported(started, 45)
-        journal.imported(started, 45, "imported")
+        journal.taken(started, 45)
+        journal.answered("p-1", [], Ended(1, 45, "imported"))
         ended = journal.last_import("p-1")
         assert ended is not None
         assert ended.ended_at is not None

@@ -976,7 +976,7 @@ def test_refused_rows_are_messages_and_the_others_are_imported(client: Client) -
         "there is no role wizard",
     ]
     errors = list(csv.DictReader(io.StringIO(client.download(done["errors_attachment"]["url"]).text)))
-    assert [row["row"] for row in errors] == ["2", "3", "4", "5"]
+    assert [row["row"] for row in errors] == ["3", "4", "5", "6"]
     assert "processing_warnings" not in client("GET", IMPORTS).json()["sis_imports"][0]
 
 

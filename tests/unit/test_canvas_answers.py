@@ -215,7 +215,10 @@ def made(kind: type[BaseException]) -> Any:
 
 
 TREES = (requests.exceptions.RequestException, below.HTTPError)
-EVERY = sorted({each for tree in TREES for each in (tree, *subclasses(tree))}, key=lambda kind: kind.__qualname__)
+EVERY = sorted(
+    {each for tree in TREES for each in (tree, *subclasses(tree))},
+    key=lambda kind: (kind.__module__, kind.__qualname__),
+)
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")

@@ -84,7 +84,9 @@ def send(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line], in_dou
         for batch in _batches(lines):
             if sender.stop.is_set():
                 raise Interrupted("Stopped between two changes.", next_step="The push goes on where it stopped.")
-            sender.journal.sending(plan_id, [line.number for line in batch], sender.run_id, sender.row, sender.lease)
+            sender.journal.sending(
+                plan_id, [line.number for line in batch], sender.run_id, sender.lease, row=sender.row
+            )
             ended = list(pool.map(lambda line: _attempted(sender, kind, line, line.number in in_doubt), batch))
             answers = [each for each in ended if isinstance(each, Answer)]
             sender.journal.answered(plan_id, answers)

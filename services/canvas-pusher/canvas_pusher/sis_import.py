@@ -71,7 +71,7 @@ def send(
         import_id = started.import_id or _found(sender, started)
     if import_id is None:
         numbers = [line.number for line in lines]
-        sender.journal.sending(plan_id, numbers, sender.run_id, sender.row, sender.lease)
+        sender.journal.sending(plan_id, numbers, sender.run_id, sender.lease, row=sender.row)
         try:
             import_id = _sent(sender, started, csv_text(shape, lines))
         except (TokenRefused, ConfigError):
