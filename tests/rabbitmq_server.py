@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import quote, unquote, urlsplit
 
+_STARTS = 3
 START_SECONDS = 90
 STOP_SECONDS = 30
 DOCKER_IMAGE = "rabbitmq:4.1-management"
@@ -68,6 +69,18 @@ class Found:
     start: Callable[[Path], Server] | None = None
 
 
+def _started(folder: Path, program: Path) -> RabbitServer:
+    """Ports that were free may be taken by the time the node asks for them: then others are tried."""
+    for attempt in range(_STARTS):
+        (folder / str(attempt)).mkdir()
+        try:
+            return RabbitServer(folder / str(attempt), program)
+        except RuntimeError as error:
+            if "eaddrinuse" not in str(error) or attempt == _STARTS - 1:
+                raise
+    raise RuntimeError("no start was tried")
+
+
 def find_rabbitmq() -> Found:
     """The server that REPLICATE_TEST_AMQP_URL names, else installed programs, else a container."""
     url = os.environ.get("REPLICATE_TEST_AMQP_URL")
@@ -75,7 +88,7 @@ def find_rabbitmq() -> Found:
         return Found("REPLICATE_TEST_AMQP_URL", lambda _folder: GivenServer(url))
     program = _UNWRAPPED if _UNWRAPPED.exists() else shutil.which("rabbitmq-server")
     if program and shutil.which("epmd"):
-        return Found(f"installed: {program}", lambda folder: RabbitServer(folder, Path(program)))
+        return Found(f"installed: {program}", lambda folder: _started(folder, Path(program)))
     if _docker_answers():
         return Found(f"container: {DOCKER_IMAGE}", lambda _folder: ContainerServer())
     return Found(
@@ -141,7 +154,8 @@ class RabbitServer:
 
     def kill(self) -> None:
         if self._node is not None:
-            os.killpg(self._node.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(self._node.pid, signal.SIGKILL)
             self._node.wait()
             self._node = None
             _wait_until(lambda: not _answers(self._amqp), STOP_SECONDS, "the killed node still listens")
