@@ -124,7 +124,7 @@ def zipped(**files: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
-            archive.writestr(f"{name}.csv", content)
+            archive.writestr(zipfile.ZipInfo(f"{name}.csv"), content)  # of no moment, so that it is always the same
     return buffer.getvalue()
 
 
