@@ -70,11 +70,13 @@ class JournalLine:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a line: ``applied`` or ``rejected``, and why we say so."""
+    """What became of a line: ``applied`` or ``rejected``, and why we say so. ``found``: nothing was sent, or its answer
+    was lost, and Canvas had it so."""
 
     number: int
     state: Literal["applied", "rejected"]
     text: str
+    found: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class PushJournal:
         return Counter({str(state): int(count) for state, count in found})
 
     def of_user(self, user_id: str) -> list[JournalLine]:
-        """All changes that were ever planned for somebody, newest plan first."""
+        """All changes that were ever planned for somebody, plan by plan; the ids of plans say nothing of time."""
         return self._lines("user_id = :user_id", user_id=user_id)
 
     def touched_since(self, plan: KeptPlan) -> set[str]:

@@ -9,11 +9,12 @@ from rich.text import Text
 
 from canvas_pusher import show_plan
 from canvas_pusher.handler import STAGE, follow, in_order, made_plan, requested
-from canvas_replicate import __version__, command_line, one_process, show, worker
+from canvas_replicate import command_line, one_process, show, worker
 from canvas_replicate.canvas import CanvasClient
+from canvas_replicate.canvas.opening import open_canvas
 from canvas_replicate.context import Context, open_context
 from canvas_replicate.databases.ports import Tag
-from canvas_replicate.errors import ConfigError, ExitCode
+from canvas_replicate.errors import ExitCode
 from canvas_replicate.ledger import Run
 from canvas_replicate.messages import ProvisionsDone, PushRequested
 from canvas_replicate.push_gate import check_provisions
@@ -38,15 +39,7 @@ def build(context: Context) -> Stage:
     """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
 
     def open_client() -> CanvasClient:
-        canvas = context.settings.canvas
-        if canvas.base_url is None or canvas.token is None:
-            raise ConfigError(
-                "Canvas is not configured.",
-                next_step="Set REPLICATE_CANVAS__BASE_URL and REPLICATE_CANVAS__TOKEN.",
-            )
-        return CanvasClient(
-            canvas.base_url, canvas.token, user_agent=f"canvas-replicate/{__version__}", stop=context.stop
-        )
+        return open_canvas(context.settings.canvas, context.stop)
 
     def on_done(event: ProvisionsDone) -> None:
         follow(event, context=context, open_client=open_client)
@@ -124,15 +117,17 @@ def _group(processorgs: bool) -> str:
 
 
 def _carry(context: Context, opened: Run, as_json: bool, advice: str = "") -> None:
+    """``advice`` is for a push that ended well."""
     with show.watching(context, [opened], quiet=as_json) as watch:
         rows = one_process.carry(context, [opened], (STAGE,), watch=watch)
     show.show_run(rows, as_json=as_json)
     failure = context.ledger.failure(opened.run_id)
+    code = one_process.exit_code(rows, failure is not None)
     if not as_json:
         show.show_failure(opened, failure)
-        if advice:
+        if advice and code == ExitCode.OK:
             show.console().print(Text(advice))
-    command_line.leave(one_process.exit_code(rows, failure is not None))
+    command_line.leave(code)
 
 
 def main() -> None:

@@ -218,7 +218,7 @@ def _settle(job: _Job) -> None:
             sis_import.settle(_sender(job), REST[kept.kind], kept.plan_id, lines)
         else:
             answers = rest.looked_up(_sender(job), REST[kept.kind], lines, "Canvas does not have it so")
-            job.context.journal.answered(kept.plan_id, answers)
+            _sender(job).note(kept.plan_id, lines, answers)
 
 
 def _planned(job: _Job) -> PlanFile:
@@ -331,7 +331,6 @@ def _sender(job: _Job) -> rest.Sender:
         job.lease,
         job.run.run_id,
         job.process.name,
-        job.row,
         job.context.stop,
         lambda done: job.context.progress.report(job.row, "pushing", done),
     )
@@ -364,7 +363,8 @@ def _finish(
     refused: int | None = None,
     hold_gate: str | None = None,
 ) -> None:
-    seconds = (datetime.now(UTC) - job.run.opened_at).total_seconds() if applied is not None else None
+    row = job.context.ledger.table(job.run.run_id, job.row)
+    planned_at = row.extracted_at if row and applied is not None else None
     outcome = Outcome(
         state,  # type: ignore[arg-type]  # one of the words above
         STAGE,
@@ -373,7 +373,7 @@ def _finish(
         next_step=next_step,
         loaded=applied,
         rejected=refused,
-        load_seconds=seconds,
+        load_seconds=(datetime.now(UTC) - planned_at).total_seconds() if planned_at else None,
         hold_gate=hold_gate,
     )
     job.context.ledger.finish(job.run.run_id, job.row, outcome, job.lease)

@@ -19,7 +19,8 @@ from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient, CanvasOutcomeUnknown, TokenRefused
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError, ReplicateError
 from canvas_replicate.leases import Lease, Leases
-from canvas_replicate.push_journal import Answer, PushJournal
+from canvas_replicate.ledger import push_row
+from canvas_replicate.push_journal import Answer, Ended, PushJournal
 
 # The client lets fewer calls through when Canvas's bucket runs low.
 AT_A_TIME = 8
@@ -68,9 +69,21 @@ class Sender:
     lease: Lease
     run_id: str
     process: str
-    row: str
     stop: threading.Event
     told: Callable[[int], None]
+
+    def intend(self, plan_id: str, lines: Sequence[Line]) -> None:
+        """Have the journal know that these are about to be sent. Raises LeaseLost when they must not be."""
+        numbers = [line.number for line in lines]
+        self.journal.sending(plan_id, numbers, self.run_id, self.lease, row=push_row(self.process))
+
+    def note(self, plan_id: str, lines: Sequence[Line], answers: Sequence[Answer], ended: Ended | None = None) -> None:
+        """Keep what became of lines, and count it."""
+        self.journal.answered(plan_id, answers, ended)
+        changes = {line.number: line.change for line in lines}
+        for answer in answers:
+            outcome = "adopted" if answer.found else answer.state
+            metrics.push_operations.labels(self.process, changes[answer.number], outcome).inc()
 
 
 def send(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line], in_doubt: frozenset[int]) -> None:
@@ -84,13 +97,10 @@ def send(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line], in_dou
         for batch in _batches(lines):
             if sender.stop.is_set():
                 raise Interrupted("Stopped between two changes.", next_step="The push goes on where it stopped.")
-            sender.journal.sending(
-                plan_id, [line.number for line in batch], sender.run_id, sender.lease, row=sender.row
-            )
+            sender.intend(plan_id, batch)
             ended = list(pool.map(lambda line: _attempted(sender, kind, line, line.number in in_doubt), batch))
             answers = [each for each in ended if isinstance(each, Answer)]
-            sender.journal.answered(plan_id, answers)
-            _count(sender.process, batch, answers)
+            sender.note(plan_id, batch, answers)
             errors = [each for each in ended if isinstance(each, ReplicateError)]
             if errors:
                 raise next((each for each in errors if not isinstance(each, PermanentError)), errors[0])
@@ -116,7 +126,7 @@ def looked_up(sender: Sender, kind: Kind, lines: Sequence[Line], otherwise: str)
             said = error.message if isinstance(error, PermanentError) else "Canvas's answer cannot be read"
             return Answer(line.number, "rejected", f"not known, {otherwise}: {said}")
         if kind.is_so(line.row, seen):
-            return Answer(line.number, "applied", f"found so: {_said(seen)}")
+            return Answer(line.number, "applied", f"found so: {_said(seen)}", found=True)
         return Answer(line.number, "rejected", f"{otherwise}: {_said(seen)}")
 
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="look") as pool:
@@ -150,7 +160,7 @@ def _applied(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer:
     if in_doubt or line.change == "removal" or line.before is not None:
         seen = kind.look(sender.client, line.row)
         if kind.is_so(line.row, seen):
-            return Answer(line.number, "applied", f"found so: {_said(seen)}")
+            return Answer(line.number, "applied", f"found so: {_said(seen)}", found=True)
     else:
         seen = None
     tries = 0
@@ -165,7 +175,7 @@ def _applied(sender: Sender, kind: Kind, line: Line, in_doubt: bool) -> Answer:
                 raise
             seen = kind.look(sender.client, line.row)
             if kind.is_so(line.row, seen):
-                return Answer(line.number, "applied", f"the answer was lost; found so: {_said(seen)}")
+                return Answer(line.number, "applied", f"the answer was lost; found so: {_said(seen)}", found=True)
             tries += 1
             if not lost or tries == _TRIES:
                 raise
@@ -184,10 +194,3 @@ def _acted(sender: Sender, kind: Kind, line: Line, seen: Seen | None) -> Seen | 
 
 def _said(seen: Seen | None) -> str:
     return "not there" if seen is None else f"{seen.canvas_id} is {seen.state}"
-
-
-def _count(process: str, batch: Sequence[Line], answers: Sequence[Answer]) -> None:
-    changes = {line.number: line.change for line in batch}
-    for answer in answers:
-        outcome = "adopted" if "found so" in answer.text else answer.state
-        metrics.push_operations.labels(process, changes[answer.number], outcome).inc()

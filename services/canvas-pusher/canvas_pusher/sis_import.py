@@ -20,8 +20,7 @@ from typing import Any
 from canvas_pusher.kinds import Shape
 from canvas_pusher.planning import Line
 from canvas_pusher.rest import Kind, Sender, looked_up
-from canvas_replicate import metrics
-from canvas_replicate.canvas import CanvasOutcomeUnknown, LinkExpired, TokenRefused, api_path
+from canvas_replicate.canvas import CanvasOutcomeUnknown, TokenRefused, api_path
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError, TransientError
 from canvas_replicate.push_journal import Answer, Ended, Import
 
@@ -33,7 +32,6 @@ _SLACK = timedelta(minutes=30)
 _LOOKS, _LOOK_PAUSE_SECONDS = 3, 1.0
 _ALL_GOOD, _SOME_GOOD = "imported", "imported_with_messages"
 _DOWNLOADS = 3
-_LONGEST_FILE = 100 * 1024 * 1024
 
 
 def csv_text(shape: Shape, lines: Sequence[Line]) -> bytes:
@@ -70,8 +68,7 @@ def send(
     else:
         import_id = started.import_id or _found(sender, started)
     if import_id is None:
-        numbers = [line.number for line in lines]
-        sender.journal.sending(plan_id, numbers, sender.run_id, sender.lease, row=sender.row)
+        sender.intend(plan_id, lines)
         try:
             import_id = _sent(sender, started, csv_text(shape, lines))
         except (TokenRefused, ConfigError):
@@ -79,11 +76,11 @@ def send(
         except PermanentError as error:
             refused = f"Canvas did not take the import: {error.message}"
             answers = [Answer(line.number, "rejected", refused) for line in lines]
-            _note(sender, plan_id, lines, answers, Ended(started.attempt, None, "refused"))
+            sender.note(plan_id, lines, answers, Ended(started.attempt, None, "refused"))
             return
     sender.journal.taken(started, import_id)
     batch = _awaited(sender, import_id, len(lines), deadline, longest_pause_seconds)
-    _note(sender, plan_id, lines, _answers(sender, kind, batch, lines), _ended(started, batch))
+    sender.note(plan_id, lines, _answers(sender, kind, batch, lines), _ended(started, batch))
 
 
 def settle(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line]) -> None:
@@ -95,9 +92,9 @@ def settle(sender: Sender, kind: Kind, plan_id: str, lines: Sequence[Line]) -> N
     batch = _settled(sender, started) if started else None
     if started is None or batch is None:
         answers = looked_up(sender, kind, lines, "its import is not in Canvas")
-        _note(sender, plan_id, lines, answers, Ended(started.attempt, None, "lost") if started else None)
+        sender.note(plan_id, lines, answers, Ended(started.attempt, None, "lost") if started else None)
         return
-    _note(sender, plan_id, lines, _answers(sender, kind, batch, lines), _ended(started, batch))
+    sender.note(plan_id, lines, _answers(sender, kind, batch, lines), _ended(started, batch))
 
 
 def _settled(sender: Sender, started: Import) -> dict[str, Any] | None:
@@ -115,13 +112,6 @@ def _settled(sender: Sender, started: Import) -> dict[str, Any] | None:
             f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}.", code="import.running"
         )
     return dict(batch)
-
-
-def _note(sender: Sender, plan_id: str, lines: Sequence[Line], answers: Sequence[Answer], ended: Ended | None) -> None:
-    sender.journal.answered(plan_id, answers, ended)
-    changes = {line.number: line.change for line in lines}
-    for answer in answers:
-        metrics.push_operations.labels(sender.process, changes[answer.number], answer.state).inc()
 
 
 def _ended(started: Import, batch: Mapping[str, Any]) -> Ended:
@@ -160,12 +150,12 @@ def _found(sender: Sender, started: Import) -> int | None:
         if any(started.file_name in _names(file) for file in batch.get("csv_attachments") or ()):
             return _id_of(batch)
         created = batch.get("created_at")
+        if isinstance(created, str) and datetime.fromisoformat(created) < since:
+            return None
         if not batch.get("ended_at") and not batch.get("csv_attachments"):
             raise TransientError(
                 f"Canvas has not begun with import {batch.get('id')}, which may be ours.", code="import.waiting"
             )
-        if isinstance(created, str) and datetime.fromisoformat(created) < since:
-            return None
     return None
 
 
@@ -233,16 +223,18 @@ def _refusals(sender: Sender, batch: Mapping[str, Any]) -> dict[int, str]:
 
 
 def _downloaded(sender: Sender, batch: Mapping[str, Any], attachment: Mapping[str, Any]) -> str:
-    for left in reversed(range(_DOWNLOADS)):
+    """Each try but the first takes a fresh link, since a link is good for a while only (fact sheet, 1.7)."""
+    tries = _DOWNLOADS
+    while True:
+        tries -= 1
         content = io.BytesIO()
         try:
             sender.client.download(str(attachment.get("url") or ""), content)
-            return content.getvalue()[:_LONGEST_FILE].decode("utf-8-sig", "replace")
-        except (LinkExpired, TransientError):
-            if left == 0:
+            return content.getvalue().decode("utf-8-sig", "replace")
+        except TransientError:  # LinkExpired among them
+            if tries == 0:
                 raise
             attachment = sender.client.get(f"{IMPORTS}/{batch['id']}").get("errors_attachment") or attachment
-    return ""
 
 
 def _why(batch: Mapping[str, Any]) -> str:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from canvas_replicate import __version__, command_line, one_process, worker
+from canvas_replicate import command_line, one_process, worker
 from canvas_replicate.canvas import CanvasClient
+from canvas_replicate.canvas.opening import open_canvas
 from canvas_replicate.context import Context, open_context
-from canvas_replicate.errors import ConfigError
 from canvas_replicate.messages import ProvisionsRequested, RunLoaded
 from canvas_replicate.runs import mode_named, open_provisions_run
 from canvas_replicate.settings import load_settings
@@ -24,15 +24,7 @@ def build(context: Context) -> Stage:
     """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
 
     def open_client() -> CanvasClient:
-        canvas = context.settings.canvas
-        if canvas.base_url is None or canvas.token is None:
-            raise ConfigError(
-                "Canvas is not configured.",
-                next_step="Set REPLICATE_CANVAS__BASE_URL and REPLICATE_CANVAS__TOKEN.",
-            )
-        return CanvasClient(
-            canvas.base_url, canvas.token, user_agent=f"canvas-replicate/{__version__}", stop=context.stop
-        )
+        return open_canvas(context.settings.canvas, context.stop)
 
     def on_requested(command: ProvisionsRequested) -> None:
         provide(command, context=context, open_client=open_client)

@@ -84,8 +84,10 @@ def discard(
 
 
 def _plan_again(context: Context, artifact: Artifact) -> str:
-    """Shows the held plan as long as its base is the same, and else what would be planned now."""
+    """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
     kept = context.journal.plan_of(artifact.sha256)
+    if kept and kept.undoes:
+        return f"it takes {kept.undoes} back; all of it is in {context.storage.absolute(kept.file)}"
     orgs = " --processorgs" if kept and kept.group == "orgs" else ""
     return f"canvas-pusher plan{orgs} --tablename {process_of(artifact.table)}"
 
