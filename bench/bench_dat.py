@@ -19,12 +19,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from canvas_replicate.columns import Column, column_from_oracle_type
 from canvas_replicate.control_file import ControlFile, parse_control_file
-from canvas_replicate.dat_file import RECORD_END, DatWriter
-from loader.frames import pair, read_frames
-from loader.records import read_record, split_records
-from loader.tally import Tally
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.writer import RECORD_END, DatWriter
+from loader.batches import pair, read_frames
+from loader.counts import Tally
+from loader.record_reader import read_record, split_records
 
 BATCH_ROWS = 10_000
 COLUMNS = {

@@ -36,11 +36,11 @@ def ours(dsn: str, rows: int, folder: Path) -> int:
     """Query to finished file: exact, measured, hashed, synced."""
     from pydantic import SecretStr
 
-    from canvas_replicate.dat_file import DatWriter
     from canvas_replicate.databases.oracle.connecting import Oracle
     from canvas_replicate.databases.oracle.source import OracleSource
-    from canvas_replicate.storage import written_aside
-    from extractor.ahead import ahead
+    from canvas_replicate.datfile.storage import written_aside
+    from canvas_replicate.datfile.writer import DatWriter
+    from extractor.prefetch import ahead
 
     source = OracleSource(Oracle(f"oracle://{USER}@{dsn}", SecretStr(PASSWORD)))
     with (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from canvas_replicate.catalogue import Catalogue, Schedule, Table
+from canvas_replicate.config.catalogue import Catalogue, Schedule, Table
+from canvas_replicate.config.provisions import Mode, ModeName, Provisions, Report
 from canvas_replicate.errors import Place
-from canvas_replicate.provisions import Mode, ModeName, Provisions, Report
 
 _PLACE = Place(Path("made by a test"))
 

@@ -9,9 +9,9 @@ import pytest
 from tests.workplace import Workplace
 
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
-from canvas_replicate.leases import Leases
-from canvas_replicate.ledger import Ledger, schema
-from canvas_replicate.messages import TableReady
+from canvas_replicate.ledger.leases import Leases
+from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.messaging.messages import TableReady
 
 pytest_plugins = (
     *("tests.rabbitmq_fixtures", "tests.postgresql_fixtures", "tests.oracle_fixtures"),

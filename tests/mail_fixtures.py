@@ -13,7 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from canvas_replicate.settings import SmtpSettings
+from canvas_replicate.config.settings import SmtpSettings
 
 PASSWORD = "a-word-that-is-secret"
 ONCALL, SECOND = "oncall@example.edu", "second@example.edu"

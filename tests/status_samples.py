@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from canvas_replicate.ledger import Artifact, Run
-from canvas_replicate.ledger_views import ModeStatus, PushStatus
-from canvas_replicate.status_page import Page
-from canvas_replicate.status_report import RunReport, StatusReport, TableReport
+from canvas_replicate.ledger.records import Artifact, Run
+from canvas_replicate.ledger.views import ModeStatus, PushStatus
+from canvas_replicate.worker.status_page.page import Page
+from canvas_replicate.worker.status_page.report import RunReport, StatusReport, TableReport
 
 NOW = datetime(2030, 1, 2, 4, 0, tzinfo=UTC)
 RUN_ID = "20300102T030000Z-hourly-abc123"

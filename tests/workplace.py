@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from canvas_pusher import __main__ as canvas_pusher
-from canvas_replicate import cli, command_line
+from canvas_replicate.cli import app, entry
 from canvas_replicate.databases.duckdb import DuckDb
 from canvas_replicate.errors import ReplicateError
 from extractor import __main__ as extractor
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.postgresql_fixtures import Database
 
 APPS: dict[str, typer.Typer] = {
-    "replicate": cli.app,
+    "replicate": app.app,
     "extractor": extractor.app,
     "loader": loader.app,
     "provisioner": provisioner.app,
@@ -180,7 +180,7 @@ class Workplace:
 
     def run(self, *words: str) -> Done:
         program, *arguments = words
-        result = CliRunner().invoke(APPS[program], command_line.modern(arguments))
+        result = CliRunner().invoke(APPS[program], entry.normalize_legacy_options(arguments))
         error = result.exception
         if isinstance(error, ReplicateError):
             return Done(int(error.exit_code), result.output, error)

@@ -73,7 +73,13 @@ class TransientError(ReplicateError):
 
 
 class LeaseBusy(TransientError):
+    """``key`` is the lease's key."""
+
     default_code = "lease.busy"
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class PermanentError(ReplicateError):

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from canvas_replicate import topology
-from canvas_replicate.bus import Bus, Delivery
-from canvas_replicate.messages import Envelope, TableReady, TableRequested, wrap
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Bus, Delivery
+from canvas_replicate.messaging.messages import Envelope, TableReady, TableRequested, wrap
 
 WAIT_SECONDS = 10
 

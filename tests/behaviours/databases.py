@@ -14,15 +14,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from canvas_replicate.columns import Column
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.dat_file import DatWriter
-from canvas_replicate.databases.oracle_ddl import parse_ddl
 from canvas_replicate.databases.ports import RECORD, Check, Load, Loaded, Session, Source, Target
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.statistics import Figures
+from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import DataError, Interrupted, PermanentError
-from canvas_replicate.figures import Figures
-from loader.frames import pair, read_frames
-from loader.tally import Tally
+from canvas_replicate.sql.ddl import parse_ddl
+from loader.batches import pair, read_frames
+from loader.counts import Tally
 
 
 @dataclass(frozen=True)

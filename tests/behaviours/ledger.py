@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
+from canvas_replicate.datfile.manifest import Manifest, ManifestColumn
+from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
-from canvas_replicate.figures import Figures
-from canvas_replicate.leases import Lease, Leases, take
-from canvas_replicate.ledger import (
+from canvas_replicate.ledger.journal import Answer, Ended, JournalLine, KeptPlan, PushJournal
+from canvas_replicate.ledger.leases import Lease, Leases, take
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.records import (
     Approval,
     CanvasReport,
-    Ledger,
     NewTable,
     Outcome,
     Push,
@@ -24,9 +26,7 @@ from canvas_replicate.ledger import (
     Snapshot,
     push_row,
 )
-from canvas_replicate.mail import Notice
-from canvas_replicate.manifest import Manifest, ManifestColumn
-from canvas_replicate.messages import (
+from canvas_replicate.messaging.messages import (
     Message,
     ProvisionsDone,
     ProvisionsRequested,
@@ -37,7 +37,7 @@ from canvas_replicate.messages import (
     TableRequested,
     parse,
 )
-from canvas_replicate.push_journal import Answer, Ended, JournalLine, KeptPlan, PushJournal
+from canvas_replicate.notifications.texts import Notice
 
 EXTRACTED_AT = datetime(2030, 1, 1, 4, 0, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from canvas_replicate.messages import (
+from canvas_replicate.messaging.messages import (
     COMMANDS,
     EVENTS,
     Envelope,

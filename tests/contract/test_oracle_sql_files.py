@@ -9,11 +9,11 @@ import pytest
 import sqlglot
 from tests.oracle_fixtures import OracleDatabase
 
-from canvas_replicate.catalogue import load_catalogue
-from canvas_replicate.databases.oracle_ddl import objects, parse_ddl
-from canvas_replicate.ledger import schema
-from canvas_replicate.new_table.names import object_name
-from canvas_replicate.provisions import load_provisions
+from canvas_replicate.cli.scaffold.names import object_name
+from canvas_replicate.config.catalogue import load_catalogue
+from canvas_replicate.config.provisions import load_provisions
+from canvas_replicate.ledger.ledger import schema
+from canvas_replicate.sql.ddl import objects, parse_ddl
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "sql"

@@ -11,13 +11,13 @@ import duckdb
 import pytest
 import sqlglot
 
-from canvas_replicate.catalogue import Table, load_catalogue
-from canvas_replicate.columns import Column
+from canvas_replicate.config.catalogue import Table, load_catalogue
+from canvas_replicate.config.provisions import CanvasTerm, Report, load_provisions, terms_wanted
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
-from canvas_replicate.databases.oracle_ddl import Ddl, parse_ddl
-from canvas_replicate.databases.oracle_sql import translate_query
-from canvas_replicate.provisions import CanvasTerm, Report, load_provisions, terms_wanted
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.sql.ddl import Ddl, parse_ddl
+from canvas_replicate.sql.translate import translate_query
 from replicate_demo.campus import build_campus
 from replicate_demo.canvas import seed
 from replicate_demo.canvas.csv_text import Cell

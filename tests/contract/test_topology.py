@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canvas_replicate import topology
+from canvas_replicate.messaging import topology
 
 
 def test_each_stage_has_its_queue_its_ladder_and_its_dead_letters() -> None:

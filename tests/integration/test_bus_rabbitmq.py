@@ -15,11 +15,12 @@ import pytest
 from tests.behaviours.bus import BusBehaviour, consume, requested, take
 from tests.rabbitmq_fixtures import Vhost
 
-from canvas_replicate import topology
-from canvas_replicate.bus import Delivery, amqp_publisher, connect
-from canvas_replicate.bus.rabbitmq import RabbitBus
 from canvas_replicate.errors import ConfigError, TransientError
-from canvas_replicate.messages import TableRequested, parse
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Delivery, connect
+from canvas_replicate.messaging.messages import TableRequested, parse
+from canvas_replicate.messaging.rabbitmq import publisher
+from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -266,7 +267,7 @@ def test_a_broker_that_does_not_confirm_is_not_waited_for_for_ever(
 ) -> None:
     bus.publish(requested())
     with monkeypatch.context() as patched:
-        patched.setattr(amqp_publisher, "ANSWER_SECONDS", 0)
+        patched.setattr(publisher, "ANSWER_SECONDS", 0)
         with pytest.raises(TransientError, match="no answer within 0 s"):
             bus.publish(requested())
     bus.publish(requested())

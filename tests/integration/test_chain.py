@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 from tests.chain import TABLES, Chain
 
-from canvas_replicate.bus.rabbitmq import RabbitBus
+from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]
 

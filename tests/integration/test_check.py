@@ -19,12 +19,12 @@ from tests.rabbitmq_fixtures import Vhost
 from tests.workplace import STUDENTS_CTL, STUDENTS_DDL, Workplace
 from typer.testing import CliRunner
 
-from canvas_replicate import command_line
-from canvas_replicate.bus import connect
-from canvas_replicate.cli import check
+from canvas_replicate.cli import entry
+from canvas_replicate.cli.commands import check
 from canvas_replicate.databases.duckdb import DuckDb
+from canvas_replicate.messaging.bus import connect
 
-APP = command_line.new_app("test")
+APP = entry.new_app("test")
 APP.callback()(lambda: None)
 check.add_to(APP)
 

@@ -192,15 +192,15 @@ def test_a_run_killed_at_twenty_random_moments_is_finished_by_the_next_and_nothi
 
 
 FUNCTIONS = [
-    "canvas_replicate.one_process:publish_outbox",
-    "canvas_replicate.dat_file:DatWriter.write",
+    "canvas_replicate.runs.local:publish_outbox",
+    "canvas_replicate.datfile.writer:DatWriter.write",
     "extractor.handler:write_manifest",
-    "canvas_replicate.ledger:Ledger.extracted",
+    "canvas_replicate.ledger.ledger:Ledger.extracted",
     "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
     "loader.gates:table_gate",
     "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
-    "canvas_replicate.ledger:Ledger.finish",
-    "canvas_replicate.ledger:Ledger._close_if_done",
+    "canvas_replicate.ledger.ledger:Ledger.finish",
+    "canvas_replicate.ledger.ledger:Ledger._close_if_done",
 ]
 
 
@@ -237,7 +237,7 @@ def students(workplace: Workplace) -> Workplace:
 
 def test_an_approval_killed_before_it_was_recorded_is_simply_given_again(students: Workplace) -> None:
     artifact_id = held(students)
-    dies_at(students, "canvas_replicate.ledger:Ledger.open_run", "replicate", "approve", artifact_id)
+    dies_at(students, "canvas_replicate.ledger.ledger:Ledger.open_run", "replicate", "approve", artifact_id)
     assert students.run("replicate", "held", "--json").json[0]["state"] == "held"
     assert students.run("replicate", "approve", artifact_id).code == 0
     assert students.target_sql("SELECT count(*) FROM campus_students") == [(10,)]
@@ -247,10 +247,10 @@ def test_an_approval_killed_before_it_was_recorded_is_simply_given_again(student
 @pytest.mark.parametrize(
     "function",
     [
-        "canvas_replicate.one_process:publish_outbox",
+        "canvas_replicate.runs.local:publish_outbox",
         "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
         "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
-        "canvas_replicate.ledger:Ledger.finish",
+        "canvas_replicate.ledger.ledger:Ledger.finish",
     ],
 )
 def test_an_approval_killed_later_is_published_once_by_the_next_run(students: Workplace, function: str) -> None:
@@ -278,9 +278,9 @@ def test_an_approval_killed_later_is_published_once_by_the_next_run(students: Wo
 @pytest.mark.parametrize(
     "function",
     [
-        "canvas_replicate.dat_file:DatWriter.write",
+        "canvas_replicate.datfile.writer:DatWriter.write",
         "extractor.handler:write_manifest",
-        "canvas_replicate.ledger:Ledger.extracted",
+        "canvas_replicate.ledger.ledger:Ledger.extracted",
     ],
 )
 def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workplace, function: str, call: int) -> None:
@@ -297,7 +297,7 @@ def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workpla
     [
         "loader.gates:table_gate",
         "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
-        "canvas_replicate.ledger:Ledger.finish",
+        "canvas_replicate.ledger.ledger:Ledger.finish",
     ],
 )
 def test_a_load_that_was_killed_goes_on_with_the_same_command(place: Workplace, function: str, call: int) -> None:

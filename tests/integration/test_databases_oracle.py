@@ -32,27 +32,14 @@ from tests.behaviours.databases import (
 )
 from tests.oracle_fixtures import OracleDatabase
 
-from canvas_replicate.columns import column_from_oracle_type
 from canvas_replicate.databases.oracle import connecting, measuring
 from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
-from canvas_replicate.databases.ports import (
-    Check,
-    Loaded,
-    Rejection,
-    SnapshotUnavailable,
-    Tag,
-    WiderNumbers,
-)
-from canvas_replicate.errors import (
-    ConfigError,
-    DataError,
-    PermanentError,
-    ReplicateError,
-    TransientError,
-)
-from canvas_replicate.figures import Figures
+from canvas_replicate.databases.ports import Check, Loaded, Rejection, SnapshotUnavailable, Tag, WiderNumbers
+from canvas_replicate.datfile.columns import column_from_oracle_type
+from canvas_replicate.datfile.statistics import Figures
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError, TransientError
 
 pytestmark = [
     pytest.mark.oracle,

@@ -21,12 +21,12 @@ from tests.behaviours.databases import (
 )
 from tests.postgresql_fixtures import Database
 
-from canvas_replicate.columns import column_from_oracle_type
-from canvas_replicate.databases import open_ledger, open_source, open_target
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.databases.opening import open_ledger, open_source, open_target
 from canvas_replicate.databases.ports import Loaded
 from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlSource, PostgresqlTarget, translated
+from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
-from canvas_replicate.settings import load_settings
 
 pytestmark = pytest.mark.postgresql
 

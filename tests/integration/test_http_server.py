@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.http_server import Answer, serving
+from canvas_replicate.worker.http_server import Answer, serving
 
 PATHS = {
     "/": lambda: Answer(200, b"hello", "text/html; charset=utf-8", {"X-Said": "yes"}),

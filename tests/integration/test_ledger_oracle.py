@@ -16,8 +16,9 @@ from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.ledger import OracleLedger, driver_sql, driver_values
 from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
-from canvas_replicate.leases import Leases, take
-from canvas_replicate.ledger import Ledger, NewTable, Outcome, schema
+from canvas_replicate.ledger.leases import Leases, take
+from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.records import NewTable, Outcome
 
 pytestmark = pytest.mark.oracle
 

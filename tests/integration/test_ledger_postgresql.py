@@ -13,8 +13,9 @@ from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlLedger
 from canvas_replicate.databases.postgresql.ledger import driver_sql
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
-from canvas_replicate.leases import Leases, take
-from canvas_replicate.ledger import Ledger, NewTable, schema
+from canvas_replicate.ledger.leases import Leases, take
+from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.records import NewTable
 
 pytestmark = pytest.mark.postgresql
 

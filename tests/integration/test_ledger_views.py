@@ -9,13 +9,14 @@ from tests.behaviours.ledger import manifest_of
 from tests.oracle_fixtures import OracleDatabase
 from tests.postgresql_fixtures import Database
 
-from canvas_replicate import ledger_views
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
 from canvas_replicate.databases.oracle.ledger import OracleLedger
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.databases.postgresql import PostgresqlLedger
-from canvas_replicate.leases import Leases
-from canvas_replicate.ledger import Ledger, NewTable, Outcome, Run, schema
+from canvas_replicate.ledger import views
+from canvas_replicate.ledger.leases import Leases
+from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.records import NewTable, Outcome, Run
 
 FAILED = Outcome("failed", "loader", message="bad", error_code="gate2", next_step="replicate rerun tmp_a")
 HELD = Outcome("held", "loader", message="0 rows", hold_gate="file")
@@ -40,18 +41,18 @@ class LedgerViewsBehaviour:
 
     def test_an_empty_ledger_has_nothing_to_say(self, ledger: Ledger) -> None:
         database = ledger.database
-        assert ledger_views.newest_ends(database) == {}
-        assert ledger_views.held_by_gate(database) == {}
-        assert ledger_views.provisions_status(database) == ()
-        assert ledger_views.next_steps(database) == {}
-        assert ledger_views.tables_by_state(database, 5) == {}
+        assert views.newest_ends(database) == {}
+        assert views.held_by_gate(database) == {}
+        assert views.provisions_status(database) == ()
+        assert views.next_steps(database) == {}
+        assert views.tables_by_state(database, 5) == {}
 
     def test_the_newest_end_counts_for_each_schedule_and_status(self, ledger: Ledger) -> None:
         for outcome in (GOOD, FAILED, GOOD):
             last = self.run(ledger, "tmp_a")
             self.end(ledger, last, "tmp_a", outcome)
         self.run(ledger, "tmp_a", schedule="daily")
-        ends = ledger_views.newest_ends(ledger.database)
+        ends = views.newest_ends(ledger.database)
         assert ends.keys() == {("hourly", "successful"), ("hourly", "failed")}
         assert ends["hourly", "successful"] == ledger.run(last.run_id).closed_at
 
@@ -59,15 +60,15 @@ class LedgerViewsBehaviour:
         run = self.run(ledger, "tmp_a", "tmp_b")
         self.end(ledger, run, "tmp_a", HELD)
         self.end(ledger, run, "tmp_b", HELD)
-        assert ledger_views.held_by_gate(ledger.database) == {"file": 2}
+        assert views.held_by_gate(ledger.database) == {"file": 2}
         for artifact in ledger.artifacts("held"):
             ledger.discard(artifact.artifact_id, "somebody")
-        assert ledger_views.held_by_gate(ledger.database) == {"file": 0}
+        assert views.held_by_gate(ledger.database) == {"file": 0}
 
     def test_each_mode_of_provisions_has_its_last_end(self, ledger: Ledger) -> None:
         run = ledger.open_run("orgs", [], exclusive=True, provisions="orgs")
         ledger.fail_provisions(run.run_id, Outcome("failed", "provisioner", message="Canvas does not answer."))
-        [orgs] = ledger_views.provisions_status(ledger.database)
+        [orgs] = views.provisions_status(ledger.database)
         assert (orgs.mode, orgs.status, orgs.message, orgs.run_id, orgs.rows) == (
             "orgs",
             "failed",
@@ -83,15 +84,15 @@ class LedgerViewsBehaviour:
         run = self.run(ledger, "tmp_a", "tmp_b")
         self.end(ledger, run, "tmp_a", FAILED)
         self.end(ledger, run, "tmp_b", HELD)
-        assert ledger_views.next_steps(ledger.database) == {"tmp_a": "replicate rerun tmp_a"}
+        assert views.next_steps(ledger.database) == {"tmp_a": "replicate rerun tmp_a"}
         self.end(ledger, self.run(ledger, "tmp_a"), "tmp_a", GOOD)
-        assert ledger_views.next_steps(ledger.database) == {}
+        assert views.next_steps(ledger.database) == {}
 
     def test_tables_are_counted_for_the_newest_runs_only(self, ledger: Ledger) -> None:
         self.run(ledger, "tmp_a")
         newer, newest = self.run(ledger, "tmp_a", "tmp_b"), self.run(ledger, "tmp_a", "tmp_b", "tmp_c")
         self.end(ledger, newest, "tmp_b", GOOD)
-        assert ledger_views.tables_by_state(ledger.database, 2) == {
+        assert views.tables_by_state(ledger.database, 2) == {
             newer.run_id: {"requested": 2},
             newest.run_id: {"requested": 2, "successful": 1},
         }

@@ -23,20 +23,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from tests.mail_fixtures import ONCALL, PASSWORD, SECOND, Post, Start, settings
 
+from canvas_replicate.config.settings import SmtpSettings, load_settings
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError, TransientError
-from canvas_replicate.mail import (
-    MailNotSent,
-    MailRefused,
-    MailUnavailable,
-    Notice,
-    compose,
-    dead_letter,
-    provisions_failed,
-    push_failed,
-    push_held,
-    send,
-)
-from canvas_replicate.settings import SmtpSettings, load_settings
+from canvas_replicate.notifications.smtp import MailNotSent, MailRefused, MailUnavailable, compose, send
+from canvas_replicate.notifications.texts import Notice, dead_letter, provisions_failed, push_failed, push_held
 
 RUN = "20300101T000000Z-hourly-abc123"
 SINCE = datetime(2030, 1, 1, 6, 30, tzinfo=timezone(timedelta(hours=-5)))

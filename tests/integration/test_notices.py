@@ -9,15 +9,17 @@ import pytest
 from tests.mail_fixtures import ONCALL, Post, Start
 from tests.pushing import Pushing
 
-from canvas_replicate.bus import Delivery
-from canvas_replicate.bus.memory import MemoryBus
+from canvas_replicate.config.settings import SmtpSettings
 from canvas_replicate.databases.duckdb import DuckDbLedger
-from canvas_replicate.ledger import Ledger
-from canvas_replicate.mail import Notice
-from canvas_replicate.messages import Envelope, TableRequested, wrap
-from canvas_replicate.notices import Notices
-from canvas_replicate.settings import SmtpSettings
-from canvas_replicate.stage import RetryPolicy, Runner, Stage
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.messaging.bus import Delivery
+from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.messaging.messages import Envelope, TableRequested, wrap
+from canvas_replicate.messaging.retry import RetryPolicy
+from canvas_replicate.notifications.outbox import Notices
+from canvas_replicate.notifications.texts import Notice
+from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.stage import Stage
 
 NOTICE = Notice("provisions:x", "regular provisions failed", "why", "replicate rerun --failed x")
 NOBODY_THERE = SmtpSettings(

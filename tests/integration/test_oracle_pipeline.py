@@ -19,21 +19,23 @@ from tests.clocks import Clock
 from tests.oracle_fixtures import OracleDatabase
 from tests.workplace import STUDENTS_CTL, Done, Workplace
 
-from canvas_replicate import topology
-from canvas_replicate.bus import Delivery
-from canvas_replicate.bus.memory import MemoryBus
-from canvas_replicate.context import Context, open_context
+from canvas_replicate.config.settings import load_settings
 from canvas_replicate.databases.oracle import measuring, types
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.ports import OpenQuery
+from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.datfile.statistics import Figures
+from canvas_replicate.datfile.storage import write_manifest
 from canvas_replicate.errors import LeaseBusy
-from canvas_replicate.figures import Figures
-from canvas_replicate.ledger import Run, RunTable
-from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
-from canvas_replicate.runs import open_schedule_run
-from canvas_replicate.settings import load_settings
-from canvas_replicate.stage import Runner, build_stages, publish_outbox
-from canvas_replicate.storage import write_manifest
+from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Delivery
+from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.runs.opening import open_schedule_run
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.stage import build_stages, publish_outbox
+from canvas_replicate.wiring import open_runtime
 
 pytestmark = [
     pytest.mark.oracle,
@@ -115,17 +117,17 @@ class Stages:
     """Both stages over a bus in memory, whose clock moves when a test says so."""
 
     def __init__(self) -> None:
-        self.context: Context = open_context(load_settings())
+        self.runtime: Runtime = open_runtime(load_settings())
         self.clock = Clock()
         self.bus = MemoryBus(self.clock.seconds)
         self.runners = {
-            stage.name: Runner(stage, self.bus, self.context.ledger, clock=self.clock.now)
-            for stage in build_stages(self.context, ("extractor", "loader"))
+            stage.name: Runner(stage, self.bus, self.runtime.ledger, clock=self.clock.now)
+            for stage in build_stages(self.runtime, ("extractor", "loader"))
         }
 
     def open(self) -> Run:
-        run = open_schedule_run(self.context, "hourly", source="campus")
-        publish_outbox(self.bus, self.context.ledger)
+        run = open_schedule_run(self.runtime, "hourly", source="campus")
+        publish_outbox(self.bus, self.runtime.ledger)
         return run
 
     def work(self, stage: str, at_most: int = 1) -> None:
@@ -141,7 +143,7 @@ class Stages:
             self.bus.consume(queue, once, stop)
 
     def row(self, run: Run, table: str = "tmp_students") -> RunTable:
-        found = self.context.ledger.table(run.run_id, table)
+        found = self.runtime.ledger.table(run.run_id, table)
         assert found
         return found
 
@@ -309,10 +311,10 @@ def hostile_table(campus: Campus, key: str = "") -> None:
 
 def published(stages: Stages, records: tuple[bytes, ...]) -> Run:
     """A run whose file is these records, as if the extractor had written them."""
-    context, run = stages.context, stages.open()
-    with context.leases.held("extract") as lease:
-        assert context.ledger.begin(run.run_id, "tmp_hostile", "extracting", lease)
-        path = context.storage.path("dat", run.run_id, "tmp_hostile")
+    runtime, run = stages.runtime, stages.open()
+    with runtime.leases.held("extract") as lease:
+        assert runtime.ledger.begin(run.run_id, "tmp_hostile", "extracting", lease)
+        path = runtime.storage.path("dat", run.run_id, "tmp_hostile")
         path.parent.mkdir(parents=True)
         path.write_bytes(b"".join(record + b"#EOR#\n" for record in records))
         columns = (
@@ -323,17 +325,17 @@ def published(stages: Stages, records: tuple[bytes, ...]) -> Run:
         columns += (("born", "date", "DATE"), ("score", "number", "NUMBER(5,2)"))
         manifest = Manifest(
             run_id=run.run_id, table="tmp_hostile", source="campus", query="q", query_sha256="0" * 64,
-            file=context.storage.relative(path), rows=len(records), bytes=path.stat().st_size,
+            file=runtime.storage.relative(path), rows=len(records), bytes=path.stat().st_size,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(), extracted_at=datetime.now(UTC), seconds=0,
             columns=tuple(
                 ManifestColumn.model_validate({"name": name, "kind": kind, "type": told, "figures": Figures()})
                 for name, kind, told in columns
             ),
         )  # fmt: skip
-        where = context.storage.path("manifest", run.run_id, "tmp_hostile")
+        where = runtime.storage.path("manifest", run.run_id, "tmp_hostile")
         write_manifest(where, manifest, lease.token)
-        context.ledger.extracted(run, manifest, context.storage.relative(where), lease)
-    publish_outbox(stages.bus, context.ledger)
+        runtime.ledger.extracted(run, manifest, runtime.storage.relative(where), lease)
+    publish_outbox(stages.bus, runtime.ledger)
     return run
 
 
@@ -344,8 +346,8 @@ def loaded_by(campus: Campus, method: str, records: tuple[bytes, ...], max_rejec
     run = published(stages, records)
     stages.work("loader")
     row = stages.row(run, "tmp_hostile")
-    bad = stages.context.storage.path("bad", run.run_id, "tmp_hostile")
-    rejects = stages.context.ledger.rejects(run.run_id, "tmp_hostile")
+    bad = stages.runtime.storage.path("bad", run.run_id, "tmp_hostile")
+    rejects = stages.runtime.ledger.rejects(run.run_id, "tmp_hostile")
     return (
         (row.state, row.loaded, row.rejected),
         sorted(bad.read_bytes().removesuffix(b"#EOR#\n").split(b"#EOR#\n")),
@@ -533,7 +535,7 @@ def test_whoever_stops_a_query_that_yields_nothing_is_heard_at_once(
     reading.start()
     until(lambda: campus.oracle.control.statements("FROM schema_a.students"))
     asked = time.monotonic()
-    stages.context.stop.set()
+    stages.runtime.stop.set()
     until(lambda: not any(thread.name == "fetch ahead" for thread in threading.enumerate()))
     assert time.monotonic() - asked < SLOW_MS / 2000
     reading.join(DEADLINE_SECONDS)
@@ -642,10 +644,10 @@ def test_as_many_tables_are_read_at_a_time_as_the_database_may_bear(
     two_tables(campus)
     first, second = Stages(), Stages()  # two processes: nothing is shared but the database
     run = first.open()
-    with first.context.leases.one_of("source:campus", 1), pytest.raises(LeaseBusy):
-        second.context.leases.acquire("source:campus:0")
-    with first.context.leases.one_of("source:campus", 1):
-        publish_outbox(second.bus, second.context.ledger, left_over=True)
+    with first.runtime.leases.one_of("source:campus", 1), pytest.raises(LeaseBusy):
+        second.runtime.leases.acquire("source:campus:0")
+    with first.runtime.leases.one_of("source:campus", 1):
+        publish_outbox(second.bus, second.runtime.ledger, left_over=True)
         for envelope in first.bus.browse(topology.work_queue("extractor")):
             second.bus.publish(envelope)
         second.work("extractor", at_most=2)
@@ -654,7 +656,7 @@ def test_as_many_tables_are_read_at_a_time_as_the_database_may_bear(
     second.clock.advance(3600)
     second.work("extractor", at_most=2)
     assert len(campus.manifests()) == 2
-    assert {row.state for row in second.context.ledger.tables(run.run_id)} == {"extracted"}
+    assert {row.state for row in second.runtime.ledger.tables(run.run_id)} == {"extracted"}
 
 
 # Secrets

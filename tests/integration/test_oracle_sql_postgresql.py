@@ -12,7 +12,7 @@ import pytest
 from tests.postgresql_server import Server
 from tests.unit.test_oracle_sql import QUERIES, VALUES, WRONG_TYPES
 
-from canvas_replicate.databases.oracle_sql import NotPortable, translate_query
+from canvas_replicate.sql.translate import NotPortable, translate_query
 
 pytestmark = pytest.mark.postgresql
 

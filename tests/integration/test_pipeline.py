@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.workplace import STUDENTS_CTL, Workplace
 
-from canvas_replicate import one_process
 from canvas_replicate.databases.duckdb import DuckDbTarget
+from canvas_replicate.runs import local
 
 VIEW = "SELECT * FROM campus_students ORDER BY id"
 SOURCE = "SELECT id, name, gpa, born FROM sis.students ORDER BY id"
@@ -473,7 +473,7 @@ def test_another_schedules_unfinished_run_is_left_to_it(place: Workplace, monkey
     place.add_table("tmp_more", sql="SELECT id, name, gpa, born FROM sis.students", ctl=ctl, ddl=None, schedule="daily")
     place.run("replicate", "init-db")
     with monkeypatch.context() as patch:
-        patch.setattr(one_process, "publish_outbox", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        patch.setattr(local, "publish_outbox", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
         with pytest.raises(RuntimeError):
             place.run("replicate", "run", "daily")
     done = place.run("replicate", "run", "hourly", "--json")

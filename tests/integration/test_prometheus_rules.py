@@ -22,9 +22,9 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from canvas_replicate import metrics as pipeline_metrics
-from canvas_replicate import topology
 from canvas_replicate.canvas import metrics as canvas_metrics
-from canvas_replicate.freshness import MAX_AGE, max_age
+from canvas_replicate.config.freshness import MAX_AGE, max_age
+from canvas_replicate.messaging import topology
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"

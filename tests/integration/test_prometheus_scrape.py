@@ -25,7 +25,7 @@ from tests.pushing import PROVISIONS, SQL, TOKEN, Pushing
 from tests.rabbitmq_server import free_ports
 from tests.workplace import STUDENTS_CTL, STUDENTS_DDL, STUDENTS_SQL
 
-from canvas_replicate import topology
+from canvas_replicate.messaging import topology
 from replicate_demo.canvas import CanvasSimulator, Options
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]

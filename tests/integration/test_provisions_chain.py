@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tests.chain import TABLES, Chain
 
-from canvas_replicate.bus.rabbitmq import RabbitBus
+from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 from replicate_demo.canvas import CanvasSimulator, Options
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]

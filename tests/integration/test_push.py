@@ -10,10 +10,10 @@ import pytest
 from tests.pushing import SQL, TOKEN, Pushing
 from tests.workplace import Done
 
-from canvas_replicate.context import open_context
-from canvas_replicate.messages import PushDone, PushRequested
-from canvas_replicate.settings import load_settings
-from canvas_replicate.stage import build_stages
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.messaging.messages import PushDone, PushRequested
+from canvas_replicate.stages.stage import build_stages
+from canvas_replicate.wiring import open_runtime
 
 CHANNELS = pytest.mark.parametrize("channel", ["sis_import", "rest"])
 
@@ -337,14 +337,14 @@ def test_no_message_opens_a_gate(pushing: Pushing) -> None:
     pushing.provision()
     assert pushing.push().code == 4
     [held] = pushing.place.run("replicate", "held", "--json").json
-    context = open_context(load_settings())
-    [stage] = build_stages(context, ("canvas-pusher",))
-    run = context.ledger.runs()[0]
+    runtime = open_runtime(load_settings())
+    [stage] = build_stages(runtime, ("canvas-pusher",))
+    run = runtime.ledger.runs()[0]
     stage.handlers[PushRequested](
         PushRequested(run_id=run.run_id, group="regular", plan_id="p-0", approval=held["artifact_id"])
     )
     stage.handlers[PushRequested](PushRequested(group="regular", approval=held["artifact_id"]))
-    opened = context.ledger.runs()[0]
+    opened = runtime.ledger.runs()[0]
     assert opened.push is not None
     assert (opened.push.plan_id, pushing.writes()) == (None, [])
 

@@ -12,7 +12,7 @@ import yaml
 from tests.chain import Chain
 from tests.pushing import PROVISIONS, SQL, TOKEN, Pushing
 
-from canvas_replicate.bus.rabbitmq import RabbitBus
+from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 from replicate_demo.canvas import CanvasSimulator, Options
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgresql]

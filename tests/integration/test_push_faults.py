@@ -14,8 +14,8 @@ import pytest
 from tests.pushing import TOKEN, Pushing, prepared
 from tests.workplace import Workplace
 
-from canvas_replicate.context import open_context
-from canvas_replicate.settings import load_settings
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import CanvasSimulator, Options
 from replicate_demo.canvas.seeding import seed
 
@@ -139,9 +139,9 @@ def test_nothing_is_planned_while_canvas_works_on_an_import_of_a_run_that_was_cl
         time.sleep(0.02)
     process.kill()
     process.communicate(timeout=30)
-    context = open_context(load_settings())
-    [run] = context.ledger.unfinished_runs()
-    context.ledger.abandon(run.run_id, "its deadline passed")
+    runtime = open_runtime(load_settings())
+    [run] = runtime.ledger.unfinished_runs()
+    runtime.ledger.abandon(run.run_id, "its deadline passed")
     slow.want((*second, "active"))
     done = slow.push()
     assert (done.code, done.json[0]["loaded"]) == (0, 1)
@@ -162,9 +162,9 @@ def test_what_a_closed_run_left_in_doubt_is_looked_up_before_the_next_plan(pushi
     kill_after(pushing, process, len(pushing.canvas.requests) + 10, 0)
     process.communicate(timeout=30)
     assert "sent" in {state for _, _, state in pushing.journal()}
-    context = open_context(load_settings())
-    [run] = context.ledger.unfinished_runs()
-    context.ledger.abandon(run.run_id, "its deadline passed")
+    runtime = open_runtime(load_settings())
+    [run] = runtime.ledger.unfinished_runs()
+    runtime.ledger.abandon(run.run_id, "its deadline passed")
     there = {pair for pair in pairs if pushing.enrollments().get(pair) == "active"}
     pushing.want((*pushing.newcomers(1)[0], "active"))
     assert pushing.push().code == 0

@@ -8,17 +8,19 @@ import pandas as pd
 import pytest
 from tests.pushing import PROVISIONS, Pushing
 
-from canvas_pusher import enrollments, gates
-from canvas_pusher.kinds import ENROLLMENTS
-from canvas_pusher.planning import Plan, Reported, active_by_term, plan
+from canvas_pusher import gates
+from canvas_pusher.import_schemas import ENROLLMENTS
+from canvas_pusher.plan import Plan, Reported, active_by_term, plan
+from canvas_pusher.resources import enrollments
 from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.context import open_context
+from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import LeaseBusy, LeaseLost, TransientError
-from canvas_replicate.ledger import NewTable, Push
-from canvas_replicate.messages import PushRequested
-from canvas_replicate.runs import open_provisions_run, rerun_failed
-from canvas_replicate.settings import load_settings
-from canvas_replicate.stage import build_stages
+from canvas_replicate.ledger.records import NewTable, Push
+from canvas_replicate.messaging.messages import PushRequested
+from canvas_replicate.runs.opening import open_provisions_run
+from canvas_replicate.runs.rerun import rerun_failed
+from canvas_replicate.stages.stage import build_stages
+from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import sis_imports
 from replicate_demo.canvas.model import Enrollment
 
@@ -34,13 +36,13 @@ def _without_a_limit(pushing: Pushing) -> None:
 
 def handled(run_id: str) -> None:
     """One delivery of a push, as the worker gets it."""
-    [stage] = build_stages(open_context(load_settings()), ("canvas-pusher",))
+    [stage] = build_stages(open_runtime(load_settings()), ("canvas-pusher",))
     stage.handlers[PushRequested](PushRequested(run_id=run_id, group="regular"))
 
 
 def opened() -> str:
     """A run that pushes beside others, as an approval or an undo does."""
-    return open_context(load_settings()).ledger.open_run("hourly", [], exclusive=False, push=Push("regular")).run_id
+    return open_runtime(load_settings()).ledger.open_run("hourly", [], exclusive=False, push=Push("regular")).run_id
 
 
 def the_plan(pushing: Pushing) -> str:
@@ -110,7 +112,7 @@ def test_an_older_plan_is_not_applied_over_a_newer_one(pushing: Pushing, monkeyp
     pushing.provision()
     assert pushing.push().code == 0
     handled(older)
-    row = open_context(load_settings()).ledger.table(older, "push:enrollments")
+    row = open_runtime(load_settings()).ledger.table(older, "push:enrollments")
     assert row is not None
     assert (row.state, row.error_code) == ("failed", "plan.base_changed")
     assert {pushing.enrollments()[pair] for pair in students} == {"active"}
@@ -175,20 +177,20 @@ def test_rows_that_name_their_course_alone_count_for_its_term() -> None:
 def test_a_table_that_is_being_loaded_is_waited_for(pushing: Pushing) -> None:
     pushing.configure(sql="SELECT section_id, user_id, role, status FROM tmp_cnv_enrollments", budget=BIG)
     pushing.provision()
-    context = open_context(load_settings())
-    other = context.ledger.open_run("nightly", [NewTable("tmp_cnv_enrollments", "v", "canvas")], exclusive=False)
+    runtime = open_runtime(load_settings())
+    other = runtime.ledger.open_run("nightly", [NewTable("tmp_cnv_enrollments", "v", "canvas")], exclusive=False)
     pushing.place.target_sql(f"UPDATE replicate_run_table SET state = 'loading' WHERE run_id = '{other.run_id}'")
-    [process] = context.catalogue.pushes["regular"]
+    [process] = runtime.catalogue.pushes["regular"]
     with pytest.raises(LeaseBusy):
-        gates.loads_of(process, context)
+        gates.loads_of(process, runtime)
 
 
 def test_a_message_for_a_run_that_is_not_there_yet_does_not_close_it(pushing: Pushing) -> None:
-    context = open_context(load_settings())
-    run = open_provisions_run(context, "regular", then=["push"])
+    runtime = open_runtime(load_settings())
+    run = open_provisions_run(runtime, "regular", then=["push"])
     handled(run.run_id)
-    assert context.ledger.run(run.run_id).is_open
-    assert context.ledger.tables(run.run_id) == []
+    assert runtime.ledger.run(run.run_id).is_open
+    assert runtime.ledger.tables(run.run_id) == []
 
 
 # What is left out
@@ -312,10 +314,10 @@ def test_a_push_stops_when_its_run_was_closed(pushing: Pushing, monkeypatch: pyt
     pushing.configure("rest", budget=BIG)
     pushing.provision()
     pushing.want(*((*pair, "active") for pair in pushing.newcomers(200)))
-    run_id, act, context = opened(), enrollments.act, open_context(load_settings())
+    run_id, act, runtime = opened(), enrollments.act, open_runtime(load_settings())
 
     def closing(*arguments: Any) -> Any:
-        context.ledger.abandon(run_id, "The run's deadline passed before the table was done.")
+        runtime.ledger.abandon(run_id, "The run's deadline passed before the table was done.")
         return act(*arguments)
 
     monkeypatch.setattr(enrollments, "act", closing)
@@ -333,7 +335,7 @@ def test_a_failed_undo_is_asked_for_again_as_an_undo(pushing: Pushing) -> None:
         file.write_text(file.read_text().replace('"active"', '"activ"'))
     done = pushing.place.run("canvas-pusher", "undo", plan_id, "--json")
     assert (done.code, done.json[0]["next_step"]) == (1, f"canvas-pusher undo {plan_id}")
-    again = rerun_failed(open_context(load_settings()), done.json[0]["run_id"])
+    again = rerun_failed(open_runtime(load_settings()), done.json[0]["run_id"])
     assert again.push is not None
     assert again.push.plan_id == f"undo:{plan_id}"
 

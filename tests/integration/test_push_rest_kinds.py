@@ -13,7 +13,8 @@ import yaml
 from pydantic import SecretStr
 from tests.workplace import Done, Workplace
 
-from canvas_pusher import courses, rest, sections, users, xlists
+from canvas_pusher.channels import rest
+from canvas_pusher.resources import courses, sections, users, xlists
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.errors import PermanentError
 from replicate_demo.canvas import CanvasSimulator, Options

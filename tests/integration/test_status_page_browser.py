@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from tests.status_samples import BAD, FAILED, FRESH, HELD, PROVISIONS, PUSH, RUN, page
 
-from canvas_replicate.http_server import Answer, serving
-from canvas_replicate.status_page import HEADERS, Page, page_html
-from canvas_replicate.status_report import RunReport, StatusReport
+from canvas_replicate.worker.http_server import Answer, serving
+from canvas_replicate.worker.status_page.page import HEADERS, Page, page_html
+from canvas_replicate.worker.status_page.report import RunReport, StatusReport
 
 DESKTOP, PHONE, SMALL_PHONE = 1280, 390, 320
 

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from tests.chain import Chain
 
-from canvas_replicate import topology
-from canvas_replicate.bus import connect
-from canvas_replicate.messages import TableReady, wrap
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import connect
+from canvas_replicate.messaging.messages import TableReady, wrap
 
 # What a restart must not lose.
 GAUGES = {

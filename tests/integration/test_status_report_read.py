@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.workplace import STUDENTS_CTL, STUDENTS_SQL, Workplace
 
-from canvas_replicate.context import open_context
-from canvas_replicate.settings import load_settings
-from canvas_replicate.status_report import read_report
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.wiring import open_runtime
+from canvas_replicate.worker.status_page.report import read_report
 
 
 def test_a_report_tells_what_became_of_each_table(workplace: Workplace) -> None:
@@ -22,7 +22,7 @@ def test_a_report_tells_what_became_of_each_table(workplace: Workplace) -> None:
     (workplace.folder / "ctls" / "tmp_broken.ctl").write_text("LOAD DATA of no kind", "utf-8")
     assert workplace.run("replicate", "run", "broken").code == 1
 
-    report = read_report(open_context(load_settings()))
+    report = read_report(open_runtime(load_settings()))
     assert [(found.table, found.condition, found.rows) for found in report.tables] == [
         ("tmp_broken", "failed", None),
         ("tmp_students", "held", 100),

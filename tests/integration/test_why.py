@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from tests.workplace import Workplace
 
-from canvas_replicate import runs
-from canvas_replicate.context import Context, open_context
+from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger import Outcome, Push, push_row
-from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan
-from canvas_replicate.settings import load_settings
+from canvas_replicate.ledger.journal import Answer, JournalLine, KeptPlan
+from canvas_replicate.ledger.records import Outcome, Push, push_row
+from canvas_replicate.runs import opening
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import CanvasSimulator, Options
 
 TOKEN = "7~secret-of-tests"
@@ -105,8 +106,8 @@ def provisioned(
     return installed(workplace, canvas, monkeypatch)
 
 
-def context() -> Context:
-    return open_context(load_settings())
+def runtime() -> Runtime:
+    return open_runtime(load_settings())
 
 
 def want(place: Workplace, section: str, user: str, status: str = "active") -> None:
@@ -153,7 +154,7 @@ def planned(
     user: str, section: str, *, wanted: str = "active", answer: Answer | None = None, sent: bool = True
 ) -> None:
     """A plan of one line, as far as it came."""
-    opened = context()
+    opened = runtime()
     plan = KeptPlan("p-000000000001", "enrollments", "enrollments", "sis_import", "regular", "basis", "0" * 64,
                     "pushes/x", 1, None, "20260101T000000Z-hourly-abcdef")  # fmt: skip
     line = JournalLine(plan.plan_id, 1, "addition", f'["section_id={section}"]', user, None, section, wanted, None)
@@ -168,7 +169,7 @@ def planned(
 
 def pushed(state: Any, message: str) -> str:
     """A run that did no more than that to the process."""
-    opened = context()
+    opened = runtime()
     ledger, row = opened.ledger, push_row("enrollments")
     run = ledger.open_run("push", [], exclusive=False, push=Push("regular"))
     ledger.plan_pushes(run, ["enrollments"])
@@ -298,7 +299,7 @@ def test_a_held_plan_names_its_approval(provisioned: Workplace) -> None:
     pushed("held", "600 removals in term fa19, 500 are allowed.")
     found = why(provisioned, "person", user, section)
     assert "held: 600 removals" in found["reason"]
-    [artifact] = context().ledger.artifacts("held")
+    [artifact] = runtime().ledger.artifacts("held")
     assert found["next_step"].startswith(f"replicate approve {artifact.artifact_id}")
 
 
@@ -546,7 +547,7 @@ def test_a_held_file_names_its_approval(place: Workplace) -> None:
     place.source_sql("DELETE FROM sis.wanted")
     assert place.run("replicate", "run", "hourly").code == 4
     found = why(place, "table", "tmp_wanted")
-    [artifact] = context().ledger.artifacts("held")
+    [artifact] = runtime().ledger.artifacts("held")
     assert found["answer"].startswith("Held by gate ")
     assert (
         found["next_step"]
@@ -581,8 +582,8 @@ def test_a_file_that_waits_for_the_loader_names_the_loader(place: Workplace) -> 
 
 
 def test_a_run_whose_process_died_says_how_to_go_on_with_it(place: Workplace) -> None:
-    opened = context()
-    run = runs.open_schedule_run(opened, "hourly")
+    opened = runtime()
+    run = opening.open_schedule_run(opened, "hourly")
     found = why(place, "table", "tmp_wanted")
     assert f"Run {run.run_id} has not done it yet (requested)" in found["answer"]
     assert found["next_step"].endswith("replicate run hourly")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.oracle_fixtures import OracleDatabase
 
+from canvas_replicate.cli.why.asking import rows_of
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.errors import PermanentError
-from canvas_replicate.why.asking import rows_of
 
 pytestmark = pytest.mark.oracle
 

@@ -17,14 +17,14 @@ from pika import exceptions
 from pika.adapters.utils import connection_workflow
 from tests.behaviours.bus import requested
 
-from canvas_replicate import topology
-from canvas_replicate.bus import connect
-from canvas_replicate.bus.amqp_errors import PIKA_ERRORS, translated
-from canvas_replicate.bus.amqp_message import envelope_of, properties_of
-from canvas_replicate.bus.amqp_topology import arguments, of_stage
-from canvas_replicate.bus.amqp_url import parameters
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError, TransientError
-from canvas_replicate.messages import Envelope
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import connect
+from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.messaging.rabbitmq.declaration import arguments, of_stage
+from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
+from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
+from canvas_replicate.messaging.rabbitmq.url import parameters
 
 PASSWORD = "a-word-that-is-secret"
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.canvas import CanvasUnavailable, LinkExpired, api_path
-from canvas_replicate.canvas.addresses import Call, endpoint, origin, pairs, with_query
 from canvas_replicate.canvas.downloads import check_is_file, redirect_target, store_refusal
 from canvas_replicate.canvas.paging import items, next_page
+from canvas_replicate.canvas.urls import Call, endpoint, origin, pairs, with_query
 from canvas_replicate.errors import PermanentError
 
 CALL = Call("GET", "/accounts/:id/terms", "canvas.example.edu")

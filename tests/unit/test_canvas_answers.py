@@ -18,9 +18,9 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import exceptions as below
 
 from canvas_replicate.canvas import CanvasThrottled, CanvasUnavailable, TokenRefused
-from canvas_replicate.canvas.addresses import Call
-from canvas_replicate.canvas.answers import Answer, refusal, remaining, retry_after
 from canvas_replicate.canvas.errors import HTTP_ERRORS, translated
+from canvas_replicate.canvas.responses import Answer, refusal, remaining, retry_after
+from canvas_replicate.canvas.urls import Call
 from canvas_replicate.errors import ConfigError, PermanentError, TransientError
 
 TOKEN = SecretStr("7~secret-word")

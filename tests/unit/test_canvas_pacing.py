@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.clocks import Clock
 
 from canvas_replicate.canvas import CanvasOutcomeUnknown, CanvasThrottled, CanvasUnavailable, Pace, Patience
-from canvas_replicate.canvas.pacing import GROW_SECONDS, LONGEST_PAUSE_SECONDS, SETTLE_SECONDS, Allowance, pause_for
-from canvas_replicate.canvas.patience import persist
+from canvas_replicate.canvas.rate_limit import GROW_SECONDS, LONGEST_PAUSE_SECONDS, SETTLE_SECONDS, Allowance, pause_for
+from canvas_replicate.canvas.retry import persist
 from canvas_replicate.errors import Interrupted, TransientError
 
 FULL = Allowance(8, 8)

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
-from canvas_replicate.catalogue import (
+from canvas_replicate.config.catalogue import (
     OPTIONAL_TABLE_KEYS,
     REQUIRED_TABLE_KEYS,
     SCHEDULE_KEYS,
@@ -22,8 +22,8 @@ from canvas_replicate.catalogue import (
     load_catalogue,
     resolve_source,
 )
+from canvas_replicate.config.settings import APPCONF_KEYS, Settings, setting_fields
 from canvas_replicate.errors import ConfigError, ExitCode, Place
-from canvas_replicate.settings import APPCONF_KEYS, Settings, setting_fields
 
 CONF = Path("conf")
 DATABASES = ("odl_usr", "dbprod", "qna")

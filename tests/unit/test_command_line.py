@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from canvas_replicate.command_line import modern
+from canvas_replicate.cli.entry import normalize_legacy_options
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from canvas_replicate.command_line import modern
     ],
 )
 def test_the_originals_way_to_write_a_switch_is_understood(typed: list[str], meant: list[str]) -> None:
-    assert modern(typed) == meant
+    assert normalize_legacy_options(typed) == meant

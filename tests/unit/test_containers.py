@@ -17,13 +17,13 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from canvas_replicate import topology
-from canvas_replicate.bus.amqp_topology import arguments
-from canvas_replicate.catalogue import load_catalogue
-from canvas_replicate.databases.oracle_sql import translate_query
-from canvas_replicate.ledger import DEFAULT_DEADLINE
-from canvas_replicate.pushes import load_pushes
-from canvas_replicate.settings import load_settings, setting_fields
+from canvas_replicate.config.catalogue import load_catalogue
+from canvas_replicate.config.pushes import load_pushes
+from canvas_replicate.config.settings import load_settings, setting_fields
+from canvas_replicate.ledger.records import DEFAULT_DEADLINE
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.rabbitmq.declaration import arguments
+from canvas_replicate.sql.translate import translate_query
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = {stage: ROOT / "services" / stage / "Dockerfile" for stage in topology.STAGES} | {

@@ -8,8 +8,8 @@ from fractions import Fraction
 import pyarrow as pa
 import pytest
 
-from canvas_replicate.columns import Column, column_from_oracle_type
-from canvas_replicate.dat_file import DatWriter
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import DataError
 
 

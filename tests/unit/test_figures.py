@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.columns import column_from_oracle_type
-from canvas_replicate.figures import Figures, differences, measure_of, merged, moment, plain
+from canvas_replicate.datfile.columns import column_from_oracle_type
+from canvas_replicate.datfile.statistics import Figures, differences, measure_of, merged, moment, plain
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=10))

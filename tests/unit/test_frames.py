@@ -14,15 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canvas_replicate.columns import Column, column_from_oracle_type
 from canvas_replicate.control_file import ControlFile, parse_control_file
-from canvas_replicate.dat_file import RECORD_END, DatWriter
 from canvas_replicate.databases.ports import RECORD
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.writer import RECORD_END, DatWriter
 from canvas_replicate.errors import ConfigError, DataError
-from loader import cutting, frames
-from loader.cutting import whole_records
-from loader.frames import pair, read_frames
-from loader.tally import Tally
+from loader import batches, record_splitter
+from loader.batches import pair, read_frames
+from loader.counts import Tally
+from loader.record_splitter import whole_records
 
 CTL = """
 LOAD DATA CHARACTERSET AL32UTF8 INFILE 'x.dat' "STR '#EOR#\\n'" TRUNCATE INTO TABLE t
@@ -138,7 +138,7 @@ def test_the_fast_reading_and_the_reference_agree_on_any_file(tmp_path: Path, da
     base = {"a": "VARCHAR2(20)", "b": "VARCHAR2(20)"}
     fast, fast_tally = load(content, control, base, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "_read_canonical", lambda *_: None)
+        patch.setattr(batches, "_read_canonical", lambda *_: None)
         slow, slow_tally = load(content, control, base, tmp_path)
     assert fast == slow
     assert vars(fast_tally) == vars(slow_tally)
@@ -148,7 +148,7 @@ def test_the_fast_reading_is_really_used_for_our_own_files(tmp_path: Path, monke
     def not_needed(*_: object) -> None:
         pytest.fail("our own file was read record by record")
 
-    monkeypatch.setattr(frames, "_read_by_record", not_needed)
+    monkeypatch.setattr(batches, "_read_by_record", not_needed)
     data = b'"x|""y""\n"|5#EOR#\n|-1.50#EOR#\n'
     rows, _ = load(
         data,
@@ -287,7 +287,7 @@ def test_the_bad_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_file_without_record_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr(record_splitter, "MAX_RECORD_BYTES", 100)
     with pytest.raises(DataError, match="No record end"):
         list(whole_records(io.BytesIO(b"x" * 1000), b"#EOR#\n", 50))
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.catalogues import catalogue, mode, report, table
 
-from canvas_replicate.catalogue import Schedule
-from canvas_replicate.freshness import expected_tables, max_age
+from canvas_replicate.config.catalogue import Schedule
+from canvas_replicate.config.freshness import expected_tables, max_age
 
 
 def test_a_table_is_expected_by_every_schedule_that_lists_it() -> None:

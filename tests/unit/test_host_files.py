@@ -11,8 +11,8 @@ import pytest
 import typer
 import yaml
 
-from canvas_replicate import topology
-from canvas_replicate.cli import app
+from canvas_replicate.cli.app import app
+from canvas_replicate.messaging import topology
 
 REPOSITORY = Path(__file__).parents[2]
 HOST = REPOSITORY / "deploy" / "host"

@@ -19,12 +19,12 @@ import pytest
 import typer
 import yaml
 
-from canvas_replicate import topology
-from canvas_replicate.catalogue import load_catalogue
-from canvas_replicate.cli import app
-from canvas_replicate.provisions import load_provisions
-from canvas_replicate.runs import mode_named
-from canvas_replicate.settings import Settings, load_settings, setting_fields
+from canvas_replicate.cli.app import app
+from canvas_replicate.config.catalogue import load_catalogue
+from canvas_replicate.config.provisions import load_provisions
+from canvas_replicate.config.settings import Settings, load_settings, setting_fields
+from canvas_replicate.messaging import topology
+from canvas_replicate.runs.opening import mode_named
 
 REPOSITORY = Path(__file__).parents[2]
 K8S = REPOSITORY / "deploy" / "k8s"

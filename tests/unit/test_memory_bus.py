@@ -6,8 +6,8 @@ import pytest
 from tests.behaviours.bus import BusBehaviour, requested
 from tests.clocks import Clock
 
-from canvas_replicate import topology
-from canvas_replicate.bus.memory import MemoryBus
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.memory import MemoryBus
 
 
 @pytest.fixture

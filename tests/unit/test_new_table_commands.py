@@ -10,15 +10,15 @@ import pytest
 from tests.workplace import Workplace
 from typer.testing import CliRunner
 
-from canvas_replicate import command_line
-from canvas_replicate.cli import tables
-from canvas_replicate.columns import column_from_oracle_type
+from canvas_replicate.cli import entry
+from canvas_replicate.cli.commands import tables
+from canvas_replicate.cli.scaffold import changes
+from canvas_replicate.cli.scaffold.changes import Change, write_together
 from canvas_replicate.databases.ports import TableFacts
+from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError
-from canvas_replicate.new_table import changes
-from canvas_replicate.new_table.changes import Change, write_together
 
-APP = command_line.new_app("test")
+APP = entry.new_app("test")
 tables.add_to(APP)
 
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.cli.scaffold.ddl_text import DdlParts, ddl_text, read_parts
+from canvas_replicate.cli.scaffold.drift import Found, differences, wanted_columns
+from canvas_replicate.cli.scaffold.migration import Migration, TableState, migration
+from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.oracle_ddl import parse_ddl
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.new_table.ddl_text import DdlParts, ddl_text, read_parts
-from canvas_replicate.new_table.drift import Found, differences, wanted_columns
-from canvas_replicate.new_table.migration import Migration, TableState, migration
-from canvas_replicate.new_table.names import Names
+from canvas_replicate.sql.ddl import parse_ddl
 
 NAMES = Names("tmp_names", "sis.names", "tmp_names", "campus_names")
 FILE = Path("ddl/tmp_names.sql")

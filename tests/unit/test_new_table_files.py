@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.catalogue import Catalogue, Table, load_catalogue
-from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.cli.scaffold.ddl_text import column_type, ddl_text, read_parts, refuse_key
+from canvas_replicate.cli.scaffold.names import Names, names_for, refuse_columns
+from canvas_replicate.cli.scaffold.plan import NewTable, select_text, table_files
+from canvas_replicate.config.catalogue import Catalogue, Table, load_catalogue
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.oracle_ddl import parse_ddl
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.new_table.ddl_text import column_type, ddl_text, read_parts, refuse_key
-from canvas_replicate.new_table.names import Names, names_for, refuse_columns
-from canvas_replicate.new_table.plan import NewTable, select_text, table_files
+from canvas_replicate.sql.ddl import parse_ddl
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = load_catalogue(ROOT / "conf", ["student_system", "reports"])

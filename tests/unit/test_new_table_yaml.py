@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from canvas_replicate.errors import ConfigError
-from canvas_replicate.new_table.yaml_entries import (
+from canvas_replicate.cli.scaffold.yaml_entries import (
     inserted,
     scalar,
     schedule_insertion,
     table_entry,
     table_insertion,
 )
-from canvas_replicate.yaml_file import read_yaml
+from canvas_replicate.config.yaml_file import read_yaml
+from canvas_replicate.errors import ConfigError
 
 ENTRY = table_entry(name="tmp_m", base_table="tmp_m", view="campus_m", source_table="sis.m", sql="SELECT x\n  FROM m")
 WRITTEN = """\

@@ -6,9 +6,9 @@ import duckdb
 import pytest
 import sqlglot
 
-from canvas_replicate.columns import Column
-from canvas_replicate.databases.oracle_ddl import Ddl, TableDdl, ViewDdl, parse_ddl, table_sql
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError
+from canvas_replicate.sql.ddl import Ddl, TableDdl, ViewDdl, parse_ddl, table_sql
 
 FILE = Path("ddl/tmp_students.sql")
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from canvas_replicate.columns import column_from_oracle_type
 from canvas_replicate.databases.oracle import measuring
 from canvas_replicate.databases.oracle.filling import _rejection
+from canvas_replicate.datfile.columns import column_from_oracle_type
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures
 from canvas_replicate.errors import TransientError
-from canvas_replicate.figures import RESIDUE_MODULUS, Figures
 
 
 @pytest.mark.parametrize(

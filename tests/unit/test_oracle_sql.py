@@ -15,9 +15,9 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.databases.oracle_sql import FUNCTIONS, Engine, NotPortable, translate_query
-from canvas_replicate.databases.oracle_sql.names import RESERVED
 from canvas_replicate.errors import ConfigError, ExitCode
+from canvas_replicate.sql.translate import FUNCTIONS, Engine, NotPortable, translate_query
+from canvas_replicate.sql.translate.names import RESERVED
 
 PAGE = Path(__file__).parents[2] / "docs" / "oracle-sql.md"
 ENGINES: tuple[Engine, ...] = ("duckdb", "postgresql")

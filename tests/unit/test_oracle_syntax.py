@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.databases.oracle_syntax import SqlSyntaxError, check_query
+from canvas_replicate.sql.syntax import SqlSyntaxError, check_query
 
 GOOD = [
     "SELECT emplid, name FROM ps_names WHERE strm IN ('2201', '2204')",

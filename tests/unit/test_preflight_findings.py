@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from canvas_replicate.cli.check import files
+from canvas_replicate.cli.check.findings import Finding, attempted, exit_code, gathering, in_order, of_error
+from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, DataError, ExitCode, ReplicateError, TransientError
-from canvas_replicate.preflight import files
-from canvas_replicate.preflight.findings import Finding, attempted, exit_code, gathering, in_order, of_error
-from canvas_replicate.settings import load_settings
 
 WRONG, DOWN = ConfigError("wrong"), TransientError("down")
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.catalogue import Table
-from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.cli.check.findings import Finding, in_order
+from canvas_replicate.cli.check.tables import Parts, compared
+from canvas_replicate.cli.scaffold.control_text import control_text
+from canvas_replicate.cli.scaffold.names import Names
+from canvas_replicate.config.catalogue import Table
 from canvas_replicate.control_file import parse_control_file
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import Place
-from canvas_replicate.new_table.control_text import control_text
-from canvas_replicate.new_table.names import Names
-from canvas_replicate.preflight.findings import Finding, in_order
-from canvas_replicate.preflight.tables import Parts, compared
 
 TABLE = Table(
     name="tmp_names",

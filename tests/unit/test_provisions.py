@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from canvas_replicate.errors import ConfigError, ExitCode, Place
-from canvas_replicate.provisions import (
+from canvas_replicate.config.provisions import (
     EMPTY,
     KINDS,
     MODES,
@@ -23,6 +22,7 @@ from canvas_replicate.provisions import (
     load_provisions,
     terms_wanted,
 )
+from canvas_replicate.errors import ConfigError, ExitCode, Place
 
 CONF = Path("conf")
 FILE = CONF / "provisions.yaml"

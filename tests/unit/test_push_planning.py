@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canvas_pusher.kinds import COURSES as COURSE_SHAPE
-from canvas_pusher.kinds import ENROLLMENTS, USERS, XLISTS, Shape
-from canvas_pusher.kinds import SECTIONS as SECTION_SHAPE
-from canvas_pusher.planning import Plan, Reported, plan, summary
+from canvas_pusher.import_schemas import COURSES as COURSE_SHAPE
+from canvas_pusher.import_schemas import ENROLLMENTS, USERS, XLISTS, Shape
+from canvas_pusher.import_schemas import SECTIONS as SECTION_SHAPE
+from canvas_pusher.plan import Plan, Reported, plan, summary
+from canvas_replicate.config.pushes import Channel
 from canvas_replicate.errors import DataError
-from canvas_replicate.pushes import Channel
 
 RUN = "20260101T000000Z-hourly-abcdef"
 COURSES = pd.DataFrame(

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from canvas_pusher.gates import over_budget
-from canvas_pusher.kinds import ENROLLMENTS
-from canvas_pusher.planning import Plan, Reported, plan
+from canvas_pusher.import_schemas import ENROLLMENTS
+from canvas_pusher.plan import Plan, Reported, plan
+from canvas_replicate.config.pushes import NO_PUSHES, Budget, PushProcess, load_pushes
 from canvas_replicate.errors import ConfigError, ExitCode
-from canvas_replicate.pushes import NO_PUSHES, Budget, PushProcess, load_pushes
 
 FILE = Path("pushes.yaml")
 ENTRY = "  - {process: p, kind: enrollments, sql: SELECT 1 FROM dual"

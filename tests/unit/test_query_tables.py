@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.databases.query_tables import bare, tables_read
 from canvas_replicate.errors import ConfigError
+from canvas_replicate.sql.tables_read import bare, tables_read
 
 
 @pytest.mark.parametrize(

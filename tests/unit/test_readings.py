@@ -10,7 +10,7 @@ import pytest
 from tests.clocks import Clock
 
 from canvas_replicate.errors import TransientError
-from canvas_replicate.readings import Reading, Readings
+from canvas_replicate.worker.cached_query import Reading, Readings
 
 WITHIN = 10.0
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.errors import ConfigError, ExitCode
-from canvas_replicate.settings import (
+from canvas_replicate.config.settings import (
     Settings,
     config_schema,
     decode_password,
@@ -21,6 +20,7 @@ from canvas_replicate.settings import (
     setting_fields,
     target_alias,
 )
+from canvas_replicate.errors import ConfigError, ExitCode
 
 ODL_URL = "REPLICATE_DATABASES__ODL_USR__URL"
 ODL_PASSWORD = "REPLICATE_DATABASES__ODL_USR__PASSWORD"

@@ -9,20 +9,16 @@ from datetime import timedelta
 import pytest
 from tests.clocks import Clock
 
-from canvas_replicate import topology
-from canvas_replicate.bus import Delivery
-from canvas_replicate.bus.memory import MemoryBus
-from canvas_replicate.errors import (
-    AlreadyRunning,
-    DataError,
-    Interrupted,
-    LeaseBusy,
-    LeaseLost,
-    TransientError,
-)
-from canvas_replicate.ledger import Ledger, NewTable
-from canvas_replicate.messages import Envelope, ProvisionsRequested, TableRequested, wrap
-from canvas_replicate.stage import RetryPolicy, Runner, Stage, publish_outbox
+from canvas_replicate.errors import AlreadyRunning, DataError, Interrupted, LeaseBusy, LeaseLost, TransientError
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.records import NewTable
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Delivery
+from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.messaging.messages import Envelope, ProvisionsRequested, TableRequested, wrap
+from canvas_replicate.messaging.retry import RetryPolicy
+from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.stage import Stage, publish_outbox
 
 QUEUE = "replicate.extractor"
 DEAD = "replicate.extractor.dead"

@@ -27,10 +27,10 @@ from tests.status_samples import (
     page,
 )
 
-from canvas_replicate.ledger import Artifact
-from canvas_replicate.status_page import HEADERS, Page, page_html
-from canvas_replicate.status_parts import span
-from canvas_replicate.status_report import RunReport, StatusReport
+from canvas_replicate.ledger.records import Artifact
+from canvas_replicate.worker.status_page.page import HEADERS, Page, page_html
+from canvas_replicate.worker.status_page.parts import span
+from canvas_replicate.worker.status_page.report import RunReport, StatusReport
 
 VOID = {"meta"}
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.catalogues import catalogue, mode, report, table
 
-from canvas_replicate.catalogue import Schedule
-from canvas_replicate.ledger import Status
-from canvas_replicate.status_report import TableReport, judged
+from canvas_replicate.config.catalogue import Schedule
+from canvas_replicate.ledger.records import Status
+from canvas_replicate.worker.status_page.report import TableReport, judged
 
 NOW = datetime(2030, 1, 2, 17, 0, tzinfo=UTC)  # a Wednesday, noon on the campus's clock
 CONFIGURED = catalogue(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.datfile.statistics import Figures
+from canvas_replicate.datfile.storage import Storage, sha256_of, write_manifest, written_aside
 from canvas_replicate.errors import DataError
-from canvas_replicate.figures import Figures
-from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
-from canvas_replicate.storage import Storage, sha256_of, write_manifest, written_aside
 
 RUN = "20300101T040000Z-hourly-0a1b2c"
 

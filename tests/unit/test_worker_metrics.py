@@ -13,22 +13,29 @@ from prometheus_client import REGISTRY
 from tests.behaviours.ledger import EXTRACTED_AT, manifest_of
 from tests.catalogues import catalogue, mode, report, table
 
-from canvas_pusher.planning import Change
+from canvas_pusher.plan import Change
 from canvas_replicate import metrics
-from canvas_replicate.catalogue import Catalogue, Schedule
-from canvas_replicate.context import Context
+from canvas_replicate.config.catalogue import Catalogue, Schedule
+from canvas_replicate.config.pushes import Budget, PushProcess
+from canvas_replicate.config.settings import Settings
+from canvas_replicate.datfile.storage import Storage
 from canvas_replicate.errors import Place
-from canvas_replicate.leases import Leases
-from canvas_replicate.ledger import Ledger, NewTable, Outcome, Run
-from canvas_replicate.messages import ProvisionsRequested, PushRequested, RunLoaded, TableReady, TableRequested
-from canvas_replicate.notices import Notices
+from canvas_replicate.ledger.journal import PushJournal
+from canvas_replicate.ledger.leases import Leases
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.records import NewTable, Outcome, Run
+from canvas_replicate.messaging.messages import (
+    ProvisionsRequested,
+    PushRequested,
+    RunLoaded,
+    TableReady,
+    TableRequested,
+)
+from canvas_replicate.notifications.outbox import Notices
 from canvas_replicate.progress import Progress
-from canvas_replicate.push_journal import PushJournal
-from canvas_replicate.pushes import Budget, PushProcess
-from canvas_replicate.settings import Settings
-from canvas_replicate.stage import Stage
-from canvas_replicate.storage import Storage
-from canvas_replicate.worker_metrics import start_counters, update_gauges
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.stage import Stage
+from canvas_replicate.worker.gauges import start_counters, update_gauges
 
 TABLES = [table("tmp_a"), table("tmp_b")]
 HOURLY = catalogue(TABLES, [Schedule("hourly", ("tmp_a", "tmp_b"))])
@@ -43,8 +50,8 @@ class Desk:
         self.leases = leases
         self.folder = folder
 
-    def context(self, configured: Catalogue = HOURLY) -> Context:
-        return Context(
+    def runtime(self, configured: Catalogue = HOURLY) -> Runtime:
+        return Runtime(
             Settings.model_construct(),
             configured,
             self.ledger,
@@ -90,31 +97,31 @@ def shown(name: str) -> dict[tuple[str, ...], float]:
 
 
 def test_every_gate_that_can_hold_something_begins_at_0(desk: Desk) -> None:
-    update_gauges(desk.context())
+    update_gauges(desk.runtime())
     assert shown("replicate_held_artifacts") == {("file",): 0, ("report",): 0, ("push",): 0}
 
 
 @pytest.mark.parametrize("gate", ["file", "report", "push", "a_later_one"])
 def test_a_gate_returns_to_0_when_what_it_held_is_decided_on(desk: Desk, gate: str) -> None:
     artifact = desk.hold(gate)
-    update_gauges(desk.context())
+    update_gauges(desk.runtime())
     assert shown("replicate_held_artifacts")[gate,] == 1
     desk.ledger.discard(artifact, "somebody")
-    update_gauges(desk.context())
+    update_gauges(desk.runtime())
     assert shown("replicate_held_artifacts")[gate,] == 0
 
 
 def test_a_table_that_is_no_longer_expected_vanishes(desk: Desk) -> None:
-    update_gauges(desk.context())
+    update_gauges(desk.runtime())
     assert shown("replicate_table_expected_info") == {("hourly", "tmp_a"): 1, ("hourly", "tmp_b"): 1}
     off = catalogue([table("tmp_a", enabled=False), table("tmp_b")], [Schedule("hourly", ("tmp_a", "tmp_b"))])
-    update_gauges(desk.context(off))
+    update_gauges(desk.runtime(off))
     assert shown("replicate_table_expected_info") == {("hourly", "tmp_b"): 1}
 
 
 def test_tables_of_reports_are_expected(desk: Desk) -> None:
     nightly = Schedule("nightly", (), provisions="regular")
-    update_gauges(desk.context(catalogue([], [nightly], [mode("regular", report("tmp_cnv_users"))])))
+    update_gauges(desk.runtime(catalogue([], [nightly], [mode("regular", report("tmp_cnv_users"))])))
     assert shown("replicate_table_expected_info") == {("nightly", "tmp_cnv_users"): 1}
 
 
@@ -123,7 +130,7 @@ def test_a_schedule_that_has_not_run_for_long_keeps_its_last_end(desk: Desk) -> 
     desk.succeed(yearly)
     for _ in range(25):
         desk.ledger.abandon(desk.run().run_id, "given up")
-    update_gauges(desk.context())
+    update_gauges(desk.runtime())
     closed_at = desk.ledger.run(yearly.run_id).closed_at
     assert closed_at is not None
     ends = shown("replicate_run_last_timestamp_seconds")
@@ -134,7 +141,7 @@ def test_a_schedule_that_has_not_run_for_long_keeps_its_last_end(desk: Desk) -> 
 def test_a_table_is_as_fresh_as_its_rows_and_a_restart_does_not_change_that(desk: Desk) -> None:
     desk.succeed(desk.run())
     metrics.table_last_success.clear()  # as a new process begins
-    update_gauges(desk.context())
+    update_gauges(desk.runtime())
     assert shown("replicate_table_last_success_timestamp_seconds") == {("tmp_a",): EXTRACTED_AT.timestamp()}
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canvas_replicate.config.yaml_file import YamlNode, parse_duration, read_yaml, together
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.yaml_file import YamlNode, did_you_mean, parse_duration, read_yaml, together
+from canvas_replicate.suggest import did_you_mean
 
 HERE = Path("x.yaml")
 

@@ -2,92 +2,89 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.text import Text
 
-from canvas_pusher import show_plan
+from canvas_pusher import plan_output
 from canvas_pusher.handler import STAGE, follow, in_order, made_plan, requested
-from canvas_replicate import command_line, one_process, show, worker
 from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.canvas.opening import open_canvas
-from canvas_replicate.context import Context, open_context
-from canvas_replicate.databases.ports import Tag
+from canvas_replicate.canvas.client import open_canvas
+from canvas_replicate.cli import entry
+from canvas_replicate.cli.local_run import show_outcome, work_on
+from canvas_replicate.cli.options import AsJson, OrgPushes, Process
+from canvas_replicate.cli.output import console
+from canvas_replicate.config.settings import load_settings, target_alias
+from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.errors import ExitCode
-from canvas_replicate.ledger import Run
-from canvas_replicate.messages import ProvisionsDone, PushRequested
-from canvas_replicate.push_gate import check_provisions
-from canvas_replicate.runs import check_process, open_push_run, open_undo_run
-from canvas_replicate.settings import load_settings
-from canvas_replicate.stage import Stage
+from canvas_replicate.gates import check_provisions
+from canvas_replicate.ledger.records import Run
+from canvas_replicate.messaging.messages import ProvisionsDone, PushRequested
+from canvas_replicate.runs.opening import check_process, open_push_run
+from canvas_replicate.runs.rerun import open_undo_run
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.stage import Stage
+from canvas_replicate.wiring import open_runtime, source_opener
 
-app = command_line.new_app("Pushes planned and guarded changes to Canvas.")
+app = entry.new_stage_app(STAGE, "Pushes planned and guarded changes to Canvas.")
 
-ProcessOrgs = Annotated[bool, typer.Option("--processorgs", help="The group orgs, in place of regular.")]
-Process = Annotated[
-    str | None, typer.Option("--tablename", metavar="PROCESS", help="Only this process of pushes.yaml.")
-]
 After = Annotated[
     str | None,
     typer.Option("--run", metavar="RUN", help="Rely on this run's good provisions, though old or not the latest."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def build(context: Context) -> Stage:
+def build(runtime: Runtime) -> Stage:
     """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
 
     def open_client() -> CanvasClient:
-        return open_canvas(context.settings.canvas, context.stop)
+        return open_canvas(runtime.settings.canvas, runtime.stop)
+
+    target = _open_target(runtime)
 
     def on_done(event: ProvisionsDone) -> None:
-        follow(event, context=context, open_client=open_client)
+        follow(event, runtime=runtime, target=target, open_client=open_client)
 
     def on_requested(command: PushRequested) -> None:
-        requested(command, context=context, open_client=open_client)
+        requested(command, runtime=runtime, target=target, open_client=open_client)
 
     return Stage(STAGE, {ProvisionsDone: on_done, PushRequested: on_requested})
 
 
-@app.callback()
-def root() -> None:
-    """Pushes planned and guarded changes to Canvas."""
-
-
 @app.command()
 def run(
-    processorgs: ProcessOrgs = False,
+    processorgs: OrgPushes = False,
     tablename: Process = None,
     after: After = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan every process of the group, hold what is over its budget, and send the rest to Canvas."""
-    context = open_context(load_settings())
-    _carry(context, open_push_run(context, _group(processorgs), tablename, after=after), as_json)
+    runtime = open_runtime(load_settings())
+    _run(runtime, open_push_run(runtime, _group(processorgs), tablename, after=after), as_json)
 
 
 @app.command()
 def plan(
-    processorgs: ProcessOrgs = False, tablename: Process = None, after: After = None, as_json: AsJson = False
+    processorgs: OrgPushes = False, tablename: Process = None, after: After = None, as_json: AsJson = False
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
-    context = open_context(load_settings())
+    runtime = open_runtime(load_settings())
     group = _group(processorgs)
-    check_process(context, group, tablename)
-    check_provisions(context, group, after=after)
-    chosen = [each for each in in_order(context.catalogue.pushes[group]) if tablename in (None, each.name)]
+    check_process(runtime, group, tablename)
+    check_provisions(runtime, group, after=after)
+    chosen = [each for each in in_order(runtime.catalogue.pushes[group]) if tablename in (None, each.name)]
+    target = _open_target(runtime)
     made = [
-        made_plan(context, group, process, Tag(STAGE, "plan", process.name), after=after)
+        made_plan(runtime, target, group, process, Tag(STAGE, "plan", process.name), after=after)
         for process in chosen
         if process.enabled
     ]
     if as_json:
-        show_plan.print_plans(made)
+        plan_output.print_plans(made)
     else:
-        show_plan.show_plans(made, [each.name for each in chosen if not each.enabled])
+        plan_output.show_plans(made, [each.name for each in chosen if not each.enabled])
     if any(each.over_budget for each in made):
-        command_line.leave(ExitCode.HELD)
+        entry.exit_with(ExitCode.HELD)
 
 
 @app.command()
@@ -98,40 +95,31 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Take back what was applied of PLAN, through the same gates as any push."""
-    context = open_context(load_settings())
-    opened = open_undo_run(context, plan_id)
+    runtime = open_runtime(load_settings())
+    opened = open_undo_run(runtime, plan_id)
     process = opened.push.process if opened.push else ""
-    _carry(
-        context, opened, as_json, f"Before its next push, mend the sql of {process}, or switch it off: it still asks."
-    )
+    _run(runtime, opened, as_json, f"Before its next push, mend the sql of {process}, or switch it off: it still asks.")
 
 
-@app.command()
-def consume() -> None:
-    """Work off the queue of the pusher until SIGTERM; /metrics, /healthz and /readyz on REPLICATE_METRICS_PORT."""
-    worker.consume(STAGE)
+def _open_target(runtime: Runtime) -> Source:
+    """The reporting database, which the SQL of every push reads."""
+    return source_opener(runtime.settings)(target_alias(runtime.settings))
 
 
 def _group(processorgs: bool) -> str:
     return "orgs" if processorgs else "regular"
 
 
-def _carry(context: Context, opened: Run, as_json: bool, advice: str = "") -> None:
-    """``advice`` is for a push that ended well."""
-    with show.watching(context, [opened], quiet=as_json) as watch:
-        rows = one_process.carry(context, [opened], (STAGE,), watch=watch)
-    show.show_run(rows, as_json=as_json)
-    failure = context.ledger.failure(opened.run_id)
-    code = one_process.exit_code(rows, failure is not None)
-    if not as_json:
-        show.show_failure(opened, failure)
-        if advice and code == ExitCode.OK:
-            show.console().print(Text(advice))
-    command_line.leave(code)
+def _run(runtime: Runtime, opened: Run, as_json: bool, advice: str = "") -> NoReturn:
+    rows = work_on(runtime, [opened], (STAGE,), as_json=as_json)
+    code = show_outcome(runtime, [opened], rows, as_json=as_json)
+    if advice and code == ExitCode.OK and not as_json:
+        console().print(advice, markup=False, highlight=False)
+    entry.exit_with(code)
 
 
 def main() -> None:
-    command_line.run(app)
+    entry.run(app)
 
 
 if __name__ == "__main__":

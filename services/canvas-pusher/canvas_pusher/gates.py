@@ -6,27 +6,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from canvas_pusher.planning import Plan
-from canvas_replicate.context import Context
-from canvas_replicate.databases.query_tables import bare, tables_read
+from canvas_pusher.plan import Plan
+from canvas_replicate.config.pushes import Budget, PushProcess
 from canvas_replicate.errors import ConfigError, LeaseBusy
-from canvas_replicate.ledger import Run
-from canvas_replicate.ledger_views import loading
-from canvas_replicate.pushes import Budget, PushProcess
+from canvas_replicate.ledger.records import Run
+from canvas_replicate.ledger.views import loading
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.sql.tables_read import bare, tables_read
 
 # Neither says that what people read is older than it should be.
 _GOOD = ("successful", "superseded")
 _BAD = ("failed", "held")
 
 
-def not_loaded(process: PushProcess, run: Run | None, context: Context) -> str | None:
+def not_loaded(process: PushProcess, run: Run | None, runtime: Runtime) -> str | None:
     """Which table or view that the process reads is not what it should be, or None.
 
     In this run it must have been successful, where the run has it; else its last load must not have gone wrong.
     """
-    rows = {row.table: row.state for row in context.ledger.tables(run.run_id)} if run else {}
-    last = {status.table: status.status for status in context.ledger.status()}
-    for table in _read_by(process, context):
+    rows = {row.table: row.state for row in runtime.ledger.tables(run.run_id)} if run else {}
+    last = {status.table: status.status for status in runtime.ledger.status()}
+    for table in _read_by(process, runtime):
         state = rows.get(table)
         if state is not None and state not in _GOOD:
             return f"{table} was {state} in this run."
@@ -35,22 +35,24 @@ def not_loaded(process: PushProcess, run: Run | None, context: Context) -> str |
     return None
 
 
-def loads_of(process: PushProcess, context: Context) -> dict[str, str | None]:
+def loads_of(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
     """The run that each table that the process reads was last loaded by. Raises LeaseBusy while one is being loaded:
     whoever reads a base table then sees half of it."""
-    tables = _read_by(process, context)
-    under_way = loading(context.ledger.database) & {*tables}
+    tables = _read_by(process, runtime)
+    under_way = loading(runtime.ledger.database) & {*tables}
     if under_way:
-        raise LeaseBusy(f"{min(under_way)}, which {process.name} reads, is being loaded.")
-    shown = {table: context.ledger.last_successful(table) for table in tables}
+        raise LeaseBusy(
+            f"{min(under_way)}, which {process.name} reads, is being loaded.", key=f"table:{min(under_way)}"
+        )
+    shown = {table: runtime.ledger.last_successful(table) for table in tables}
     return {table: row.run_id if row else None for table, row in shown.items()}
 
 
-def _read_by(process: PushProcess, context: Context) -> list[str]:
+def _read_by(process: PushProcess, runtime: Runtime) -> list[str]:
     names = {bare(name) for name in process.needs} | _tables_of(process)
     return [
         table.name
-        for table in context.catalogue.loaded_tables.values()
+        for table in runtime.catalogue.loaded_tables.values()
         if not names.isdisjoint({table.name, bare(table.base_table), bare(table.view)})
     ]
 

@@ -13,36 +13,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from canvas_pusher import (
-    courses,
-    enrollments,
-    frames,
-    gates,
-    plan_file,
-    rest,
-    sections,
-    sis_import,
-    undoing,
-    users,
-    xlists,
-)
-from canvas_pusher.kinds import SHAPES
+from canvas_pusher import gates, plan_file, report_frames, undo
+from canvas_pusher.channels import rest, sis_import
+from canvas_pusher.import_schemas import SHAPES
+from canvas_pusher.plan import Line, Plan, active_by_term, plan
 from canvas_pusher.plan_file import PlanFile
-from canvas_pusher.planning import Line, Plan, active_by_term, plan
+from canvas_pusher.resources import courses, enrollments, sections, users, xlists
 from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient, TokenRefused
-from canvas_replicate.context import Context
-from canvas_replicate.databases import open_source
-from canvas_replicate.databases.ports import Tag
+from canvas_replicate.config.pushes import KINDS, PushProcess
+from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
-from canvas_replicate.leases import Lease
-from canvas_replicate.ledger import PUSHING, Outcome, Push, Run, process_of, push_row
-from canvas_replicate.messages import ProvisionsDone, PushRequested
-from canvas_replicate.push_gate import check_provisions
-from canvas_replicate.push_journal import Answer, JournalLine, KeptPlan
-from canvas_replicate.pushes import KINDS, PushProcess
-from canvas_replicate.runs import open_push_run
-from canvas_replicate.settings import target_alias
+from canvas_replicate.gates import check_provisions
+from canvas_replicate.ledger.journal import Answer, JournalLine, KeptPlan
+from canvas_replicate.ledger.leases import Lease
+from canvas_replicate.ledger.records import PUSHING, Outcome, Push, Run, process_of, push_row
+from canvas_replicate.messaging.messages import ProvisionsDone, PushRequested
+from canvas_replicate.runs.opening import open_push_run
+from canvas_replicate.runtime import Runtime
 
 OpenClient = Callable[[], CanvasClient]
 STAGE = "canvas-pusher"
@@ -64,7 +52,8 @@ class _Job:
     run: Run
     push: Push
     process: PushProcess
-    context: Context
+    runtime: Runtime
+    target: Source
     client: CanvasClient
     lease: Lease
 
@@ -73,19 +62,19 @@ class _Job:
         return push_row(self.process.name)
 
 
-def follow(event: ProvisionsDone, *, context: Context, open_client: OpenClient) -> None:
+def follow(event: ProvisionsDone, *, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
     """The run's provisions are done: push what follows them, if they were good (DESIGN section 7)."""
     if event.status == "successful" and "push" in event.then:
-        _push(context.ledger.run(event.run_id), context, open_client)
+        _push(runtime.ledger.run(event.run_id), runtime, target, open_client)
 
 
-def requested(command: PushRequested, *, context: Context, open_client: OpenClient) -> None:
+def requested(command: PushRequested, *, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
     """A push by hand. What the message says about a plan or an approval counts only as the run has it: no message
     opens a gate."""
     if command.run_id is None:
-        open_push_run(context, command.group, command.process, requested_by=command.requested_by or "message")
+        open_push_run(runtime, command.group, command.process, requested_by=command.requested_by or "message")
         return
-    _push(context.ledger.run(command.run_id), context, open_client)
+    _push(runtime.ledger.run(command.run_id), runtime, target, open_client)
 
 
 def in_order(processes: Sequence[PushProcess]) -> list[PushProcess]:
@@ -94,7 +83,8 @@ def in_order(processes: Sequence[PushProcess]) -> list[PushProcess]:
 
 
 def made_plan(
-    context: Context,
+    runtime: Runtime,
+    target: Source,
     group: str,
     process: PushProcess,
     tag: Tag,
@@ -105,12 +95,11 @@ def made_plan(
     """Raises PermanentError for SQL that fails or returns what cannot be pushed, StaleProvisions for reports that are
     too old, TransientError also while a table that is read is being loaded."""
     shape = SHAPES[process.kind]
-    source = open_source(context.settings, target_alias(context.settings))
-    against = frames.reported(context, shape, group, tag, run=run, after=after)
-    loads = gates.loads_of(process, context)
+    against = report_frames.reported(runtime, target, shape, group, tag, run=run, after=after)
+    loads = gates.loads_of(process, runtime)
     with _naming(process, group):
-        wanted = frames.rows_of(source, process.query, tag)
-    if gates.loads_of(process, context) != loads:
+        wanted = report_frames.rows_of(target, process.query, tag)
+    if gates.loads_of(process, runtime) != loads:
         raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
     made = plan(process.name, process.channel, shape, wanted, against)
     return PlanFile(made, tuple(gates.over_budget(made, process.budget, active_by_term(shape, against))))
@@ -131,24 +120,24 @@ def _naming(process: PushProcess, group: str) -> Iterator[None]:
         ) from error
 
 
-def _push(run: Run, context: Context, open_client: OpenClient) -> None:
+def _push(run: Run, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
     if not run.is_open or run.push is None or (run.provisions and run.status != PUSHING):
         return  # whose tables or reports are still under way is pushed when they are done
-    known = {process.name: process for process in context.catalogue.pushes[run.push.group]}
+    known = {process.name: process for process in runtime.catalogue.pushes[run.push.group]}
     names = [each.name for each in in_order(list(known.values())) if run.push.process in (None, each.name)]
-    rows = {row.table: row for row in context.ledger.plan_pushes(run, names)}
+    rows = {row.table: row for row in runtime.ledger.plan_pushes(run, names)}
     gone = [row for row in rows if process_of(row) not in known and not rows[row].is_final]
     if gone:
         raise PermanentError(f"pushes.yaml has no {process_of(gone[0])} any more.", code="pushes.gone")
     waiting = [known[name] for name in names if push_row(name) in rows and not rows[push_row(name)].is_final]
     if not waiting:
         return
-    check_provisions(context, run.push.group, run=run, after=run.push.after)
+    check_provisions(runtime, run.push.group, run=run, after=run.push.after)
     client = open_client()
     try:
         for process in waiting:
-            with context.leases.held(f"push:{process.name}") as lease:
-                _attempt(_Job(run, run.push, process, context, client, lease))
+            with runtime.leases.held(f"push:{process.name}") as lease:
+                _attempt(_Job(run, run.push, process, runtime, target, client, lease))
     finally:
         client.close()
 
@@ -161,28 +150,28 @@ def _attempt(job: _Job) -> None:
         if isinstance(error, TokenRefused | ConfigError) and error.code.startswith("canvas."):
             raise  # all the others would fail alike
         log.warning("push given up", extra={"push": job.process.name, "code": error.code, "reason": error.message})
-        step = "" if undoing.is_meant(job.push.plan_id) else error.next_step
+        step = "" if undo.is_meant(job.push.plan_id) else error.next_step
         _finish(job, "failed", error.message, code=error.code, next_step=step or _again(job))
 
 
 def _work(job: _Job) -> None:
-    row = job.context.ledger.table(job.run.run_id, job.row)
+    row = job.runtime.ledger.table(job.run.run_id, job.row)
     if row is None or row.is_final:
         return
     if row.manifest:
-        content = plan_file.read(job.context.storage.absolute(row.manifest), row.file_sha256 or "")
+        content = plan_file.read(job.runtime.storage.absolute(row.manifest), row.file_sha256 or "")
     else:
-        if not undoing.is_meant(job.push.plan_id):  # what was wrong is taken back whatever is off, or not loaded
+        if not undo.is_meant(job.push.plan_id):  # what was wrong is taken back whatever is off, or not loaded
             if not job.process.enabled:
                 _finish(job, "skipped", "Switched off in pushes.yaml (toggle).")
                 return
-            if reason := gates.not_loaded(job.process, job.run, job.context):
+            if reason := gates.not_loaded(job.process, job.run, job.runtime):
                 _finish(job, "skipped", reason, code="gate4.tables")
                 return
         _settle(job)
         content = _planned(job)
     made = content.plan
-    if later := job.context.journal.newer_plan(made.plan_id):
+    if later := job.runtime.journal.newer_plan(made.plan_id):
         raise DataError(
             f"{made.plan_id} is older than {later} of the same process, which says what is wanted now.",
             code="plan.base_changed",
@@ -194,7 +183,7 @@ def _work(job: _Job) -> None:
     if not made.lines:
         _finish(job, "successful", f"{made.plan_id}: nothing to change ({_left_out(made)}).", applied=0)
         return
-    if job.context.ledger.begin(job.run.run_id, job.row, "loading", job.lease):
+    if job.runtime.ledger.begin(job.run.run_id, job.row, "loading", job.lease):
         _apply(job, made)
 
 
@@ -203,15 +192,15 @@ def _settle(job: _Job) -> None:
 
     A plan that is made once more is left alone: it goes on where it stopped.
     """
-    for kept in job.context.journal.unsettled(job.process.name):
+    for kept in job.runtime.journal.unsettled(job.process.name):
         if kept.run_id == job.run.run_id or kept.plan_id == job.push.plan_id:
             continue
-        sent = {line.number for line in job.context.journal.lines(kept.plan_id, "sent")}
+        sent = {line.number for line in job.runtime.journal.lines(kept.plan_id, "sent")}
         try:
-            plan_of = plan_file.read(job.context.storage.absolute(kept.file), kept.sha256).plan
+            plan_of = plan_file.read(job.runtime.storage.absolute(kept.file), kept.sha256).plan
         except DataError as gone:
             unknown = [Answer(number, "rejected", f"not known: {gone.message}") for number in sent]
-            job.context.journal.answered(kept.plan_id, unknown)
+            job.runtime.journal.answered(kept.plan_id, unknown)
             continue
         lines = [line for line in plan_of.lines if line.number in sent]
         if kept.channel == "sis_import":
@@ -223,12 +212,12 @@ def _settle(job: _Job) -> None:
 
 def _planned(job: _Job) -> PlanFile:
     """The plan of this run, on the shared storage and in the journal, before anything is sent."""
-    context, run_id, name = job.context, job.run.run_id, job.process.name
-    context.ledger.begin(run_id, job.row, "extracting", job.lease)
-    context.progress.report(job.row, "planning", 0)
+    runtime, run_id, name = job.runtime, job.run.run_id, job.process.name
+    runtime.ledger.begin(run_id, job.row, "extracting", job.lease)
+    runtime.progress.report(job.row, "planning", 0)
     content = _stored(job) if job.push.plan_id else _made(job)
-    made, path = content.plan, context.storage.plan_path(run_id, name)
-    context.leases.check(job.lease)
+    made, path = content.plan, runtime.storage.plan_path(run_id, name)
+    runtime.leases.check(job.lease)
     plan_file.write(path, content, job.lease.token)
     kept = KeptPlan(
         made.plan_id,
@@ -238,13 +227,13 @@ def _planned(job: _Job) -> PlanFile:
         job.push.group,
         made.basis,
         made.sha256,
-        context.storage.relative(path),
+        runtime.storage.relative(path),
         len(made.lines),
         content.undoes,
         run_id,
     )
-    context.journal.keep(kept, [_journal_line(made, line) for line in made.lines], job.lease)
-    context.ledger.planned(run_id, job.row, made.sha256, kept.file, len(made.lines), job.lease)
+    runtime.journal.keep(kept, [_journal_line(made, line) for line in made.lines], job.lease)
+    runtime.ledger.planned(run_id, job.row, made.sha256, kept.file, len(made.lines), job.lease)
     return content
 
 
@@ -252,12 +241,12 @@ def _stored(job: _Job) -> PlanFile:
     """The plan that the run was opened for. Raises DataError when a new plan would be another one: then its base, the
     reports, the query's result or the plan that it takes back, has changed."""
     plan_id = job.push.plan_id or ""
-    if undoing.is_meant(plan_id):
-        return _inverse(job, undoing.meant(plan_id))
-    kept = job.context.journal.plan(plan_id)
+    if undo.is_meant(plan_id):
+        return _inverse(job, undo.meant(plan_id))
+    kept = job.runtime.journal.plan(plan_id)
     if kept is None or kept.process != job.process.name:
         raise DataError(f"{job.process.name} has no plan {plan_id}.", code="plan.missing", next_step=_again(job))
-    content = plan_file.read(job.context.storage.absolute(kept.file), kept.sha256)
+    content = plan_file.read(job.runtime.storage.absolute(kept.file), kept.sha256)
     now = _inverse(job, content.undoes) if content.undoes else _made(job)
     if now.plan.plan_id != plan_id:
         raise DataError(
@@ -270,13 +259,13 @@ def _stored(job: _Job) -> PlanFile:
 
 
 def _made(job: _Job) -> PlanFile:
-    return made_plan(job.context, job.push.group, job.process, _tag(job), run=job.run, after=job.push.after)
+    return made_plan(job.runtime, job.target, job.push.group, job.process, _tag(job), run=job.run, after=job.push.after)
 
 
 def _inverse(job: _Job, plan_id: str) -> PlanFile:
-    inverse = undoing.inverse(job.context, job.process.name, plan_id)
-    against = frames.reported(
-        job.context, SHAPES[inverse.kind], job.push.group, _tag(job), run=job.run, after=job.push.after
+    inverse = undo.inverse(job.runtime, job.process.name, plan_id)
+    against = report_frames.reported(
+        job.runtime, job.target, SHAPES[inverse.kind], job.push.group, _tag(job), run=job.run, after=job.push.after
     )
     active = active_by_term(SHAPES[inverse.kind], against)
     return PlanFile(inverse, tuple(gates.over_budget(inverse, job.process.budget, active)), undoes=plan_id)
@@ -286,7 +275,7 @@ def _is_approved(job: _Job, made: Plan) -> bool:
     """Somebody released exactly this plan: its content and what it was made against."""
     return any(
         artifact.state == "approved" and artifact.gate == "push" and artifact.sha256 == made.sha256
-        for artifact in job.context.ledger.artifacts("approved")
+        for artifact in job.runtime.ledger.artifacts("approved")
     )
 
 
@@ -297,7 +286,7 @@ def _hold(job: _Job, content: PlanFile) -> None:
 
 
 def _apply(job: _Job, made: Plan) -> None:
-    journal, run_id, plan_id = job.context.journal, job.run.run_id, made.plan_id
+    journal, run_id, plan_id = job.runtime.journal, job.run.run_id, made.plan_id
     before = journal.counts(plan_id)
     if before["applied"] == len(made.lines):
         _finish(job, "successful", f"{plan_id} was applied before; nothing was sent.", applied=len(made.lines))
@@ -315,7 +304,7 @@ def _apply(job: _Job, made: Plan) -> None:
             plan_id,
             waiting,
             deadline=job.run.deadline_at,
-            longest_pause_seconds=job.context.settings.canvas.poll_seconds,
+            longest_pause_seconds=job.runtime.settings.canvas.poll_seconds,
         )
     elif waiting:
         in_doubt = frozenset(number for number, state in states.items() if state == "sent")
@@ -326,19 +315,19 @@ def _apply(job: _Job, made: Plan) -> None:
 def _sender(job: _Job) -> rest.Sender:
     return rest.Sender(
         job.client,
-        job.context.journal,
-        job.context.leases,
+        job.runtime.journal,
+        job.runtime.leases,
         job.lease,
         job.run.run_id,
         job.process.name,
-        job.context.stop,
-        lambda done: job.context.progress.report(job.row, "pushing", done),
+        job.runtime.stop,
+        lambda done: job.runtime.progress.report(job.row, "pushing", done),
     )
 
 
 def _conclude(job: _Job, made: Plan) -> None:
     """As the journal has it: good only if Canvas has every line."""
-    lines = job.context.journal.lines(made.plan_id)
+    lines = job.runtime.journal.lines(made.plan_id)
     applied = sum(line.state == "applied" for line in lines)
     refused = [line for line in lines if line.state == "rejected"]
     if refused:
@@ -363,7 +352,7 @@ def _finish(
     refused: int | None = None,
     hold_gate: str | None = None,
 ) -> None:
-    row = job.context.ledger.table(job.run.run_id, job.row)
+    row = job.runtime.ledger.table(job.run.run_id, job.row)
     planned_at = row.extracted_at if row and applied is not None else None
     outcome = Outcome(
         state,  # type: ignore[arg-type]  # one of the words above
@@ -376,7 +365,7 @@ def _finish(
         load_seconds=(datetime.now(UTC) - planned_at).total_seconds() if planned_at else None,
         hold_gate=hold_gate,
     )
-    job.context.ledger.finish(job.run.run_id, job.row, outcome, job.lease)
+    job.runtime.ledger.finish(job.run.run_id, job.row, outcome, job.lease)
 
 
 def _journal_line(made: Plan, line: Line) -> JournalLine:
@@ -400,15 +389,15 @@ def _told(made: Plan) -> str:
 
 
 def _left_out(made: Plan) -> str:
-    if undoing.takes_back(made):
+    if undo.takes_back(made):
         return f"{made.needless:,} were changed by later plans and stay"
     unplaced = f", {made.unplaced:,} removals in no course or section of the reports" if made.unplaced else ""
     return f"{made.needless:,} rows are so already, {made.repeated:,} repeated{unplaced}"
 
 
 def _again(job: _Job) -> str:
-    if undoing.is_meant(job.push.plan_id):
-        return f"canvas-pusher undo {undoing.meant(job.push.plan_id or '')}"
+    if undo.is_meant(job.push.plan_id):
+        return f"canvas-pusher undo {undo.meant(job.push.plan_id or '')}"
     return f"replicate push{_option(job.push.group)} --tablename {job.process.name}"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from canvas_pusher.planning import Line, Plan
+from canvas_pusher.plan import Line, Plan
+from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import DataError
-from canvas_replicate.storage import written_aside
 
 _AGAIN = "Plan anew: replicate push"
 

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Literal
 
 from canvas_replicate import metrics
-from canvas_replicate.catalogue import Table
-from canvas_replicate.context import Context
-from canvas_replicate.dat_file import DatWriter
+from canvas_replicate.config.catalogue import Table
 from canvas_replicate.databases.ports import SnapshotUnavailable, Source, Tag, WiderNumbers
+from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.datfile.storage import write_manifest, written_aside
+from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
-from canvas_replicate.leases import Lease
-from canvas_replicate.ledger import Outcome, Run, Snapshot
-from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
-from canvas_replicate.messages import TableRequested
-from canvas_replicate.runs import open_table_run
-from canvas_replicate.storage import write_manifest, written_aside
-from extractor.ahead import ahead
+from canvas_replicate.ledger.leases import Lease
+from canvas_replicate.ledger.records import Outcome, Run, Snapshot
+from canvas_replicate.messaging.messages import TableRequested
+from canvas_replicate.runs.rerun import open_table_run
+from canvas_replicate.runtime import Runtime
+from extractor.prefetch import ahead
 
 # Rows of one batch: what a slow source keeps in memory twice over, and a fast one hands over at once.
 BATCH_ROWS = 20_000
@@ -48,7 +48,7 @@ class _Job:
     table: Table
     alias: str
     lease: Lease
-    context: Context
+    runtime: Runtime
     source: Source
 
 
@@ -63,50 +63,50 @@ class _Written:
     snapshot_refused: str | None = None
 
 
-def extract_table(command: TableRequested, *, context: Context, open_source: OpenSource) -> None:
+def extract_table(command: TableRequested, *, runtime: Runtime, open_source: OpenSource) -> None:
     """Raises DataError for a value that the file format cannot hold, Interrupted when asked to stop, and what
     the source raises."""
     if command.run_id is None:
-        open_table_run(context, command)
+        open_table_run(runtime, command)
         return
-    run = context.ledger.run(command.run_id)
-    row = context.ledger.table(run.run_id, command.table)
+    run = runtime.ledger.run(command.run_id)
+    row = runtime.ledger.table(run.run_id, command.table)
     if row is None:
         raise PermanentError(f"Run {run.run_id} has no table {command.table}.", code="run.no_table")
     if row.is_final or not run.is_open:
         return
-    with context.leases.held(f"extract:{run.run_id}:{command.table}") as lease:
+    with runtime.leases.held(f"extract:{run.run_id}:{command.table}") as lease:
         if row.manifest:  # past this stage: whoever asks again needs the announcement again
-            manifest = read_manifest(context.storage.absolute(row.manifest))
-            context.ledger.extracted(run, manifest, row.manifest, lease)
+            manifest = read_manifest(runtime.storage.absolute(row.manifest))
+            runtime.ledger.extracted(run, manifest, row.manifest, lease)
             return
-        table = context.catalogue.table(command.table)
+        table = runtime.catalogue.table(command.table)
         if not table.enabled:
             outcome = Outcome("skipped", "extractor", message="Switched off in tablesconf.yaml (toggle).")
-            context.ledger.finish(run.run_id, table.name, outcome, lease)
-        elif context.ledger.begin(run.run_id, table.name, "extracting", lease):
-            manifest = context.storage.verified(run.run_id, table.name) or _extract(
-                run, table, row.source, lease, context, open_source(row.source)
+            runtime.ledger.finish(run.run_id, table.name, outcome, lease)
+        elif runtime.ledger.begin(run.run_id, table.name, "extracting", lease):
+            manifest = runtime.storage.verified(run.run_id, table.name) or _extract(
+                run, table, row.source, lease, runtime, open_source(row.source)
             )
-            path = context.storage.path("manifest", run.run_id, table.name)
-            context.ledger.extracted(run, manifest, context.storage.relative(path), lease)
+            path = runtime.storage.path("manifest", run.run_id, table.name)
+            runtime.ledger.extracted(run, manifest, runtime.storage.relative(path), lease)
 
 
-def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context, source: Source) -> Manifest:
+def _extract(run: Run, table: Table, alias: str, lease: Lease, runtime: Runtime, source: Source) -> Manifest:
     """Write the file, then its manifest."""
-    path = context.storage.path("dat", run.run_id, table.name)
+    path = runtime.storage.path("dat", run.run_id, table.name)
     started, extracted_at = time.monotonic(), datetime.now(UTC)
-    places = context.settings.databases[alias].max_parallel
-    with context.leases.one_of(f"source:{alias}", places), written_aside(path, lease.token) as part:
-        written = _read(part, _Job(run, table, alias, lease, context, source))
-        context.leases.check(lease)
+    places = runtime.settings.databases[alias].max_parallel
+    with runtime.leases.one_of(f"source:{alias}", places), written_aside(path, lease.token) as part:
+        written = _read(part, _Job(run, table, alias, lease, runtime, source))
+        runtime.leases.check(lease)
     manifest = Manifest(
         run_id=run.run_id,
         table=table.name,
         source=alias,
         query=table.query,
         query_sha256=hashlib.sha256(table.query.encode()).hexdigest(),
-        file=context.storage.relative(path),
+        file=runtime.storage.relative(path),
         rows=written.rows,
         bytes=written.bytes,
         sha256=written.sha256,
@@ -118,8 +118,8 @@ def _extract(run: Run, table: Table, alias: str, lease: Lease, context: Context,
         seconds=time.monotonic() - started,
         columns=written.columns,
     )
-    context.leases.check(lease)  # the file may have taken long to sync
-    write_manifest(context.storage.path("manifest", run.run_id, table.name), manifest, lease.token)
+    runtime.leases.check(lease)  # the file may have taken long to sync
+    write_manifest(runtime.storage.path("manifest", run.run_id, table.name), manifest, lease.token)
     metrics.rows_extracted.labels(table.name).inc(written.rows)
     metrics.bytes_written.labels(table.name).inc(written.bytes)
     return manifest
@@ -149,7 +149,7 @@ def _read(part: Path, job: _Job) -> _Written:
 
 def _moment(job: _Job) -> Snapshot:
     """The one moment of this run and source, which the first who needs it decides."""
-    ledger = job.context.ledger
+    ledger = job.runtime.ledger
     found = ledger.snapshot(job.run.run_id, job.alias)
     if found:
         return found
@@ -172,13 +172,13 @@ class _Watch:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
-        self._job.context.leases.check(self._job.lease)
-        if not self._job.context.ledger.run(self._job.run.run_id).is_open:
+        self._job.runtime.leases.check(self._job.lease)
+        if not self._job.runtime.ledger.run(self._job.run.run_id).is_open:
             raise Interrupted(f"Run {self._job.run.run_id} was closed meanwhile.")
 
 
 def _refuse_stopped(job: _Job) -> None:
-    if job.context.stop.is_set():
+    if job.runtime.stop.is_set():
         raise Interrupted(f"Stopped while extracting {job.table.name}.", next_step="Run it again to go on.")
 
 
@@ -197,7 +197,7 @@ def _refuse_unclear_names(table: Table, names: list[str]) -> None:
 
 
 def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> _Written:
-    table, context = job.table, job.context
+    table, runtime = job.table, job.runtime
     reading = job.source.open(
         table.query,
         batch_rows=BATCH_ROWS,
@@ -211,7 +211,7 @@ def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> _
         for fetched in ahead(query.fetched, waiting=_Watch(job), cancel=query.cancel):
             _refuse_stopped(job)
             writer.write(query.exact(fetched))
-            context.progress.report(table.name, "extracting", writer.rows)
+            runtime.progress.report(table.name, "extracting", writer.rows)
     columns = tuple(
         ManifestColumn(
             name=column.name,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from canvas_replicate.columns import Column, Kind
 from canvas_replicate.control_file import Field
 from canvas_replicate.databases.ports import Loaded
+from canvas_replicate.datfile.columns import Column, Kind
+from canvas_replicate.datfile.manifest import Manifest
+from canvas_replicate.datfile.statistics import Figures, differences
 from canvas_replicate.errors import DataError
-from canvas_replicate.figures import Figures, differences
-from canvas_replicate.ledger import RunTable
-from canvas_replicate.manifest import Manifest
-from loader.tally import Tally
+from canvas_replicate.ledger.records import RunTable
+from loader.counts import Tally
 
 DEFAULT_MAX_SHRINK = 0.5
 DEFAULT_MAX_REJECTED = 0

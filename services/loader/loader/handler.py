@@ -13,19 +13,20 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from canvas_replicate import metrics
-from canvas_replicate.catalogue import Table
-from canvas_replicate.context import Context
+from canvas_replicate.config.catalogue import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Check, Load, Loaded, Session, Tag, ViewRefresher
+from canvas_replicate.datfile.manifest import NO_SNAPSHOT, Manifest, read_manifest
+from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
-from canvas_replicate.leases import Lease, still_held
-from canvas_replicate.ledger import Outcome, Run, RunTable, still_loading
-from canvas_replicate.manifest import NO_SNAPSHOT, Manifest, read_manifest
-from canvas_replicate.messages import TableReady
-from canvas_replicate.storage import written_aside
+from canvas_replicate.ledger.leases import Lease, still_held
+from canvas_replicate.ledger.ledger import still_loading
+from canvas_replicate.ledger.records import Outcome, Run, RunTable
+from canvas_replicate.messaging.messages import TableReady
+from canvas_replicate.runtime import Runtime
 from loader import gates
-from loader.frames import pair, read_frames
-from loader.tally import Tally
+from loader.batches import pair, read_frames
+from loader.counts import Tally
 
 
 @dataclass(frozen=True)
@@ -40,33 +41,33 @@ class _Job:
     check: Check
 
 
-def load_table(message: TableReady, *, context: Context, loader: BulkLoader, views: ViewRefresher) -> None:
+def load_table(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
     """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control
     file that cannot work, LeaseLost or Interrupted when the load must not go on."""
-    run = context.ledger.run(message.run_id)
-    row = context.ledger.table(run.run_id, message.table)
+    run = runtime.ledger.run(message.run_id)
+    row = runtime.ledger.table(run.run_id, message.table)
     if row is None:
         raise PermanentError(f"Run {run.run_id} has no table {message.table}.", code="run.no_table")
     if row.is_final or not run.is_open:
         return
-    table = context.catalogue.table(message.table)
-    with context.leases.held(f"table:{table.base_table}") as lease:
-        if not context.ledger.begin(run.run_id, table.name, "loading", lease):
+    table = runtime.catalogue.table(message.table)
+    with runtime.leases.held(f"table:{table.base_table}") as lease:
+        if not runtime.ledger.begin(run.run_id, table.name, "loading", lease):
             return
-        manifest = _manifest(context, row)
+        manifest = _manifest(runtime, row)
         job = _Job(
-            run, row, table, manifest, lease, lambda session: _may_go_on(context, run, table.name, lease, session)
+            run, row, table, manifest, lease, lambda session: _may_go_on(runtime, run, table.name, lease, session)
         )
-        stopped = _older(context, job) or _held(context, job)
-        outcome = stopped or _load(context, job, loader, views)
-        context.ledger.finish(run.run_id, table.name, outcome, lease)
+        stopped = _older(runtime, job) or _held(runtime, job)
+        outcome = stopped or _load(runtime, job, loader, views)
+        runtime.ledger.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
 
 
-def _manifest(context: Context, row: RunTable) -> Manifest:
+def _manifest(runtime: Runtime, row: RunTable) -> Manifest:
     """The manifest that the ledger recorded, unaltered."""
-    manifest = read_manifest(context.storage.absolute(row.manifest or ""))
+    manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     if manifest.table != row.table or manifest.sha256 != row.file_sha256:
         raise DataError(
             f"{row.manifest} is not the manifest that was published.",
@@ -76,26 +77,26 @@ def _manifest(context: Context, row: RunTable) -> Manifest:
     return manifest
 
 
-def _may_go_on(context: Context, run: Run, table: str, lease: Lease, session: Session | None) -> None:
-    if context.stop.is_set():
+def _may_go_on(runtime: Runtime, run: Run, table: str, lease: Lease, session: Session | None) -> None:
+    if runtime.stop.is_set():
         raise Interrupted("Stopped while loading.", next_step="Run it again to go on.")
     if session is None:
-        context.leases.check(lease)
+        runtime.leases.check(lease)
     else:
         still_held(session, lease)
         still_loading(session, run.run_id, table)
-    if not context.ledger.run(run.run_id).is_open:
+    if not runtime.ledger.run(run.run_id).is_open:
         raise Interrupted(f"Run {run.run_id} was closed meanwhile.")
 
 
-def _older(context: Context, job: _Job) -> Outcome | None:
+def _older(runtime: Runtime, job: _Job) -> Outcome | None:
     """A file older than what readers see is not loaded, unless somebody asked for just that."""
-    published = context.ledger.last_successful(job.table.name)
+    published = runtime.ledger.last_successful(job.table.name)
     if published is None or published.extracted_at is None or job.row.replay:
         return None
     if published.extracted_at <= job.manifest.extracted_at:
         return None
-    artifact = context.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
+    artifact = runtime.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
     if artifact and artifact.state == "approved" and artifact.even_if_older:
         return None
     return Outcome(
@@ -105,12 +106,12 @@ def _older(context: Context, job: _Job) -> Outcome | None:
     )
 
 
-def _held(context: Context, job: _Job) -> Outcome | None:
+def _held(runtime: Runtime, job: _Job) -> Outcome | None:
     """Gate 1. What a person approved is that one file, known by its hash; nothing in a message can open the gate."""
-    artifact = context.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
+    artifact = runtime.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
     if artifact and artifact.state == "approved" and artifact.sha256 == job.manifest.sha256:
         return None
-    last = context.ledger.last_successful(job.table.name, job.manifest.source)
+    last = runtime.ledger.last_successful(job.table.name, job.manifest.source)
     allowed = gates.DEFAULT_MAX_SHRINK if job.table.max_shrink is None else job.table.max_shrink
     reason = gates.file_gate(job.manifest, last, allowed)
     if reason is None:
@@ -118,26 +119,26 @@ def _held(context: Context, job: _Job) -> Outcome | None:
     return Outcome("held", "loader", message=reason, error_code="gate1.shrink", hold_gate="file")
 
 
-def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher) -> Outcome:
+def _load(runtime: Runtime, job: _Job, loader: BulkLoader, views: ViewRefresher) -> Outcome:
     table, run_id = job.table, job.run.run_id
     started = time.monotonic()
-    control = _control_file(context, table)
+    control = _control_file(runtime, table)
     tally = Tally(
-        context.storage.path("bad", run_id, table.name),
-        context.storage.path("discard", run_id, table.name),
+        runtime.storage.path("bad", run_id, table.name),
+        runtime.storage.path("discard", run_id, table.name),
         control.record_end,
         job.lease.token,
-        kept=context.settings.rejects_kept,
+        kept=runtime.settings.rejects_kept,
     )
     tag = Tag("loader", run_id, table.name)
     try:
         views.require_view(table.view)  # before the table is emptied
-        _replace(context, job, control, tally, loader, tag)
+        _replace(runtime, job, control, tally, loader, tag)
         refresh_started = time.monotonic()
         rows = views.refresh(table.view, check=job.check, tag=tag)
         metrics.view_refresh_seconds.labels(table.view).observe(time.monotonic() - refresh_started)
     except PermanentError as error:
-        _publish_findings(context, job, tally)
+        _publish_findings(runtime, job, tally)
         failed = Outcome(
             "failed",
             "loader",
@@ -149,9 +150,9 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
             load_seconds=time.monotonic() - started,
             rejects=tally.rejects,
         )
-        context.ledger.finish(run_id, table.name, failed, job.lease)
+        runtime.ledger.finish(run_id, table.name, failed, job.lease)
         raise
-    _publish_findings(context, job, tally)
+    _publish_findings(runtime, job, tally)
     metrics.rows_loaded.labels(table.name).inc(tally.loaded)
     said = f"{tally.loaded:,} rows proved"
     if tally.rejected:
@@ -171,36 +172,36 @@ def _load(context: Context, job: _Job, loader: BulkLoader, views: ViewRefresher)
     )
 
 
-def _publish_findings(context: Context, job: _Job, tally: Tally) -> None:
+def _publish_findings(runtime: Runtime, job: _Job, tally: Tally) -> None:
     """Bad file, discard file and log of this run; only a worker that still holds its lease gets here."""
-    tally.publish(context.storage.absolute(job.manifest.file))
-    with written_aside(context.storage.path("log", job.run.run_id, job.table.name), job.lease.token) as part:
+    tally.publish(runtime.storage.absolute(job.manifest.file))
+    with written_aside(runtime.storage.path("log", job.run.run_id, job.table.name), job.lease.token) as part:
         part.write_text(tally.log(), encoding="utf-8")
     metrics.rows_rejected.labels(job.table.name).inc(tally.rejected)
 
 
-def _replace(context: Context, job: _Job, control: ControlFile, tally: Tally, loader: BulkLoader, tag: Tag) -> None:
+def _replace(runtime: Runtime, job: _Job, control: ControlFile, tally: Tally, loader: BulkLoader, tag: Tag) -> None:
     """The file into the base table; gate 2 is asked before the load is final where the engine can undo it."""
     base = {column.name: column for column in loader.describe(job.table.base_table)}
     fields = control.data_fields
     targets = pair(control, base)
     _agree(job.manifest, control)
-    path = context.storage.verify(job.manifest)
+    path = runtime.storage.verify(job.manifest)
     bare = [column.kind in ("number", "float") for column in job.manifest.columns]
     measure = gates.measured(job.manifest, fields, base)
     max_rejected = gates.DEFAULT_MAX_REJECTED if job.table.max_rejected is None else job.table.max_rejected
 
     def prove(loaded: Loaded) -> None:
-        context.progress.report(job.table.name, "proving", tally.read)
+        runtime.progress.report(job.table.name, "proving", tally.read)
         gates.table_gate(job.manifest, fields, measure, tally, loaded, max_rejected)
 
-    log = context.storage.path("log", job.run.run_id, job.table.name)
+    log = runtime.storage.path("log", job.run.run_id, job.table.name)
     with path.open("rb") as file:
         load = Load(
             table=job.table.base_table,
             control=control,
             file=path,
-            batches=_reported(read_frames(file, control, targets, bare, tally), context, job.table.name, tally),
+            batches=_reported(read_frames(file, control, targets, bare, tally), runtime, job.table.name, tally),
             expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
             measure=measure,
             rejected=tally.rejected_records,
@@ -211,20 +212,20 @@ def _replace(context: Context, job: _Job, control: ControlFile, tally: Tally, lo
             tag=tag,
         )
         loader.replace(load, prove=prove, check=job.check)
-    context.progress.report(job.table.name, "refreshing", tally.read)
+    runtime.progress.report(job.table.name, "refreshing", tally.read)
 
 
-def _reported(frames: Iterator[pa.Table], context: Context, table: str, tally: Tally) -> Iterator[pa.Table]:
+def _reported(frames: Iterator[pa.Table], runtime: Runtime, table: str, tally: Tally) -> Iterator[pa.Table]:
     for frame in frames:
-        if context.stop.is_set():
+        if runtime.stop.is_set():
             raise Interrupted(f"Stopped while loading {table}.", next_step="Run it again to go on.")
-        context.progress.report(table, "loading", tally.read)
+        runtime.progress.report(table, "loading", tally.read)
         yield frame
 
 
-def _control_file(context: Context, table: Table) -> ControlFile:
+def _control_file(runtime: Runtime, table: Table) -> ControlFile:
     """The table's control file, if it says what this loader can do and prove."""
-    control = read_control_file(context.settings.ctl_dir / f"{table.name}.ctl")
+    control = read_control_file(runtime.settings.ctl_dir / f"{table.name}.ctl")
     place = Place(control.file)
     if control.table != table.base_table.rpartition(".")[2]:
         raise ConfigError(

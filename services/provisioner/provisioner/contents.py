@@ -11,13 +11,13 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import DataError
+from provisioner.csv_reader import rows
+from provisioner.duplicates import superseded
 from provisioner.headers import Header, header_of, names_of, plain
-from provisioner.kinds import KINDS, Kind
-from provisioner.records import rows
 from provisioner.report_file import csv_of
-from provisioner.superseded import superseded
+from provisioner.report_schemas import KINDS, Kind
 
 __all__ = ["KINDS", "Contents", "Header", "Kind", "csv_of", "header_of", "rows_of"]
 

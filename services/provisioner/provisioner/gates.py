@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from canvas_replicate.ledger import RunTable
-from canvas_replicate.manifest import Manifest
+from canvas_replicate.datfile.manifest import Manifest
+from canvas_replicate.ledger.records import RunTable
 from provisioner.contents import Header
 
 DEFAULT_MAX_SHRINK = 0.5

@@ -19,17 +19,17 @@ from pathlib import Path
 
 from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.context import Context
+from canvas_replicate.config.provisions import CanvasTerm, Mode, Report, terms_wanted
 from canvas_replicate.control_file import read_control_file
-from canvas_replicate.dat_file import DatWriter
+from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.datfile.storage import sha256_of, write_manifest, written_aside
+from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
-from canvas_replicate.leases import Lease
-from canvas_replicate.ledger import CanvasReport, NewTable, Outcome, Run, RunTable
-from canvas_replicate.manifest import Manifest, ManifestColumn, read_manifest
-from canvas_replicate.messages import ProvisionsRequested, RunLoaded
-from canvas_replicate.provisions import CanvasTerm, Mode, Report, terms_wanted
-from canvas_replicate.runs import CANVAS, open_provisions_run
-from canvas_replicate.storage import sha256_of, write_manifest, written_aside
+from canvas_replicate.ledger.leases import Lease
+from canvas_replicate.ledger.records import CANVAS, CanvasReport, NewTable, Outcome, Run, RunTable
+from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
+from canvas_replicate.runs.opening import open_provisions_run
+from canvas_replicate.runtime import Runtime
 from provisioner import contents, gates, reports
 
 # How many reports are waited for at a time; Canvas itself makes them one after the other.
@@ -58,38 +58,38 @@ class _Job:
     mode: Mode
     report: Report
     terms: Sequence[CanvasTerm]
-    context: Context
+    runtime: Runtime
     client: CanvasClient
 
     @property
     def account(self) -> str:
-        return self.mode.account or self.context.settings.canvas.account
+        return self.mode.account or self.runtime.settings.canvas.account
 
 
-def provide(command: ProvisionsRequested, *, context: Context, open_client: OpenClient) -> None:
+def provide(command: ProvisionsRequested, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Raises what the first report raised that may succeed later; whatever cannot is written into the ledger."""
     if command.run_id is None:
-        open_provisions_run(context, command.mode, then=command.then, requested_by=command.requested_by or "message")
+        open_provisions_run(runtime, command.mode, then=command.then, requested_by=command.requested_by or "message")
         return
-    _provide(context.ledger.run(command.run_id), context, open_client)
+    _provide(runtime.ledger.run(command.run_id), runtime, open_client)
 
 
-def follow(event: RunLoaded, *, context: Context, open_client: OpenClient) -> None:
+def follow(event: RunLoaded, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Tables were loaded: fetch the reports that follow them in this run."""
-    run = context.ledger.run(event.run_id)
+    run = runtime.ledger.run(event.run_id)
     if event.kind == "tables" and run.is_open and run.provisions:
-        _provide(run, context, open_client)
+        _provide(run, runtime, open_client)
 
 
-def _provide(run: Run, context: Context, open_client: OpenClient) -> None:
+def _provide(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
     if not run.is_open or run.provisions is None:
         return
-    if any(row.kind == "tables" and not row.is_final for row in context.ledger.tables(run.run_id)):
+    if any(row.kind == "tables" and not row.is_final for row in runtime.ledger.tables(run.run_id)):
         log.warning("reports wait for the run's tables", extra={"run_id": run.run_id})
         return  # the run.loaded of the tables comes, and then they are fetched
-    mode = context.catalogue.mode(run.provisions)
+    mode = runtime.catalogue.mode(run.provisions)
     known = {report.table: report for report in mode.reports}
-    rows = context.ledger.plan_provisions(run, [NewTable(r.table, r.view, CANVAS) for r in mode.reports])
+    rows = runtime.ledger.plan_provisions(run, [NewTable(r.table, r.view, CANVAS) for r in mode.reports])
     waiting = [row for row in rows if not row.is_final]
     for row in waiting:
         if row.table not in known:
@@ -97,7 +97,7 @@ def _provide(run: Run, context: Context, open_client: OpenClient) -> None:
     client = open_client()
     try:
         terms = _terms(client, mode) if any(_needs_terms(mode, known[row.table]) for row in waiting) else ()
-        jobs = [_Job(run, row, mode, known[row.table], terms, context, client) for row in waiting]
+        jobs = [_Job(run, row, mode, known[row.table], terms, runtime, client) for row in waiting]
         with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="report") as pool:
             errors = [error for error in pool.map(_attempted, jobs) if error]
     finally:
@@ -121,7 +121,7 @@ def _needs_terms(mode: Mode, report: Report) -> bool:
 def _attempted(job: _Job) -> ReplicateError | None:
     """The error that may be tried again; one that may not ends its table, and the others go on."""
     try:
-        with job.context.leases.held(f"report:{job.report.base_table}") as lease:
+        with job.runtime.leases.held(f"report:{job.report.base_table}") as lease:
             try:
                 _fill(job, lease)
             except PermanentError as error:
@@ -135,11 +135,11 @@ def _give_up(job: _Job, error: PermanentError, lease: Lease) -> None:
     log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
     again = error.next_step or f"replicate rerun {job.row.table}"
     failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
-    job.context.ledger.finish(job.run.run_id, job.row.table, failed, lease)
+    job.runtime.ledger.finish(job.run.run_id, job.row.table, failed, lease)
 
 
 def _fill(job: _Job, lease: Lease) -> None:
-    ledger, run, table = job.context.ledger, job.run, job.row.table
+    ledger, run, table = job.runtime.ledger, job.run, job.row.table
     row = ledger.table(run.run_id, table)
     if row is None or row.is_final:
         return
@@ -148,10 +148,10 @@ def _fill(job: _Job, lease: Lease) -> None:
         ledger.finish(run.run_id, table, off, lease)
         return
     if row.manifest:
-        manifest, path = read_manifest(job.context.storage.absolute(row.manifest)), row.manifest
+        manifest, path = read_manifest(job.runtime.storage.absolute(row.manifest)), row.manifest
     elif ledger.begin(run.run_id, table, "extracting", lease):
-        manifest = job.context.storage.verified(run.run_id, table) or _made(job, lease)
-        path = job.context.storage.relative(job.context.storage.path("manifest", run.run_id, table))
+        manifest = job.runtime.storage.verified(run.run_id, table) or _made(job, lease)
+        path = job.runtime.storage.relative(job.runtime.storage.path("manifest", run.run_id, table))
     else:
         return
     reason = gates.report_gate(manifest, ledger.last_successful(table, CANVAS), job.report.max_shrink)
@@ -165,10 +165,10 @@ def _fill(job: _Job, lease: Lease) -> None:
 def _made(job: _Job, lease: Lease) -> Manifest:
     """The reports, fetched and written as one file."""
     started = time.monotonic()
-    table, storage = job.row.table, job.context.storage
+    table, storage = job.row.table, job.runtime.storage
     fetched = [_fetched(job, part, lease) for part in _parts(job)]
     metrics.report_seconds.labels(table).observe(time.monotonic() - started)
-    control = read_control_file(job.context.settings.ctl_dir / f"{table}.ctl")
+    control = read_control_file(job.runtime.settings.ctl_dir / f"{table}.ctl")
     wanted = [field.name for field in control.data_fields]
     path = storage.path("dat", job.run.run_id, table)
     folder = path.parent / f"{table}.{lease.token}.csv"
@@ -185,8 +185,8 @@ def _made(job: _Job, lease: Lease) -> Manifest:
             for batch in rows.batches:
                 _go_on(job)
                 writer.write(batch)
-                job.context.progress.report(table, "converting", writer.rows)
-            job.context.leases.check(lease)
+                job.runtime.progress.report(table, "converting", writer.rows)
+            job.runtime.leases.check(lease)
         duplicates = rows.duplicates
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -203,7 +203,7 @@ def _made(job: _Job, lease: Lease) -> Manifest:
         rows=writer.rows,
         bytes=writer.bytes,
         sha256=writer.sha256,
-        extracted_at=job.context.ledger.reports_started(job.run.run_id, table) or datetime.now(UTC),
+        extracted_at=job.runtime.ledger.reports_started(job.run.run_id, table) or datetime.now(UTC),
         seconds=time.monotonic() - started,
         notes=gates.notes(headers, duplicates),
         columns=tuple(
@@ -217,7 +217,7 @@ def _made(job: _Job, lease: Lease) -> Manifest:
             for column in rows.columns
         ),
     )
-    job.context.leases.check(lease)
+    job.runtime.leases.check(lease)
     write_manifest(storage.path("manifest", job.run.run_id, table), manifest, lease.token)
     return manifest
 
@@ -232,44 +232,44 @@ def _parts(job: _Job) -> list[_Part]:
 
 def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
     """The report's own file, whole. Its id is kept before anything is waited for."""
-    ledger, run_id, table = job.context.ledger, job.run.run_id, job.row.table
-    path = job.context.storage.report_path(run_id, table, part.name)
+    ledger, run_id, table = job.runtime.ledger, job.run.run_id, job.row.table
+    path = job.runtime.storage.report_path(run_id, table, part.name)
     kept = ledger.canvas_report(run_id, table, part.name)
     if kept and kept.sha256 and path.exists() and sha256_of(path) == kept.sha256:
         return path
     if kept is None:
         marker = f"{run_id}/{table}/{part.name}"
         found = reports.find(job.client, job.account, marker)
-        report_id = found or reports.start(job.client, job.account, part.parameters, marker, stop=job.context.stop)
+        report_id = found or reports.start(job.client, job.account, part.parameters, marker, stop=job.runtime.stop)
         kept = CanvasReport(report_id)
         ledger.keep_canvas_report(run_id, table, part.name, kept, lease)
 
     def told(state: str, line: int) -> None:
         _go_on(job)
-        job.context.progress.report(table, f"Canvas: {state}", line)
+        job.runtime.progress.report(table, f"Canvas: {state}", line)
 
     left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
-    pause = job.context.settings.canvas.poll_seconds
+    pause = job.runtime.settings.canvas.poll_seconds
     reports.wait(
         job.client,
         job.account,
         kept.report_id,
         deadline_seconds=max(left, 1.0),
-        stop=job.context.stop,
+        stop=job.runtime.stop,
         told=told,
         next_step=f"replicate rerun {table}",
         first_pause_seconds=min(2.0, pause),
         longest_pause_seconds=pause,
     )
-    job.context.leases.check(lease)
+    job.runtime.leases.check(lease)
     with written_aside(path, lease.token) as aside:
         again = f"replicate rerun {table}"
         downloaded = reports.download(job.client, job.account, kept.report_id, aside, next_step=again)
-    done = CanvasReport(kept.report_id, job.context.storage.relative(path), downloaded.sha256)
+    done = CanvasReport(kept.report_id, job.runtime.storage.relative(path), downloaded.sha256)
     ledger.keep_canvas_report(run_id, table, part.name, done, lease)
     return path
 
 
 def _go_on(job: _Job) -> None:
-    if job.context.stop.is_set():
+    if job.runtime.stop.is_set():
         raise Interrupted(f"Stopped while {job.row.table} was fetched.", next_step="Run it again to go on.")

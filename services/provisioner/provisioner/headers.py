@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from canvas_replicate.errors import DataError
-from provisioner.kinds import KINDS
-from provisioner.records import records
+from provisioner.csv_reader import records
+from provisioner.report_schemas import KINDS
 
 
 @dataclass(frozen=True)

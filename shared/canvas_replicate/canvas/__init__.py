@@ -6,7 +6,6 @@ are given back at its end; so about 11 calls may be in flight on one token. Ever
 
 from __future__ import annotations
 
-from canvas_replicate.canvas.addresses import api_path
 from canvas_replicate.canvas.client import CanvasClient, FilePart
 from canvas_replicate.canvas.downloads import Download
 from canvas_replicate.canvas.errors import (
@@ -16,8 +15,9 @@ from canvas_replicate.canvas.errors import (
     LinkExpired,
     TokenRefused,
 )
-from canvas_replicate.canvas.pacing import Pace
-from canvas_replicate.canvas.patience import Patience
+from canvas_replicate.canvas.rate_limit import Pace
+from canvas_replicate.canvas.retry import Patience
+from canvas_replicate.canvas.urls import api_path
 
 __all__ = [
     "CanvasClient",

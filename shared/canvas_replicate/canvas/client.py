@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr
 
-from canvas_replicate.canvas import downloads, metrics, paging, wire
-from canvas_replicate.canvas.addresses import API, Call, endpoint, origin, pairs, with_query
-from canvas_replicate.canvas.answers import Answer, Json, media_type, refusal, remaining, retry_after
+from canvas_replicate import __version__
+from canvas_replicate.canvas import downloads, metrics, paging, transport
 from canvas_replicate.canvas.downloads import Download
 from canvas_replicate.canvas.errors import CanvasThrottled, CanvasUnavailable
-from canvas_replicate.canvas.pacing import Pace
-from canvas_replicate.canvas.patience import Patience, persist
+from canvas_replicate.canvas.rate_limit import Pace
+from canvas_replicate.canvas.responses import Answer, Json, media_type, refusal, remaining, retry_after
+from canvas_replicate.canvas.retry import Patience, persist
+from canvas_replicate.canvas.urls import API, Call, endpoint, origin, pairs, with_query
+from canvas_replicate.config.settings import CanvasSettings
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
 
 T = TypeVar("T")
@@ -72,7 +74,7 @@ class CanvasClient:
         self._pace = pace or Pace()
         self._patience = patience or Patience()
         self._stop = stop or threading.Event()
-        self._session = wire.open_session(self._pace.allowance.most)
+        self._session = transport.open_session(self._pace.allowance.most)
 
     def __repr__(self) -> str:
         return f"CanvasClient({self._host})"
@@ -125,7 +127,7 @@ class CanvasClient:
         with closing(self._persisting(lambda: self._followed(call, url, until), True, until)) as response:
             call = _at(call, response.url)
             downloads.check_is_file(response.headers, call)
-            body = self._until_stopped(wire.chunks(response, until, call))
+            body = self._until_stopped(transport.chunks(response, until, call))
             return downloads.save(body, media_type(response.headers), to, expected_bytes, call)
 
     def _call(self, method: str, path: str, *, idempotent: bool, **body: Unpack[Body]) -> Json:
@@ -163,7 +165,7 @@ class CanvasClient:
     def _request(self, call: Call, url: str, headers: Mapping[str, str], **body: Any) -> requests.PreparedRequest:
         """The only place that adds the token, and only for Canvas itself."""
         is_canvas = origin(url) == self._origin
-        request = wire.prepared(call.method, url, {**self._headers, **headers}, call, **body)
+        request = transport.prepared(call.method, url, {**self._headers, **headers}, call, **body)
         if is_canvas:
             request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
@@ -171,7 +173,7 @@ class CanvasClient:
     def _sent(self, call: Call, request: requests.PreparedRequest, until: float) -> requests.Response:
         status, cost, begun = "lost", None, time.monotonic()
         try:
-            response = wire.send(self._session, request, self._patience.timeouts(until), call)
+            response = transport.send(self._session, request, self._patience.timeouts(until), call)
             status, cost = str(response.status_code), response.headers.get("x-request-cost")
             return response
         finally:
@@ -181,7 +183,7 @@ class CanvasClient:
 
     def _checked(self, call: Call, response: requests.Response, until: float) -> Answer:
         """The answer, if it is a success; raises what else it means."""
-        read = wire.whole if 200 <= response.status_code < 300 else wire.beginning
+        read = transport.whole if 200 <= response.status_code < 300 else transport.beginning
         answer = Answer(response.status_code, response.headers, read(response, until, call))
         error = refusal(answer, call, self._token)
         self._notice(answer.headers, error)
@@ -262,3 +264,12 @@ def _sendable_name(user_agent: str) -> str:
     if not user_agent.strip() or not (user_agent.isascii() and user_agent.isprintable()):
         raise ConfigError("The User-Agent for Canvas must be a text of plain printable characters.")
     return user_agent.strip()
+
+
+def open_canvas(canvas: CanvasSettings, stop: threading.Event) -> CanvasClient:
+    """Raises ConfigError where no Canvas is configured; connects to nothing yet."""
+    if canvas.base_url is None or canvas.token is None:
+        raise ConfigError(
+            "Canvas is not configured.", next_step="Set REPLICATE_CANVAS__BASE_URL and REPLICATE_CANVAS__TOKEN."
+        )
+    return CanvasClient(canvas.base_url, canvas.token, user_agent=f"canvas-replicate/{__version__}", stop=stop)

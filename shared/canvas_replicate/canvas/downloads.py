@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from canvas_replicate.canvas.addresses import Call, joined
-from canvas_replicate.canvas.answers import media_type
 from canvas_replicate.canvas.errors import CanvasUnavailable, LinkExpired
+from canvas_replicate.canvas.responses import media_type
+from canvas_replicate.canvas.urls import Call, joined
 from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
 
 MOST_REDIRECTS = 5

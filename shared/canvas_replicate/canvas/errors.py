@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from requests import exceptions
 from urllib3 import exceptions as below
 
-from canvas_replicate.canvas.addresses import Call
+from canvas_replicate.canvas.urls import Call
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError, TransientError
 
 # Everything that sending and reading raises. A file of certificates that is not there is a plain OSError, as

@@ -7,8 +7,8 @@ from typing import Any
 
 from requests.utils import parse_header_links
 
-from canvas_replicate.canvas.addresses import Call, joined, origin
-from canvas_replicate.canvas.answers import Json
+from canvas_replicate.canvas.responses import Json
+from canvas_replicate.canvas.urls import Call, joined, origin
 from canvas_replicate.errors import PermanentError
 
 PER_PAGE = 100

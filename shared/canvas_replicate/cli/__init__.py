@@ -1,14 +1,1 @@
-"""The operator's command ``replicate``."""
-
-from __future__ import annotations
-
-from canvas_replicate import command_line
-from canvas_replicate.cli import admin, broker, check, held, look, tables, why, work
-
-app = command_line.new_app("Copy tables, prove them, publish them; see what happened and what to type next.")
-for module in (work, broker, look, why, held, check, tables, admin):
-    module.add_to(app)
-
-
-def main() -> None:
-    command_line.run(app)
+"""The operator's command `replicate`."""

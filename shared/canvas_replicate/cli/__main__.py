@@ -1,3 +1,3 @@
-from canvas_replicate.cli import main
+from canvas_replicate.cli.app import main
 
 main()

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from canvas_replicate.figures import plain
+from canvas_replicate.datfile.statistics import plain
 
 _MOST_DIGITS = 38
 _PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"

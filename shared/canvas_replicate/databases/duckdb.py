@@ -18,11 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from canvas_replicate.columns import Column, column_from_oracle_type
-from canvas_replicate.databases.control_expressions import batch_expression
 from canvas_replicate.databases.measuring import loaded, measuring_sql
-from canvas_replicate.databases.oracle_ddl import TableDdl, parse_ddl, table_sql
-from canvas_replicate.databases.oracle_sql import translate_query
 from canvas_replicate.databases.ports import (
     Check,
     DuplicateKey,
@@ -35,7 +31,11 @@ from canvas_replicate.databases.ports import (
     Tag,
     as_fetched,
 )
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
+from canvas_replicate.sql.control_expressions import batch_expression
+from canvas_replicate.sql.ddl import TableDdl, parse_ddl, table_sql
+from canvas_replicate.sql.translate import translate_query
 
 _TRANSIENT = (
     duckdb.TransactionException,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from canvas_replicate.columns import Column
-from canvas_replicate.databases.oracle_sql import Engine
 from canvas_replicate.databases.ports import Loaded
-from canvas_replicate.figures import RESIDUE_MODULUS, Figures, measure_of, moment, plain
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, measure_of, moment, plain
+from canvas_replicate.sql.translate import Engine
 
 
 def measuring_sql(

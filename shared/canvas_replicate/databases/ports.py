@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from canvas_replicate.columns import Column
 from canvas_replicate.control_file import ControlFile
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import DataError, PermanentError
-from canvas_replicate.figures import Figures
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,16 +9,16 @@ from typing import Any
 from tests.behaviours.databases import believed, nothing
 from tests.integration.oracle.real_oracle import wait_until
 
-from canvas_replicate.columns import Column
+from canvas_replicate.cli.scaffold.control_text import control_text
+from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.control_file import ControlFile, parse_control_file
-from canvas_replicate.dat_file import DatWriter
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import Load, Loaded, Rejection, SnapshotUnavailable, Source, WiderNumbers
-from canvas_replicate.figures import Figures
-from canvas_replicate.new_table.control_text import control_text
-from canvas_replicate.new_table.names import Names
-from loader.frames import pair, read_frames
-from loader.tally import Tally
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.statistics import Figures
+from canvas_replicate.datfile.writer import DatWriter
+from loader.batches import pair, read_frames
+from loader.counts import Tally
 
 
 def values(source: Source, query: str, **how: Any) -> list[tuple[Any, ...]]:

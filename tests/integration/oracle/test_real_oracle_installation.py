@@ -18,12 +18,12 @@ from tests.integration.oracle.carrying import wait_for_moments
 from tests.integration.oracle.programs import has_sqlplus, refused, sqlplus, statements
 from tests.integration.oracle.real_oracle import FINDINGS, PASSWORD, Server, code_of, empty
 
-from canvas_replicate.catalogue import load_catalogue
-from canvas_replicate.columns import Column
+from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
-from canvas_replicate.databases.oracle_ddl import objects, parse_ddl
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
+from canvas_replicate.sql.ddl import objects, parse_ddl
 
 ROOT = Path(__file__).parents[3]
 STATUS, GRANTS, PROCEDURE = sorted((ROOT / "deploy" / "sql").glob("*.sql"))

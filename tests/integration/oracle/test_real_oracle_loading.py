@@ -14,13 +14,13 @@ import pytest
 from tests.behaviours.databases import HOSTILE, batch, believed, load_of, nothing
 from tests.integration.oracle.real_oracle import FINDINGS, Server, User, code_of
 
-from canvas_replicate.columns import column_from_oracle_type
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.databases.oracle.dictionary import unusable_indexes
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import Loaded, Rejection
+from canvas_replicate.datfile.columns import column_from_oracle_type
+from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError
-from canvas_replicate.figures import Figures
 
 Loader = Callable[[str], OracleTarget]
 

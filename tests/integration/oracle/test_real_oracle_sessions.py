@@ -18,8 +18,9 @@ from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import DuplicateKey, Tag
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
-from canvas_replicate.leases import Leases, take
-from canvas_replicate.ledger import Ledger, NewTable, Outcome, schema
+from canvas_replicate.ledger.leases import Leases, take
+from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.records import NewTable, Outcome
 
 SLEEP = "BEGIN DBMS_SESSION.SLEEP(60); END;"
 ENDLESS = "SELECT COUNT(*) AS n FROM all_objects a, all_objects b, all_objects c"

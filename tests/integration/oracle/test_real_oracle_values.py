@@ -13,10 +13,10 @@ from tests.behaviours.databases import NINES, Engine
 from tests.integration.oracle.carrying import as_written, carry, exact_values, values, write_dat
 from tests.integration.oracle.real_oracle import FINDINGS, User
 
-from canvas_replicate.columns import column_from_oracle_type
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import WiderNumbers
+from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.errors import PermanentError
 
 RAW_2000 = "5A" * 2000

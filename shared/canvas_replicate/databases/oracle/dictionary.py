@@ -9,8 +9,8 @@ from typing import Any
 
 import oracledb
 
-from canvas_replicate.columns import Column, column_from_oracle_type
 from canvas_replicate.databases.ports import TableFacts
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import PermanentError
 
 _SIZED = ("VARCHAR2", "CHAR", "NVARCHAR2", "NCHAR")

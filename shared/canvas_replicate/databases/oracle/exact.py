@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.decimals import decimals, no_number, written_out
 from canvas_replicate.databases.oracle.types import ANY_NUMBER, Fetched
 from canvas_replicate.databases.ports import WiderNumbers
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError
 
 _MOST_DIGITS = 40  # of a NUMBER that are not zero

@@ -10,9 +10,9 @@ import oracledb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.oracle.errors import column_in, error_from_code, short_reason
 from canvas_replicate.databases.ports import RECORD, Load, Rejection
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, ReplicateError
 
 _BIND = re.compile(r"""'(?:[^']|'')*'|:"?(?P<name>[A-Za-z][A-Za-z0-9_$#]*)"?""")

@@ -15,9 +15,9 @@ import oracledb
 
 from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.errors import translating
-from canvas_replicate.databases.oracle_ddl import objects
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.errors import DataError, PermanentError
+from canvas_replicate.sql.ddl import objects
 
 _DOING = "the run ledger"
 _DDL = Path("ledger_tables.sql")

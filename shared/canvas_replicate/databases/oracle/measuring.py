@@ -8,9 +8,9 @@ from typing import Any
 
 import oracledb
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.ports import Loaded
-from canvas_replicate.figures import RESIDUE_MODULUS, WIDE, Figures, measure_of, moment, plain
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, moment, plain
 
 _MOMENT = "YYYY-MM-DD HH24:MI:SS.FF9"
 _MICROSECONDS = len("2030-01-01 00:00:00.000000")

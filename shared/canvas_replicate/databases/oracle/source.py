@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 import oracledb
 import pyarrow as pa
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.dictionary import rows, table_facts
 from canvas_replicate.databases.oracle.errors import translating
@@ -17,6 +16,7 @@ from canvas_replicate.databases.oracle.exact import Exact
 from canvas_replicate.databases.oracle.flashback import as_of_scn
 from canvas_replicate.databases.oracle.types import Fetched, fetched
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, PermanentError, ReplicateError
 
 _DOING = "the query"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import oracledb
 
-from canvas_replicate.columns import Column
 from canvas_replicate.control_file import ControlFile
 from canvas_replicate.databases.oracle import dictionary, refreshing
 from canvas_replicate.databases.oracle.connecting import Oracle
@@ -18,12 +17,13 @@ from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.oracle.filling import insert_batches, load_directly, not_for_direct_path
 from canvas_replicate.databases.oracle.ledger import OracleSession
 from canvas_replicate.databases.oracle.measuring import measured
-from canvas_replicate.databases.oracle_ddl import Statement, objects
 from canvas_replicate.databases.ports import Check, Load, Loaded, Reported, Tag
 from canvas_replicate.databases.sqlldr.control_text import carried_options, derived_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.process import Login, find_sqlldr, run_sqlldr
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, DataError
+from canvas_replicate.sql.ddl import Statement, objects
 
 # A load takes what it takes; what is longer has hung.
 _LOAD_SECONDS = 2 * 3600.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import oracledb
 import pyarrow as pa
 
-from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import PermanentError
 
 _MOST_DIGITS = 38

@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.postgresql.types import read_column, table_column
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 
 # What REFRESH … CONCURRENTLY demands of an index (PostgreSQL documentation, REFRESH MATERIALIZED VIEW).

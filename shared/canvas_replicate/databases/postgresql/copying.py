@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from canvas_replicate.columns import Column
-from canvas_replicate.databases.control_expressions import batch_expression
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.sql.control_expressions import batch_expression
 
 
 def copy_batches(

@@ -13,9 +13,9 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.databases.oracle_ddl import parse_ddl, table_sql
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
+from canvas_replicate.sql.ddl import parse_ddl, table_sql
 
 _DOING = "the run ledger"
 # Literals and casts are stepped over, so that only a bind is taken for one.

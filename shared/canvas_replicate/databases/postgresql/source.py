@@ -16,14 +16,14 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 from pyarrow import csv
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.decimals import decimals, no_number
-from canvas_replicate.databases.oracle_sql import translate_query
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
 from canvas_replicate.databases.postgresql.catalogs import key_of, schema_and_name, source_columns
 from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
 from canvas_replicate.databases.postgresql.types import read_column
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, PermanentError
+from canvas_replicate.sql.translate import translate_query
 
 _DOING = "the query"
 _ARROW_ERROR = re.compile(r"In CSV column #(\d+): (?:Row #(\d+))?")

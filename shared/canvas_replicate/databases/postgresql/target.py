@@ -11,10 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from canvas_replicate.columns import Column
 from canvas_replicate.databases.measuring import loaded, measuring_sql
-from canvas_replicate.databases.oracle_ddl import Ddl, ViewDdl, parse_ddl, table_sql
-from canvas_replicate.databases.oracle_sql import translate_query
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
@@ -29,6 +26,9 @@ from canvas_replicate.databases.postgresql.catalogs import (
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translating
 from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.sql.ddl import Ddl, ViewDdl, parse_ddl, table_sql
+from canvas_replicate.sql.translate import translate_query
 
 # A load takes what it takes; what is longer has hung. Readers are kept waiting no longer than this for a lock.
 _STATEMENT_TIMEOUT = "2h"

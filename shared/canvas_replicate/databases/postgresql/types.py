@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from canvas_replicate.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 
 _PLAIN = {
     "smallint": "NUMBER(5)",

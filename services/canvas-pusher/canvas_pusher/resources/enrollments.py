@@ -1,0 +1,127 @@
+"""Enrollments over REST: fact sheet on Canvas's API, sections 4.1 to 4.4."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from canvas_pusher.channels.rest import Row, Seen
+from canvas_pusher.plan import differing
+from canvas_pusher.resources.rest_rows import needing
+from canvas_replicate.canvas import CanvasClient, api_path
+from canvas_replicate.errors import PermanentError
+
+_TYPES = {
+    "student": "StudentEnrollment",
+    "teacher": "TeacherEnrollment",
+    "ta": "TaEnrollment",
+    "designer": "DesignerEnrollment",
+    "observer": "ObserverEnrollment",
+}
+_TASKS = {"deleted": "delete", "completed": "conclude", "inactive": "deactivate"}
+# A row's column, and what Canvas calls it.
+_SHOWN = {
+    "start_date": "start_at",
+    "end_date": "end_at",
+    "limit_section_privileges": "limit_privileges_to_course_section",
+}
+# Without them Canvas lists those alone that take part.
+_ALL_STATES = ("active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted")
+
+
+def look(client: CanvasClient, row: Row) -> Seen | None:
+    """The enrollment as Canvas has it, whatever its state; None where there is none, or no such section or user.
+
+    Raises PermanentError for a row that names a course alone where the user is in several of its sections.
+    """
+    place = _place(row)
+    try:
+        listed = client.pages(
+            f"{place}/enrollments", sis_user_id=[row["user_id"]], state=_ALL_STATES, role=[_role_name(row)]
+        )
+        found = list(listed)
+    except PermanentError as error:
+        if error.code == "canvas.404":
+            return None
+        raise
+    observed = _observed(client, row)
+    found = [each for each in found if each.get("associated_user_id") == observed]
+    living = [each for each in found if each.get("enrollment_state") != "deleted"] or found
+    if len(living) > 1 and not row.get("section_id"):
+        raise PermanentError(
+            "It names a course alone, and the user is in several of its sections.", code="push.section"
+        )
+    return _seen(living[0]) if living else None
+
+
+def act(client: CanvasClient, row: Row, seen: Seen | None) -> Seen | None:
+    """Make it so. ``seen`` is what ``look`` found: removing needs it for the enrollment's present course, and adding
+    for what the row does not name, because Canvas clears what is not sent (4.1).
+
+    Raises what the client raises: CanvasOutcomeUnknown when Canvas may have done it.
+    """
+    status = row["status"]
+    if status == "active":
+        wanted = {"enrollment": _wanted(client, row, seen)}
+        with needing("section_id or user_id"):
+            return _seen(client.post(f"{_place(row)}/enrollments", json=wanted))
+    if status not in _TASKS:
+        raise PermanentError(f"REST has no {status}; only a SIS import has.", code="push.status")
+    if seen is None:
+        return None
+    path = api_path("courses", int(seen.fields["course_id"]), "enrollments", seen.canvas_id)
+    return _seen(client.delete(path, params={"task": _TASKS[status]}))
+
+
+def is_so(row: Row, seen: Seen | None) -> bool:
+    """What Canvas does not have need not be removed."""
+    if seen is None:
+        return row["status"] in _TASKS
+    if row["status"] != "active":
+        return seen.state == row["status"]
+    named = {name: value for name, value in row.items() if name in _SHOWN and value}
+    return seen.state == "active" and not differing(named, seen.fields, apart=())
+
+
+def _place(row: Row) -> str:
+    if row.get("section_id"):
+        return api_path("sections", f"sis_section_id:{row['section_id']}")
+    if row["status"] == "active":  # Canvas would make up a section (4.1)
+        raise PermanentError("Adding somebody over REST needs a section_id.", code="push.section")
+    return api_path("courses", f"sis_course_id:{row['course_id']}")
+
+
+def _wanted(client: CanvasClient, row: Row, seen: Seen | None) -> dict[str, Any]:
+    """The row's values, and what is there already of those that the row does not name."""
+    values = {**(seen.fields if seen else {}), **{name: value for name, value in row.items() if value}}
+    return {
+        "user_id": f"sis_user_id:{row['user_id']}",
+        **({"type": _TYPES[row["role"]]} if row["role"] in _TYPES else {"role": row["role"]}),
+        "enrollment_state": "active",
+        "notify": False,
+        **{sent: values[name] for name, sent in _SHOWN.items() if values.get(name)},
+        **({"associated_user_id": observed} if (observed := _observed(client, row)) else {}),
+    }
+
+
+def _observed(client: CanvasClient, row: Row) -> int | None:
+    """The Canvas id of the student whom an observer watches."""
+    if not row.get("associated_user_id"):
+        return None
+    return int(client.get(api_path("users", f"sis_user_id:{row['associated_user_id']}"))["id"])
+
+
+def _role_name(row: Row) -> str:
+    """What Canvas calls a role in its answers; a custom one has its own name (4.2)."""
+    return _TYPES.get(row["role"], row["role"])
+
+
+def _seen(enrollment: Mapping[str, Any]) -> Seen:
+    limited = enrollment.get("limit_privileges_to_course_section")
+    fields = {
+        "course_id": str(enrollment["course_id"]),
+        "start_date": str(enrollment.get("start_at") or ""),
+        "end_date": str(enrollment.get("end_at") or ""),
+        "limit_section_privileges": "" if limited is None else str(bool(limited)).lower(),
+    }
+    return Seen(int(enrollment["id"]), str(enrollment["enrollment_state"]), fields)

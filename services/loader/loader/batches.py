@@ -1,0 +1,310 @@
+"""A data file as batches of checked text columns, ready for a base table.
+
+Two readings of a chunk give the same values: a fast one, column-wise, which is believed only when writing
+its result back gives the chunk's bytes again; and the reference, record by record, for everything else.
+Checks of type, length and NULL are column-wise, and made here because the embedded engine makes none: DuckDB
+ignores ``varchar(n)`` and rounds decimals.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+import polars as pl
+import pyarrow as pa
+
+from canvas_replicate.control_file import ControlFile, Field
+from canvas_replicate.databases.ports import RECORD
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.errors import ConfigError, Place
+from loader.counts import Tally
+from loader.masks import Mask, parse_mask
+from loader.record_reader import DiscardedRecord, RejectedRecord, read_record
+from loader.record_splitter import CHUNK_BYTES, records_of, whole_records
+
+_ROW = "#row"  # a record's place in its chunk; no column can have this name
+_WHY = "#why"
+_PLAIN_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
+_ANY_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_MOST_DIGITS = 40  # of a NUMBER without limits; one more and Oracle rounds
+_SECONDS = len("2030-01-01 00:00:00")
+_WRITTEN_BY_US = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?[+-][0-9]{2}:[0-9]{2}$"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A field of the control file, the base column that it fills, and its date mask."""
+
+    field: Field
+    column: Column | None
+    mask: Mask | None
+
+
+def read_frames(
+    file: BinaryIO,
+    control: ControlFile,
+    targets: Sequence[Target],
+    bare: Sequence[bool],
+    tally: Tally,
+    *,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Iterator[pa.Table]:
+    """The file's good records as text columns named like the base table's; all others go to the tally.
+
+    ``bare`` says for each data field whether the file writes it without enclosures; a wrong guess costs time,
+    never exactness.
+    """
+    for chunk in whole_records(file, control.record_end, chunk_bytes):
+        first_number = tally.read + 1
+        frame = _read_canonical(chunk, control, bare)
+        if frame is None:
+            frame = _read_by_record(chunk, control, tally, first_number)
+        else:
+            tally.read += frame.height
+        frame = _without_empty_records(frame, chunk, control, tally)
+        frame = _with_generated(frame, control, first_number)
+        good = _checked(frame, targets, chunk, control, tally, first_number)
+        yield good.to_arrow()
+
+
+# -- reading -----------------------------------------------------------------------------------------------
+
+
+def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) -> pl.DataFrame | None:
+    """The chunk's fields if it is written exactly as our own files are; None when that is not certain."""
+    record_end = control.record_end.decode("utf-8", "replace")
+    simple = control.enclosure == '"' and len(control.terminator) == 1 and not control.when
+    if not simple or any(field.delimiters or field.nullif for field in control.data_fields):
+        return None
+    names = [field.name for field in control.data_fields]
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(chunk.replace(control.record_end, b"\n")),
+            has_header=False,
+            schema=dict.fromkeys(names, pl.String),
+            separator=control.terminator,
+            quote_char='"',
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    texts = [pl.col(name) if plain else _enclosed(name) for name, plain in zip(names, bare, strict=True)]
+    line = pl.concat_str([text.fill_null("") for text in texts], separator=control.terminator)
+    again = frame.select((line + record_end).str.join(""))
+    if frame.height == 0 or again.item().encode() != chunk:
+        return None
+    return frame.with_columns(pl.col(name).replace("", None) for name in names).with_row_index(_ROW)
+
+
+def _enclosed(name: str) -> pl.Expr:
+    return pl.lit('"') + pl.col(name).str.replace_all('"', '""', literal=True) + pl.lit('"')
+
+
+def _read_by_record(chunk: bytes, control: ControlFile, tally: Tally, first_number: int) -> pl.DataFrame:
+    rows: list[tuple[int, list[str | None]]] = []
+    for place, raw in enumerate(records_of(chunk, control.record_end)):
+        tally.read += 1
+        try:
+            record = read_record(raw.decode("utf-8"), control)
+            if record.surplus is not None:
+                raise RejectedRecord(None, "more fields than the control file has columns")
+            rows.append((place, record.values))
+        except UnicodeDecodeError:
+            tally.reject(first_number + place, None, "not valid UTF-8", raw)
+        except RejectedRecord as rejected:
+            tally.reject(first_number + place, rejected.column, rejected.reason, raw)
+        except DiscardedRecord:
+            tally.discard(raw)
+    values: dict[str, list[str | None]] = {
+        field.name: [row[place] for _, row in rows] for place, field in enumerate(control.data_fields)
+    }
+    texts = pl.DataFrame(values, schema=dict.fromkeys(values, pl.String))
+    return texts.with_columns(pl.Series(_ROW, [place for place, _ in rows], dtype=pl.UInt32))
+
+
+def _without_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFile, tally: Tally) -> pl.DataFrame:
+    """SQL*Loader discards a record of NULLs only."""
+    columns = [field.name for field in control.data_fields if not field.filler]
+    empty = frame.select(pl.all_horizontal(pl.col(name).is_null() for name in columns)).to_series()
+    if not empty.any():
+        return frame
+    records = records_of(chunk, control.record_end)
+    for place in frame[_ROW].filter(empty):
+        tally.discard(records[place])
+    return frame.filter(~empty)
+
+
+def _with_generated(frame: pl.DataFrame, control: ControlFile, first_number: int) -> pl.DataFrame:
+    """The columns whose values come from the load itself."""
+    number = pl.col(_ROW).cast(pl.Int64) + first_number
+    made = []
+    for field in control.fields:
+        if field.kind == "constant":
+            made.append(pl.lit(field.constant).alias(field.name))
+        elif field.kind == "recnum":
+            made.append(number.cast(pl.String).alias(field.name))
+        elif field.kind == "sequence" and field.sequence:
+            # MAX and COUNT are figures of the table, which is empty when a load begins.
+            start = field.sequence.start if isinstance(field.sequence.start, int) else field.sequence.increment
+            value = (number - 1) * field.sequence.increment + start
+            made.append(value.cast(pl.String).alias(field.name))
+        elif field.kind == "sysdate":
+            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+            made.append(pl.lit(now).alias(field.name))
+    return frame.with_columns(made) if made else frame
+
+
+# -- checking ----------------------------------------------------------------------------------------------
+
+
+def pair(control: ControlFile, base: Mapping[str, Column]) -> list[Target]:
+    """Pair fields and base columns. Raises ConfigError where they cannot be paired, or a date has no mask."""
+    targets = []
+    for field in control.fields:
+        place = Place(control.file, field.line)
+        if field.filler or field.kind == "expression":
+            continue
+        column = base.get(field.name)
+        if column is None:
+            raise ConfigError(
+                f"{control.table} has no column {field.name} (it has: {', '.join(base)}).",
+                place=place,
+                code="ctl.column",
+            )
+        mask = None
+        if field.mask is not None:
+            mask = parse_mask(field.mask, place=place)
+        dated = column.kind in ("date", "timestamp", "timestamp_tz")
+        if dated and mask is None and not field.is_generated and field.expression is None:
+            raise ConfigError(
+                f"{field.name} is a {column.type}, and the control file gives no mask to read it by.",
+                place=place,
+                code="ctl.mask",
+                next_step='Say for example DATE "YYYY-MM-DD HH24:MI:SS".',
+            )
+        if mask is not None and not dated and field.expression is None:
+            raise ConfigError(
+                f"{field.name} is read as a date, but the table's column is {column.type}.",
+                place=place,
+                code="ctl.mask",
+            )
+        targets.append(Target(field, column, mask))
+    filled = {target.field.name for target in targets} | {f.name for f in control.fields if f.kind == "expression"}
+    missing = [column.name for column in base.values() if not column.nullable and column.name not in filled]
+    if missing:
+        raise ConfigError(
+            f"{missing[0]} is NOT NULL, but the control file does not fill it.", place=Place(control.file)
+        )
+    return targets
+
+
+def _checked(
+    frame: pl.DataFrame,
+    targets: Sequence[Target],
+    chunk: bytes,
+    control: ControlFile,
+    tally: Tally,
+    first_number: int,
+) -> pl.DataFrame:
+    """Good rows in the form that base tables take; a bad one is rejected for its first bad column."""
+    values, checks = [], []
+    for target in targets:
+        value, rules = _rules(target)
+        values.append(value)
+        checks += [(target.field.name, reason, bad) for bad, reason in rules]
+    for field in control.data_fields:
+        if field.filler and field.bound_filler:
+            values.append(pl.col(field.name))
+    values.append((pl.col(_ROW).cast(pl.Int64) + first_number).alias(RECORD))
+    if not checks:
+        return frame.select(values)
+    first_bad = pl.coalesce(
+        [pl.when(bad.fill_null(False)).then(pl.lit(index, pl.UInt32)) for index, (_, _, bad) in enumerate(checks)]
+    )
+    judged = frame.select(*values, pl.col(_ROW), first_bad.alias(_WHY))
+    if judged[_WHY].null_count() < judged.height:
+        records = records_of(chunk, control.record_end)
+        bad_rows = judged.filter(pl.col(_WHY).is_not_null()).select(_ROW, _WHY)
+        for place, why in bad_rows.iter_rows():
+            name, reason, _ = checks[why]
+            tally.reject(first_number + place, name, reason, records[place])
+        judged = judged.filter(pl.col(_WHY).is_null())
+    return judged.drop(_ROW, _WHY)
+
+
+def _rules(target: Target) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
+    """The value for the base table, and what makes a record a reject: pairs of condition and reason."""
+    field, column, mask = target.field, target.column, target.mask
+    text = pl.col(field.name)
+    rules: list[tuple[pl.Expr, str]] = []
+    if not field.is_generated:
+        rules.append((text.str.len_chars() > field.length, "Field in data file exceeds maximum length"))
+    if field.expression is not None or column is None:
+        return text, rules
+    if not column.nullable:
+        rules.append((text.is_null(), "NULL in a NOT NULL column (as ORA-01400)"))
+    if column.kind == "number":
+        return text, rules + _number_rules(text, column)
+    if column.kind == "float":
+        return text, [*rules, (~text.str.contains(_ANY_NUMBER), "invalid number (as ORA-01722)")]
+    if column.kind == "raw":
+        return text, [*rules, (~text.str.contains("^([0-9A-Fa-f]{2})*$"), "not hexadecimal (as ORA-01465)")]
+    if column.kind == "text":
+        if column.length is not None:
+            too_long = text.str.len_chars() > column.length
+            rules.append((too_long, f"value too large for {column.type} (as ORA-12899)"))
+        return text, rules
+    if mask is None:
+        return text, rules
+    return _date_rules(text, column, mask, rules)
+
+
+def _number_rules(text: pl.Expr, column: Column) -> list[tuple[pl.Expr, str]]:
+    if column.precision is None:
+        return [
+            (~text.str.contains(_PLAIN_NUMBER), "invalid number (as ORA-01722)"),
+            (_significant_digits(text) > _MOST_DIGITS, "more digits than NUMBER keeps"),
+        ]
+    precision, scale = column.precision, column.scale or 0
+    digits = text.str.strip_prefix("-").str.strip_prefix("+")
+    whole = digits.str.split_exact(".", 1).struct.field("field_0").str.strip_chars_start("0").str.len_bytes()
+    decimals = digits.str.split_exact(".", 1).struct.field("field_1").str.strip_chars_end("0").str.len_bytes()
+    return [
+        (~text.str.contains(_PLAIN_NUMBER), "invalid number (as ORA-01722)"),
+        (whole > precision - scale, f"number too large for {column.type} (as ORA-01438)"),
+        (decimals.fill_null(0) > scale, f"more decimals than {column.type} keeps"),
+    ]
+
+
+def _significant_digits(text: pl.Expr) -> pl.Expr:
+    digits = text.str.strip_chars_start("+-").str.replace(".", "", literal=True)
+    return digits.str.strip_chars("0").str.len_bytes()
+
+
+def _date_rules(
+    text: pl.Expr, column: Column, mask: Mask, rules: list[tuple[pl.Expr, str]]
+) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
+    zone = "UTC" if mask.has_zone else None
+    fine = mask.fraction_digits > 6
+    # Nanoseconds do not fit a 64-bit time for every year, so the fraction is carried over as text.
+    readable = text.str.replace(r"\.[0-9]+", "") if fine else text
+    directives = mask.strptime.replace("%.f", "") if fine else mask.strptime
+    parsed = readable.str.to_datetime(directives, time_unit="us", time_zone=zone, strict=False)
+    written = parsed.dt.strftime("%Y-%m-%d %H:%M:%S" if fine else "%Y-%m-%d %H:%M:%S%.6f")
+    if fine:
+        written = pl.concat_str(written, text.str.extract(r"(\.[0-9]+)").fill_null(""))
+    if mask.has_zone:
+        # In the form of our own files the offset stays as it is; in any other the instant does.
+        written = pl.when(text.str.contains(_WRITTEN_BY_US)).then(text).otherwise(written + "+00:00")
+    wrong = text.is_not_null() & (~text.str.contains(mask.pattern) | parsed.is_null())
+    found = [(wrong, f"not a date as {mask.text} describes it (as ORA-01861)")]
+    if column.kind == "date":
+        # Oracle would drop the fraction; nothing is dropped in silence here.
+        found.append((written.str.contains(r"\.0*[1-9]"), "a DATE holds no fraction of a second"))
+        return written.str.slice(0, _SECONDS), rules + found
+    if column.kind == "timestamp_tz" and not mask.has_zone:
+        found.append((text.is_not_null(), f"{mask.text} has no zone, {column.type} needs one"))
+    return written, rules + found

@@ -1,0 +1,121 @@
+"""What a load counted, and the bad and discard files that it fills."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from canvas_replicate.config.settings import DEFAULT_REJECTS_KEPT
+from canvas_replicate.databases.ports import Rejection
+from canvas_replicate.datfile.storage import part_of, written_aside
+from canvas_replicate.ledger.records import Reject
+from loader.record_reader import split_records
+
+_CODE = re.compile(r"\((?:as )?(ORA-\d{5})\)")
+
+
+class Tally:
+    """SQL*Loader's arithmetic: read = loaded + rejected + discarded.
+
+    Bad and discard files hold the records byte for byte, each with its end, so that the same control file can
+    load them. They belong to one run and appear, whole, once ``publish`` is called and there is something in them.
+
+    ``rejected_records`` are their numbers, from 1; of ``rejects`` only the first ``kept`` are told in detail.
+    """
+
+    def __init__(
+        self, bad_file: Path, discard_file: Path, record_end: bytes, token: int, kept: int = DEFAULT_REJECTS_KEPT
+    ) -> None:
+        self.read = 0
+        self.discarded = 0
+        self.rejected_records: set[int] = set()
+        self._rejects: list[Reject] = []
+        self._kept = kept
+        self._refused_by_database = False
+        self.bad_file = bad_file
+        self._discard_file = discard_file
+        self._record_end = record_end
+        self._token = token
+        for part in map(self._part, (bad_file, discard_file)):
+            part.unlink(missing_ok=True)
+
+    @property
+    def rejected(self) -> int:
+        return len(self.rejected_records)
+
+    @property
+    def rejects(self) -> list[Reject]:
+        return sorted(self._rejects, key=lambda reject: reject.record_number)
+
+    @property
+    def loaded(self) -> int:
+        return self.read - self.rejected - self.discarded
+
+    @property
+    def first_reject(self) -> str:
+        if not self.rejects:
+            return "none"
+        first = self.rejects[0]
+        where = f", column {first.column}" if first.column else ""
+        return f"record {first.record_number}{where}: {first.reason}"
+
+    def reject(self, number: int, column: str | None, reason: str, record: bytes) -> None:
+        found = _CODE.search(reason)
+        self._keep(Reject(number, column, reason, found[1] if found else None))
+        self._append(self.bad_file, record)
+
+    def refuse(self, rejection: Rejection) -> None:
+        """A record that was read well and that the database refused; ``publish`` finds it in the file again."""
+        self._refused_by_database = True
+        self._keep(Reject(rejection.record, rejection.column, rejection.reason, rejection.code))
+
+    def _keep(self, reject: Reject) -> None:
+        self.rejected_records.add(reject.record_number)
+        if len(self._rejects) < self._kept:
+            self._rejects.append(reject)
+
+    def discard(self, record: bytes) -> None:
+        self.discarded += 1
+        self._append(self._discard_file, record)
+
+    def publish(self, file: Path) -> None:
+        """``file`` is what was loaded."""
+        if self._refused_by_database:
+            self._part(self.bad_file).unlink(missing_ok=True)
+            for record in _numbered(file, self._record_end, self.rejected_records):
+                self._append(self.bad_file, record)
+        for path in (self.bad_file, self._discard_file):
+            if self._part(path).exists():
+                with written_aside(path, self._token):
+                    pass
+            else:
+                path.unlink(missing_ok=True)  # of an earlier try of this run
+
+    def log(self) -> str:
+        lines = [
+            *(
+                f"Record {r.record_number}: Rejected - {f'column {r.column}: ' if r.column else ''}{r.reason}"
+                for r in self.rejects
+            ),
+            f"Records read:      {self.read:>12,}",
+            f"Records loaded:    {self.loaded:>12,}",
+            f"Records rejected:  {self.rejected:>12,}",
+            f"Records discarded: {self.discarded:>12,}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _part(self, path: Path) -> Path:
+        return part_of(path, self._token)
+
+    def _append(self, path: Path, record: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._part(path).open("ab") as file:
+            file.write(record + self._record_end)
+
+
+def _numbered(path: Path, record_end: bytes, numbers: Collection[int]) -> Iterator[bytes]:
+    """The records of these numbers, in the file's order."""
+    with path.open("rb") as file:
+        records = enumerate(split_records(file, record_end), start=1)
+        yield from (record for number, record in records if number in numbers)

@@ -1,0 +1,36 @@
+"""A data file cut where its records end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from canvas_replicate.errors import DataError
+from loader.record_reader import MAX_RECORD_BYTES
+
+CHUNK_BYTES = 2 * 1024 * 1024
+
+
+def whole_records(file: BinaryIO, record_end: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The file in pieces that end where a record ends. Raises DataError when no record end comes."""
+    rest = b""
+    while piece := file.read(chunk_bytes):
+        rest += piece
+        end = rest.rfind(record_end) + len(record_end)
+        if end >= len(record_end):
+            yield rest[:end]
+            rest = rest[end:]
+        elif len(rest) > MAX_RECORD_BYTES:
+            raise DataError(
+                f"No record end {record_end!r} in {len(rest)} bytes.",
+                code="file.record_end",
+                next_step='Compare the "STR" of the control file with the data file.',
+            )
+    if rest:
+        yield rest
+
+
+def records_of(chunk: bytes, record_end: bytes) -> list[bytes]:
+    """Without their ends; the file's last record may lack it."""
+    records = chunk.split(record_end)
+    return records[:-1] if not records[-1] else records

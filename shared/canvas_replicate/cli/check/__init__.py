@@ -1,0 +1,1 @@
+"""`replicate check`: everything that can be known before a run, without changing anything."""

@@ -1,0 +1,40 @@
+"""Whether the shared storage takes files, found out without leaving one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from canvas_replicate.cli.check.findings import Finding
+from canvas_replicate.config.settings import Settings
+
+# Below this a single night's files fill the disk of most schools. It is a figure to think at, not a limit.
+_LITTLE_BYTES = 1024**3
+
+
+def file_findings(settings: Settings) -> list[Finding]:
+    return _storage(settings.data_dir) + _secrets(settings.secrets_dir)
+
+
+def _storage(data_dir: Path) -> list[Finding]:
+    """The folder itself is made by the first run, in the nearest one that is there."""
+    folder = data_dir.absolute()
+    while not os.path.exists(folder):  # Path.exists raises where it may not look
+        folder = folder.parent
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        message = f"{folder} cannot be written to, and REPLICATE_DATA_DIR is {data_dir}."
+        return [Finding("error", "files", message, "Let this user write there, or name another folder.")]
+    free = shutil.disk_usage(folder).free
+    said = f"{free / 1024**3:.1f} GB are free for files in {data_dir}."
+    if free < _LITTLE_BYTES:
+        return [Finding("warning", "files", said, "Make room, or keep files for fewer days: REPLICATE_RETENTION_DAYS")]
+    return [Finding("note", "files", said)]
+
+
+def _secrets(folder: Path | None) -> list[Finding]:
+    """Files that are there but cannot be read end every command, so that they are known to be readable here."""
+    if folder is None or os.path.isdir(folder):
+        return []
+    message = f"REPLICATE_SECRETS_DIR is {folder}, and there is no such folder: no secret comes from a file."
+    return [Finding("warning", "files", message, "Mount it, or take the variable out.")]

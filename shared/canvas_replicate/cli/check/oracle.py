@@ -1,0 +1,207 @@
+"""What only an Oracle database can tell (oracle.md 5 to 8): read from its dictionary, nothing is run or changed.
+
+Privileges and space are told as far as this user can see them; what cannot be seen is no error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import oracledb
+import sqlglot
+
+from canvas_replicate.cli.check.findings import Finding
+from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.settings import Settings, target_alias
+from canvas_replicate.control_file import ControlFile
+from canvas_replicate.databases.oracle import dictionary
+from canvas_replicate.databases.oracle.connecting import Oracle
+from canvas_replicate.databases.oracle.dictionary import Quota, ViewFacts
+from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.filling import not_for_direct_path
+from canvas_replicate.databases.oracle.flashback import as_of_scn
+from canvas_replicate.databases.oracle.target import sqlldr_on_path
+from canvas_replicate.databases.ports import SnapshotUnavailable
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.errors import PermanentError
+
+_ALL_CHARACTERS = "AL32UTF8"
+_NEARLY_FULL = 0.9
+_METHODS = {
+    "out_of_place": "out of place: readers see old rows until the switch",
+    "atomic": "in one transaction, since it may not be done out of place: slower, with undo for all rows",
+    None: "out of place if Oracle lets it, which the first refresh finds out",
+}
+
+
+# -- the database ------------------------------------------------------------------------------------------
+
+
+def database_findings(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
+    what = f"database {alias}"
+    with _connected(settings, alias) as connection:
+        charset, undo = dictionary.character_set(connection), dictionary.undo_seconds(connection)
+        findings = [Finding("note", what, _said(connection, charset, undo))]
+        if is_target:
+            findings += _charset(what, charset) + _space(what, connection)
+    return findings
+
+
+def _said(connection: oracledb.Connection, charset: str | None, undo: int | None) -> str:
+    mode = "thin" if connection.thin else "thick"
+    kept = "undo retention cannot be seen" if undo is None else f"undo is kept for {undo:,} s"
+    return f"Oracle {connection.version}, {mode} mode, {charset or 'character set cannot be seen'}, {kept}."
+
+
+def _charset(what: str, charset: str | None) -> list[Finding]:
+    if charset is None or charset == _ALL_CHARACTERS:
+        return []
+    message = f"its character set is {charset}: characters that it lacks are replaced when they are loaded."
+    return [
+        Finding("warning", what, message, "The proof counts characters and cannot see it: look at names with them.")
+    ]
+
+
+def _space(what: str, connection: oracledb.Connection) -> list[Finding]:
+    quotas, free = dictionary.quotas(connection), dictionary.free_bytes(connection)
+    findings = [_full(what, quota) for quota in quotas if quota.most and quota.used >= _NEARLY_FULL * quota.most]
+    if not quotas and not free:
+        return [Finding("note", what, "quota and free space cannot be seen by this user.")]
+    rooms = [f"{name} {size / 1024**3:.1f} GB" for name, size in free.items()]
+    return findings + ([Finding("note", what, f"free space: {', '.join(rooms)}.")] if rooms else [])
+
+
+def _full(what: str, quota: Quota) -> Finding:
+    message = f"{quota.used / 1024**2:,.0f} of {(quota.most or 0) / 1024**2:,.0f} MB in {quota.tablespace} are used."
+    return Finding("warning", what, message, "Have the quota raised: a view built out of place needs its size twice.")
+
+
+# -- a table -----------------------------------------------------------------------------------------------
+
+
+def table_findings(
+    settings: Settings, table: Table, control: ControlFile | None, base: Sequence[Column]
+) -> list[Finding]:
+    with _connected(settings, target_alias(settings)) as connection:
+        owner, name = dictionary.names(connection, table.base_table, settings.base_schema)
+        findings = _unusable(table, connection, owner, name)
+        if control is not None:
+            findings += _emptying(table, connection, owner, name, control)
+            findings += _loader(table, connection, owner, name, control, base)
+        owner, name = dictionary.names(connection, table.view, settings.view_schema)
+        view = dictionary.view_facts(connection, owner, name)
+        if view is not None:
+            findings += _view(table, view, settings, dictionary.refresh_method(connection, owner, name))
+            findings += _refreshing(table, connection, owner, settings)
+    return findings
+
+
+def _unusable(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
+    return [
+        Finding(
+            "error",
+            table.name,
+            f"index {index} of {table.base_table} is unusable, which every load ends with.",
+            f"ALTER INDEX {owner}.{index} REBUILD, once its duplicates are gone.",
+        )
+        for index in dictionary.unusable_indexes(connection, owner, name)
+    ]
+
+
+def _emptying(
+    table: Table, connection: oracledb.Connection, owner: str, name: str, control: ControlFile
+) -> list[Finding]:
+    """TRUNCATE of another's table needs DROP ANY TABLE, and no foreign key may refer to it (oracle.md 6.5)."""
+    if control.mode != "TRUNCATE":
+        return []
+    findings = _referring(table, connection, owner, name)
+    if _lacks(connection, owner, "DROP ANY TABLE"):
+        message = f"TRUNCATE of a table of {owner.lower()} needs DROP ANY TABLE, which this user does not have."
+        findings.append(Finding("error", table.name, message, "Say REPLACE in the control file, or have it granted."))
+    return findings
+
+
+def _referring(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
+    try:
+        with translating("foreign keys that refer to it"):
+            referring = dictionary.referring_tables(connection, owner, name)
+    except PermanentError as error:
+        return [Finding("note", table.name, f"cannot be seen: {error.message}")]
+    if not referring:
+        return []
+    message = f"foreign keys of {', '.join(referring)} refer to it, so that TRUNCATE is refused (ORA-02266)."
+    return [Finding("error", table.name, message, "Say REPLACE in the control file instead of TRUNCATE.")]
+
+
+def _lacks(connection: oracledb.Connection, owner: str, privilege: str) -> bool:
+    """False where privileges cannot be seen."""
+    seen = dictionary.session_privileges(connection)
+    return bool(seen) and owner != dictionary.user(connection) and privilege not in seen
+
+
+def _loader(
+    table: Table,
+    connection: oracledb.Connection,
+    owner: str,
+    name: str,
+    control: ControlFile,
+    base: Sequence[Column],
+) -> list[Finding]:
+    """Which way a load takes on this machine, which need not be the loader's, as ``OracleTarget`` chooses it."""
+    wanted, installed = table.loader or "auto", sqlldr_on_path() is not None
+    if wanted == "sqlldr" and not installed:
+        step = "Install Oracle's client tools where the loader runs, or say loader: auto in tablesconf.yaml."
+        return [Finding("warning", table.name, "asks for SQL*Loader, and no sqlldr is on the PATH here.", step)]
+    if wanted == "insert" or (wanted in ("auto", "sqlldr") and installed):
+        way = "INSERT" if wanted == "insert" else "SQL*Loader"
+        return [Finding("note", table.name, f"is loaded by {way} here.")]
+    hindrances = dictionary.hindrances_to_direct_path(connection, owner, name) + not_for_direct_path(base)
+    if any(field.expression is not None and not field.filler for field in control.fields):
+        hindrances.append("SQL expressions in the control file")
+    if not hindrances:
+        return [Finding("note", table.name, "is loaded by direct path here.")]
+    why = ", ".join(hindrances)
+    if wanted == "direct":
+        message = f"cannot be loaded by direct path, which would not keep: {why}."
+        return [Finding("error", table.name, message, "Say loader: auto in tablesconf.yaml.")]
+    return [Finding("note", table.name, f"is loaded by INSERT here, since direct path would not keep: {why}.")]
+
+
+def _view(table: Table, view: ViewFacts, settings: Settings, method: str | None) -> list[Finding]:
+    how = f"by {settings.refresh_procedure}" if settings.refresh_procedure else _METHODS.get(method, _METHODS[None])
+    told = f"view {table.view} is refreshed {how}; Oracle calls it {view.staleness}."
+    findings = [Finding("note", table.name, told)]
+    if view.staleness == "UNUSABLE" or view.compiled == "ERROR":
+        message = f"view {table.view} is {view.staleness}, compile state {view.compiled}."
+        step = f"ALTER MATERIALIZED VIEW {table.view} COMPILE; if it stays so, make it again."
+        findings.append(Finding("warning", table.name, message, step))
+    return findings
+
+
+def _refreshing(table: Table, connection: oracledb.Connection, owner: str, settings: Settings) -> list[Finding]:
+    if settings.refresh_procedure or not _lacks(connection, owner, "ALTER ANY MATERIALIZED VIEW"):
+        return []
+    message = f"refreshing a view of {owner.lower()} needs ALTER ANY MATERIALIZED VIEW, which this user does not have."
+    return [Finding("warning", table.name, message, "Have it granted, or set REPLICATE_REFRESH_PROCEDURE.")]
+
+
+# -- a moment ----------------------------------------------------------------------------------------------
+
+
+def as_of(query: str, scn: int) -> str:
+    """Raises SnapshotUnavailable where not all of the query can be read as of one moment."""
+    try:
+        return as_of_scn(query.strip().rstrip(";").rstrip(), scn)
+    except sqlglot.errors.SqlglotError:
+        raise SnapshotUnavailable("the parser here cannot find the query's tables.") from None
+
+
+@contextmanager
+def _connected(settings: Settings, alias: str) -> Iterator[oracledb.Connection]:
+    known = settings.databases[alias]
+    database = Oracle(
+        known.url, known.password, wallet_password=known.wallet_password, call_seconds=float(known.timeout)
+    )
+    with translating(f"database {alias}"), database.connect() as connection:
+        yield connection

@@ -1,0 +1,131 @@
+"""Commands that set up and explain an installation: init-db, secret, config."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from canvas_replicate.cli import entry, output
+from canvas_replicate.config.catalogue import Catalogue, Table, catalogue_of, effective_config
+from canvas_replicate.config.settings import config_schema, decode_password, encode_password, load_settings
+from canvas_replicate.control_file import oracle_ddl, read_control_file
+from canvas_replicate.databases.opening import open_ledger, open_target
+from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.ledger.ledger import schema
+from canvas_replicate.sql.ddl import parse_ddl
+
+secret = entry.new_app("The original's encoding of passwords in appconf.yaml. It hides nothing.")
+config = entry.new_app("What is configured, and what can be.")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("init-db")(init_db)
+    app.add_typer(secret, name="secret")
+    app.add_typer(config, name="config")
+
+
+def init_db(
+    print_only: Annotated[bool, typer.Option("--print", help="Print the SQL instead of running it.")] = False,
+) -> None:
+    """Make what is missing in the target database: the ledger and status tables, base tables, views."""
+    settings = load_settings()
+    catalogue = catalogue_of(settings)
+    ledger = open_ledger(settings, create=True)
+    wanted = ledger.missing(schema())
+    if print_only:
+        _print(wanted)
+        if not ledger.is_ready():
+            output.console().print("-- The rest can be told once these tables are there.")
+            return
+    else:
+        ledger.apply(wanted)
+    target = open_target(settings, create=True)
+    ledger_said = "made the run ledger and the status tables" if wanted else "the run ledger was there"
+    if target.made_by_dba:
+        if not print_only:
+            output.console().print(
+                f"init-db: {ledger_said}. Base tables and views are the DBA's, or: replicate table add TABLE --apply"
+            )
+        return
+    made = 0
+    for file, ddl in _ddl_of_tables(catalogue, settings.ddl_dir, settings.ctl_dir):
+        statements = target.missing(ddl, file)
+        if print_only:
+            _print(statements)
+        elif statements:
+            target.apply(statements, str(file))
+            made += 1
+    if not print_only:
+        all_tables = len(catalogue.loaded_tables)
+        output.console().print(f"init-db: {ledger_said}; {made} of {all_tables} tables needed something.")
+
+
+def _ddl_of_tables(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[tuple[Path, str]]:
+    """Each table's own ddl file, or what its control file implies."""
+    found = []
+    for table in catalogue.loaded_tables.values():
+        file = ddl_dir / f"{table.name}.sql"
+        if file.exists():
+            ddl = file.read_text("utf-8")
+            _refuse_other_names(table, file, ddl)
+            found.append((file, ddl))
+        else:
+            control = ctl_dir / f"{table.name}.ctl"
+            found.append((control, _implied(table, control)))
+    return found
+
+
+def _refuse_other_names(table: Table, file: Path, ddl: str) -> None:
+    """A ddl file that makes something else than its table and view would leave a load without either."""
+    made = parse_ddl(ddl, file)
+    for wanted, names in (
+        (table.base_table, [found.name for found in made.tables]),
+        (table.view, [found.name for found in made.views]),
+    ):
+        if names and wanted.rpartition(".")[2] not in names:
+            raise ConfigError(
+                f"this makes {', '.join(names)}, but tablesconf.yaml says {wanted} for {table.name}.",
+                place=Place(file),
+                next_step="Give both the same name, then: replicate init-db",
+            )
+
+
+def _implied(table: Table, control: Path) -> str:
+    return oracle_ddl(read_control_file(control), table.base_table, table.view)
+
+
+def _print(statements: list[str]) -> None:
+    for statement in statements:
+        output.console().print(f"{statement};", markup=False, highlight=False, soft_wrap=True)
+
+
+@secret.command()
+def encode(text: Annotated[str, typer.Argument(help="`-` reads it from standard input.")]) -> None:
+    """Print TEXT in base64, as appconf.yaml wants it."""
+    output.console().print(encode_password(_text(text)), markup=False, highlight=False, soft_wrap=True)
+
+
+@secret.command()
+def decode(text: Annotated[str, typer.Argument(help="`-` reads it from standard input.")]) -> None:
+    """Print the password that TEXT encodes."""
+    output.console().print(decode_password(_text(text)), markup=False, highlight=False, soft_wrap=True)
+
+
+def _text(argument: str) -> str:
+    return sys.stdin.read().rstrip("\n") if argument == "-" else argument
+
+
+@config.command("show")
+def show_config() -> None:
+    """Print the effective configuration as JSON, secrets masked."""
+    settings = load_settings()
+    output.print_json(effective_config(settings, catalogue_of(settings)))
+
+
+@config.command("schema")
+def show_schema() -> None:
+    """Print the JSON schema of the settings."""
+    output.print_json(config_schema())

@@ -1,0 +1,212 @@
+"""Commands that talk to the broker: trigger, dead, sweep."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from canvas_replicate.cli import entry, output
+from canvas_replicate.cli.options import AsJson, Schedule
+from canvas_replicate.config.settings import Settings, load_settings
+from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
+from canvas_replicate.ledger.records import Run
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Bus, connect
+from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.runs import opening
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.stage import publish_outbox
+from canvas_replicate.wiring import open_runtime
+from canvas_replicate.worker.consume import broker_settings
+
+dead = entry.new_app("Dead letters: messages that were given up, with the reason.")
+
+Stage = Annotated[str, typer.Option("--stage", help=f"One of {', '.join(topology.STAGES)}; all when left out.")]
+MessageId = Annotated[str, typer.Argument(metavar="ID", help="As `replicate dead list` shows it; its start is enough.")]
+# What giving up wrote onto a message; a requeued one starts anew.
+_VERDICT = ("attempts", "first_failed_at", "stage", "code", "reason", "next_step", "failed_at", "deliveries")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(trigger)
+    app.command()(sweep)
+    app.add_typer(dead, name="dead")
+
+
+def trigger(
+    schedule: Schedule,
+    db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
+    skip_if_running: Annotated[bool, typer.Option("--skip-if-running", help="Exit 0 when a run is open.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs."""
+    runtime = open_runtime(broker_settings("replicate trigger"))
+    runtime.ledger.close_overdue()
+    try:
+        opened = opening.open_schedule_run(runtime, schedule, source=db)
+    except AlreadyRunning as running:
+        if not skip_if_running:
+            raise
+        output.console().print(Text(f"Nothing triggered: {running.message}"))
+        return
+    publish_and_tell(runtime, [opened], as_json=as_json)
+
+
+def publish_and_tell(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
+    """Hand runs to the workers. What could not be published now is published by any worker within a minute."""
+    bus = connect(runtime.settings.bus_url, declare=runtime.settings.bus_declare)
+    try:
+        publish_outbox(bus, runtime.ledger)
+    except TransientError as error:
+        # The ledger has the messages, so this is no failure: saying so keeps people from asking twice.
+        sys.stderr.write(f"{error.message} Recorded all the same; a worker publishes it within about a minute.\n")
+    finally:
+        bus.close()
+    if as_json:
+        output.print_json(opened)
+        return
+    for run in opened:
+        output.console().print(Text(f"{run.run_id}   follow it: replicate runs {run.run_id}"))
+
+
+def sweep(as_json: AsJson = False) -> None:
+    """Close runs past their deadline, and publish what dead processes left behind."""
+    settings = load_settings()
+    runtime = open_runtime(settings)
+    closed = runtime.ledger.close_overdue()
+    published = 0
+    if settings.has_broker:
+        bus = connect(settings.bus_url, declare=settings.bus_declare)
+        try:
+            published = publish_outbox(bus, runtime.ledger, left_over=True)
+        finally:
+            bus.close()
+    if as_json:
+        output.print_json({"closed": closed, "published": published})
+        return
+    for run_id in closed:
+        output.console().print(Text(f"closed {run_id}   next: replicate rerun --failed {run_id}"))
+    output.console().print(f"{len(closed)} runs closed, {published} messages published.")
+
+
+@dead.command("list")
+def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
+    """List dead letters: which message, why, how often it was tried, and what to do."""
+    bus = _bus(broker_settings("replicate dead"))
+    try:
+        found = [(name, letter) for name in _stages(stage) for letter in bus.browse(topology.dead_queue(name))]
+    finally:
+        bus.close()
+    if as_json:
+        output.print_json([_as_dict(name, letter) for name, letter in found])
+        return
+    if not found:
+        output.console().print("There are no dead letters.")
+        return
+    columns = ["id", "stage", "type", "about", "tried", "code", "reason", "next"]
+    lines = [
+        [
+            letter.message_id,
+            name,
+            letter.type,
+            _about(letter),
+            letter.headers.get("attempts"),
+            letter.headers.get("code"),
+            letter.headers.get("reason"),
+            letter.headers.get("next_step"),
+        ]
+        for name, letter in found
+    ]
+    output.console().print(output.table(columns, lines, numbers=["tried"]))
+
+
+@dead.command("show")
+def show_dead(message_id: MessageId) -> None:
+    """Print one dead letter whole, as JSON."""
+    bus = _bus(broker_settings("replicate dead"))
+    try:
+        name, letter = _the_one(bus, message_id)
+    finally:
+        bus.close()
+    output.print_json(_as_dict(name, letter))
+
+
+@dead.command("requeue")
+def requeue_dead(message_id: MessageId) -> None:
+    """Put a dead letter back into the queue of its stage, with all its tries before it.
+
+    A table whose state is final stays final: the stage then acks the message and does nothing.
+    """
+    bus = _bus(broker_settings("replicate dead"))
+    try:
+        name, letter = _the_one(bus, message_id)
+        fresh = {key: value for key, value in letter.headers.items() if key not in _VERDICT}
+        again = Envelope(
+            letter.type, letter.body, letter.message_id, letter.correlation_id, letter.timestamp, letter.app_id, fresh
+        )
+        # Published first: a crash in between leaves it in both places, and handlers are safe to run twice.
+        bus.publish(again, queue=topology.work_queue(name))
+        bus.remove(topology.dead_queue(name), letter.message_id)
+    finally:
+        bus.close()
+    output.console().print(Text(f"Requeued {letter.message_id} for the {name}."))
+
+
+@dead.command("drop")
+def drop_dead(message_id: MessageId) -> None:
+    """Remove a dead letter for good."""
+    bus = _bus(broker_settings("replicate dead"))
+    try:
+        name, letter = _the_one(bus, message_id)
+        bus.remove(topology.dead_queue(name), letter.message_id)
+    finally:
+        bus.close()
+    output.console().print(Text(f"Dropped {letter.message_id} of the {name}."))
+
+
+def _bus(settings: Settings) -> Bus:
+    return connect(settings.bus_url, declare=settings.bus_declare)
+
+
+def _stages(stage: str) -> tuple[str, ...]:
+    if stage and stage not in topology.STAGES:
+        raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Say one of {', '.join(topology.STAGES)}.")
+    return (stage,) if stage else topology.STAGES
+
+
+def _the_one(bus: Bus, message_id: str) -> tuple[str, Envelope]:
+    """The dead letter whose id starts so. Raises ConfigError for none or several."""
+    found = [
+        (stage, letter)
+        for stage in topology.STAGES
+        for letter in bus.browse(topology.dead_queue(stage))
+        if letter.message_id.startswith(message_id)
+    ]
+    if len({letter.message_id for _, letter in found}) != 1:
+        what = "no dead letter" if not found else f"{len(found)} dead letters"
+        raise ConfigError(f"There is {what} with an id like {message_id}.", next_step="List: replicate dead list")
+    return found[0]
+
+
+def _about(letter: Envelope) -> str:
+    try:
+        body = json.loads(letter.body)
+    except ValueError:
+        return "unreadable"
+    return str(body.get("table") or body.get("run_id") or "") if isinstance(body, dict) else "unreadable"
+
+
+def _as_dict(stage: str, letter: Envelope) -> dict[str, object]:
+    return {
+        "message_id": letter.message_id,
+        "stage": stage,
+        "type": letter.type,
+        "run_id": letter.correlation_id,
+        "timestamp": letter.timestamp,
+        "headers": dict(letter.headers),
+        "body": letter.body.decode("utf-8", "replace"),
+    }

@@ -1,0 +1,125 @@
+"""Commands about what a gate stopped: held, approve, discard."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from canvas_replicate.cli import output
+from canvas_replicate.cli.commands.work import proceed
+from canvas_replicate.cli.options import AsJson
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger.records import Artifact, process_of
+from canvas_replicate.runs import opening, rerun, resume
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.wiring import open_runtime
+
+ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(held)
+    app.command()(approve)
+    app.command()(discard)
+
+
+def held(
+    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what a gate stopped and waits for a decision."""
+    runtime = open_runtime(load_settings())
+    found = runtime.ledger.artifacts(None if everything else "held")
+    if as_json:
+        output.print_json(found)
+        return
+    if not found:
+        output.console().print("Nothing is held.")
+        return
+    lines = [
+        [a.artifact_id, a.table, output.word(a.state), a.gate, a.held_at, a.run_id, a.decided_by, a.reason]
+        for a in found
+    ]
+    columns = ["id", "table", "state", "gate", "since (UTC)", "run", "decided by", "why"]
+    output.console().print(output.table(columns, lines, keep=["id", "table", "state"]))
+    if output.is_narrow():
+        for artifact in found:
+            output.console().print(Text(f"{artifact.artifact_id}: {artifact.reason}"))
+    if any(a.state == "held" for a in found):
+        for artifact in found:
+            if artifact.state == "held" and artifact.gate == "push":
+                output.console().print(Text(f"look at {artifact.artifact_id}: {_plan_again(runtime, artifact)}"))
+        output.console().print(Text("next: replicate approve ID   or   replicate discard ID"))
+
+
+def approve(
+    artifact_id: ArtifactId = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
+    even_if_older: Annotated[
+        bool, typer.Option("--even-if-older", help="Publish it although newer rows are published.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept."""
+    runtime = open_runtime(load_settings())
+    opened = [
+        rerun.open_approved(runtime, artifact, even_if_older=even_if_older)
+        for artifact in _chosen(runtime, artifact_id, run)
+    ]
+    proceed(runtime, opened, as_json=as_json)
+
+
+def discard(
+    artifact_id: ArtifactId = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
+) -> None:
+    """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
+    runtime = open_runtime(load_settings())
+    for artifact in _chosen(runtime, artifact_id, run):
+        runtime.ledger.discard(artifact.artifact_id, opening.current_user())
+        again = f"replicate rerun {artifact.table}"
+        if artifact.gate == "push":
+            again = _plan_again(runtime, artifact)
+        output.console().print(Text(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}"))
+
+
+def _plan_again(runtime: Runtime, artifact: Artifact) -> str:
+    """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
+    kept = runtime.journal.plan_of(artifact.sha256)
+    if kept and kept.undoes:
+        return f"it takes {kept.undoes} back; all of it is in {runtime.storage.absolute(kept.file)}"
+    orgs = " --processorgs" if kept and kept.group == "orgs" else ""
+    return f"canvas-pusher plan{orgs} --tablename {process_of(artifact.table)}"
+
+
+def _chosen(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
+    """The held artefacts that are meant. Raises ConfigError when there is none to decide on."""
+    if (artifact_id is None) == (run_id is None):
+        raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
+    if run_id is not None:
+        found = [a for a in runtime.ledger.artifacts("held") if a.run_id == run_id]
+        if not found:
+            raise ConfigError(f"Nothing is held in run {run_id}.", next_step="List what is held: replicate held")
+        return found
+    artifact = runtime.ledger.artifact(artifact_id or "")
+    if artifact is None:
+        raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step="List it: replicate held")
+    if artifact.state != "held":
+        raise ConfigError(
+            f"{artifact.artifact_id} was {artifact.state} by {artifact.decided_by},"
+            f" {output.text(artifact.decided_at)} UTC.",
+            next_step=_way_on(runtime, artifact),
+        )
+    return [artifact]
+
+
+def _way_on(runtime: Runtime, artifact: Artifact) -> str:
+    """What to type about a decided artefact: its publication may have been interrupted."""
+    for run in runtime.ledger.unfinished_runs():
+        rows = runtime.ledger.tables(run.run_id)
+        if any(row.artifact_id == artifact.artifact_id and not row.is_final for row in rows):
+            return f"Run {run.run_id} publishes it and is not done; go on with: {resume.resume_command(run)}"
+    return "See: replicate held --all"

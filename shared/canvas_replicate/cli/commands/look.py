@@ -1,0 +1,157 @@
+"""Commands that only look: status, runs, rejects."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from canvas_replicate.cli import output
+from canvas_replicate.cli.options import AsJson, TableName
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger.records import Run, RunTable, Status, push_row
+from canvas_replicate.runs import opening as opening
+from canvas_replicate.runs import resume
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.wiring import open_runtime
+
+_WATCH_SECONDS = 5
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(status)
+    app.command()(runs)
+    app.command()(rejects)
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help=f"Again every {_WATCH_SECONDS} seconds.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show every table: how fresh its view is, what happened last, and what to type next."""
+    runtime = open_runtime(load_settings())
+    while True:
+        rows = runtime.ledger.status()
+        steps = _next_steps(runtime, rows)
+        if as_json:
+            output.print_json([{**asdict(row), "next_step": steps.get(row.table)} for row in rows])
+        elif not rows:
+            output.console().print("No table was copied yet. Start: replicate run SCHEDULE")
+        else:
+            if watch:
+                output.console().clear()
+            output.show_status(rows, steps)
+            output.show_pushes(_pushes(runtime))
+            for view in runtime.ledger.refreshed_in_one_transaction():
+                said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
+                output.console().print(Text(said))
+            for run in runtime.ledger.unfinished_runs():
+                output.console().print(Text(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}"))
+        if not watch:
+            return
+        time.sleep(_WATCH_SECONDS)
+
+
+def runs(
+    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, table by table.")] = None,
+    limit: Annotated[int, typer.Option(help="How many of the newest runs.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest runs, or show one RUN table by table."""
+    runtime = open_runtime(load_settings())
+    if run_id is not None:
+        run = runtime.ledger.run(run_id)
+        if not as_json:
+            then = f", then {', '.join(run.then)}" if run.then else ""
+            of = f", rerun of {run.rerun_of}" if run.rerun_of else ""
+            output.console().print(Text(f"{run.run_id}: {run.status}, by {run.requested_by}{of}{then}"))
+        output.show_run(runtime.ledger.tables(run_id), as_json=as_json)
+        if not as_json:
+            output.show_failure(run, runtime.ledger.failure(run_id))
+            if resume.is_left_over(runtime, run):
+                output.console().print(Text(f"Nobody works on it. next: {resume.resume_command(run)}"))
+        return
+    found = runtime.ledger.runs(limit)
+    if as_json:
+        output.print_json(found)
+        return
+    lines = [
+        [
+            run.run_id,
+            output.word(run.status),
+            _counted(runtime, run),
+            output.age(run.opened_at),
+            run.requested_by,
+            run.rerun_of,
+        ]
+        for run in found
+    ]
+    output.console().print(
+        output.table(
+            ["run", "status", "tables", "age", "by", "rerun of"], lines, numbers=["age"], keep=["run", "status"]
+        )
+    )
+
+
+def rejects(table: TableName, as_json: AsJson = False) -> None:
+    """Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas
+    refused of the last push."""
+    runtime = open_runtime(load_settings())
+    latest = runtime.ledger.latest(table)
+    if latest is None:
+        raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")
+    if latest.kind == "pushes":
+        _show_refused(runtime, latest, as_json=as_json)
+        return
+    found = runtime.ledger.rejects(latest.run_id, table)
+    if as_json:
+        output.print_json(found)
+        return
+    if not found:
+        output.console().print(Text(f"No record of {table} was rejected in {latest.run_id}."))
+        return
+    lines = [[reject.record_number, reject.column, reject.code, reject.reason] for reject in found]
+    output.console().print(output.table(["record", "column", "code", "reason"], lines, numbers=["record"]))
+    bad_file = runtime.storage.path("bad", latest.run_id, table)
+    output.console().print(Text(f"{latest.rejected or 0:,} in all; the records are in {bad_file}"))
+
+
+def _show_refused(runtime: Runtime, row: RunTable, *, as_json: bool) -> None:
+    kept = runtime.journal.plan_of(row.file_sha256 or "")
+    refused = runtime.journal.lines(kept.plan_id, "rejected") if kept else []
+    if as_json:
+        output.print_json(refused)
+        return
+    if not refused:
+        output.console().print(Text(f"Canvas refused nothing of {row.table} in {row.run_id}."))
+        return
+    columns = ["line", "change", "user", "course", "section", "wanted", "Canvas's answer"]
+    lines = [[r.number, r.change, r.user_id, r.course_id, r.section_id, r.wanted, r.answer] for r in refused]
+    output.console().print(output.table(columns, lines, numbers=["line"]))
+
+
+def _pushes(runtime: Runtime) -> list[RunTable]:
+    """The last push of each process of pushes.yaml."""
+    names = [process.name for group in runtime.catalogue.pushes.values() for process in group]
+    return [row for name in names if (row := runtime.ledger.latest(push_row(name)))]
+
+
+def _counted(runtime: Runtime, run: Run) -> str:
+    """``5 successful, 1 held``"""
+    counts = Counter(row.state for row in runtime.ledger.tables(run.run_id))
+    return ", ".join(f"{count} {state}" for state, count in counts.most_common())
+
+
+def _next_steps(runtime: Runtime, rows: list[Status]) -> dict[str, str]:
+    steps = {}
+    for row in rows:
+        if row.status in ("failed", "held") and row.run_id:
+            latest = runtime.ledger.table(row.run_id, row.table)
+            if latest and latest.next_step:
+                steps[row.table] = latest.next_step
+    return steps

@@ -1,0 +1,234 @@
+"""Commands for a table's files: add a table, and see what changed in its source."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from canvas_replicate.cli import entry, output
+from canvas_replicate.cli.entry import exit_with
+from canvas_replicate.cli.options import AsJson, TableName
+from canvas_replicate.cli.scaffold.changes import Change, unified_diff, write_together
+from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT
+from canvas_replicate.cli.scaffold.drift import differences
+from canvas_replicate.cli.scaffold.migration import Migration, migration, read_state
+from canvas_replicate.cli.scaffold.names import Names, names_for
+from canvas_replicate.cli.scaffold.plan import NewTable, planned, read_query, source_alias
+from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
+from canvas_replicate.config.settings import Settings, load_settings, target_alias
+from canvas_replicate.databases.opening import engine_of, open_source, open_target
+from canvas_replicate.databases.ports import Target
+from canvas_replicate.errors import ConfigError, ExitCode, PermanentError
+
+tables = entry.new_app("A table's files: add one, and see what changed in its source.")
+
+SourceOption = Annotated[str | None, typer.Option("--source", metavar="ALIAS", help="The database it is read from.")]
+TextLimit = Annotated[
+    int, typer.Option("--text-limit", min=1, max=16_000_000, help="Most characters of a text without a length.")
+]
+
+_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(tables, name="table")
+
+
+@tables.command("add")
+def add(
+    context: typer.Context,
+    source_table: Annotated[str, typer.Argument(metavar="SCHEMA.TABLE", help="The table in the source database.")],
+    source: SourceOption = None,
+    schedule: Annotated[
+        list[str] | None, typer.Option("--schedule", help="A schedule that copies it; repeatable.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Base table; default: tmp_ and the table's name.")] = None,
+    view: Annotated[str | None, typer.Option("--view", help="View; default: campus_ and the table's name.")] = None,
+    query: Annotated[Path | None, typer.Option("--query", metavar="FILE", help="A query of your own.")] = None,
+    term: Annotated[str | None, typer.Option("--term", help="The term that is $varbl1 in that query.")] = None,
+    key: Annotated[list[str] | None, typer.Option("--key", help="A column of the key; repeatable, in order.")] = None,
+    grant: Annotated[
+        list[str] | None, typer.Option("--grant", metavar="ROLE", help="Who may read the view; repeatable.")
+    ] = None,
+    text_limit: TextLimit = DEFAULT_TEXT_LIMIT,
+    write: Annotated[bool, typer.Option("--write", help="Write the files.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write them, and make base table and view.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Plan the files that copy SCHEMA.TABLE: control file, DDL, entries. Show them; write them with --write."""
+    settings = load_settings()
+    catalogue = catalogue_of(settings)
+    alias = source_alias(settings, catalogue, schedule or (), source)
+    wanted = NewTable(
+        names_for(source_table, catalogue, name, view),
+        schedules=tuple(schedule or ()),
+        sql=_own_query(query, term, settings, alias),
+        term=term,
+        key=tuple(column.lower() for column in key) if key else None,
+        grants=tuple(_role(role) for role in grant or ()),
+        source=alias if _must_be_written(settings, catalogue, schedule or (), alias) else None,
+        text_limit=text_limit,
+    )
+    plan = planned(wanted, open_source(settings, alias), settings, catalogue)
+    target = open_target(settings, create=True) if apply else None
+    statements = target.missing(plan.ddl.after, plan.ddl.file) if target else []
+    written = write or apply
+    if not as_json:
+        _print_diff(plan.changes)
+        _print_lines(plan.notes, "note: ")
+    if written:
+        write_together(plan.changes)
+    if target:
+        _apply(target, statements, plan.ddl)
+    if as_json:
+        made = {"written": written, "applied": statements}
+        output.print_json({"table": wanted.names.entry, "files": _files(plan.changes), "notes": plan.notes, **made})
+    else:
+        _print_next(context, wanted.names, settings, written=written, applied=apply)
+
+
+@tables.command("diff")
+def diff(
+    table: TableName,
+    source: SourceOption = None,
+    text_limit: TextLimit = DEFAULT_TEXT_LIMIT,
+    write: Annotated[
+        bool, typer.Option("--write", help="Update control file and ddl file, never the database.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare TABLE's query with its control file, ddl file and base table; print the migration. Exit 1 on drift."""
+    settings = load_settings()
+    catalogue = catalogue_of(settings)
+    entry = catalogue.table(table)
+    alias = resolve_source(entry.name, _schedule_of(catalogue, entry.name), catalogue, settings, source, None)
+    state = read_state(
+        entry,
+        open_source(settings, alias),
+        open_target(settings),
+        ctl=settings.ctl_dir / f"{entry.name}.ctl",
+        ddl=settings.ddl_dir / f"{entry.name}.sql",
+        sizes_known=engine_of(settings, alias) == "oracle",
+    )
+    found = differences(state.found)
+    if not as_json:
+        _print_lines(map(str, found))
+    for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
+    wanted = migration(state, text_limit=text_limit, for_oracle=for_oracle)
+    is_drift = any(difference.is_drift for difference in found) or state.found.base is None
+    if as_json:
+        files = {"files": _files(wanted.changes), "written": write, "notes": wanted.notes}
+        output.print_json({"differences": found, "migration": wanted.statements, **files})
+    else:
+        _print_migration(wanted, entry.name, is_drift=is_drift, for_oracle=for_oracle, write=write)
+    if write:
+        write_together(wanted.changes)
+    if is_drift:
+        exit_with(ExitCode.FAILED)
+
+
+def _own_query(path: Path | None, term: str | None, settings: Settings, alias: str) -> str | None:
+    if path is None and term is not None:
+        raise ConfigError("--term is for a query of your own.", next_step="Give it: --query FILE")
+    return read_query(path, oracle_sql=settings.databases[alias].dialect == "oracle") if path else None
+
+
+def _role(text: str) -> str:
+    """PUBLIC and every other name, in lower case as the DDL has it."""
+    if not re.fullmatch(r"[A-Za-z][\w$#]*", text, re.ASCII):
+        raise ConfigError(f"--grant: {text!r} is no name of a role or user.")
+    return text.lower()
+
+
+def _must_be_written(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], alias: str) -> bool:
+    """Whether nothing but an entry of its own leads to that database."""
+    try:
+        return source_alias(settings, catalogue, schedules, None) != alias
+    except ConfigError:
+        return True
+
+
+def _apply(target: Target, statements: Sequence[str], ddl: Change) -> None:
+    try:
+        target.apply(statements, str(ddl.file))
+    except PermanentError as error:
+        raise PermanentError(
+            f"The files are written, but the database did not make what they describe: {error.message}",
+            code=error.code,
+            next_step=f"Hand {ddl.file} (printed above) to the DBA, who has the privileges.",
+        ) from error
+
+
+def _schedule_of(catalogue: Catalogue, table: str) -> str | None:
+    """One that names a source, if the table is in any."""
+    return next((name for name, found in catalogue.schedules.items() if found.source and table in found.tables), None)
+
+
+# -- what people see ---------------------------------------------------------------------------------------
+
+
+def _print_diff(changes: Iterable[Change]) -> None:
+    out = output.console()
+    for change in changes:
+        for line in unified_diff(change):
+            out.print(Text(line, style=_STYLES.get(line[:1], "")), soft_wrap=True)
+
+
+def _print_lines(lines: Iterable[str], prefix: str = "") -> None:
+    out = output.console()
+    for line in lines:
+        out.print(Text(f"{prefix}{line}"), soft_wrap=True)
+
+
+def _print_next(context: typer.Context, names: Names, settings: Settings, *, written: bool, applied: bool) -> None:
+    ddl = settings.ddl_dir / f"{names.entry}.sql"
+    if not written:
+        _print_lines([f"next:  {_again(context)} --write"])
+    elif applied:
+        _print_lines([f"{names.base_table} and {names.view} are there.", f"next:  replicate rerun {names.entry}"])
+    elif engine_of(settings, target_alias(settings)) == "oracle":
+        _print_lines(["The files are written.", f"next:  have the DBA run {ddl}, then: replicate rerun {names.entry}"])
+    else:
+        _print_lines(["The files are written.", f"next:  replicate init-db && replicate rerun {names.entry}"])
+
+
+def _again(context: typer.Context) -> str:
+    """The command as it was typed, without what had its default."""
+    words = ["replicate", "table", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params[str(parameter.name)]
+        if value is None or value is False or value == parameter.default:
+            continue
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [str(each)] if parameter.param_type_name == "argument" else [parameter.opts[0], str(each)]
+    return shlex.join(words)
+
+
+def _print_migration(wanted: Migration, table: str, *, is_drift: bool, for_oracle: bool, write: bool) -> None:
+    if wanted.statements:
+        _print_lines(["", "-- The migration, to be run in this order:"])
+        _print_lines(f"{statement};" for statement in wanted.statements)
+        if not for_oracle:
+            _print_lines(
+                [
+                    "-- This is Oracle's SQL. Elsewhere: drop view and base table, then replicate init-db; the view is",
+                    f"-- gone until replicate rerun {table} has loaded it.",
+                ]
+            )
+        _print_lines([""])
+    _print_diff(wanted.changes)
+    _print_lines(wanted.notes, "note: ")
+    if not is_drift:
+        _print_lines([f"{table}: no drift."])
+    elif wanted.changes:
+        _print_lines(["The files are written." if write else f"next:  replicate table diff {table} --write"])
+
+
+def _files(changes: Iterable[Change]) -> list[dict[str, str]]:
+    return [{"file": str(change.file), "diff": "\n".join(unified_diff(change))} for change in changes]

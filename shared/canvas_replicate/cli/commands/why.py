@@ -1,0 +1,186 @@
+"""``why table`` for whoever is on call, ``why person`` for the help desk: one answer on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from canvas_replicate.cli import output
+from canvas_replicate.cli.options import AsJson
+from canvas_replicate.cli.why import gathering, verdict
+from canvas_replicate.cli.why import table as why_table
+from canvas_replicate.cli.why.person import Link, PersonFacts, Planned, TableChain
+from canvas_replicate.cli.why.rows import counted
+from canvas_replicate.cli.why.table import TableFacts
+from canvas_replicate.config.settings import load_settings
+from canvas_replicate.wiring import open_runtime
+
+_ROWS_SHOWN = 5
+_LINES_SHOWN = 10
+_STEPS = {"push": "push SQL", "view": "view", "table": "base table"}
+
+why = typer.Typer(
+    help="Why a table, or a person in a course, is as it is; and what to type next.", no_args_is_help=True
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.add_typer(why, name="why")
+
+
+@why.command("table")
+def of_table(
+    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of tablesconf.yaml or provisions.yaml.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what readers see of TABLE, what its newest runs did, and what to type. Only the ledger is asked."""
+    facts = why_table.facts_of(open_runtime(load_settings()), name)
+    found = why_table.verdict(facts)
+    if as_json:
+        output.print_json({**asdict(found), "facts": asdict(facts)})
+        return
+    _say(found.answer if found.fresh else f"Not fresh. {found.answer}")
+    _show_table(facts)
+    _say(f"next: {found.next_step}")
+
+
+@why.command("person")
+def of_person(
+    user: Annotated[str, typer.Argument(metavar="USER", help="A SIS user id: the user_id of Canvas's reports.")],
+    course: Annotated[
+        str | None, typer.Argument(metavar="[COURSE]", help="The SIS id of a course or of a section.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what every link from the student system to Canvas knows of USER (in COURSE), and where it breaks.
+
+    Asks the source databases, so it may take a minute.
+    """
+    facts = gathering.facts_about(open_runtime(load_settings()), user, course)
+    found = verdict.verdict(facts)
+    if as_json:
+        output.print_json({**asdict(found), "facts": {**asdict(facts), "courses": sorted(facts.courses)}})
+        return
+    for sentence in (found.answer, found.reason, found.disagreement):
+        if sentence:
+            _say(sentence)
+    _show_links(facts)
+    _show_planned(facts.planned)
+    _say(f"next: {found.next_step}")
+
+
+def _say(line: str) -> None:
+    output.console().print(Text(line))
+
+
+def _show_table(facts: TableFacts) -> None:
+    columns = ["run", "status", "by", "age", "rows", "rejected", "what happened"]
+    lines = [
+        [
+            each.run.run_id,
+            output.word(each.row.state),
+            each.run.requested_by,
+            output.age(each.run.opened_at),
+            each.row.rows,
+            each.row.rejected,
+            each.row.message,
+        ]
+        for each in facts.recent
+    ]
+    if lines:
+        numbers, keep = ["age", "rows", "rejected"], ["run", "status", "age"]
+        output.console().print(output.table(columns, lines, numbers=numbers, keep=keep))
+    for file in facts.waiting:
+        _say(
+            f"waiting: a file of {output.text(file.extracted_at)} UTC, {output.text(file.rows)} rows, run {file.run_id}"
+        )
+    for held in facts.held:
+        _say(f"held: {held.artifact_id} since {output.text(held.held_at)} UTC, run {held.run_id}")
+    _say(f"switch: {'on' if facts.enabled else 'off'} ({facts.place})")
+    _say(f"schedules: {', '.join(facts.schedules) or 'none'}")
+    readers = [f"{r.process} ({r.group}{'' if r.enabled else ', off'})" for r in facts.readers]
+    _say(f"pushes that read it: {', '.join(readers) or 'none'}")
+
+
+def _show_links(facts: PersonFacts) -> None:
+    """One line per link, and what may be shown of its rows."""
+    links = [(chain.table, link) for chain in facts.chains if not _is_empty(chain) for link in chain.links]
+    links += [(process.process, process.link) for process in facts.processes]
+    links += [(report.kind, report.link) for report in facts.reports]
+    lines = [[name, *_cells(link)] for name, link in links]
+    columns = ["of", "link", "rows", "as of (UTC)", "where", "what it has"]
+    keep = ["of", "link", "rows", "as of (UTC)"]
+    output.console().print(output.table(columns, lines, numbers=["rows"], keep=keep))
+    if output.is_narrow():
+        for name, link in links:
+            if link.trouble:
+                _say(f"{name}: {link.where} {link.trouble}")
+    empty = [chain.table for chain in facts.chains if _is_empty(chain)]
+    if empty:
+        _say(f"no row from source to view: {', '.join(empty)}")
+    for process in facts.processes:
+        if process.unreadable:
+            _say(f"{process.process}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
+        if process.others:
+            _say(f"{process.process} reads {', '.join(process.others)}: no table of the catalogue, not looked at.")
+
+
+def _is_empty(chain: TableChain) -> bool:
+    return all(link.count == 0 and not link.elsewhere for link in chain.links)
+
+
+def _cells(link: Link) -> list[object]:
+    found = "?" if link.count is None else f"{'over ' if link.more else ''}{link.count:,}"
+    when = output.text(link.as_of) if link.as_of else "" if link.trouble else "now"
+    return [_STEPS.get(link.step, link.step), found, when, link.where, _told(link)]
+
+
+def _told(link: Link) -> str:
+    if link.trouble:
+        return link.trouble
+    rows = ["  ".join(f"{name}={value}" for name, value in row.items()) for row in link.values[:_ROWS_SHOWN]]
+    if len(link.values) > _ROWS_SHOWN:
+        rows.append(f"and {len(link.values) - _ROWS_SHOWN:,} more")
+    if link.elsewhere:
+        rows.append(f"{counted(link.elsewhere)} about other courses")
+    return "\n".join(rows)
+
+
+def _show_planned(planned: Sequence[Planned]) -> None:
+    if not planned:
+        _say("Nothing was ever planned for them.")
+        return
+    columns = [
+        "plan",
+        "planned (UTC)",
+        "process",
+        "change",
+        "section or course",
+        "wanted",
+        "was",
+        "state",
+        "when (UTC)",
+    ]
+    lines = [
+        [
+            each.plan.plan_id,
+            each.plan.planned_at,
+            each.plan.process,
+            each.line.change,
+            each.line.section_id or each.line.course_id,
+            each.line.wanted,
+            each.line.was,
+            each.line.state,
+            each.line.answered_at or each.line.sent_at,
+            each.line.answer,
+        ]
+        for each in planned[:_LINES_SHOWN]
+    ]
+    keep = ["plan", "process", "wanted", "state"]
+    output.console().print(output.table([*columns, "Canvas's answer"], lines, keep=keep))
+    if len(planned) > _LINES_SHOWN:
+        _say(f"and {len(planned) - _LINES_SHOWN:,} older ones")

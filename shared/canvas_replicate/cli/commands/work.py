@@ -1,0 +1,136 @@
+"""Commands that move data: run, provision, push, rerun, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from canvas_replicate.cli.commands.broker import publish_and_tell
+from canvas_replicate.cli.entry import exit_with
+from canvas_replicate.cli.local_run import show_outcome, work_on
+from canvas_replicate.cli.options import (
+    AsJson,
+    Historical,
+    OrgPushes,
+    OrgReports,
+    Process,
+    Schedule,
+    SourceAlias,
+    TableName,
+)
+from canvas_replicate.config.settings import Settings, load_settings
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger.records import Run
+from canvas_replicate.runs import opening, resume
+from canvas_replicate.runs.rerun import replay as open_replay
+from canvas_replicate.runs.rerun import rerun_failed, rerun_tables
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.wiring import open_runtime
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(provision)
+    app.command()(push)
+    app.command()(rerun)
+    app.command()(replay)
+
+
+def run(
+    schedule: Schedule,
+    db: SourceAlias = None,
+    only_tables: Annotated[
+        bool, typer.Option("--only-tables", help="Leave out what the schedule's `then` says.")
+    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Give up an unfinished run instead of going on with it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run SCHEDULE from its source tables to proved views, in this one process."""
+    runtime = open_runtime(local_settings())
+    left_over = resume.resume_left_over(runtime, schedule)
+    opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new)
+    run_here(runtime, [opened, *left_over], as_json=as_json)
+
+
+def provision(
+    historical: Historical = False,
+    processorgs: OrgReports = False,
+    then: Annotated[list[str] | None, typer.Option("--then", help="push: what follows good reports.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the provisioning reports of Canvas, load them, refresh their views."""
+    if set(then or ()) - {"push"}:
+        raise ConfigError("--then takes push, and nothing else.")
+    if then and historical:
+        raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
+    runtime = open_runtime(load_settings())
+    opened = opening.open_provisions_run(runtime, opening.mode_named(historical, processorgs), then=then or ())
+    proceed(runtime, [opened], as_json=as_json)
+
+
+def push(
+    processorgs: OrgPushes = False,
+    tablename: Process = None,
+    as_json: AsJson = False,
+) -> None:
+    """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
+    runtime = open_runtime(load_settings())
+    opened = opening.open_push_run(runtime, "orgs" if processorgs else "regular", tablename)
+    proceed(runtime, [opened], as_json=as_json)
+
+
+def rerun(
+    table: Annotated[str | None, typer.Argument(help="A table of tablesconf.yaml.")] = None,
+    db: SourceAlias = None,
+    failed: Annotated[str | None, typer.Option("--failed", metavar="RUN", help="All that failed in this run.")] = None,
+    then: Annotated[
+        list[str] | None, typer.Option("--then", metavar="STEP", help="provisions, push: what follows; else nothing.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Extract and load one TABLE again, or only what failed in a run. Always a new run, with nothing following."""
+    if (table is None) == (failed is None):
+        raise ConfigError("Say either a table or --failed RUN.")
+    if set(then or ()) - {"provisions", "push"}:
+        raise ConfigError("--then takes provisions and push.")
+    runtime = open_runtime(load_settings())
+    if failed:
+        opened = rerun_failed(runtime, failed, then or ())
+    else:
+        opened = rerun_tables(runtime, [table or ""], source=db, then=then or ())
+    proceed(runtime, [opened], as_json=as_json)
+
+
+def replay(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run whose file is loaded again.")],
+    table: TableName,
+    as_json: AsJson = False,
+) -> None:
+    """Load the kept file of an earlier RUN again, even if newer rows are published."""
+    runtime = open_runtime(load_settings())
+    proceed(runtime, [open_replay(runtime, run_id, table)], as_json=as_json)
+
+
+def local_settings() -> Settings:
+    """Settings for work inside this process. Raises ConfigError when a broker is configured."""
+    settings = load_settings()
+    if settings.has_broker:
+        raise ConfigError(
+            "This command works in one process, but REPLICATE_BUS_URL names a broker.",
+            next_step="Use replicate trigger, or set REPLICATE_BUS_URL=memory://.",
+        )
+    return settings
+
+
+def proceed(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
+    """Do the work here on the bus in memory; with a broker, hand it to the workers."""
+    if not runtime.settings.has_broker:
+        run_here(runtime, opened, as_json=as_json)
+    publish_and_tell(runtime, opened, as_json=as_json)
+
+
+def run_here(runtime: Runtime, opened: Sequence[Run], *, as_json: bool) -> NoReturn:
+    """Work until the runs are done, show what became of them, and exit accordingly."""
+    exit_with(show_outcome(runtime, opened, work_on(runtime, opened, as_json=as_json), as_json=as_json))

@@ -1,0 +1,261 @@
+"""What people see: tables on a terminal, JSON where asked for, log lines where nobody watches."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from canvas_replicate.ledger.records import Run, RunTable, Status
+from canvas_replicate.progress import Step
+from canvas_replicate.runs.local import Watch
+from canvas_replicate.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+_COLOURS = {
+    "successful": "green",
+    "failed": "bold red",
+    "held": "bold yellow",
+    "partial": "yellow",
+    "skipped": "dim",
+    "superseded": "dim",
+}
+_WAITING = {"requested": "waiting", "extracted": "waits for loader"}
+_LIVE_SECONDS = 0.2
+# Without a terminal there is no width to fit: lines must stay whole for grep.
+_PLAIN_WIDTH = 1000
+_WIDE = 130
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def is_narrow() -> bool:
+    """Too narrow for whole lines: then tables keep the columns that ids are copied from, and reasons get lines."""
+    return console().width < _WIDE
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = (), keep: Sequence[str] = ()
+) -> Table:
+    """A table without boxes; columns named in ``numbers`` are set to the right, ``keep`` is all that a narrow
+    screen gets. Only the last column of a wide table may wrap: names and ids stay whole.
+    """
+    kept = [place for place, column in enumerate(columns) if not (keep and is_narrow()) or column in keep]
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for place in kept:
+        right = columns[place] in numbers
+        wraps = place == len(columns) - 1 and not right
+        shown.add_column(columns[place], justify="right" if right else "left", overflow="fold", no_wrap=not wraps)
+    for row in rows:
+        cells = [row[place] for place in kept]
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in cells))
+    return shown
+
+
+def text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return str(value)
+
+
+def word(state: str) -> Text:
+    return Text(state, style=_COLOURS.get(state, ""))
+
+
+def age(moment: datetime | None) -> str:
+    """How long ago, in the largest unit that says it: ``5m``, ``3h``, ``2d``."""
+    if moment is None:
+        return ""
+    seconds = max((datetime.now(UTC) - moment) // timedelta(seconds=1), 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def show_run(rows: Sequence[RunTable], *, as_json: bool) -> None:
+    """What became of each table, and what to type for those that need it."""
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    shown = table(
+        ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"],
+        [
+            [
+                row.table,
+                word(row.state),
+                row.rows,
+                row.rejected,
+                row.extract_seconds,
+                row.load_seconds,
+                row.message,
+            ]
+            for row in rows
+        ],
+        numbers=["rows", "rejected", "extract s", "load s"],
+        keep=["table", "status", "rows", "rejected"],
+    )
+    out = console()
+    for run_id in dict.fromkeys(row.run_id for row in rows):
+        out.print(Text(f"run {run_id}", style="dim"))
+    out.print(shown)
+    for row in rows:
+        if row.message and is_narrow() and row.state != "successful":
+            out.print(Text(f"{row.table}: {row.message}"))
+        if row.next_step:
+            out.print(Text(f"next for {row.table}: {row.next_step}"))
+
+
+def show_failure(run: Run, failure: str | None) -> None:
+    """Why the run's provisions or pushes failed as a whole, and what to type; nothing when they did not."""
+    if failure:
+        console().print(Text(f"{run.run_id}: {failure}"))
+        console().print(Text(f"next: replicate rerun --failed {run.run_id}"))
+
+
+def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
+    """``steps`` gives the next command of tables that need one."""
+    out = console()
+    out.print(
+        table(
+            [
+                "table",
+                "view",
+                "status",
+                "rows",
+                "rejected",
+                "data as of (UTC)",
+                "age",
+                "seconds",
+                "from",
+                "what happened",
+            ],
+            [
+                [
+                    row.table,
+                    row.view,
+                    word(row.status),
+                    row.rows,
+                    row.rejected,
+                    row.as_of,
+                    age(row.as_of),
+                    row.seconds,
+                    row.source,
+                    row.message,
+                ]
+                for row in rows
+            ],
+            numbers=["rows", "rejected", "age", "seconds"],
+            keep=["table", "status", "rows", "age"],
+        )
+    )
+    for row in rows:
+        if row.message and is_narrow() and row.status != "successful":
+            out.print(Text(f"{row.table}: {row.message}"))
+    for name, step in steps.items():
+        out.print(Text(f"next for {name}: {step}"))
+
+
+def show_pushes(rows: Sequence[RunTable]) -> None:
+    """The last push of each process; nothing where there was none."""
+    if not rows:
+        return
+    out = console()
+    columns = ["push", "status", "planned", "applied", "refused", "run", "what happened"]
+    lines = [[r.table, word(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
+    numbers, keep = ["planned", "applied", "refused"], ["push", "status", "planned", "applied"]
+    out.print(table(columns, lines, numbers=numbers, keep=keep))
+    for row in rows:
+        if row.state in ("failed", "held") and row.next_step:
+            out.print(Text(f"next for {row.table}: {row.next_step}"))
+
+
+@contextmanager
+def watching(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> Iterator[Watch]:
+    """A function to call often while work goes on, and once with True at its end: a live table on a terminal,
+    a log line per change elsewhere.
+    """
+    on_terminal = sys.stdout.isatty() and not quiet
+    live = Live(console=console(), auto_refresh=False, transient=True) if on_terminal else None
+    last = 0.0
+    said: dict[tuple[str, str], str] = {}
+
+    def watch(at_end: bool = False) -> None:
+        nonlocal last
+        if not at_end and time.monotonic() - last < _LIVE_SECONDS:
+            return
+        last = time.monotonic()
+        rows = [row for run in runs for row in runtime.ledger.tables(run.run_id)]
+        steps = runtime.progress.steps()
+        if live:
+            live.update(_live(rows, steps), refresh=True)
+        else:
+            _log_changes(rows, steps, said)
+
+    with live or nullcontext():
+        yield watch
+
+
+def _live(rows: Sequence[RunTable], steps: Mapping[str, Step]) -> Table:
+    lines: list[list[object]] = []
+    for row in rows:
+        step = steps.get(row.table)
+        if row.is_final:
+            lines.append([row.table, word(row.state), row.loaded, None])
+        elif step is None or row.state in ("requested", "extracted"):
+            lines.append([row.table, word(_WAITING.get(row.state, row.state)), row.rows, None])
+        else:
+            lines.append([row.table, step.name, step.rows, int(step.rows_per_second)])
+    done = sum(row.is_final for row in rows)
+    shown = table(["table", "stage", "rows", "rows/s"], lines, numbers=["rows", "rows/s"])
+    shown.caption = f"{done} of {len(rows)} tables done"
+    shown.caption_justify = "left"
+    return shown
+
+
+def _log_changes(rows: Sequence[RunTable], steps: Mapping[str, Step], said: dict[tuple[str, str], str]) -> None:
+    for row in rows:
+        step = steps.get(row.table)
+        now = step.name if step and not row.is_final else row.state
+        if said.get((row.run_id, row.table), "requested") != now:
+            log.info(
+                now,
+                extra={"run_id": row.run_id, "table": row.table, "rows": row.loaded or row.rows, "reason": row.message},
+            )
+        said[row.run_id, row.table] = now
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

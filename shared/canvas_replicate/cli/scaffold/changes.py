@@ -1,0 +1,69 @@
+"""Files before and after: shown as a diff, written all together."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from canvas_replicate.datfile.storage import written_aside
+from canvas_replicate.errors import ConfigError, PermanentError, Place
+
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Change:
+    """``before`` is None for a file that is not there yet. Texts hold the file's own line ends, and its BOM."""
+
+    file: Path
+    before: str | None
+    after: str
+
+
+def read_text(path: Path) -> str | None:
+    """The file to the last byte, None when there is none. Raises ConfigError for what is not UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}.", place=Place(path)) from None
+    except UnicodeDecodeError:
+        raise ConfigError("not UTF-8 text.", place=Place(path), next_step="Save the file as UTF-8.") from None
+
+
+def without_bom(text: str) -> str:
+    return text.removeprefix(_BOM)
+
+
+def unified_diff(change: Change) -> list[str]:
+    before = "/dev/null" if change.before is None else str(change.file)
+    old, new = (change.before or "").splitlines(), change.after.splitlines()
+    return list(difflib.unified_diff(old, new, before, str(change.file), lineterm=""))
+
+
+def write_together(changes: Sequence[Change]) -> None:
+    """All are written aside and synced before the first takes its place; they take it in the order given.
+
+    Raises ConfigError where a file is no longer what it was when the change was planned, PermanentError where one
+    cannot be written; all files are as they were then.
+    """
+    for change in changes:
+        if read_text(change.file) != change.before:
+            raise ConfigError("changed while this was planned.", place=Place(change.file), next_step="Do it again.")
+    try:
+        with ExitStack() as aside:
+            for change in reversed(changes):
+                path = change.file.resolve()  # a link stays a link
+                part = aside.enter_context(written_aside(path, os.getpid()))
+                part.write_bytes(change.after.encode("utf-8"))
+                if change.before is not None:
+                    shutil.copymode(path, part)
+    except OSError as error:
+        step = "Let this user write there, or take the diff to somebody who may."
+        raise PermanentError(f"{error.filename}: cannot be written: {error.strerror}.", next_step=step) from None

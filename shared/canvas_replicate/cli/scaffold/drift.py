@@ -1,0 +1,239 @@
+"""How a table's files and its base table differ from what its query yields today."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from canvas_replicate.control_file import ControlFile, Field
+from canvas_replicate.datfile.columns import Column, Kind
+
+# What may hold a query's column without a change of its values: kinds of fields, and of table columns.
+_FIELDS: Mapping[Kind, tuple[str, ...]] = {
+    "number": ("number", "char"),
+    "float": ("number", "char"),
+    "text": ("char",),
+    "raw": ("char",),
+    "date": ("date", "timestamp", "char"),
+    "timestamp": ("timestamp", "char"),
+    "timestamp_tz": ("timestamp_tz", "char"),
+}
+_COLUMNS: Mapping[Kind, tuple[Kind, ...]] = {
+    "number": ("number", "text"),
+    "float": ("float", "number", "text"),
+    "text": ("text",),
+    "raw": ("raw",),
+    "date": ("date", "timestamp", "text"),
+    "timestamp": ("timestamp", "text"),
+    "timestamp_tz": ("timestamp_tz", "text"),
+}
+_MOST_DIGITS = 38
+
+
+@dataclass(frozen=True)
+class Found:
+    """A table as its parts tell it.
+
+    Attributes:
+        query: the columns that the configured query yields now.
+        ddl: those of the ddl file's table; None without a file.
+        base: those of the base table as it is; None when there is none.
+        sizes_known: whether the source tells lengths and precisions as declared. Oracle does, for expressions the
+            most that they can be; DuckDB's texts have no lengths, and its and PostgreSQL's integers no digits.
+    """
+
+    query: tuple[Column, ...]
+    control: ControlFile
+    ddl: tuple[Column, ...] | None
+    base: tuple[Column, ...] | None
+    sizes_known: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``is_drift`` is False for what may stay as it is: narrowing is never proposed."""
+
+    column: str
+    what: str
+    is_drift: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.what}"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A query's column under the name that the table has for it, and its field, if there is one."""
+
+    column: Column
+    field: Field | None
+
+    @property
+    def is_converted(self) -> bool:
+        """An expression may make any type of it, so there is nothing to compare."""
+        return self.field is not None and (self.field.expression is not None or self.field.filler)
+
+
+def differences(found: Found) -> list[Difference]:
+    """In the order of the query; columns that it no longer has come last."""
+    pairs = _pairs(found)
+    lines = [line for pair in pairs for line in _of_column(pair, found)]
+    return lines + _order(pairs, found.control) + _left_over(pairs, found)
+
+
+def wanted_fields(found: Found) -> tuple[Column, ...]:
+    """What the control file's fields must take, in order."""
+    return tuple(pair.column for pair in _pairs(found))
+
+
+def stale_fields(found: Found) -> set[str]:
+    """Fields that are there, but cannot take their column as it is now."""
+    return {pair.column.name for pair in _pairs(found) if pair.field and _of_field(pair, found)}
+
+
+def wanted_columns(found: Found, existing: Sequence[Column]) -> tuple[Column, ...]:
+    """The table's columns so that all values fit: kept where they do, else widened; never narrowed.
+
+    New ones may be NULL: a table that has rows takes no other. Columns that the load itself fills stay.
+    """
+    there = {column.name: column for column in existing}
+    wanted = {pair.column.name: _wanted(pair, there, found.sizes_known) for pair in _pairs(found) if not _skips(pair)}
+    kept = [column for column in existing if column.name in _made_by_load(found.control)]
+    wanted |= {column.name: column for column in kept if column.name not in wanted}
+    in_order = [wanted[name] for name in there if name in wanted]
+    if len(in_order) == len(wanted):
+        return tuple(in_order)
+    return tuple(wanted.values())
+
+
+def _pairs(found: Found) -> list[_Pair]:
+    """By name; where the numbers agree, a field with a name of its own belongs to the column at its place."""
+    fields = {field.name: field for field in found.control.data_fields}
+    names = {column.name for column in found.query}
+    same_number = len(fields) == len(found.query)
+    pairs = []
+    for place, column in enumerate(found.query):
+        field = fields.get(column.name)
+        if field is None and same_number:
+            by_place = found.control.data_fields[place]
+            field = by_place if by_place.name not in names else None
+        pairs.append(_Pair(replace(column, name=field.name) if field else column, field))
+    return pairs
+
+
+def _skips(pair: _Pair) -> bool:
+    return pair.field is not None and pair.field.filler
+
+
+def _made_by_load(control: ControlFile) -> set[str]:
+    return {field.name for field in control.fields if field.is_generated}
+
+
+def _holders(found: Found) -> list[tuple[str, Mapping[str, Column]]]:
+    holders = (("the ddl file", found.ddl), ("the base table", found.base))
+    return [(said, {c.name: c for c in columns}) for said, columns in holders if columns is not None]
+
+
+def _of_column(pair: _Pair, found: Found) -> list[Difference]:
+    column = pair.column
+    holders = [] if _skips(pair) else _holders(found)
+    missing = ["the control file"] if pair.field is None else []
+    missing += [said for said, columns in holders if column.name not in columns]
+    lines = [Difference(column.name, f"in the query ({column.type}), not in {_and(missing)}")] if missing else []
+    if wrong := _of_field(pair, found):
+        lines.append(Difference(column.name, wrong))
+    if not pair.is_converted:
+        for said, columns in holders:
+            if column.name in columns:
+                lines += _of_holder(column, said, columns[column.name], found.sizes_known)
+    return lines
+
+
+def _of_field(pair: _Pair, found: Found) -> str:
+    """Why the field cannot take the column's values; empty when it can."""
+    column, field = pair.column, pair.field
+    if field is None or pair.is_converted:
+        return ""
+    if field.kind not in _FIELDS[column.kind]:
+        return f"{column.type} in the query, a {field.kind} in the control file"
+    fine = column.kind.startswith("timestamp") and (column.precision or 0) > 6
+    if fine and field.mask is not None and "FF6" in field.mask.upper():
+        return f"{column.type} in the query, six digits of a second in the control file"
+    needed = (column.length or 0) * (2 if column.kind == "raw" else 1)
+    if found.sizes_known and field.kind == "char" and needed > field.length:
+        return f"{column.type} in the query, CHAR({field.length}) in the control file"
+    return ""
+
+
+def _of_holder(column: Column, said: str, there: Column, sizes_known: bool) -> list[Difference]:
+    types = f"{column.type} in the query, {there.type} in {said}"
+    if there.kind not in _COLUMNS[column.kind]:
+        return [Difference(column.name, types)]
+    if not sizes_known or there.kind != column.kind:
+        return []
+    if not _fits(column, there):
+        return [Difference(column.name, types)]
+    if not _fits(there, column):
+        return [Difference(column.name, f"{types}: wide enough, stays", is_drift=False)]
+    return []
+
+
+def _order(pairs: Sequence[_Pair], control: ControlFile) -> list[Difference]:
+    in_query = [pair.field.name for pair in pairs if pair.field]
+    in_control = [field.name for field in control.data_fields if field.name in in_query]
+    for wanted, there in zip(in_query, in_control, strict=True):
+        if wanted != there:
+            return [Difference(wanted, f"stands where the control file has {there}")]
+    return []
+
+
+def _left_over(pairs: Sequence[_Pair], found: Found) -> list[Difference]:
+    known = {pair.column.name for pair in pairs} | _made_by_load(found.control)
+    places: dict[str, list[str]] = {}
+    in_control = {field.name: field for field in found.control.data_fields}
+    for said, columns in (("the control file", in_control), *_holders(found)):
+        for name in columns:
+            if name not in known:
+                places.setdefault(name, []).append(said)
+    return [Difference(name, f"in {_and(said)}, not in the query") for name, said in places.items()]
+
+
+def _wanted(pair: _Pair, there: Mapping[str, Column], sizes_known: bool) -> Column:
+    column, existing = pair.column, there.get(pair.column.name)
+    if existing is not None and pair.is_converted:
+        return existing
+    if existing is None or existing.kind not in _COLUMNS[column.kind]:
+        return replace(column, nullable=True)
+    if not sizes_known or existing.kind != column.kind or _fits(column, existing):
+        return existing
+    return _widened(existing, column)
+
+
+def _fits(column: Column, there: Column) -> bool:
+    """Whether every value fits. A NUMBER without limits is how Oracle describes an expression: it tells nothing."""
+    if column.kind in ("text", "raw"):
+        return there.length is None or (column.length is not None and column.length <= there.length)
+    if column.kind == "number":
+        if column.precision is None or there.precision is None:
+            return True
+        scale, room = column.scale or 0, there.scale or 0
+        return scale <= room and column.precision - scale <= there.precision - room
+    if column.kind.startswith("timestamp"):
+        return (column.precision or 0) <= (there.precision or 0)
+    return True
+
+
+def _widened(existing: Column, column: Column) -> Column:
+    """The smallest type that holds the values of both."""
+    if column.kind != "number":
+        return replace(column, nullable=existing.nullable)
+    scale = max(existing.scale or 0, column.scale or 0)
+    whole = max((number.precision or 0) - (number.scale or 0) for number in (existing, column))
+    if whole + scale > _MOST_DIGITS:
+        return Column(column.name, "number", "NUMBER", nullable=existing.nullable)
+    kind = f"NUMBER({whole + scale},{scale})"
+    return Column(column.name, "number", kind, whole + scale, scale, nullable=existing.nullable)
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(([", ".join(words[:-1])] if len(words) > 1 else []) + list(words[-1:]))

@@ -1,0 +1,182 @@
+"""From the differences to the statements and files that end them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from canvas_replicate.cli.scaffold import drift
+from canvas_replicate.cli.scaffold.changes import Change, read_text
+from canvas_replicate.cli.scaffold.control_edit import edited
+from canvas_replicate.cli.scaffold.ddl_text import DdlParts, column_type, ddl_text, read_parts, view_statements
+from canvas_replicate.cli.scaffold.names import Names, bare
+from canvas_replicate.config.catalogue import Table
+from canvas_replicate.control_file import read_control_file
+from canvas_replicate.databases.ports import BulkLoader, Source
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.errors import ConfigError, PermanentError, Place
+from canvas_replicate.sql.ddl import parse_ddl
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table as it is: what its parts say, and the texts that say it. ``parts`` is None where the ddl file is not
+    of the form that is written here."""
+
+    names: Names
+    found: drift.Found
+    control_text: str
+    ddl_file: Path
+    ddl_text: str | None
+    parts: DdlParts | None
+
+
+@dataclass(frozen=True)
+class Migration:
+    """``statements`` are Oracle's, in the order to run them; ``notes`` tell what is left to do by hand."""
+
+    statements: tuple[str, ...]
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+
+def read_state(
+    table: Table, source: Source, target: BulkLoader, *, ctl: Path, ddl: Path, sizes_known: bool
+) -> TableState:
+    """Raises ConfigError for a file that cannot be read, and what the databases raise."""
+    names = Names(table.name, table.source_table or "its source", table.base_table, table.view)
+    control, ddl_said = read_control_file(ctl), read_text(ddl)
+    lines = ddl_said.replace("\r\n", "\n") if ddl_said is not None else None
+    found = drift.Found(
+        query=_query_columns(table, source),
+        control=control,
+        ddl=_ddl_columns(lines, ddl, names) if lines is not None else None,
+        base=_base_columns(target, table.base_table),
+        sizes_known=sizes_known,
+    )
+    parts = read_parts(lines, ddl, names) if lines is not None else None
+    return TableState(names, found, read_text(ctl) or "", ddl, ddl_said, parts)
+
+
+def migration(state: TableState, *, text_limit: int, for_oracle: bool) -> Migration:
+    """Raises ConfigError when a column of the key is gone or of another kind: which key then is nobody's to guess."""
+    _refuse_lost_key(state)
+    control = _control_change(state, text_limit, for_oracle)
+    ddl = _ddl_change(state)
+    alter = _alter_statements(state)
+    notes = []
+    if control is None:
+        notes.append(f"{state.found.control.file}: its column list is not one field a line; change it by hand.")
+    if state.parts is None and state.ddl_text is not None and _ddl_is_behind(state):
+        notes.append(f"{state.ddl_file}: it says more than what is written here; change it, and the view, by hand.")
+    if state.found.base is None:
+        notes.append(f"There is no base table {state.names.base_table}: replicate init-db, or the DBA, makes it.")
+    statements = [*alter]
+    if alter and (state.parts is not None or state.ddl_text is None):
+        statements = [f"DROP MATERIALIZED VIEW {state.names.view}", *alter, *view_statements(_parts_after(state))]
+        if state.parts is None:
+            notes.append(f"There is no {state.ddl_file}: the key and the grants of the view are not known.")
+    changes = [change for change in (control, ddl) if change is not None and change.before != change.after]
+    return Migration(tuple(statements), tuple(changes), tuple(notes))
+
+
+def _query_columns(table: Table, source: Source) -> tuple[Column, ...]:
+    """A query that names a column which the source has lost is refused: the commonest drift of all."""
+    try:
+        return source.describe(table.query)
+    except PermanentError as error:
+        raise PermanentError(
+            f"{table.place}: the source refuses the query of {table.name}: {error.message}",
+            code=error.code,
+            next_step=f"Take out what the source no longer has, then: replicate table diff {table.name}",
+        ) from error
+
+
+def _ddl_columns(text: str, file: Path, names: Names) -> tuple[Column, ...]:
+    wanted = bare(names.base_table)
+    for table in parse_ddl(text, file).tables:
+        if table.name == wanted:
+            return table.columns
+    raise ConfigError(f"no CREATE TABLE {wanted} in it.", place=Place(file))
+
+
+def _base_columns(target: BulkLoader, base_table: str) -> tuple[Column, ...] | None:
+    try:
+        return target.describe(base_table)
+    except PermanentError as error:
+        if error.code != "table.missing":
+            raise
+        return None
+
+
+def _refuse_lost_key(state: TableState) -> None:
+    if state.parts is None:
+        return
+    there = {column.name: column for column in state.parts.columns}
+    wanted = {column.name: column for column in _parts_after(state).columns}
+    for name in state.parts.key:
+        if name not in wanted or _is_other_kind(there[name], wanted[name]):
+            gone = "no longer in the query" if name not in wanted else f"{wanted[name].type} in the query"
+            raise ConfigError(
+                f"{name} is part of the key, and {gone}.",
+                place=Place(state.ddl_file),
+                next_step="Decide on another key, change the ddl file and the table by hand, then look again.",
+            )
+
+
+def _control_change(state: TableState, text_limit: int, for_oracle: bool) -> Change | None:
+    """None where the file cannot be changed line by line; its text before and after may be the same."""
+    control = state.found.control
+    columns = drift.wanted_fields(state.found)
+    stale = drift.stale_fields(state.found)
+    path = Path(control.file)
+    if not stale and [field.name for field in control.data_fields] == [column.name for column in columns]:
+        return Change(path, state.control_text, state.control_text)
+    after = edited(state.control_text, control, columns, stale, text_limit=text_limit, for_oracle=for_oracle)
+    return None if after is None else Change(path, state.control_text, after)
+
+
+def _ddl_is_behind(state: TableState) -> bool:
+    return state.found.ddl is not None and drift.wanted_columns(state.found, state.found.ddl) != state.found.ddl
+
+
+def _ddl_change(state: TableState) -> Change | None:
+    if state.parts is None or state.ddl_text is None or not _ddl_is_behind(state):
+        return None
+    after = ddl_text(_parts_after(state))
+    if "\r\n" in state.ddl_text:
+        after = after.replace("\n", "\r\n")
+    return Change(state.ddl_file, state.ddl_text, after)
+
+
+def _parts_after(state: TableState) -> DdlParts:
+    """The ddl file as it will be; without one, what the base table will be."""
+    if state.parts is not None:
+        return replace(state.parts, columns=drift.wanted_columns(state.found, state.parts.columns))
+    return DdlParts(state.names, drift.wanted_columns(state.found, state.found.base or ()))
+
+
+def _alter_statements(state: TableState) -> list[str]:
+    """A copy is filled anew by every load, so a column of another kind is dropped and added."""
+    base: Sequence[Column] = state.found.base or ()
+    if state.found.base is None:
+        return []
+    there = {column.name: column for column in base}
+    wanted = {column.name: column for column in drift.wanted_columns(state.found, base)}
+    alter = f"ALTER TABLE {state.names.base_table}"
+    statements = []
+    for name, column in wanted.items():
+        definition = f"({name} {column_type(column)})"
+        if name not in there:
+            statements.append(f"{alter} ADD {definition}")
+        elif _is_other_kind(there[name], column):
+            statements += [f"{alter} DROP COLUMN {name}", f"{alter} ADD {definition}"]
+        elif there[name] != column:
+            statements.append(f"{alter} MODIFY {definition}")
+    return statements + [f"{alter} DROP COLUMN {name}" for name in there if name not in wanted]
+
+
+def _is_other_kind(before: Column, after: Column) -> bool:
+    """MODIFY cannot make a CLOB of a VARCHAR2."""
+    return before.kind != after.kind or (before.length is None) != (after.length is None)

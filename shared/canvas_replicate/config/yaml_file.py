@@ -1,0 +1,298 @@
+"""YAML with the place of every key and value, so that what is wrong in it can be pointed at.
+
+Scalars stay text: ``'2201'`` keeps its zeros and ``on`` is no boolean until somebody asks for a switch.
+Anchors and aliases are refused; the configuration files never needed them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.suggest import did_you_mean
+
+MOST_PROBLEMS_SHOWN = 10
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 counts as the end of a line
+_CORE_TAG = "tag:yaml.org,2002:"
+_SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
+_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class YamlNode:
+    """One value of a YAML file.
+
+    Attributes:
+        name: the keys that lead here: ``schedules.hourly.then[1]`` is the first item of a list.
+        value: text for every scalar (an empty value is ``""``), else a list or a map of nodes.
+        place: where the value starts.
+        key_place: where its key starts; the same as ``place`` in lists and at the top.
+        line_places: where each line of a text starts, if the file says it letter by letter; else empty.
+    """
+
+    name: str
+    value: str | Sequence[YamlNode] | Mapping[str, YamlNode]
+    place: Place
+    key_place: Place
+    line_places: Sequence[Place] = ()
+
+    def error(self, message: str, next_step: str = "") -> ConfigError:
+        return ConfigError(message, place=self.place, next_step=next_step)
+
+    def key_error(self, message: str, next_step: str = "") -> ConfigError:
+        return ConfigError(message, place=self.key_place, next_step=next_step)
+
+    def place_at(self, line: int, column: int) -> Place:
+        """The place in the file of a line and column (from 1) of this text; only the line where unknown."""
+        if not 1 <= line <= len(self.line_places):
+            return Place(self.place.file, self.place.line)
+        start = self.line_places[line - 1]
+        return Place(start.file, start.line, (start.column or 1) + column - 1)
+
+    def mapping(self) -> Mapping[str, YamlNode]:
+        """An empty value counts as an empty map: all its lines may be commented out."""
+        if isinstance(self.value, Mapping):
+            return self.value
+        if self.value == "":
+            return {}
+        raise self.error(f"{self.name} must be a map of keys, not {self._kind()}.")
+
+    def fields(self, *, required: Collection[str], optional: Collection[str] = ()) -> Mapping[str, YamlNode]:
+        """The map, once it is known to hold all the required keys and no unknown one."""
+        keys = self.mapping()
+        for key, node in keys.items():
+            if key not in required and key not in optional:
+                raise node.key_error(
+                    f"{self.name} has a key {key!r} that is not known.", did_you_mean(key, [*required, *optional])
+                )
+        for key in required:
+            if key not in keys:
+                raise self.key_error(f"{self.name} has no key {key!r}, which it needs.")
+        return keys
+
+    def items(self) -> Sequence[YamlNode]:
+        if isinstance(self.value, str | Mapping):
+            raise self.error(f"{self.name} must be a list, not {self._kind()}.")
+        return self.value
+
+    def text(self) -> str:
+        if not isinstance(self.value, str):
+            raise self.error(f"{self.name} must be text, not {self._kind()}.")
+        return self.value
+
+    def filled_text(self) -> str:
+        text = self.text().strip()
+        if not text:
+            raise self.error(f"{self.name} must not be empty.")
+        return text
+
+    def switch(self) -> bool:
+        """``"on"`` and ``"off"``, quoted or bare, and YAML's other words for true and false."""
+        text = self.text()
+        if text.lower() not in _SWITCH:
+            raise self.error(f"{self.name} must be on or off, not {text!r}.")
+        return _SWITCH[text.lower()]
+
+    def whole_number(self) -> int:
+        text = self.text()
+        if not re.fullmatch("[0-9]{1,18}", text):
+            raise self.error(f"{self.name} must be a whole number, 0 or more, not {text!r}.")
+        return int(text)
+
+    def duration(self) -> timedelta:
+        try:
+            return parse_duration(self.text())
+        except ValueError as error:
+            raise self.error(f"{self.name}: {error}.") from None
+
+    def ratio(self) -> float:
+        """``50%`` and ``0.5`` are the same; from 0 to 1."""
+        text = self.text()
+        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
+        ratio = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+        if not 0 <= ratio <= 1:
+            raise self.error(f"{self.name} must be like 50% or 0.5, not {text!r}.")
+        return ratio
+
+    def object_name(self, like: str) -> str:
+        """The name of a table or view in lower case, with its schema if one is written; ``like`` is an example."""
+        name = self.filled_text().lower()
+        if not _OBJECT.fullmatch(name):
+            raise self.error(f"{self.name}: {name!r} is not a name like {like} or schema_a.{like}.")
+        return name
+
+    def choice(self, known: Collection[str]) -> str:
+        text = self.text()
+        if text not in known:
+            raise self.error(f"{self.name} cannot be {text!r}.", did_you_mean(text, known))
+        return text
+
+    def _kind(self) -> str:
+        if isinstance(self.value, str):
+            return "text" if self.value else "empty"
+        return "a map" if isinstance(self.value, Mapping) else "a list"
+
+
+def optional(keys: Mapping[str, YamlNode], key: str, read: Callable[[YamlNode], T]) -> T | None:
+    """What a key says; None when it is left out or has no value."""
+    return read(keys[key]) if key in keys and keys[key].value != "" else None
+
+
+def read_yaml(path: Path) -> YamlNode:
+    """Raises ConfigError for whatever keeps the file from being one YAML document with unique keys."""
+    text = _read_text(path)
+    lines = _LINE_END.split(text)
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        if root is None:
+            raise ConfigError("the file is empty.", place=Place(path))
+        return _node(root, path, lines, name="the file", key_place=_place(path, root.start_mark))
+    except yaml.reader.ReaderError as error:
+        place = _place_of_offset(path, text, error.position)
+        raise ConfigError("not valid YAML: a control character.", place=place) from None
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(path, lines, error) from None
+    except RecursionError:
+        raise ConfigError("not valid YAML: nested too deeply.", place=Place(path)) from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """``45s``, ``90m``, ``6h`` or ``1d``; raises ValueError for anything else, zero included."""
+    match = re.fullmatch("([0-9]{1,6})([smhd])", text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a duration such as 45s, 90m, 6h or 1d")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+@contextmanager
+def noting(problems: list[ConfigError]) -> Iterator[None]:
+    """Keep a ConfigError for later, so that the next part of a file is still looked at."""
+    try:
+        yield
+    except ConfigError as error:
+        problems.append(error)
+
+
+def raise_problems(problems: Sequence[ConfigError]) -> None:
+    """Nothing if there are none."""
+    if problems:
+        raise together(problems)
+
+
+def together(problems: Sequence[ConfigError]) -> ConfigError:
+    """Several (at least one) as one error, one a line, the first ten."""
+    lines = [str(problem) for problem in problems[:MOST_PROBLEMS_SHOWN]]
+    if len(problems) > MOST_PROBLEMS_SHOWN:
+        lines.append(f"... and {len(problems) - MOST_PROBLEMS_SHOWN} more.")
+    error = ConfigError("\n".join(lines))
+    error.place = problems[0].place
+    return error
+
+
+class _Loader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "an alias (*name) is not supported, write it out", mark)
+        return super().compose_node(parent, index)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        step = f"REPLICATE_CONF_DIR names the folder of the configuration files, now {str(path.parent)!r}."
+        raise ConfigError("the file does not exist.", place=Place(path), next_step=step) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}.", place=Place(path)) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8")
+        place = _place_of_offset(path, before, len(before))
+        raise ConfigError("not UTF-8 text.", place=place, next_step="Save the file as UTF-8.") from None
+
+
+def _node(node: yaml.Node, path: Path, lines: Sequence[str], *, name: str, key_place: Place) -> YamlNode:
+    place = _place(path, node.start_mark)
+    if not node.tag.startswith(_CORE_TAG):
+        raise ConfigError(f"the tag {node.tag!r} is not supported.", place=place)
+    if isinstance(node, yaml.MappingNode):
+        return YamlNode(name, _map(node, path, lines, name), place, key_place)
+    if isinstance(node, yaml.SequenceNode):
+        places = [_place(path, item.start_mark) for item in node.value]
+        items = [
+            _node(item, path, lines, name=f"{name}[{number}]", key_place=start)
+            for number, (item, start) in enumerate(zip(node.value, places, strict=True), start=1)
+        ]
+        return YamlNode(name, items, place, key_place)
+    if not isinstance(node, yaml.ScalarNode):
+        raise ConfigError("neither a map, a list nor text.", place=place)
+    text = "" if node.tag == _CORE_TAG + "null" else str(node.value)
+    return YamlNode(name, text, place, key_place, _line_places(node, path, lines))
+
+
+def _map(node: yaml.MappingNode, path: Path, lines: Sequence[str], name: str) -> Mapping[str, YamlNode]:
+    found: dict[str, YamlNode] = {}
+    for key_node, value_node in node.value:
+        place = _place(path, key_node.start_mark)
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise ConfigError("a key must be text.", place=place)
+        key = str(key_node.value)
+        if key in found:
+            raise ConfigError(f"the key {key!r} is here twice, first in line {found[key].key_place.line}.", place=place)
+        below = key if name == "the file" else f"{name}.{key}"
+        found[key] = _node(value_node, path, lines, name=below, key_place=place)
+    return found
+
+
+def _line_places(node: yaml.ScalarNode, path: Path, lines: Sequence[str]) -> Sequence[Place]:
+    """A block scalar (``|``) is in the file as it is, less its indentation; so is most text on one line."""
+    line, column, text = node.start_mark.line, node.start_mark.column, str(node.value)
+    if node.style == "|":
+        pairs = zip(text.split("\n"), lines[line + 1 :], strict=False)
+        return [Place(path, line + 2 + number, len(raw) - len(shown) + 1) for number, (shown, raw) in enumerate(pairs)]
+    start = column + (1 if node.style else 0)
+    as_written = node.end_mark.line == line and lines[line][start:].startswith(text)
+    return [Place(path, line + 1, start + 1)] if as_written else []
+
+
+def _syntax_error(path: Path, lines: Sequence[str], error: yaml.MarkedYAMLError) -> ConfigError:
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return ConfigError(f"not valid YAML: {error.problem}.", place=Place(path))
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    before, here = line[: mark.column], line[mark.column :]
+    message, next_step = str(error.problem), ""
+    if here.startswith("\t") and not before.strip():
+        message, next_step = "a tab is used for indentation", "Use spaces."
+    elif error.context == "while scanning a quoted scalar" and error.context_mark:
+        mark, message = error.context_mark, "the quote that opens here is never closed"
+    elif before.rstrip().endswith(('"', "'")):
+        message = "the quote before this place ends the text, and more follows"
+        next_step = "For SQL that holds quotes use a block scalar: sql: |"
+    elif error.problem == "mapping values are not allowed here":
+        next_step = "Text that holds a colon and a blank needs quotes, SQL a block scalar: sql: |"
+    elif error.context_mark:
+        message = f"{error.problem} ({error.context} that starts in line {error.context_mark.line + 1})"
+    return ConfigError(f"not valid YAML: {message}.", place=_place(path, mark), next_step=next_step)
+
+
+def _place(path: Path, mark: yaml.Mark) -> Place:
+    return Place(path, mark.line + 1, mark.column + 1)
+
+
+def _place_of_offset(path: Path, text: str, offset: int) -> Place:
+    before = _LINE_END.split(text[:offset])
+    return Place(path, len(before), len(before[-1]) + 1)

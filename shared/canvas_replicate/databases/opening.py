@@ -1,0 +1,126 @@
+"""Which adapter a database URL means. Drivers are imported here and nowhere above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from canvas_replicate.config.settings import Settings, known_alias, target_alias
+from canvas_replicate.databases.ports import LedgerDatabase, Source, Target
+from canvas_replicate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from canvas_replicate.databases.oracle.connecting import Oracle
+    from canvas_replicate.databases.postgresql import PostgreSql
+
+Engine = Literal["duckdb", "postgresql", "oracle"]
+
+
+def open_source(settings: Settings, alias: str) -> Source:
+    """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when it is not to be had."""
+    known = settings.databases[known_alias(alias, settings, "database")]
+    native = known.dialect == "native"
+    engine = engine_of(settings, alias)
+    if engine == "oracle":
+        database = _oracle(settings, alias)
+        from canvas_replicate.databases.oracle.source import OracleSource
+
+        return OracleSource(database, trim_char=known.char_padding == "trim")
+    if engine == "postgresql":
+        server = _postgresql(settings, alias)
+        from canvas_replicate.databases.postgresql import PostgresqlSource
+
+        return PostgresqlSource(server, native=native)
+    from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+
+    return DuckDbSource(DuckDb.open(_path(settings, alias), create=False), native=native)
+
+
+def open_target(settings: Settings, *, create: bool = False) -> Target:
+    """The reporting database; ``create`` makes a DuckDB file that is not there."""
+    alias = target_alias(settings)
+    engine = engine_of(settings, alias)
+    if engine == "oracle":
+        database = _oracle(settings, alias)
+        from canvas_replicate.databases.oracle.target import OracleTarget, sqlldr_on_path
+
+        return OracleTarget(
+            database,
+            base_schema=settings.base_schema,
+            view_schema=settings.view_schema,
+            procedure=settings.refresh_procedure,
+            sqlldr=sqlldr_on_path(),
+        )
+    if engine == "postgresql":
+        server = _postgresql(settings, alias)
+        from canvas_replicate.databases.postgresql import PostgresqlTarget
+
+        return PostgresqlTarget(server, base_schema=settings.base_schema, view_schema=settings.view_schema)
+    from canvas_replicate.databases.duckdb import DuckDb, DuckDbTarget
+
+    return DuckDbTarget(
+        DuckDb.open(_path(settings, alias), create=create),
+        base_schema=settings.base_schema or "main",
+        view_schema=settings.view_schema or "main",
+    )
+
+
+def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
+    """The ledger lies in the target database."""
+    alias = target_alias(settings)
+    engine = engine_of(settings, alias)
+    if engine == "oracle":
+        database = _oracle(settings, alias)
+        from canvas_replicate.databases.oracle.ledger import OracleLedger
+
+        return OracleLedger(database)
+    if engine == "postgresql":
+        server = _postgresql(settings, alias)
+        from canvas_replicate.databases.postgresql import PostgresqlLedger
+
+        return PostgresqlLedger(server)
+    from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+
+    return DuckDbLedger(DuckDb.open(_path(settings, alias), create=create))
+
+
+def engine_of(settings: Settings, alias: str) -> Engine:
+    """Raises ConfigError for an unknown alias."""
+    scheme = _url(settings, alias).partition(":")[0]
+    return "oracle" if scheme == "oracle" else "postgresql" if scheme == "postgresql" else "duckdb"
+
+
+def _url(settings: Settings, alias: str) -> str:
+    return settings.databases[known_alias(alias, settings, "database")].url
+
+
+def _path(settings: Settings, alias: str) -> Path:
+    return Path(_url(settings, alias).removeprefix("duckdb:///"))
+
+
+def _postgresql(settings: Settings, alias: str) -> PostgreSql:
+    """Raises ConfigError where the driver is not installed."""
+    with _driver(alias, "postgresql"):
+        from canvas_replicate.databases.postgresql import PostgreSql
+    return PostgreSql(_url(settings, alias), settings.databases[alias.lower()].password)
+
+
+def _oracle(settings: Settings, alias: str) -> Oracle:
+    """Raises ConfigError where the driver is not installed."""
+    with _driver(alias, "oracle"):
+        from canvas_replicate.databases.oracle.connecting import Oracle
+    known = settings.databases[alias.lower()]
+    return Oracle(known.url, known.password, wallet_password=known.wallet_password, call_seconds=float(known.timeout))
+
+
+@contextmanager
+def _driver(alias: str, extra: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"Database {alias}: {error.name} is not installed here.",
+            next_step=f'Install the driver: pip install "canvas-replicate[{extra}]"',
+        ) from None

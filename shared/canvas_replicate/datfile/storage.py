@@ -1,0 +1,160 @@
+"""Shared storage: the one place that knows where files lie, and how a file comes to be there.
+
+dat/<run_id>/<table>.dat               the rows
+dat/<run_id>/<table>.manifest.json     written last: without it the file is not there
+bad/<run_id>/<table>.bad               rejected records, byte for byte
+bad/<run_id>/<table>.dsc               discarded records
+logs/<run_id>/<table>.log              what the load said
+reports/<run_id>/<table>.<part>.report what Canvas sent
+pushes/<run_id>/<process>.plan.json    what a push is to change
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from canvas_replicate.datfile.manifest import Manifest, read_manifest
+from canvas_replicate.errors import DataError
+from canvas_replicate.names import RUN_ID_PATTERN, TABLE_PATTERN
+
+KINDS = ("dat", "bad", "logs", "reports", "pushes")
+_SUFFIX = {
+    "dat": ("dat", ".dat"),
+    "manifest": ("dat", ".manifest.json"),
+    "bad": ("bad", ".bad"),
+    "discard": ("bad", ".dsc"),
+    "log": ("logs", ".log"),
+}
+_CHUNK_BYTES = 4 * 1024 * 1024
+
+
+class Storage:
+    """Paths below one root. Names are checked, because run ids and tables also come out of messages."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, what: str, run_id: str, table: str) -> Path:
+        """Where ``what`` (dat, manifest, bad, discard, log) of a table lies. Raises ValueError for a bad name."""
+        if not re.match(RUN_ID_PATTERN, run_id) or not re.match(TABLE_PATTERN, table):
+            raise ValueError(f"{run_id!r} / {table!r} cannot be part of a path")
+        folder, suffix = _SUFFIX[what]
+        return self.root / folder / run_id / f"{table}{suffix}"
+
+    def report_path(self, run_id: str, table: str, part: str) -> Path:
+        """Where a report of Canvas lies, ``part`` being a term's Canvas id or ``all``. Raises ValueError for a bad
+        name."""
+        if not re.match(r"^[a-z0-9]{1,32}$", part):
+            raise ValueError(f"{part!r} cannot be part of a path")
+        beside = self.path("manifest", run_id, table)
+        return self.root / "reports" / beside.parent.name / f"{table}.{part}.report"
+
+    def plan_path(self, run_id: str, process: str) -> Path:
+        """Where the plan of a push process lies. Raises ValueError for a bad name."""
+        if not re.match(RUN_ID_PATTERN, run_id) or not re.match(TABLE_PATTERN, process):
+            raise ValueError(f"{run_id!r} / {process!r} cannot be part of a path")
+        return self.root / "pushes" / run_id / f"{process}.plan.json"
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def absolute(self, relative: str) -> Path:
+        """The file that a message or a ledger row names. Raises DataError for a path that leaves the storage."""
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise DataError(f"{relative!r} does not lie on the shared storage.", code="storage.outside")
+        return path
+
+    def verified(self, run_id: str, table: str) -> Manifest | None:
+        """The manifest of a complete, unaltered file; None when there is none, or it is not what it says."""
+        try:
+            manifest = read_manifest(self.path("manifest", run_id, table))
+            self.verify(manifest)
+        except DataError:
+            return None
+        return manifest
+
+    def verify(self, manifest: Manifest) -> Path:
+        """The manifest's file, proved to be the one that was written. Raises DataError."""
+        path = self.absolute(manifest.file)
+        again = f"Extract the table again: replicate rerun {manifest.table}"
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise DataError(f"{manifest.file} is gone.", code="file.missing", next_step=again) from None
+        if size != manifest.bytes:
+            raise DataError(
+                f"{manifest.file} has {size} bytes, its manifest says {manifest.bytes}.",
+                code="file.size",
+                next_step=again,
+            )
+        if sha256_of(path) != manifest.sha256:
+            raise DataError(
+                f"{manifest.file} is not the file that was extracted (sha256 differs).",
+                code="file.sha256",
+                next_step=again,
+            )
+        return path
+
+    def expire(self, before: datetime, keep: Collection[str]) -> list[str]:
+        """Remove the folders of runs opened before ``before``, except the run ids in ``keep``. Repeatable."""
+        limit = f"{before:%Y%m%dT%H%M%SZ}"
+        removed = set()
+        for kind in KINDS:
+            for folder in (self.root / kind).glob("*Z-*"):
+                if re.match(RUN_ID_PATTERN, folder.name) and folder.name < limit and folder.name not in keep:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    removed.add(folder.name)
+        return sorted(removed)
+
+
+@contextmanager
+def written_aside(path: Path, token: int | str) -> Iterator[Path]:
+    """Yield a ``.part`` file beside ``path``; when the block ends well it is synced and renamed to ``path``.
+
+    The token keeps two writers of the same file apart. On any error the part is removed and ``path`` is
+    as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(path, token)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_of(path: Path, token: int | str) -> Path:
+    """Where a file is written until it is whole."""
+    return path.with_name(f"{path.name}.{token}.part")
+
+
+def write_manifest(path: Path, manifest: Manifest, token: int | str) -> None:
+    with written_aside(path, token) as part:
+        part.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

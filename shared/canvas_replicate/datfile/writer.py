@@ -1,0 +1,219 @@
+"""Writing the ``.dat`` format (DESIGN section 8), column-wise, and measuring what was written.
+
+UTF-8, no header, ``|`` between fields, text and dates enclosed in ``"`` (doubled inside), numbers bare,
+NULL is nothing, ``#EOR#`` and a newline end a record. Oracle's rule holds: an empty string is NULL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import reduce
+from typing import Any, BinaryIO, NoReturn
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merged, moment, plain
+from canvas_replicate.errors import DataError
+
+FIELD_END = "|"
+ENCLOSURE = '"'
+RECORD_END = "#EOR#\n"
+
+_PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
+_PLAIN_MOMENT = r"^([1-9][0-9]{3}|0[0-9]{2}[1-9]|0[0-9][1-9]0|0[1-9]00)-"  # the years 1 to 9999
+_MICROSECONDS = "%Y-%m-%d %H:%M:%S%.6f"
+ZONED = "%Y-%m-%d %H:%M:%S%.f%:z"
+_NUL = b"\0"
+
+
+class DatWriter:
+    """Writes batches to one file and keeps count: rows, bytes, sha256, figures, emptied strings.
+
+    A value that holds the record's end raises DataError with column and row number, counted from 1.
+    """
+
+    def __init__(self, file: BinaryIO, columns: tuple[Column, ...]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.columns = columns
+        self.rows = 0
+        self.bytes = 0
+        self.figures = {column.name: Figures() for column in columns}
+        self.empty_strings = {column.name: 0 for column in columns}
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        frame = _frame(batch, self.columns)
+        with_empty = self._measure(frame)
+        text = _csv(frame.with_columns(map(_not_empty, with_empty)) if with_empty else frame, self.columns)
+        if text.count(RECORD_END.encode()) != frame.height or _NUL in text:
+            self._refuse_text(frame)
+        self._file.write(text)
+        self._digest.update(text)
+        self.bytes += len(text)
+        self.rows += frame.height
+
+    def _measure(self, frame: pl.DataFrame) -> list[str]:
+        """Figures and checks of all columns, asked in one pass over the batch; returns which hold empty texts."""
+        asked = {
+            f"{place} {what}": expression
+            for place, column in enumerate(self.columns)
+            for what, expression in _questions(column, frame[column.name].dtype).items()
+        }
+        found = frame.select(**asked).row(0)
+        answers: list[dict[str, Any]] = [{} for _ in self.columns]
+        for key, value in zip(asked, found, strict=True):
+            place, _, what = key.partition(" ")
+            answers[int(place)][what] = value
+        with_empty = []
+        for column, answer in zip(self.columns, answers, strict=True):
+            if answer.get("refused") is not None:
+                self._refuse(int(answer["refused"]), column, _REFUSED[column.kind])
+            if measure_of(column) == "residue" and frame[column.name].dtype == pl.String:
+                answer["residue"] = reduce(WIDE.add, map(_residue, frame[column.name].drop_nulls()), Decimal(0))
+            if answer.get("empty"):
+                self.empty_strings[column.name] += answer["empty"]
+                with_empty.append(column.name)
+            part = _figures(column, frame.height, answer)
+            self.figures[column.name] = merged(self.figures[column.name], part, column)
+        return with_empty
+
+    def _refuse_text(self, frame: pl.DataFrame) -> None:
+        """Something in the batch holds what no value may hold: find it."""
+        for column in self.columns:
+            if column.kind == "text":
+                texts = frame[column.name]
+                for what, mark in (("the record end #EOR# + newline", RECORD_END), ("a NUL character", "\0")):
+                    found = texts.str.contains(mark, literal=True).arg_true()
+                    if len(found):
+                        self._refuse(int(found[0]), column, f"holds {what}")
+
+    def _refuse(self, place: int, column: Column, what: str) -> NoReturn:
+        raise DataError(
+            f"Column {column.name}, row {self.rows + place + 1}: the value {what}.",
+            code="value.refused",
+            next_step="Mend the value in the source, or replace it in the query's SQL.",
+        )
+
+
+_REFUSED = {
+    "number": "is not a plain decimal number",
+    "float": "is not a finite number",
+    **dict.fromkeys(("date", "timestamp", "timestamp_tz"), "is outside the years 1 to 9999"),
+}
+
+
+def _frame(batch: pa.RecordBatch | pa.Table, columns: Sequence[Column]) -> pl.DataFrame:
+    """The batch with its dates and timestamps as text, which Arrow writes several times as fast as polars."""
+    arrays = [
+        _moment_text(values, column) if pa.types.is_temporal(values.type) else values
+        for values, column in zip(batch.columns, columns, strict=True)
+    ]
+    frame = pl.from_arrow(pa.table(arrays, names=[column.name for column in columns]))
+    if not isinstance(frame, pl.DataFrame):
+        raise TypeError("a batch has columns")
+    return frame
+
+
+def _moment_text(values: pa.Array, column: Column) -> pa.Array:
+    """As many digits of a second as the Arrow type's unit has."""
+    if column.kind == "date":
+        whole = values if values.type.unit == "s" else pc.floor_temporal(values, unit="second")
+        return whole.cast(pa.timestamp("s")).cast(pa.large_string())
+    if (column.precision or 0) <= 6:
+        whole = pc.floor_temporal(values, unit="microsecond") if values.type.unit == "ns" else values
+        return whole.cast(pa.timestamp("us")).cast(pa.large_string())
+    if values.type.unit == "ns":
+        return values.cast(pa.large_string())
+    return pc.binary_join_element_wise(values.cast(pa.timestamp("us")).cast(pa.large_string()), "000", "")
+
+
+def _not_empty(name: str) -> pl.Expr:
+    """An empty text is NULL, as in Oracle."""
+    return pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)).alias(name)
+
+
+def _questions(column: Column, kind: pl.DataType) -> dict[str, pl.Expr]:
+    """Of a column: ``nulls``, its figure, and ``refused``, the place of a value that cannot be written."""
+    value, measure = pl.col(column.name), measure_of(column)
+    asked = {"nulls": value.null_count()}
+    if column.kind == "number" and kind == pl.String:
+        return asked | {"refused": _first(~value.str.contains(_PLAIN_NUMBER))}
+    if measure == "total":
+        # polars adds 64-bit integers in 64 bits, and wraps in silence.
+        return asked | {"total": (value.cast(pl.Int128) if kind.is_integer() else value).sum()}
+    if measure == "residue":
+        return asked | {"residue": (value.abs() % RESIDUE_MODULUS).sum()}
+    if measure == "characters":
+        return asked | {"characters": value.str.len_chars().sum(), "empty": (value.str.len_bytes() == 0).sum()}
+    if column.kind == "float":
+        number = value.cast(pl.Float64)
+        return asked | {"low": number.min(), "high": number.max(), "refused": _first(~value.is_finite())}
+    return asked | _range_of_moments(column, value)
+
+
+def _range_of_moments(column: Column, value: pl.Expr) -> dict[str, pl.Expr]:
+    outside = ~value.str.contains(_PLAIN_MOMENT)
+    if column.kind != "timestamp_tz":
+        return {"low": value.min(), "high": value.max(), "refused": _first(outside)}
+    utc = value.str.to_datetime(ZONED, time_unit="us", time_zone="UTC", strict=False)
+    return {
+        "low": utc.min().dt.strftime(_MICROSECONDS),
+        "high": utc.max().dt.strftime(_MICROSECONDS),
+        "refused": _first(outside | (utc.is_null() & value.is_not_null())),
+    }
+
+
+def _first(wrong: pl.Expr) -> pl.Expr:
+    """The first place where it holds, NULL where it never does."""
+    return wrong.arg_true().first()
+
+
+def _figures(column: Column, rows: int, answer: Mapping[str, Any]) -> Figures:
+    non_null = rows - answer["nulls"] - (answer.get("empty") or 0)
+    if not non_null:
+        return Figures()
+    if "characters" in answer:
+        return Figures(non_null=non_null, characters=int(answer["characters"]))
+    if "total" in answer:
+        return Figures(non_null=non_null, total=plain(Decimal(str(answer["total"]))))
+    if "residue" in answer:
+        return Figures(non_null=non_null, residue=plain(Decimal(str(answer["residue"]))))
+    write = repr if column.kind == "float" else moment
+    return Figures(non_null=non_null, lowest=write(answer["low"]), highest=write(answer["high"]))
+
+
+def _residue(text: str) -> Decimal:
+    return WIDE.remainder(WIDE.abs(WIDE.create_decimal(text)), Decimal(RESIDUE_MODULUS))
+
+
+def _csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
+    numbers_as_text = any(column.kind == "number" and frame[column.name].dtype == pl.String for column in columns)
+    if numbers_as_text:  # polars would enclose them, so the texts get their enclosures here
+        frame = frame.with_columns(
+            _enclosed(pl.col(column.name)) for column in columns if column.kind not in ("number", "float")
+        )
+    file = io.BytesIO()
+    frame.write_csv(
+        file,
+        include_header=False,
+        separator=FIELD_END,
+        line_terminator=RECORD_END,
+        quote_style="never" if numbers_as_text else "non_numeric",
+        float_scientific=False,
+    )
+    return file.getvalue()
+
+
+def _enclosed(text: pl.Expr) -> pl.Expr:
+    quote = pl.lit(ENCLOSURE)
+    return (quote + text.str.replace_all(ENCLOSURE, ENCLOSURE * 2, literal=True) + quote).name.keep()

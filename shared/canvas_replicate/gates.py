@@ -1,0 +1,81 @@
+"""Nothing is pushed to Canvas on stale data: what a push needs to know of Canvas first (DESIGN sections 5 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from canvas_replicate.errors import ExitCode, PermanentError
+from canvas_replicate.ledger.records import SOME_REPORTS, Run, RunTable
+from canvas_replicate.runtime import Runtime
+
+_NEWEST = 100  # runs to look for good provisions in
+
+
+class StaleProvisions(PermanentError):
+    """What is known of Canvas is not good enough, or too old, to push from."""
+
+    exit_code = ExitCode.HELD
+    default_code = "gate4.provisions"
+
+
+def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:
+    """Raises StaleProvisions unless the run's own provisions were good; for a run without any: those of the run
+    ``after``, or else the latest of the group's mode, and these must be young as well."""
+    after = _relied_on(run, after)
+    if after is not None and runtime.ledger.run(after).mode == SOME_REPORTS:
+        raise StaleProvisions(
+            f"Run {after} fetched some reports only, which proves nothing about the others.",
+            next_step="Name a run of the whole mode, or leave --run out.",
+        )
+    orgs = " --processorgs" if group == "orgs" else ""
+    fetch = f"Fetch them: provisioner run{orgs}"
+    found = runtime.ledger.provisions_of(group, after)
+    if found is None:
+        of = f" of run {after}" if after else ""
+        raise StaleProvisions(f"There are no {group} provisions{of}.", next_step=fetch)
+    if found.status != "successful":
+        raise StaleProvisions(
+            f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}",
+            next_step=fetch + _or_a_good_one(runtime, group, orgs),
+        )
+    hours, most = found.age.total_seconds() / 3600, runtime.settings.push_max_age_hours
+    if after is None and hours > most:
+        raise StaleProvisions(
+            f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id}).",
+            next_step=f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}",
+        )
+
+
+def check_reports(
+    runtime: Runtime, group: str, loads: Sequence[RunTable], *, run: Run | None = None, after: str | None = None
+) -> None:
+    """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
+    relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
+    after = _relied_on(run, after)
+    if after is not None:
+        since = runtime.ledger.run(after).opened_at
+    else:
+        since = datetime.now(UTC) - timedelta(hours=runtime.settings.push_max_age_hours)
+    for load in loads:
+        if load.extracted_at is not None and load.extracted_at < since:
+            raise StaleProvisions(
+                f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than"
+                f" {'run ' + after if after else 'is allowed'}.",
+                next_step=f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}",
+            )
+
+
+def _relied_on(run: Run | None, after: str | None) -> str | None:
+    """The run whose provisions a push relies on: its own, where it fetched all of the mode's reports."""
+    return run.run_id if run is not None and run.provisions and run.mode != SOME_REPORTS else after
+
+
+def _or_a_good_one(runtime: Runtime, group: str, orgs: str) -> str:
+    """The newest run whose provisions were good, by name: whoever is woken has no list at hand."""
+    for run in runtime.ledger.runs(_NEWEST):
+        if run.provisions == group and run.mode != SOME_REPORTS:
+            found = runtime.ledger.provisions_of(group, run.run_id)
+            if found and found.status == "successful":
+                return f"   or push on the last good ones: canvas-pusher run{orgs} --run {run.run_id}"
+    return ""

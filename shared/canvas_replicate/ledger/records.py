@@ -1,0 +1,249 @@
+"""The records of the ledger: runs, their items, held artifacts and statuses, as plain data. Times are aware UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from canvas_replicate.datfile.manifest import Manifest
+
+Kind = Literal["tables", "provisions", "pushes"]
+
+
+State = Literal[
+    "requested", "extracting", "extracted", "loading", "successful", "failed", "skipped", "held", "superseded"
+]
+
+
+FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
+
+
+FINAL: tuple[FinalState, ...] = ("successful", "failed", "skipped", "held", "superseded")
+
+
+# The mode of a run that fetches only some reports of its provisions.
+SOME_REPORTS = "reports"
+
+
+# The status of an open run that has come to its pushes; and who stands in the status for all of them.
+PUSHING = "pushing"
+
+
+ALL_PUSHES = "all"
+
+
+# What is pushed after which provisions; historical ones are never pushed.
+GROUP_OF = {"regular": "regular", "orgs": "orgs"}
+
+
+DEFAULT_DEADLINE = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class NewTable:
+    """A table of a run to be opened. ``manifest`` set: the kept file is loaded, nothing is extracted."""
+
+    name: str
+    view: str
+    source: str
+    manifest: Manifest | None = None
+    manifest_path: str | None = None
+    replay: bool = False
+    artifact_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a run pushes to Canvas at its end: a group of ``pushes.yaml``, or only one process or plan of it.
+
+    ``after``: the run whose provisions it relies on, where that is neither the run itself nor the latest.
+    """
+
+    group: str
+    process: str | None = None
+    plan_id: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    run_id: str
+    schedule: str
+    status: str
+    then: tuple[str, ...]
+    rerun_of: str | None
+    requested_by: str | None
+    mode: str | None
+    opened_at: datetime
+    deadline_at: datetime
+    closed_at: datetime | None
+    snapshot: bool
+    provisions: str | None
+    push: Push | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed_at is None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The moment that a run reads one source as of; without one, ``reason`` says why."""
+
+    scn: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """One table of one run: of kind ``tables``, or filled from a report of Canvas (``provisions``).
+
+    Or one push process of it (``pushes``): named as ``push_row`` says, its counts are changes (planned, applied,
+    refused), its manifest is the plan's file. Times are aware UTC, ``*_seconds`` are seconds.
+    """
+
+    run_id: str
+    table: str
+    kind: Kind
+    view: str
+    source: str
+    state: State
+    manifest: str | None
+    rows: int | None
+    loaded: int | None
+    rejected: int | None
+    query_sha256: str | None
+    file_sha256: str | None
+    extracted_at: datetime | None
+    extract_seconds: float | None
+    load_seconds: float | None
+    finished_at: datetime | None
+    error_code: str | None
+    message: str | None
+    next_step: str | None
+    replay: bool
+    artifact_id: str | None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class CanvasReport:
+    """A report that was started for us: its id in Canvas and, once it is here, its file on shared storage."""
+
+    report_id: int
+    file: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ProvisionsStatus:
+    """How provisions ended, and how long ago by the database's clock."""
+
+    run_id: str
+    status: str
+    age: timedelta
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Reject:
+    """``code`` is Oracle's for what is wrong, where there is one."""
+
+    record_number: int
+    column: str | None
+    reason: str
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a table ends; what is None is left as the ledger has it."""
+
+    state: FinalState
+    stage: str
+    message: str = ""
+    error_code: str | None = None
+    next_step: str = ""
+    loaded: int | None = None
+    rejected: int | None = None
+    discarded: int | None = None
+    load_seconds: float | None = None
+    rejects: Sequence[Reject] = field(default=())
+    hold_gate: str | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Something that a gate stopped: ``state`` is held, approved or discarded."""
+
+    artifact_id: str
+    gate: str
+    run_id: str
+    table: str
+    sha256: str
+    reason: str
+    state: str
+    held_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    even_if_older: bool
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A person's release of one held artefact."""
+
+    artifact_id: str
+    even_if_older: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """A row of ``replicate_current_status``."""
+
+    table: str
+    view: str | None
+    status: str
+    schedule: str | None
+    source: str | None
+    message: str | None
+    load_date: datetime
+    run_id: str | None
+    stage: str | None
+    rows: int | None
+    rejected: int | None
+    seconds: float | None
+    as_of: datetime | None
+    error_code: str | None
+
+
+def process_of(row: str) -> str:
+    return row.removeprefix("push:")
+
+
+def push_row(process: str) -> str:
+    """What a process is called among a run's tables; no table can be called so."""
+    return f"push:{process}"
+
+
+def run_status(tables: Sequence[RunTable]) -> Literal["successful", "partial", "failed"]:
+    """Held counts as not successful; skipped and superseded tables count neither way."""
+    good = any(row.state == "successful" for row in tables)
+    bad = any(row.state in ("failed", "held") for row in tables)
+    if not bad:
+        return "successful"
+    return "partial" if good else "failed"
+
+
+RERUN = "rerun"  # the schedule of a run that belongs to none
+
+
+CANVAS = "canvas"  # the source of what comes out of reports
+
+
+UNDO = "undo:"  # before the id of a plan that is to be taken back

@@ -1,0 +1,1 @@
+"""The messages between the stages, and the buses that deliver them."""

@@ -1,0 +1,78 @@
+"""The bus port: what a stage may rely on, whichever broker stands behind it.
+
+Promises, the same on every adapter (``tests/behaviours/bus.py`` holds them):
+a message is delivered at least once until it is acked; what was taken and not acked comes back; a
+message on a rung of the ladder comes back to its own work queue and no other; what nobody is bound to
+lies in ``replicate.unrouted``; a message whose consumers keep dying ends in the stage's dead queue.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.messaging.messages import Envelope
+
+
+class Delivery(Protocol):
+    """One handing over of a message. Ack and hand_back may be called from any thread, once."""
+
+    @property
+    def envelope(self) -> Envelope: ...
+
+    def ack(self) -> None: ...
+
+    def hand_back(self) -> None: ...
+
+
+class Bus(Protocol):
+    def publish(self, envelope: Envelope, *, queue: str | None = None) -> None:
+        """Route by the envelope's type, or straight into ``queue``. Returns once it is safe.
+
+        Raises TransientError when the broker cannot be reached or does not confirm; the message may be there
+        all the same. Raises ConfigError when there is no such queue.
+        """
+
+    def consume(self, queue: str, handle: Callable[[Delivery], None], stop: threading.Event) -> None:
+        """Hand deliveries to ``handle``, one at a time, until ``stop`` is set.
+
+        An exception out of ``handle`` ends the consumer; the delivery it had not acked comes back.
+        Deliveries that are handed back count towards the delivery limit.
+        """
+
+    def depth(self, queue: str) -> int:
+        """Messages that lie in the queue, or were taken through this object and are not yet acked."""
+
+    def browse(self, queue: str) -> list[Envelope]:
+        """What lies ready in a queue that nobody consumes, oldest first; nothing is taken."""
+
+    def remove(self, queue: str, message_id: str) -> None:
+        """Take one message out of a queue that nobody consumes; one that is not there is not missed."""
+
+    def is_connected(self) -> bool:
+        """Whether consumers have their connection right now; without consumers, whether publishing has."""
+
+    def close(self) -> None: ...
+
+
+def connect(url: str, *, declare: bool = True) -> Bus:
+    """The bus that a URL names; it connects when it is first used.
+
+    ``declare``: whether it makes its exchange and queues (REPLICATE_BUS_DECLARE). Raises ConfigError for a
+    URL that no adapter understands.
+    """
+    if url == "memory://":
+        from canvas_replicate.messaging.memory import MemoryBus
+
+        return MemoryBus()
+    scheme = url.partition(":")[0]
+    if scheme in ("amqp", "amqps"):
+        from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
+
+        return RabbitBus(url, declare=declare)
+    raise ConfigError(
+        f"REPLICATE_BUS_URL: there is no bus for {scheme}://.",
+        next_step="Use memory:// (one process), amqp:// or amqps:// (RabbitMQ).",
+    )

@@ -1,0 +1,206 @@
+"""The messages that the stages exchange: commands ask, events tell, neither ever carries rows.
+
+The JSON of every type is kept as a golden example under ``tests/contract/golden``. A field is only ever
+added; a change of meaning raises the version in the type. Consumers ignore fields they do not know.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from canvas_replicate.errors import PermanentError
+from canvas_replicate.names import RUN_ID_PATTERN, RunId, TableName
+
+Step = Literal["provisions", "push"]
+
+
+class UnreadableMessage(PermanentError):
+    default_code = "message.unreadable"
+
+
+class Message(BaseModel):
+    """Root of all messages; ``type`` is the routing key plus a version."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    type: ClassVar[str]
+    run_id: RunId | None = None
+
+    @classmethod
+    def routing_key(cls) -> str:
+        return cls.type.rpartition(".v")[0]
+
+
+class TableRequested(Message):
+    """Extract this table. ``{"table": "x"}`` alone is a complete rerun by hand."""
+
+    type: ClassVar[str] = "table.requested.v1"
+    table: TableName
+    schedule: str | None = None
+    source: str | None = None
+    requested_by: str | None = None
+
+
+class TableReady(Message):
+    """A proved file lies on shared storage; load it."""
+
+    type: ClassVar[str] = "table.ready.v1"
+    run_id: RunId
+    table: TableName
+    schedule: str
+    source: str
+    manifest: str
+    rows: int
+    bytes: int
+    sha256: str
+    columns: tuple[str, ...]
+    scn: int | None = None
+    extracted_at: AwareDatetime
+    approval: str | None = None
+
+
+class TableOutcome(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    table: TableName
+    status: Literal["successful", "failed", "skipped", "held", "superseded"]
+    rows: int | None = None
+
+
+class RunLoaded(Message):
+    """Every table of one kind of a run is final. Recorded exactly once, delivered at least once."""
+
+    type: ClassVar[str] = "run.loaded.v1"
+    run_id: RunId
+    kind: Literal["tables", "provisions"]
+    schedule: str
+    mode: str | None = None
+    status: Literal["successful", "partial", "failed"]
+    then: tuple[Step, ...] = ()
+    tables: tuple[TableOutcome, ...]
+
+
+class ProvisionsRequested(Message):
+    type: ClassVar[str] = "provisions.requested.v1"
+    mode: Literal["regular", "historical", "orgs"]
+    schedule: str | None = None
+    then: tuple[Step, ...] = ()
+    requested_by: str | None = None
+
+
+class ReportOutcome(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    report: str
+    status: Literal["successful", "failed", "held", "skipped", "superseded"]
+    rows: int | None = None
+    failure: str | None = None
+
+
+class ProvisionsDone(Message):
+    type: ClassVar[str] = "provisions.done.v1"
+    run_id: RunId
+    mode: Literal["regular", "historical", "orgs"]
+    status: Literal["successful", "failed"]
+    then: tuple[Step, ...] = ()
+    reports: tuple[ReportOutcome, ...] = ()
+    failure: str | None = None
+
+
+class PushRequested(Message):
+    type: ClassVar[str] = "push.requested.v1"
+    group: Literal["regular", "orgs"]
+    process: str | None = None
+    plan_id: str | None = None
+    approval: str | None = None
+    schedule: str | None = None
+    requested_by: str | None = None
+
+
+class ProcessOutcome(BaseModel):
+    """Counts are changes of the plan, all of them in ``held`` when a gate stopped it; ``skipped`` is 1 or 0."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    process: str
+    planned: int = 0
+    applied: int = 0
+    failed: int = 0
+    held: int = 0
+    skipped: int = 0
+    status: Literal["successful", "failed", "held", "skipped"] = "successful"
+    reason: str | None = None
+
+
+class PushDone(Message):
+    type: ClassVar[str] = "push.done.v1"
+    run_id: RunId
+    group: Literal["regular", "orgs"]
+    processes: tuple[ProcessOutcome, ...]
+    failure: str | None = None
+
+
+COMMANDS: tuple[type[Message], ...] = (TableRequested, ProvisionsRequested, PushRequested)
+EVENTS: tuple[type[Message], ...] = (TableReady, RunLoaded, ProvisionsDone, PushDone)
+_BY_TYPE: Mapping[str, type[Message]] = {message.type: message for message in COMMANDS + EVENTS}
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A message as it travels: body bytes plus the properties that every broker message carries.
+
+    ``headers`` hold only what this project writes there itself (attempts, dead-letter reason).
+    """
+
+    type: str
+    body: bytes
+    message_id: str
+    correlation_id: str | None
+    timestamp: datetime
+    app_id: str = "canvas-replicate"
+    headers: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def routing_key(self) -> str:
+        return self.type.rpartition(".v")[0]
+
+    def with_headers(self, **headers: str | int) -> Envelope:
+        return replace(self, headers={**self.headers, **headers})
+
+
+def wrap(message: Message, *, app_id: str) -> Envelope:
+    """Put a message into an envelope. Message ids sort by when they were made, so that an outbox keeps its order."""
+    return Envelope(
+        type=message.type,
+        body=message.model_dump_json().encode(),
+        message_id=f"{time.time_ns():016x}-{secrets.token_hex(6)}",
+        correlation_id=message.run_id,
+        timestamp=datetime.now(UTC),
+        app_id=app_id,
+    )
+
+
+def parse(envelope: Envelope) -> Message:
+    """Read an envelope's message. Raises UnreadableMessage, which no retry can mend."""
+    model = _BY_TYPE.get(envelope.type)
+    if model is None:
+        known = ", ".join(sorted(_BY_TYPE))
+        raise UnreadableMessage(f"Message type {envelope.type!r} is not known here (known: {known}).")
+    try:
+        return model.model_validate_json(envelope.body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise UnreadableMessage(f"{envelope.type}: {where}: {first['msg']}.") from None
+
+
+def new_run_id(schedule: str, opened_at: datetime) -> str:
+    """``YYYYMMDDThhmmssZ-<schedule>-<6 hex>``; raises ValueError for a schedule that cannot stand in a path."""
+    run_id = f"{opened_at:%Y%m%dT%H%M%SZ}-{schedule}-{secrets.token_hex(3)}"
+    if not re.match(RUN_ID_PATTERN, run_id):
+        raise ValueError(f"schedule {schedule!r} cannot be part of a run id (letters, digits, _ and - only)")
+    return run_id

@@ -1,0 +1,1 @@
+"""The RabbitMQ adapter of the bus. The only package that imports pika."""

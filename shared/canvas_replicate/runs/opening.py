@@ -1,0 +1,200 @@
+"""Opening runs: of a schedule, of provisions, of a push."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from canvas_replicate.config.catalogue import Table, provisions_of, resolve_source
+from canvas_replicate.errors import AlreadyRunning, ConfigError
+from canvas_replicate.gates import check_provisions
+from canvas_replicate.ledger.records import Approval, NewTable, Push, Run
+from canvas_replicate.runs.resume import is_being_run, resume_command
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import did_you_mean
+
+
+def current_user() -> str:
+    """Who asks, for the ledger: ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a numeric user without a passwd entry, as in a container
+        user = str(os.getuid())
+    return f"{user}@{os.uname().nodename}"
+
+
+def open_schedule_run(
+    runtime: Runtime,
+    schedule: str,
+    *,
+    source: str | None = None,
+    only: str | None = None,
+    then: bool = True,
+    mode: str | None = None,
+) -> Run:
+    """A run of a schedule's tables, which takes the schedule's slot. ``only`` leaves all other tables out.
+
+    Raises AlreadyRunning while one is open, ConfigError for names that are not configured.
+    """
+    catalogue = runtime.catalogue
+    options = catalogue.schedule(schedule)
+    tables = [new_table(runtime, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
+    provisions = provisions_of(options) if then else None
+    if provisions:
+        catalogue.mode(provisions)
+    _expire_files(runtime)
+    return runtime.ledger.open_run(
+        options.name,
+        tables,
+        exclusive=True,
+        then=options.then if then else (),
+        deadline=options.deadline,
+        requested_by=current_user(),
+        mode=mode,
+        snapshot=options.snapshot,
+        provisions=provisions,
+    )
+
+
+def mode_named(historical: bool, processorgs: bool) -> str:
+    """The mode that the original's two options mean."""
+    if historical and processorgs:
+        raise ConfigError("Say --historical or --processorgs, not both.")
+    return "historical" if historical else "orgs" if processorgs else "regular"
+
+
+def open_provisions_run(
+    runtime: Runtime, mode: str, *, then: Sequence[str] = (), requested_by: str | None = None
+) -> Run:
+    """A run of reports only, by hand. In one process it goes on with the mode's unfinished one.
+
+    Raises ConfigError for a mode that provisions.yaml does not have, AlreadyRunning while one is open.
+    """
+    runtime.catalogue.mode(mode)
+    runtime.ledger.close_overdue()
+    unfinished = runtime.ledger.open_run_of(mode)
+    if unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished):
+        runtime.ledger.request_again(unfinished.run_id)
+        return unfinished
+    return runtime.ledger.open_run(
+        mode, [], exclusive=True, provisions=mode, then=then, requested_by=requested_by or current_user()
+    )
+
+
+def open_push_run(
+    runtime: Runtime,
+    group: str,
+    process: str | None = None,
+    *,
+    after: str | None = None,
+    requested_by: str | None = None,
+) -> Run:
+    """A run that only pushes, by hand. In one process it goes on with the group's unfinished one.
+
+    ``after``: a run whose provisions it may rely on although they are not the latest, or old. Raises ConfigError for
+    what pushes.yaml does not have, StaleProvisions, AlreadyRunning while another push is open.
+    """
+    check_process(runtime, group, process)
+    check_provisions(runtime, group, after=after)
+    runtime.ledger.close_overdue()
+    wanted, schedule = Push(group, process, after=after), push_schedule(group)
+    unfinished = runtime.ledger.open_run_of(schedule)
+    alone = unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished)
+    if unfinished and alone and unfinished.push == wanted:
+        runtime.ledger.request_again(unfinished.run_id)
+        return unfinished
+    if unfinished and alone:
+        raise AlreadyRunning(
+            f"Run {unfinished.run_id} is unfinished, and pushes something else than this.",
+            next_step=f"Let it end first: {resume_command(unfinished)}",
+        )
+    return runtime.ledger.open_run(
+        schedule, [], exclusive=True, push=wanted, requested_by=requested_by or current_user()
+    )
+
+
+def check_process(runtime: Runtime, group: str, process: str | None) -> None:
+    """Raises ConfigError for a group or a process that pushes.yaml does not have."""
+    known = [each.name for each in runtime.catalogue.pushes[group]]
+    if not known:
+        raise ConfigError(f"pushes.yaml has no {group} processes.", next_step=f"List some there under {group}:.")
+    if process is not None and process not in known:
+        raise ConfigError(
+            f"no process {process!r} in pushes.yaml under {group}.", next_step=did_you_mean(process, known)
+        )
+
+
+def open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
+    check_provisions(runtime, push.group)
+    return runtime.ledger.open_run(
+        push_schedule(push.group),
+        [],
+        exclusive=False,
+        push=push,
+        rerun_of=rerun_of,
+        requested_by=current_user(),
+        approves=approves,
+    )
+
+
+def push_schedule(group: str) -> str:
+    """The schedule of a push that belongs to none."""
+    return "push" if group == "regular" else f"push-{group}"
+
+
+def new_table(runtime: Runtime, table: Table, schedule: str | None, source: str | None) -> NewTable:
+    last = runtime.ledger.last_successful(table.name)
+    alias = resolve_source(
+        table.name,
+        schedule,
+        runtime.catalogue,
+        runtime.settings,
+        command_line=source,
+        last_successful=last.source if last else None,
+    )
+    return NewTable(table.name, table.view, alias)
+
+
+def _expire_files(runtime: Runtime) -> None:
+    """Files past their retention go when a run opens; what is held, waits, or is what readers see stays."""
+    before = datetime.now(UTC) - timedelta(days=runtime.settings.retention_days)
+    runtime.storage.expire(before, runtime.ledger.runs_to_keep())
+
+
+def open_or_resume(
+    runtime: Runtime,
+    schedule: str,
+    *,
+    source: str | None = None,
+    only: str | None = None,
+    then: bool = True,
+    mode: str | None = None,
+    new: bool = False,
+) -> Run:
+    """The schedule's unfinished run, its messages recorded again, or a new one when there is none.
+
+    Whether another process still works on the unfinished one is found out by whoever carries it. ``new``
+    gives the unfinished run up instead.
+    """
+    runtime.ledger.close_overdue()
+    unfinished = runtime.ledger.open_run_of(runtime.catalogue.schedule(schedule).name)
+    wanted = {table.name for table in runtime.catalogue.schedule_tables(schedule, only)}
+    if unfinished and (runtime.settings.has_broker or is_being_run(runtime, unfinished)):
+        raise AlreadyRunning(
+            f"Schedule {schedule} is running already: {unfinished.run_id}.",
+            next_step=f"See how far it is: replicate runs {unfinished.run_id}",
+        )
+    if unfinished and new:
+        runtime.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
+    elif unfinished:
+        rows = [row for row in runtime.ledger.tables(unfinished.run_id) if row.kind == "tables"]
+        if {row.table for row in rows} != wanted or (source and any(row.source != source.lower() for row in rows)):
+            raise AlreadyRunning(
+                f"Run {unfinished.run_id} is unfinished, and its tables or its source are others than these.",
+                next_step=f"Let it end: replicate run {schedule}   or give it up: replicate run {schedule} --new",
+            )
+        runtime.ledger.request_again(unfinished.run_id)
+        return unfinished
+    return open_schedule_run(runtime, schedule, source=source, only=only, then=then, mode=mode)

@@ -1,0 +1,190 @@
+"""Opening runs that repeat earlier work: reruns, replays, released artifacts, undone plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from canvas_replicate.datfile.manifest import read_manifest
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger.records import (
+    CANVAS,
+    RERUN,
+    UNDO,
+    Approval,
+    Artifact,
+    NewTable,
+    Push,
+    Run,
+    RunTable,
+    process_of,
+)
+from canvas_replicate.messaging.messages import TableRequested
+from canvas_replicate.runs.opening import current_user, new_table, open_plan_run, open_push_run
+from canvas_replicate.runtime import Runtime
+
+
+def open_undo_run(runtime: Runtime, plan_id: str) -> Run:
+    """A run that takes back what was applied of a plan. Raises ConfigError for a plan that cannot be taken back,
+    StaleProvisions."""
+    kept = runtime.journal.plan(plan_id)
+    if kept is None:
+        raise ConfigError(f"There is no plan {plan_id}.", next_step="Plans are named in: replicate runs RUN")
+    if kept.kind != "enrollments":
+        raise ConfigError(f"{plan_id} pushed {kept.kind}; only enrollments can be taken back.")
+    counts = runtime.journal.counts(plan_id)
+    if not counts["applied"] + counts["sent"]:
+        raise ConfigError(f"Nothing of {plan_id} was applied, so there is nothing to take back.")
+    return open_plan_run(runtime, Push(kept.group, kept.process, f"{UNDO}{plan_id}"), rerun_of=kept.run_id)
+
+
+def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
+    """A hand-made ``{"table": ...}`` as a run of its own, with nothing following."""
+    schedule = command.schedule if command.schedule in runtime.catalogue.schedules else None
+    return rerun_tables(
+        runtime,
+        [command.table],
+        schedule=schedule,
+        source=command.source,
+        requested_by=command.requested_by or "message",
+    )
+
+
+def rerun_tables(
+    runtime: Runtime,
+    names: Sequence[str],
+    *,
+    rerun_of: str | None = None,
+    schedule: str | None = None,
+    source: str | None = None,
+    then: Sequence[str] = (),
+    requested_by: str | None = None,
+    provisions: str | None = None,
+) -> Run:
+    """Extract and load these tables in a new run; ``rerun_of`` defaults to the last run that had the first.
+
+    ``provisions``: all reports of this mode follow the tables; those of the regular one where ``then`` names them.
+    """
+    ledger = runtime.ledger
+    if "provisions" in then and provisions is None:
+        provisions = "regular"
+        runtime.catalogue.mode(provisions)
+    if rerun_of is None and (latest := ledger.latest(names[0])):
+        rerun_of = latest.run_id
+    if schedule is None and rerun_of:
+        schedule = ledger.run(rerun_of).schedule
+    reports = [runtime.catalogue.reports[name.lower()] for name in names if name.lower() in runtime.catalogue.reports]
+    tables = [
+        new_table(runtime, runtime.catalogue.table(name), schedule, source)
+        for name in names
+        if name.lower() not in runtime.catalogue.reports
+    ]
+    modes = {runtime.catalogue.mode_of(report.table) for report in reports}
+    if len(modes) > 1:
+        raise ConfigError(
+            f"{', '.join(names)} belong to several modes of provisions.yaml.", next_step="Run each alone."
+        )
+    if "push" in then and not modes and provisions is None:
+        raise ConfigError("A push needs provisions before it.", next_step="Say --then provisions --then push.")
+    options = runtime.catalogue.schedules.get(schedule or "")
+    return ledger.open_run(
+        schedule or RERUN,
+        tables,
+        exclusive=False,
+        provisions=next(iter(modes), provisions),
+        reports=[NewTable(report.table, report.view, CANVAS) for report in reports],
+        rerun_of=rerun_of,
+        then=then,
+        requested_by=requested_by or current_user(),
+        snapshot=options is not None and options.snapshot,
+    )
+
+
+def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run:
+    """What failed or was held in a run, once more. Raises ConfigError when nothing did.
+
+    Provisions that failed although none of their reports did (none was planned, all were switched off) are asked for
+    again as a whole.
+    """
+    run, rows = runtime.ledger.run(run_id), runtime.ledger.tables(run_id)
+    failed = [row for row in rows if row.state in ("failed", "held") and row.kind != "pushes"]
+    pushes = [process_of(row.table) for row in rows if row.state in ("failed", "held") and row.kind == "pushes"]
+    if run.push and not failed and (pushes or runtime.ledger.push_failure(run_id) is not None):
+        if run.push.plan_id:  # an undo or a release is asked for again as what it was
+            return open_plan_run(runtime, run.push, rerun_of=run_id)
+        return open_push_run(runtime, run.push.group, pushes[0] if len(pushes) == 1 else None)
+    by_a_report = any(row.kind == "provisions" for row in failed)
+    again = run.provisions if not by_a_report and runtime.ledger.provisions_failure(run_id) is not None else None
+    if failed:
+        return rerun_tables(runtime, [row.table for row in failed], rerun_of=run_id, provisions=again, then=then)
+    if again is None:
+        raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
+    runtime.catalogue.mode(again)
+    return runtime.ledger.open_run(
+        run.schedule, [], exclusive=False, provisions=again, rerun_of=run_id, requested_by=current_user(), then=then
+    )
+
+
+def replay(runtime: Runtime, run_id: str, table: str) -> Run:
+    """Load the kept file of an earlier run again, whatever is newer. Raises ConfigError when it is gone."""
+    runtime.ledger.run(run_id)
+    row = runtime.ledger.table(run_id, table)
+    if row is None or row.manifest is None:
+        raise ConfigError(
+            f"Run {run_id} has no file of {table}.", next_step=f"Extract it again: replicate rerun {table}"
+        )
+    return _open_with_file(runtime, row, NewTable(table, row.view, row.source, replay=True))
+
+
+def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool = False) -> Run:
+    """Release a held artefact, and open the new step that publishes exactly that file.
+
+    Raises ConfigError when it was decided on before, DataError when the file is not what was held.
+    """
+    row = runtime.ledger.table(artifact.run_id, artifact.table)
+    if row is None or row.manifest is None:
+        raise ConfigError(f"Artefact {artifact.artifact_id} has no file.")
+    if artifact.gate == "push":
+        return _open_approved_plan(runtime, artifact)
+    shown = runtime.ledger.last_successful(artifact.table)
+    if (
+        shown
+        and shown.extracted_at
+        and row.extracted_at
+        and shown.extracted_at > row.extracted_at
+        and not even_if_older
+    ):
+        raise ConfigError(
+            f"{artifact.table}: newer rows were published since ({shown.extracted_at:%Y-%m-%d %H:%M} UTC).",
+            next_step=f"replicate discard {artifact.artifact_id}   or, to go back:"
+            f" replicate approve {artifact.artifact_id} --even-if-older",
+        )
+    approval = Approval(artifact.artifact_id, even_if_older)
+    return _open_with_file(runtime, row, NewTable(row.table, row.view, row.source, replay=row.replay), approval)
+
+
+def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
+    kept = runtime.journal.plan_of(artifact.sha256)
+    if kept is None:
+        raise ConfigError(f"The plan of {artifact.artifact_id} is not known.")
+    push = Push(kept.group, kept.process, kept.plan_id)
+    return open_plan_run(runtime, push, rerun_of=artifact.run_id, approves=Approval(artifact.artifact_id))
+
+
+def _open_with_file(runtime: Runtime, row: RunTable, table: NewTable, approval: Approval | None = None) -> Run:
+    manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
+    runtime.storage.verify(manifest)
+    with_file = replace(
+        table,
+        manifest=manifest,
+        manifest_path=row.manifest,
+        artifact_id=approval.artifact_id if approval else None,
+    )
+    return runtime.ledger.open_run(
+        runtime.ledger.run(row.run_id).schedule,
+        [with_file],
+        exclusive=False,
+        rerun_of=row.run_id,
+        requested_by=current_user(),
+        approves=approval,
+    )

@@ -1,0 +1,54 @@
+"""Unfinished runs: whether a process works on one, and which command resumes it."""
+
+from __future__ import annotations
+
+from canvas_replicate.errors import LeaseBusy
+from canvas_replicate.ledger.records import RERUN, Run
+from canvas_replicate.runtime import Runtime
+
+
+def is_left_over(runtime: Runtime, run: Run) -> bool:
+    """Whether nobody works on an open run; with a broker, its messages wait for the workers."""
+    return run.is_open and not runtime.settings.has_broker and not is_being_run(runtime, run)
+
+
+def is_being_run(runtime: Runtime, run: Run) -> bool:
+    """Whether a living process works on the run."""
+    try:
+        with runtime.leases.held(f"run:{run.run_id}"):
+            return False
+    except LeaseBusy:
+        return True
+
+
+def resume_command(run: Run, program: str = "replicate") -> str:
+    """The command that goes on with an unfinished run; one that belongs to no schedule goes on with any."""
+    only_pushes = run.push is not None and not run.provisions
+    if run.push and only_pushes and run.push.plan_id is None:
+        orgs = " --processorgs" if run.push.group == "orgs" else ""
+        process = f" --tablename {run.push.process}" if run.push.process else ""
+        return f"canvas-pusher run{orgs}{process}" + (f" --run {run.push.after}" if run.push.after else "")
+    if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
+        option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
+        return f"provisioner run{option}"
+    if only_pushes:
+        return "replicate run SCHEDULE"
+    belongs_to_none = run.schedule in (RERUN, run.provisions)
+    return f"{program} run {'SCHEDULE' if belongs_to_none else run.schedule}"
+
+
+def resume_left_over(runtime: Runtime, schedule: str) -> list[Run]:
+    """Unfinished reruns, replays and approvals, their messages recorded again. Other schedules' runs are left to them.
+
+    To be called before the schedule's run is opened: a file that was approved goes first, because what is
+    extracted now is compared with it.
+    """
+    runtime.ledger.close_overdue()
+    runtime.catalogue.schedule(schedule)
+    unfinished = runtime.ledger.unfinished_runs()
+    left_over = [
+        run for run in unfinished if runtime.ledger.open_run_of(run.schedule) != run and not is_being_run(runtime, run)
+    ]
+    for run in left_over:
+        runtime.ledger.request_again(run.run_id)
+    return left_over

@@ -1,0 +1,134 @@
+"""A ddl file cut into statements, and a walk over the tokens of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.sql.syntax import SqlSyntaxError, position, tokenize
+
+_NAME = re.compile(r"[a-z][a-z0-9_$#]*")
+
+
+@dataclass(frozen=True)
+class Source:
+    text: str
+    file: Path
+
+    def refuse(self, token: Token, message: str, next_step: str = "") -> NoReturn:
+        raise ConfigError(
+            message, place=Place(self.file, *position(self.text, token.start)), code="ddl", next_step=next_step
+        )
+
+
+class Reader:
+    """Walks over the tokens of one statement."""
+
+    def __init__(self, source: Source, tokens: Sequence[Token]) -> None:
+        self.source = source
+        self.tokens = tokens
+        self.at = 0
+
+    def word(self, ahead: int = 0) -> str:
+        """In upper case; empty at the end, and for texts and quoted names."""
+        at = self.at + ahead
+        if at >= len(self.tokens) or self.tokens[at].token_type in (TokenType.STRING, TokenType.IDENTIFIER):
+            return ""
+        return str(self.tokens[at].text).upper()
+
+    def token(self) -> Token:
+        return self.tokens[min(self.at, len(self.tokens) - 1)]
+
+    def done(self) -> bool:
+        return self.at >= len(self.tokens)
+
+    def take(self, *words: str) -> bool:
+        """Step over these words, if they are next. sqlglot makes one token of some pairs: ``PRIMARY KEY``."""
+        at, rest = self.at, " ".join(words)
+        while rest and at < len(self.tokens):
+            token = self.word(at - self.at)
+            if not token or not f"{rest} ".startswith(f"{token} "):
+                return False
+            rest, at = rest[len(token) :].strip(), at + 1
+        if rest:
+            return False
+        self.at = at
+        return True
+
+    def expect(self, word: str) -> None:
+        if not self.take(word):
+            self.refuse(f"Expected {word} here, found {self._shown()}.")
+
+    def name(self) -> str:
+        token = self.token()
+        quoted = token.token_type == TokenType.IDENTIFIER
+        name = str(token.text)
+        folded = name.lower()
+        if self.done() or not _NAME.fullmatch(folded) or (quoted and name != name.upper()):
+            self.refuse(
+                f"{self._shown()} cannot be a name here.",
+                "Use letters, digits, _ $ #, starting with a letter; without mixed case in quotes.",
+            )
+        self.at += 1
+        return folded
+
+    def qualified_name(self) -> tuple[str | None, str]:
+        first = self.name()
+        return (first, self.name()) if self.take(".") else (None, first)
+
+    def names(self) -> tuple[str, ...]:
+        self.expect("(")
+        names = [self.name()]
+        while self.take(","):
+            names.append(self.name())
+        self.expect(")")
+        return tuple(names)
+
+    def skip_to(self, *words: str) -> None:
+        """Up to the first of these words that is in no parentheses opened on the way, or to the end."""
+        depth = 0
+        while not self.done() and (depth or self.word() not in words):
+            depth += (self.word() == "(") - (depth > 0 and self.word() == ")")
+            self.at += 1
+
+    def statement(self) -> str:
+        """The whole of it, on one line."""
+        return " ".join(self.text(0, len(self.tokens)).split())
+
+    def text(self, start: int, end: int) -> str:
+        """The source from one token up to another, which is not included."""
+        tokens = self.tokens[start:end]
+        return self.source.text[tokens[0].start : tokens[-1].end + 1] if tokens else ""
+
+    def refuse(self, message: str, next_step: str = "") -> NoReturn:
+        self.source.refuse(self.token(), message, next_step)
+
+    def _shown(self) -> str:
+        return "the end" if self.done() else repr(str(self.token().text))
+
+
+def statements(source: Source) -> Iterator[list[Token]]:
+    """Split at ``;`` and at lines that hold nothing but ``/``."""
+    try:
+        tokens = tokenize(source.text)
+    except SqlSyntaxError as error:
+        place = Place(source.file, error.line, error.column)
+        raise ConfigError(error.message, place=place, code="ddl", next_step=error.suggestion) from None
+    lines = source.text.splitlines()
+    statement: list[Token] = []
+    for token in tokens:
+        line = position(source.text, token.start)[0]
+        ends = token.token_type == TokenType.SEMICOLON or (token.text == "/" and lines[line - 1].strip() == "/")
+        if not ends:
+            statement.append(token)
+        elif statement:
+            yield statement
+            statement = []
+    if statement:
+        yield statement

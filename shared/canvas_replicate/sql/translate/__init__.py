@@ -1,0 +1,14 @@
+"""Oracle's SELECT in the words of DuckDB or PostgreSQL: only what is known to give the same result.
+
+sqlglot reads the text, but writes nothing: its generators change results in silence (TO_DATE loses the time of
+day, ``||`` with NULL becomes NULL). Every kind of node and every function that may stand in a query has a rule in
+the modules here; whatever has none is refused by name. The rules, what each rests on, and the limits are listed in
+docs/oracle-sql.md.
+"""
+
+from canvas_replicate.sql.translate.functions import FUNCTIONS
+from canvas_replicate.sql.translate.refusals import NotPortable
+from canvas_replicate.sql.translate.terms import Engine
+from canvas_replicate.sql.translate.translation import translate_query
+
+__all__ = ["FUNCTIONS", "Engine", "NotPortable", "translate_query"]

@@ -1,0 +1,73 @@
+"""Every function that may be called, by Oracle's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from canvas_replicate.sql.translate import arithmetic, casts, choices, dates, texts
+from canvas_replicate.sql.translate.aggregates import AGGREGATES, NEIGHBOURS, RANKS, aggregate
+from canvas_replicate.sql.translate.refusals import NotPortable
+from canvas_replicate.sql.translate.rules import rule, write
+from canvas_replicate.sql.translate.terms import Engine, Term
+
+
+@rule(exp.Anonymous, "this", "expressions")
+def _function(node: exp.Anonymous, engine: Engine) -> Term:
+    name = node.name.upper()
+    if name in AGGREGATES:
+        return aggregate(node, engine)
+    if name in RANKS | NEIGHBOURS:
+        raise NotPortable(f"{name} without OVER")
+    if name not in FUNCTIONS:
+        raise NotPortable(f"the function {name}", _WHY_NOT.get(name, ""))
+    fewest, most, written = FUNCTIONS[name]
+    arguments = [write(argument, engine) for argument in node.expressions]
+    if not fewest <= len(arguments) <= most:
+        raise NotPortable(f"{name} with {len(arguments)} arguments")
+    return written(arguments, engine)
+
+
+_WHY_NOT = {
+    "AVG": "Oracle's is exact to 38 digits; write SUM and COUNT",
+    "MONTHS_BETWEEN": "its fractions count 31 days a month",
+    "SYS_EXTRACT_UTC": "time zones are not kept",
+}
+
+# Fewest and most arguments, and the writer.
+FUNCTIONS: dict[str, tuple[int, int, Callable[[Sequence[Term], Engine], Term]]] = {
+    "NVL": (2, 2, choices.nvl),
+    "COALESCE": (2, 255, choices.nvl),
+    "NVL2": (3, 3, choices.nvl2),
+    "DECODE": (3, 255, choices.decode),
+    "NULLIF": (2, 2, choices.nullif),
+    "GREATEST": (1, 255, choices.extreme("GREATEST")),
+    "LEAST": (1, 255, choices.extreme("LEAST")),
+    "UPPER": (1, 1, texts.upper),
+    "LOWER": (1, 1, texts.lower),
+    "INITCAP": (1, 1, texts.initcap),
+    "LENGTH": (1, 1, texts.length),
+    "SUBSTR": (2, 3, texts.substr),
+    "INSTR": (2, 4, texts.instr),
+    "LTRIM": (1, 2, texts.side_trim("ltrim")),
+    "RTRIM": (1, 2, texts.side_trim("rtrim")),
+    "LPAD": (2, 3, texts.pad("lpad")),
+    "RPAD": (2, 3, texts.pad("rpad")),
+    "REPLACE": (2, 3, texts.replace),
+    "CONCAT": (2, 2, texts.concat),
+    "REGEXP_LIKE": (2, 3, texts.regexp_like),
+    "TRUNC": (1, 2, dates.trunc),
+    "ROUND": (1, 2, arithmetic.round_number),
+    "CEIL": (1, 1, arithmetic.plain_number("ceil")),
+    "FLOOR": (1, 1, arithmetic.plain_number("floor")),
+    "ABS": (1, 1, arithmetic.plain_number("abs")),
+    "SIGN": (1, 1, arithmetic.plain_number("sign")),
+    "MOD": (2, 2, arithmetic.mod),
+    "ADD_MONTHS": (2, 2, dates.add_months),
+    "LAST_DAY": (1, 1, dates.last_day),
+    "TO_CHAR": (1, 2, dates.to_char),
+    "TO_DATE": (1, 2, dates.to_date),
+    "TO_TIMESTAMP": (1, 2, dates.to_timestamp),
+    "TO_NUMBER": (1, 1, casts.to_number),
+}

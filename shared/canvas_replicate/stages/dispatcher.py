@@ -1,0 +1,240 @@
+"""What the ending of a handler means: ack, retry or dead letter. The only place that decides (DESIGN section 10).
+
+    done                      ack
+    lease held by another     wait on the ladder; not an attempt
+    TransientError            next rung of the ladder, until attempts or time are used up, then dead letter
+    anything unexpected       the same with few attempts
+    PermanentError            dead letter at once
+    Interrupted               requeue
+
+A dead letter: the ledger row gets its final state, then the message is published to our dead letters, then acked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from canvas_replicate import metrics
+from canvas_replicate.errors import (
+    AlreadyRunning,
+    Interrupted,
+    LeaseBusy,
+    LeaseLost,
+    PermanentError,
+    ReplicateError,
+    TransientError,
+)
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.records import Outcome
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Bus, Delivery
+from canvas_replicate.messaging.messages import (
+    Envelope,
+    Message,
+    ProvisionsDone,
+    ProvisionsRequested,
+    PushRequested,
+    RunLoaded,
+    UnreadableMessage,
+    parse,
+)
+from canvas_replicate.messaging.retry import RetryPolicy
+from canvas_replicate.notifications import texts
+from canvas_replicate.stages.stage import Stage, publish_outbox
+
+log = logging.getLogger(__name__)
+
+# How a delivery may end, as the counter of messages says it.
+MessageOutcome = Literal["done", "waiting", "retry", "dead", "handed_back"]
+
+
+class Runner:
+    """Works off one stage's deliveries. ``clock`` gives aware UTC; ``on_wait`` hears of every wait, with its rung."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        bus: Bus,
+        ledger: Ledger,
+        policy: RetryPolicy | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_wait: Callable[[Message | None, str, ReplicateError], None] = lambda message, rung, error: None,
+    ) -> None:
+        self._stage = stage
+        self._bus = bus
+        self._ledger = ledger
+        self._policy = policy or RetryPolicy()
+        self._clock = clock
+        self._on_wait = on_wait
+
+    def work(self, delivery: Delivery) -> None:
+        name, envelope = self._stage.name, delivery.envelope
+        started = time.monotonic()
+        metrics.in_progress.labels(name).inc()
+        metrics.in_progress_start.labels(name).set_to_current_time()
+        try:
+            outcome = self._outcome(delivery)
+        except TransientError as error:
+            # Neither the ladder nor the dead letters can be reached, so the broker must keep the message.
+            log.warning("handed back", extra={**self._about(envelope), "reason": error.message})
+            delivery.hand_back()
+            outcome = "handed_back"
+        finally:
+            metrics.in_progress.labels(name).dec()
+            metrics.in_progress_start.labels(name).set(0)
+        try:
+            publish_outbox(self._bus, self._ledger)
+        except TransientError as error:
+            log.warning("outbox not published, it is tried again", extra={"stage": name, "reason": error.message})
+        metrics.messages.labels(name, envelope.type, outcome).inc()
+        metrics.handler_seconds.labels(name, outcome).observe(time.monotonic() - started)
+
+    def _outcome(self, delivery: Delivery) -> MessageOutcome:
+        envelope = delivery.envelope
+        message: Message | None = None
+        outcome: MessageOutcome
+        try:
+            message = parse(envelope)
+            self._handler(message)(message)
+        except Interrupted:
+            delivery.hand_back()
+            return "handed_back"
+        except (LeaseBusy, LeaseLost) as error:
+            self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
+            outcome = "waiting"
+        except (TransientError, AlreadyRunning) as error:
+            worth = getattr(error, "tries", None)
+            outcome = self._retry_or_give_up(
+                envelope, message, error, len(self._policy.rungs) if worth is None else worth - 1
+            )
+        except ReplicateError as error:
+            outcome = self._give_up(envelope, message, error)
+        except OSError as error:
+            # A full disk, a storage that is away: what the shared storage says when it cannot do its work.
+            said = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
+            storage = TransientError(said, code="storage")
+            outcome = self._retry_or_give_up(envelope, message, storage, len(self._policy.rungs))
+        except Exception as error:  # the one place that decides between retry and dead letter
+            log.exception("unexpected error", extra=self._about(envelope))
+            unexpected = PermanentError(f"{type(error).__name__} (see the log).", code="unexpected")
+            outcome = self._retry_or_give_up(envelope, message, unexpected, self._policy.unexpected)
+        else:
+            outcome = "done"
+        delivery.ack()
+        return outcome
+
+    def _handler(self, message: Message) -> Callable[[Message], None]:
+        handler = self._stage.handlers.get(type(message))
+        if handler is None:
+            raise UnreadableMessage(f"{self._stage.name} does not work on {message.type}.")
+        return handler
+
+    def _retry_or_give_up(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, attempts_allowed: int
+    ) -> MessageOutcome:
+        attempts = _attempts(envelope)
+        first = datetime.fromisoformat(str(envelope.headers.get("first_failed_at", self._clock().isoformat())))
+        if attempts >= attempts_allowed or self._clock() - first > self._policy.within:
+            return self._give_up(envelope, message, error)
+        rung = self._policy.rungs[min(attempts, len(self._policy.rungs) - 1)]
+        self._retry(envelope, message, error, rung=rung, counts=True)
+        return "retry"
+
+    def _retry(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, *, rung: str, counts: bool
+    ) -> None:
+        log.warning(
+            "waiting before the next try",
+            extra={**self._about(envelope), "rung": rung, "reason": error.message},
+        )
+        self._on_wait(message, rung, error)
+        if counts:
+            envelope = envelope.with_headers(
+                attempts=_attempts(envelope) + 1,
+                first_failed_at=envelope.headers.get("first_failed_at", self._clock().isoformat()),
+            )
+        self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
+
+    def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
+        try:
+            return self._bury(envelope, message, error)
+        except TransientError as ledger_down:
+            # Without its final state in the ledger the table must not become a dead letter.
+            self._retry(envelope, message, ledger_down, rung="1m", counts=False)
+            return "waiting"
+
+    def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
+        table = getattr(message, "table", None)
+        next_step = error.next_for(table) if table else error.next_step
+        log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
+        try:
+            self._end_in_ledger(message, error, next_step)
+            if not _told_by_ledger(message):
+                self._ledger.notice(self._dead_letter(envelope, message, error, next_step))
+        except TransientError:
+            raise
+        except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
+            log.error("not ended in the ledger", extra={**self._about(envelope), "reason": refused.message})
+        letter = envelope.with_headers(
+            stage=self._stage.name,
+            code=error.code,
+            reason=error.message,
+            attempts=_attempts(envelope) + 1,
+            next_step=next_step,
+            failed_at=self._clock().isoformat(),
+        )
+        self._bus.publish(letter, queue=topology.dead_queue(self._stage.name))
+        return "dead"
+
+    def _end_in_ledger(self, message: Message | None, error: ReplicateError, next_step: str) -> None:
+        run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+        failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
+        if run_id and table:
+            self._ledger.finish(run_id, table, failed)
+        elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
+            again = f"replicate rerun --failed {run_id}"
+            self._ledger.fail_provisions(run_id, replace(failed, next_step=next_step or again))
+        elif run_id and isinstance(message, PushRequested | ProvisionsDone):
+            again = f"replicate rerun --failed {run_id}"
+            self._ledger.fail_pushes(run_id, replace(failed, next_step=next_step or again))
+
+    def _dead_letter(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
+    ) -> texts.Notice:
+        about = getattr(message, "table", None) or getattr(message, "process", None) or envelope.type
+        return texts.dead_letter(
+            stage=self._stage.name,
+            message_id=envelope.message_id,
+            run_id=getattr(message, "run_id", None),
+            about=str(about),
+            code=error.code,
+            reason=error.message,
+            attempts=_attempts(envelope) + 1,
+            since=self._clock(),
+            next_step=next_step or f"replicate dead show {envelope.message_id}",
+        )
+
+    def _about(self, envelope: Envelope) -> dict[str, str | None]:
+        return {
+            "stage": self._stage.name,
+            "type": envelope.type,
+            "message_id": envelope.message_id,
+            "run_id": envelope.correlation_id,
+        }
+
+
+def _told_by_ledger(message: Message | None) -> bool:
+    """Provisions and pushes of a run that failed are mailed by the ledger: their dead letter is the same cause."""
+    steps = ProvisionsRequested | RunLoaded | PushRequested | ProvisionsDone
+    return isinstance(message, steps) and message.run_id is not None
+
+
+def _attempts(envelope: Envelope) -> int:
+    """0 for what is no number: a message from elsewhere may have any header."""
+    value = envelope.headers.get("attempts", 0)
+    return int(value) if str(value).isdigit() else 0

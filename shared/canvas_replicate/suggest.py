@@ -1,0 +1,17 @@
+"""Suggests the nearest known word for a mistyped one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """One sentence with the nearest known word (case does not count), or with the known words if none is near."""
+    by_lower = {name.lower(): name for name in sorted(known)}
+    nearest = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    if nearest:
+        return f"Did you mean {by_lower[nearest[0]]!r}?"
+    listed = ", ".join(sorted(known)[:12])
+    more = ", ..." if len(known) > 12 else ""
+    return f"Known: {listed}{more}." if known else "None is configured."

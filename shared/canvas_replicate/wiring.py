@@ -1,0 +1,59 @@
+"""Opens all that commands and workers need. Only the command line, the worker and each `__main__` import it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from canvas_replicate import log
+from canvas_replicate.config.catalogue import catalogue_of
+from canvas_replicate.config.settings import Settings
+from canvas_replicate.databases.opening import open_ledger, open_source
+from canvas_replicate.databases.ports import Source
+from canvas_replicate.datfile.storage import Storage
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger.journal import PushJournal
+from canvas_replicate.ledger.leases import Leases
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.messaging.bus import Bus, connect
+from canvas_replicate.notifications.outbox import Notices
+from canvas_replicate.progress import Progress
+from canvas_replicate.runtime import Runtime
+
+
+def open_bus(settings: Settings) -> Bus:
+    """The configured bus; it connects when it is first used. Raises ConfigError for a URL that no adapter knows."""
+    return connect(settings.bus_url, declare=settings.bus_declare)
+
+
+def source_opener(settings: Settings) -> Callable[[str], Source]:
+    """A function that opens the source database of an alias, as ``databases.opening.open_source`` does."""
+    return partial(open_source, settings)
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Everything that commands need. Raises ConfigError before `replicate init-db` was run."""
+    log.set_level(settings.log_level)
+    catalogue = catalogue_of(settings)
+    database = open_ledger(settings)
+    if not database.is_ready():
+        raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    leases = Leases(database, owner)
+    if database.single_process:
+        leases.break_all()  # the file is ours alone, so whoever held a lease is gone
+    return Runtime(
+        settings=settings,
+        catalogue=catalogue,
+        ledger=Ledger(database, owner),
+        leases=leases,
+        journal=PushJournal(database),
+        notices=Notices(database),
+        storage=Storage(settings.data_dir),
+        progress=Progress(),
+        stop=threading.Event(),
+    )

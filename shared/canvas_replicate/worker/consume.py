@@ -1,0 +1,107 @@
+"""The long-running worker: consumes one stage's queue, tends the ledger, and says how it is over HTTP."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from canvas_replicate.backoff import stopped_by_signals
+from canvas_replicate.config.settings import Settings, load_settings
+from canvas_replicate.errors import ConfigError, ReplicateError
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Bus, connect
+from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.stage import build_stages, publish_outbox
+from canvas_replicate.wiring import open_runtime
+from canvas_replicate.worker.gauges import start_counters, update_gauges
+from canvas_replicate.worker.health import TEND_SECONDS, Health
+from canvas_replicate.worker.http_server import Answer, serving
+from canvas_replicate.worker.status_page.endpoint import status_board
+
+log = logging.getLogger(__name__)
+
+
+def consume(stage_name: str) -> None:
+    """Work until SIGTERM or SIGINT; the message in work is then finished or handed back.
+
+    Raises ConfigError when no broker is configured.
+    """
+    settings = broker_settings(f"{stage_name} consume")
+    runtime = open_runtime(settings)
+    bus = connect(settings.bus_url, declare=settings.bus_declare)
+    health = Health(bus)
+    [stage] = build_stages(runtime, (stage_name,))
+    start_counters(stage, runtime.catalogue)
+    runner = Runner(stage, bus, runtime.ledger)
+    log.info("consuming", extra={"stage": stage_name, "queue": topology.work_queue(stage_name)})
+    with (
+        stopped_by_signals(runtime.stop),
+        status_board(runtime, bus, stage_name) as board,
+        serving(settings.metrics_port, _paths(board, health)),
+        _tending(runtime, bus, health),
+    ):
+        bus.consume(topology.work_queue(stage_name), runner.work, runtime.stop)
+    bus.close()
+    log.info("stopped", extra={"stage": stage_name})
+
+
+def broker_settings(command: str) -> Settings:
+    """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
+    settings = load_settings()
+    if not settings.has_broker:
+        raise ConfigError(
+            f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}.",
+            next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE",
+        )
+    return settings
+
+
+def tend(runtime: Runtime, bus: Bus) -> str | None:
+    """Close overdue runs, refresh the gauges, publish what dead processes left behind, send mails that wait. Returns
+    what went wrong."""
+    try:
+        runtime.ledger.close_overdue()
+        update_gauges(runtime)
+        publish_outbox(bus, runtime.ledger, left_over=True)
+        runtime.notices.send_waiting(runtime.settings.smtp)
+    except ReplicateError as error:
+        log.warning("not tended", extra={"reason": error.message})
+        return error.message
+    return None
+
+
+@contextmanager
+def _tending(runtime: Runtime, bus: Bus, health: Health) -> Iterator[None]:
+    done = threading.Event()
+
+    def loop() -> None:
+        while True:
+            health.tended(tend(runtime, bus))
+            if done.wait(TEND_SECONDS):
+                return
+
+    thread = threading.Thread(target=loop, name="tend", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(TEND_SECONDS)
+
+
+def _paths(board: Callable[[], Answer], health: Health) -> Mapping[str, Callable[[], Answer]]:
+    return {
+        "/": board,
+        "/metrics": lambda: Answer(200, generate_latest(), CONTENT_TYPE_LATEST),
+        "/healthz": lambda: _probe(health.not_alive()),
+        "/readyz": lambda: _probe(health.not_ready()),
+    }
+
+
+def _probe(wrong: str | None) -> Answer:
+    return Answer(503 if wrong else 200, f"{wrong or 'ok'}\n".encode())

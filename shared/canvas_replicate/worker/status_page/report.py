@@ -1,0 +1,154 @@
+"""What the status page tells, as data: read from the run ledger and judged table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.freshness import expected_tables, max_age
+from canvas_replicate.ledger import views
+from canvas_replicate.ledger.records import Artifact, Run, Status
+from canvas_replicate.ledger.views import ModeStatus, PushStatus
+from canvas_replicate.runtime import Runtime
+
+# What a table is, worst first. Neither off (switched off, or in no configuration any more) nor unscheduled (of no
+# schedule, so that nobody expects it to be fresh) is a problem.
+Condition = Literal["failed", "held", "old", "never published", "fresh", "unscheduled", "off"]
+CONDITIONS: tuple[Condition, ...] = ("failed", "held", "old", "never published", "fresh", "unscheduled", "off")
+
+RUNS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """One table, configured or known to the ledger.
+
+    Attributes:
+        schedule: the one that demands the freshest rows, if any.
+        limit: how old its rows may be at this time of the week.
+        as_of: as of when the rows are that readers see.
+        rows: of the load that readers see.
+        message, code, next_step: about the last run, where that failed.
+    """
+
+    table: str
+    condition: Condition
+    schedule: str | None = None
+    limit: timedelta | None = None
+    view: str | None = None
+    as_of: datetime | None = None
+    rows: int | None = None
+    last_status: str | None = None
+    last_run: str | None = None
+    last_at: datetime | None = None
+    message: str | None = None
+    code: str | None = None
+    next_step: str | None = None
+
+
+@dataclass(frozen=True)
+class RunReport:
+    run: Run
+    tables: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """What the ledger said at ``at``."""
+
+    at: datetime
+    tables: Sequence[TableReport]
+    held: Sequence[Artifact]
+    provisions: Sequence[ModeStatus]
+    runs: Sequence[RunReport]
+    pushes: Sequence[PushStatus] = ()
+
+
+def read_report(runtime: Runtime) -> StatusReport:
+    """Half a dozen small queries. Raises ReplicateError when the ledger cannot be read."""
+    ledger, database = runtime.ledger, runtime.ledger.database
+    held = ledger.artifacts("held")
+    states = views.tables_by_state(database, RUNS_SHOWN)
+    now = datetime.now(UTC)
+    steps = views.next_steps(database)
+    return StatusReport(
+        at=now,
+        tables=judged(runtime.catalogue, ledger.status(), {artifact.table for artifact in held}, steps, now),
+        held=held,
+        provisions=views.provisions_status(database),
+        runs=[RunReport(run, states.get(run.run_id, {})) for run in ledger.runs(RUNS_SHOWN)],
+        pushes=views.pushes_status(database),
+    )
+
+
+def judged(
+    catalogue: Catalogue, statuses: Sequence[Status], held: Collection[str], steps: Mapping[str, str], now: datetime
+) -> list[TableReport]:
+    """Every table that is configured or that the ledger knows, the worst first, then by name.
+
+    ``held`` are the tables of artefacts that wait for a decision, ``steps`` what to do about failed tables.
+    """
+    strictest = _strictest_schedules(catalogue, now)
+    known = {status.table: status for status in statuses}
+    enabled = {name: table.enabled for name, table in catalogue.loaded_tables.items()}
+    reports = []
+    for name in enabled.keys() | known.keys():
+        schedule, status = strictest.get(name), known.get(name)
+        condition: Condition = "off"
+        if enabled.get(name):
+            condition = _condition(status, schedule, name in held, now)
+        limit = max_age(schedule, now) if schedule else None
+        reports.append(_report(name, condition, schedule, limit, status, steps.get(name)))
+    return sorted(reports, key=lambda report: (CONDITIONS.index(report.condition), report.table))
+
+
+def _strictest_schedules(catalogue: Catalogue, now: datetime) -> dict[str, str]:
+    """Per expected table the schedule with the shortest limit; of several the one with the fewest tables."""
+    pairs = expected_tables(catalogue)
+    sizes = {name: sum(schedule == name for _, schedule in pairs) for name in catalogue.schedules}
+    loosest_first = sorted(pairs, key=lambda pair: (max_age(pair[1], now), sizes[pair[1]], pair[1]), reverse=True)
+    return dict(loosest_first)
+
+
+def _condition(status: Status | None, schedule: str | None, is_held: bool, now: datetime) -> Condition:
+    """Of a table that is switched on."""
+    if status and status.status == "failed":
+        return "failed"
+    if is_held:
+        return "held"
+    if schedule is None:
+        return "unscheduled"
+    if status is None or status.as_of is None:
+        return "never published"
+    return "old" if now - status.as_of > max_age(schedule, now) else "fresh"
+
+
+def _report(
+    name: str,
+    condition: Condition,
+    schedule: str | None,
+    limit: timedelta | None,
+    status: Status | None,
+    step: str | None,
+) -> TableReport:
+    if status is None:
+        return TableReport(name, condition, schedule, limit)
+    is_failed = condition == "failed"
+    return TableReport(
+        table=name,
+        condition=condition,
+        schedule=schedule,
+        limit=limit,
+        view=status.view,
+        as_of=status.as_of,
+        rows=status.rows,
+        last_status=status.status,
+        last_run=status.run_id,
+        last_at=status.load_date,
+        message=status.message if is_failed else None,
+        code=status.error_code if is_failed else None,
+        next_step=step if is_failed else None,
+    )
