@@ -10,7 +10,7 @@ from tests.pushing import PROVISIONS, Pushing
 
 from canvas_pusher import gates
 from canvas_pusher.import_schemas import ENROLLMENTS
-from canvas_pusher.plan import Plan, Reported, active_by_term, plan
+from canvas_pusher.plan import CanvasReports, Plan, make_plan
 from canvas_pusher.resources import enrollments
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.settings import load_settings
@@ -167,11 +167,11 @@ def test_rows_that_name_their_course_alone_count_for_its_term() -> None:
         + [("big", "s-big", f"v{n}", "student", "active") for n in range(2000)],
         *("course_id", "section_id", "user_id", "role", "status"),
     )
-    reported = Reported("r", own, courses, sections)
+    reported = CanvasReports("r", own, courses, sections)
     rows = [("small", f"u{n}", "student", "deleted") for n in range(90)]
     made = planned(frame(rows, "course_id", "user_id", "role", "status"), reported)
     assert {line.term for line in made.lines} == {"fa19"}
-    assert active_by_term(ENROLLMENTS, reported)["fa19"] == 100
+    assert gates.count_active_by_term(ENROLLMENTS, reported)["fa19"] == 100
 
 
 def test_a_table_that_is_being_loaded_is_waited_for(pushing: Pushing) -> None:
@@ -182,7 +182,7 @@ def test_a_table_that_is_being_loaded_is_waited_for(pushing: Pushing) -> None:
     pushing.place.target_sql(f"UPDATE replicate_run_table SET state = 'loading' WHERE run_id = '{other.run_id}'")
     [process] = runtime.catalogue.pushes["regular"]
     with pytest.raises(LeaseBusy):
-        gates.loads_of(process, runtime)
+        gates.find_loads(process, runtime)
 
 
 def test_a_message_for_a_run_that_is_not_there_yet_does_not_close_it(pushing: Pushing) -> None:
@@ -199,7 +199,7 @@ def test_a_message_for_a_run_that_is_not_there_yet_does_not_close_it(pushing: Pu
 def test_blanks_around_an_id_are_no_part_of_it() -> None:
     own = frame([("c", "s", "u1", "student", "active")], "course_id", "section_id", "user_id", "role", "status")
     wanted = frame([("s", "u1   ", "student", "deleted")], "section_id", "user_id", "role", "status")
-    [line] = planned(wanted, Reported("r", own, pd.DataFrame(), pd.DataFrame())).lines
+    [line] = planned(wanted, CanvasReports("r", own, pd.DataFrame(), pd.DataFrame())).lines
     assert line.row["user_id"] == "u1"
 
 
@@ -218,7 +218,7 @@ def test_a_removal_where_no_report_reaches_is_told(pushing: Pushing) -> None:
 def test_a_view_that_lacks_a_column_places_nothing() -> None:
     courses = frame([("c", "t")], "course_id", "term_id")
     wanted = frame([("c", "u1", "student", "deleted")], "course_id", "user_id", "role", "status")
-    [line] = planned(wanted, Reported("r", None, courses, pd.DataFrame())).lines
+    [line] = planned(wanted, CanvasReports("r", None, courses, pd.DataFrame())).lines
     assert (line.change, line.term, line.account) == ("removal", "t", "unknown")
 
 
@@ -314,13 +314,13 @@ def test_a_push_stops_when_its_run_was_closed(pushing: Pushing, monkeypatch: pyt
     pushing.configure("rest", budget=BIG)
     pushing.provision()
     pushing.want(*((*pair, "active") for pair in pushing.newcomers(200)))
-    run_id, act, runtime = opened(), enrollments.act, open_runtime(load_settings())
+    run_id, apply, runtime = opened(), enrollments.apply, open_runtime(load_settings())
 
     def closing(*arguments: Any) -> Any:
         runtime.ledger.abandon(run_id, "The run's deadline passed before the table was done.")
-        return act(*arguments)
+        return apply(*arguments)
 
-    monkeypatch.setattr(enrollments, "act", closing)
+    monkeypatch.setattr(enrollments, "apply", closing)
     with pytest.raises(LeaseLost):
         handled(run_id)
     assert 0 < len(pushing.writes()) <= 48
@@ -354,5 +354,5 @@ def frame(rows: list[tuple[str, ...]], *columns: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns), dtype="str")
 
 
-def planned(wanted: pd.DataFrame, reported: Reported) -> Plan:
-    return plan("p", "sis_import", ENROLLMENTS, wanted, reported)
+def planned(wanted: pd.DataFrame, reported: CanvasReports) -> Plan:
+    return make_plan("p", "sis_import", ENROLLMENTS, wanted, reported)

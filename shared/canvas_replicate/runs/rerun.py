@@ -27,12 +27,12 @@ from canvas_replicate.runtime import Runtime
 def open_undo_run(runtime: Runtime, plan_id: str) -> Run:
     """A run that takes back what was applied of a plan. Raises ConfigError for a plan that cannot be taken back,
     StaleProvisions."""
-    kept = runtime.journal.plan(plan_id)
+    kept = runtime.journal.find_plan(plan_id)
     if kept is None:
         raise ConfigError(f"There is no plan {plan_id}.", next_step="Plans are named in: replicate runs RUN")
     if kept.kind != "enrollments":
         raise ConfigError(f"{plan_id} pushed {kept.kind}; only enrollments can be taken back.")
-    counts = runtime.journal.counts(plan_id)
+    counts = runtime.journal.count_lines(plan_id)
     if not counts["applied"] + counts["sent"]:
         raise ConfigError(f"Nothing of {plan_id} was applied, so there is nothing to take back.")
     return open_plan_run(runtime, Push(kept.group, kept.process, f"{UNDO}{plan_id}"), rerun_of=kept.run_id)
@@ -164,7 +164,7 @@ def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool =
 
 
 def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
-    kept = runtime.journal.plan_of(artifact.sha256)
+    kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept is None:
         raise ConfigError(f"The plan of {artifact.artifact_id} is not known.")
     push = Push(kept.group, kept.process, kept.plan_id)

@@ -88,7 +88,7 @@ def discard(
 
 def _plan_again(runtime: Runtime, artifact: Artifact) -> str:
     """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
-    kept = runtime.journal.plan_of(artifact.sha256)
+    kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept and kept.undoes:
         return f"it takes {kept.undoes} back; all of it is in {runtime.storage.absolute(kept.file)}"
     orgs = " --processorgs" if kept and kept.group == "orgs" else ""

@@ -220,8 +220,8 @@ def _held(runtime: Runtime, process: str) -> Artifact | None:
 
 def _planned(runtime: Runtime, asked: _Asked) -> list[Planned]:
     """Newest plan first; the ids of plans say nothing of time."""
-    lines = runtime.journal.of_user(asked.user)
-    plans = {plan_id: runtime.journal.plan(plan_id) for plan_id in {line.plan_id for line in lines}}
+    lines = runtime.journal.list_lines_of_user(asked.user)
+    plans = {plan_id: runtime.journal.find_plan(plan_id) for plan_id in {line.plan_id for line in lines}}
     found = [
         Planned(
             replace(plan, planned_at=_aware(plan.planned_at)),
