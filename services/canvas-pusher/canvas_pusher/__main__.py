@@ -14,7 +14,7 @@ from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.canvas.client import open_canvas
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
-from canvas_replicate.cli.options import AsJson, OrgPushes, Process
+from canvas_replicate.cli.options import AsJson, OrgPushes, Process, choose_group
 from canvas_replicate.cli.output import console
 from canvas_replicate.config.settings import load_settings, target_alias
 from canvas_replicate.databases.ports import Source, Tag
@@ -62,7 +62,7 @@ def run(
 ) -> None:
     """Plan every process of the group, hold what is over its budget, and send the rest to Canvas."""
     runtime = open_runtime(load_settings())
-    _run(runtime, open_push_run(runtime, _group(processorgs), tablename, after=after), as_json)
+    _run(runtime, open_push_run(runtime, choose_group(processorgs), tablename, after=after), as_json)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def plan(
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
     runtime = open_runtime(load_settings())
-    group = _group(processorgs)
+    group = choose_group(processorgs)
     check_process(runtime, group, tablename)
     check_provisions(runtime, group, after=after)
     chosen = [each for each in sort_processes(runtime.catalogue.pushes[group]) if tablename in (None, each.name)]
@@ -106,10 +106,6 @@ def undo(
 def _open_target(runtime: Runtime) -> Source:
     """The reporting database, which the SQL of every push reads."""
     return source_opener(runtime.settings)(target_alias(runtime.settings))
-
-
-def _group(processorgs: bool) -> str:
-    return "orgs" if processorgs else "regular"
 
 
 def _run(runtime: Runtime, opened: Run, as_json: bool, advice: str = "") -> NoReturn:

@@ -69,16 +69,20 @@ def fetch_reports(
     shown = {report.table: runtime.ledger.last_successful(report.table) for report in used.values()}
     loads = [row for row in shown.values() if row]
     check_reports(runtime, mode, loads, run=run, after=after)
-    latest = runtime.ledger.provisions_of(mode)
     return CanvasReports(
-        # Newer reports make another basis, even where their rows are alike.
-        basis=" ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}",
+        basis=_describe_basis(runtime, mode, loads),
         own=own,
         courses=pd.DataFrame() if courses is None else courses,
         sections=pd.DataFrame() if sections is None else sections,
         origins={} if origins is None else dict(zip(*(origins[name] for name in _ORIGINS), strict=True)),
         pushed=_find_pushed_since(runtime, schema, shown[used[schema.report].table]) if schema.report in used else {},
     )
+
+
+def _describe_basis(runtime: Runtime, mode: str, loads: Sequence[RunTable]) -> str:
+    """The runs that loaded the reports: newer reports make another basis, even where their rows are alike."""
+    latest = runtime.ledger.provisions_of(mode)
+    return " ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}"
 
 
 def _find_pushed_since(runtime: Runtime, schema: ImportSchema, report: RunTable | None) -> dict[str, Mapping[str, str]]:

@@ -79,7 +79,7 @@ def discard(
     """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
     runtime = open_runtime(load_settings())
     for artifact in _chosen(runtime, artifact_id, run):
-        runtime.ledger.discard(artifact.artifact_id, opening.current_user())
+        runtime.ledger.discard(artifact.artifact_id, opening.find_current_user())
         again = f"replicate rerun {artifact.table}"
         if artifact.gate == "push":
             again = _plan_again(runtime, artifact)
