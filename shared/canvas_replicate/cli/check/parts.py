@@ -9,7 +9,7 @@ from pathlib import Path
 from canvas_replicate.cli.check.findings import Finding, attempted, gathering, of_error
 from canvas_replicate.cli.check.reached import Reached
 from canvas_replicate.cli.check.tables import Parts, compared
-from canvas_replicate.cli.scaffold.changes import read_text, without_bom
+from canvas_replicate.cli.scaffold.changes import read_text, strip_bom
 from canvas_replicate.config.catalogue import Catalogue, Table, resolve_source
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.opening import engine_of
@@ -69,7 +69,7 @@ def _ddl(table: Table, reached: Reached, findings: list[Finding]) -> tuple[Colum
         if text is None:
             findings.append(Finding("note", table.name, f"there is no {file}: init-db goes by the control file."))
             return None
-        return _ddl_columns(without_bom(text).replace("\r\n", "\n"), file, table)
+        return _ddl_columns(strip_bom(text).replace("\r\n", "\n"), file, table)
     except ConfigError as error:
         findings.append(of_error(table.name, error, "warning" if reached.target_is_oracle else "error"))
         return None

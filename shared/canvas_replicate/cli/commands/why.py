@@ -11,9 +11,10 @@ from rich.text import Text
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson
-from canvas_replicate.cli.why import person, verdict
+from canvas_replicate.cli.why import facts as why_facts
 from canvas_replicate.cli.why import table as why_table
-from canvas_replicate.cli.why.facts import Link, PersonFacts, PlannedChange, TableChain
+from canvas_replicate.cli.why import verdict
+from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, TableChain
 from canvas_replicate.cli.why.rows import format_count
 from canvas_replicate.cli.why.table import TableFacts
 from canvas_replicate.config.settings import load_settings
@@ -60,7 +61,7 @@ def of_person(
 
     Asks the source databases, so it may take a minute.
     """
-    facts = person.gather_facts(open_runtime(load_settings()), user, course)
+    facts = why_facts.gather_facts(open_runtime(load_settings()), user, course)
     found = verdict.decide_verdict(facts)
     if as_json:
         output.print_json({**asdict(found), "facts": {**asdict(facts), "courses": sorted(facts.courses)}})

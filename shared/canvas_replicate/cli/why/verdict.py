@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from canvas_replicate.cli.why.facts import Link, PersonFacts, PlannedChange, ProcessFacts, TableChain
+from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, ProcessFacts, TableChain
 from canvas_replicate.cli.why.rows import PersonRow, format_count
 
 _DELETED = "deleted"
