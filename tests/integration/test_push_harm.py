@@ -256,11 +256,10 @@ def test_an_odd_answer_concerns_its_line_alone(pushing: Pushing, monkeypatch: py
     pushing.configure("rest", budget=BIG)
     pushing.want(*((*pair, "active") for pair in pushing.newcomers(10)))
     pushing.provision()
-    post, odd = CanvasClient.post, [None]
+    post, odd = CanvasClient.post, iter([None])
 
     def once(self: CanvasClient, path: str, **body: Any) -> Any:
-        found = post(self, path, **body)
-        return odd.pop() if odd else found
+        return next(odd, post(self, path, **body))
 
     monkeypatch.setattr(CanvasClient, "post", once)
     assert pushing.push().code == 0
