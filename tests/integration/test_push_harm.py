@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.pushing import PROVISIONS, Pushing
+from tests.pushing import PROVISIONS, Pushing, key_of
 
 from canvas_pusher import gates
 from canvas_pusher.import_schemas import ENROLLMENTS
@@ -22,7 +22,7 @@ from canvas_replicate.runs.rerun import rerun_failed
 from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import sis_imports
-from replicate_demo.canvas.model import Enrollment
+from replicate_demo.canvas.model import Enrollment, State
 
 BIG = {"additions": 10_000, "removals": 10_000, "removals_percent": 100}
 CHANNELS = pytest.mark.parametrize("channel", ["sis_import", "rest"])
@@ -50,8 +50,8 @@ def the_plan(pushing: Pushing) -> str:
     return str(plan_id)
 
 
-def the_enrollment(pushing: Pushing, pair: tuple[str, str]) -> Enrollment:
-    [found] = [each for each in pushing.canvas.state.enrollments.values() if pushing.key_of(each) == pair]
+def the_enrollment(state: State, pair: tuple[str, str]) -> Enrollment:
+    [found] = [each for each in state.enrollments.values() if key_of(state, each) == pair]
     return found
 
 
@@ -205,8 +205,8 @@ def test_blanks_around_an_id_are_no_part_of_it() -> None:
 
 def test_a_removal_where_no_report_reaches_is_told(pushing: Pushing) -> None:
     student = pushing.students()[0]
-    state = pushing.canvas.state
-    term = state.terms[state.courses[the_enrollment(pushing, student).course_id].term_id].sis_id
+    state = pushing.canvas.snapshot()
+    term = state.terms[state.courses[the_enrollment(state, student).course_id].term_id].sis_id
     other = {"fa19": "sp20", "sp20": "fa19"}[str(term)]
     conf = PROVISIONS.replace("terms: [fa19, sp20]", f"terms: [{other}]")
     (pushing.place.folder / "conf" / "provisions.yaml").write_text(conf, "utf-8")
@@ -258,11 +258,10 @@ def test_an_odd_answer_concerns_its_line_alone(pushing: Pushing, monkeypatch: py
     pushing.configure("rest", budget=BIG)
     pushing.want(*((*pair, "active") for pair in pushing.newcomers(10)))
     pushing.provision()
-    post, odd = CanvasClient.post, [None]
+    post, odd = CanvasClient.post, iter([None])
 
     def once(self: CanvasClient, path: str, **body: Any) -> Any:
-        found = post(self, path, **body)
-        return odd.pop() if odd else found
+        return next(odd, post(self, path, **body))
 
     monkeypatch.setattr(CanvasClient, "post", once)
     assert pushing.push().code == 0
@@ -277,18 +276,19 @@ def test_a_lost_answer_is_not_adopted_by_the_state_alone(pushing: Pushing) -> No
     pushing.provision()
     pushing.canvas.faults.arm("server_error", method="POST", path="/enrollments")  # and does nothing
     assert pushing.push().code == 0
-    assert the_enrollment(pushing, student).limit_privileges is True
+    assert the_enrollment(pushing.canvas.snapshot(), student).limit_privileges is True
 
 
 def test_what_a_row_does_not_name_stays(pushing: Pushing) -> None:
     student = pushing.students()[0]
-    found = the_enrollment(pushing, student)
-    found.workflow_state, found.limit_privileges, found.end_at = "inactive", True, "2099-12-01T00:00:00Z"
+    with pushing.canvas.edit() as state:
+        found = the_enrollment(state, student)
+        found.workflow_state, found.limit_privileges, found.end_at = "inactive", True, "2099-12-01T00:00:00Z"
     pushing.configure("rest", budget=BIG)
     pushing.provision()
     pushing.want((*student, "active"))
     assert pushing.push().code == 0
-    now = the_enrollment(pushing, student)
+    now = the_enrollment(pushing.canvas.snapshot(), student)
     assert (now.workflow_state, now.limit_privileges, now.end_at) == ("active", True, "2099-12-01T00:00:00Z")
 
 

@@ -80,25 +80,25 @@ class Site:
     client: CanvasClient
 
     def login(self, sis_id: str) -> Login:
-        [found] = [each for each in self.canvas.state.logins.values() if each.sis_id == sis_id]
+        [found] = [each for each in self.canvas.snapshot().logins.values() if each.sis_id == sis_id]
         return found
 
     def user(self, sis_id: str) -> User:
-        return self.canvas.state.users[self.login(sis_id).user_id]
+        return self.canvas.snapshot().users[self.login(sis_id).user_id]
 
     def course(self, sis_id: str) -> Course:
-        [found] = [each for each in self.canvas.state.courses.values() if each.sis_id == sis_id]
+        [found] = [each for each in self.canvas.snapshot().courses.values() if each.sis_id == sis_id]
         return found
 
     def section(self, sis_id: str) -> Section:
-        [found] = [each for each in self.canvas.state.sections.values() if each.sis_id == sis_id]
+        [found] = [each for each in self.canvas.snapshot().sections.values() if each.sis_id == sis_id]
         return found
 
     def course_of(self, section: str) -> str | None:
-        return self.canvas.state.courses[self.section(section).course_id].sis_id
+        return self.canvas.snapshot().courses[self.section(section).course_id].sis_id
 
     def counts(self) -> dict[str, int]:
-        state = self.canvas.state
+        state = self.canvas.snapshot()
         return {name: len(getattr(state, name)) for name in ("users", "logins", "courses", "sections", "enrollments")}
 
     def sent(self) -> list[str]:
@@ -122,10 +122,10 @@ class Site:
 
     def refuses(self, resource: Resource, row: Mapping[str, str], words: str) -> None:
         """With these words, and with nothing changed."""
-        before = repr(self.canvas.state)
+        before = repr(self.canvas.snapshot())
         with pytest.raises(PermanentError, match=words):
             resource.apply(self.client, row, resource.find(self.client, row))
-        assert repr(self.canvas.state) == before
+        assert repr(self.canvas.snapshot()) == before
 
 
 @pytest.fixture(autouse=True)
@@ -229,7 +229,7 @@ def test_a_first_name_alone_names_nobody(site: Site) -> None:
 
 def test_a_new_course_is_in_its_account_and_term_with_its_dates(site: Site) -> None:
     site.apply(courses, {**COURSE, "integration_id": "int-1"})
-    made, state = site.course("NEW-1"), site.canvas.state
+    made, state = site.course("NEW-1"), site.canvas.snapshot()
     assert (made.name, made.code, made.integration_id) == ("A new course", "NEW 1", "int-1")
     assert (state.accounts[made.account_id].sis_id, state.terms[made.term_id].sis_id) == ("PROVOST", "sp20")
     assert (made.start_at, made.end_at, made.restrict_dates) == ("2020-01-13T13:00:00Z", "2040-05-15T00:00:00Z", True)
@@ -255,7 +255,7 @@ def test_a_course_is_renamed_moved_and_loses_its_dates(site: Site) -> None:
         "end_date": "",
     }
     site.apply(courses, moved)
-    made, state = site.course("NEW-1"), site.canvas.state
+    made, state = site.course("NEW-1"), site.canvas.snapshot()
     assert (made.name, made.start_at, made.end_at, made.restrict_dates) == ("Renamed", None, None, False)
     assert (state.accounts[made.account_id].sis_id, state.terms[made.term_id].sis_id) == ("ORGS", "fa19")
     assert len(site.sent()) == 2
@@ -270,7 +270,8 @@ def test_a_row_with_one_date_leaves_the_other_alone(site: Site) -> None:
 
 def test_dates_that_do_not_count_in_canvas_are_not_so(site: Site) -> None:
     site.apply(courses, COURSE)
-    site.course("NEW-1").restrict_dates = False
+    with site.canvas.edit() as state:
+        state.courses[site.course("NEW-1").id].restrict_dates = False
     assert not courses.matches(COURSE, courses.find(site.client, COURSE))
 
 
@@ -290,7 +291,7 @@ def test_a_deleted_course_keeps_its_sis_id_and_comes_back_where_it_is_wanted(sit
     site.apply(courses, {**COURSE, "account_id": "ORGS"})
     back = site.course("NEW-1")
     assert (back.id, back.workflow_state) == (number, "available")
-    assert site.canvas.state.accounts[back.account_id].sis_id == "ORGS"
+    assert site.canvas.snapshot().accounts[back.account_id].sis_id == "ORGS"
 
 
 def test_what_canvas_does_not_have_is_neither_made_nor_ended(site: Site) -> None:
@@ -453,7 +454,7 @@ def test_what_others_need_is_pushed_first_and_then_nothing_is_different(pushing:
     sent = imported(site) if channel == "sis_import" else list(dict.fromkeys(kind_of(path) for path in site.sent()))
     assert sent == IN_ORDER
     assert site.course_of("2201-NEW") == "NEW-2"
-    [enrolled] = [each for each in site.canvas.state.enrollments.values() if each.user_id == site.user("000900001").id]
+    [enrolled] = site.canvas.snapshot().enrollments_of(site.user("000900001").id)
     assert (enrolled.workflow_state, enrolled.course_id) == ("active", site.course("NEW-2").id)
     written = len(site.sent())
     pushing.provision()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,6 +17,7 @@ from canvas_replicate.cli.why.dat_rows import search_file, split_fields
 from canvas_replicate.cli.why.database_rows import MOST_ROWS, search_source
 from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row, select_searchable
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+from canvas_replicate.databases.ports import OpenQuery, as_fetched
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import ConfigError, PermanentError
@@ -75,6 +79,32 @@ def test_counting_stops_at_a_limit_and_says_so(opened: DuckDb) -> None:
     fill(opened, *[("x", None, n) for n in range(40)])
     found = search_source(DuckDbSource(opened), query, "x")
     assert (len(found.rows), found.more) == (MOST_ROWS, True)
+
+
+def test_a_time_limit_that_passes_at_the_very_end_is_over_before_the_query_is_closed() -> None:
+    passed, steps = threading.Event(), []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        assert passed.wait(10)
+        yield pa.RecordBatch.from_pydict({"user_id": ["7"]})
+
+    def cancel() -> None:
+        passed.set()
+        threading.Event().wait(0.2)
+        steps.append("cancelled")
+
+    class Slow:
+        def describe(self, query: str) -> tuple[Column, ...]:
+            return COLUMNS[:1]
+
+        @contextmanager
+        def open(self, query: str, **_: object) -> Iterator[OpenQuery]:
+            yield OpenQuery(COLUMNS[:1], batches(), as_fetched, cancel)
+            steps.append("closed")
+
+    source: Any = Slow()
+    assert search_source(source, "SELECT user_id FROM people", "7", seconds=0.01).rows == ({"user_id": "7"},)
+    assert steps == ["cancelled", "closed"]
 
 
 def test_a_query_that_is_refused_is_an_error_of_ours(opened: DuckDb) -> None:

@@ -19,6 +19,7 @@ from canvas_replicate.errors import ReplicateError, TransientError
 
 MOST_ROWS = 1000
 MOST_SECONDS = 60.0
+_CANCEL_SECONDS = 10.0
 
 _PLAIN = re.compile(r"[a-z][a-z0-9_$#]*")
 
@@ -110,6 +111,7 @@ def _fetch_within(opened: OpenQuery, seconds: float) -> list[tuple[Any, ...]]:
         raise
     finally:
         clock.cancel()
+        clock.join(_CANCEL_SECONDS)  # a cancel that is under way needs the connection still open
     return found
 
 
