@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.workplace import Workplace
 
@@ -18,6 +19,11 @@ pytest_plugins = (
     *("tests.rabbitmq_fixtures", "tests.postgresql_fixtures", "tests.oracle_fixtures"),
     *("tests.chain", "tests.pushing", "tests.mail_fixtures"),
 )
+
+
+# A busy machine makes no example wrong: time is measured in bench/, never here.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture

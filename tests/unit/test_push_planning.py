@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_pusher.import_schemas import COURSES as COURSE_SCHEMA
@@ -49,7 +49,6 @@ def test_what_canvas_does_not_have_is_an_addition_in_its_term_and_account() -> N
     assert (line.change, line.term, line.account, line.before) == ("addition", "sp20", "A2", None)
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(st.permutations([(f"s{number}", f"{number:03}", "student", "active") for number in range(4)]))
 def test_the_order_in_which_the_database_returns_the_rows_does_not_make_another_plan(
     rows: list[tuple[str | None, ...]],
@@ -179,7 +178,6 @@ enrollment = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(enrollment, st.sampled_from(["active", "deleted"])), st.sets(enrollment))
 def test_applying_a_plan_leaves_nothing_to_plan(
     wanted: dict[tuple[str, ...], str], there: set[tuple[str, ...]]

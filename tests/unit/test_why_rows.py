@@ -50,7 +50,7 @@ def fill(opened: DuckDb, *rows: tuple[str | None, str | None, int | None]) -> No
 
 @pytest.mark.parametrize("native", [False, True])
 @given(user=TEXTS, other=TEXTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_id_finds_its_own_rows_and_no_other(opened: DuckDb, native: bool, user: str, other: str) -> None:
     fill(opened, (user, None, -1), (other, None, -1), (None, "x", -1))
     found = search_source(DuckDbSource(opened, native=native), "SELECT user_id, class_nbr FROM people -- end", user)
@@ -134,7 +134,7 @@ def write(path: Path, rows: list[tuple[str | None, str | None, int | None]]) -> 
 
 
 @given(user=TEXTS, note=st.none() | TEXTS, others=st.lists(TEXTS, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_id_is_found_in_the_file_that_was_written(
     tmp_path_factory: pytest.TempPathFactory, user: str, note: str | None, others: list[str]
 ) -> None:
