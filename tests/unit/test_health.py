@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from canvas_replicate.health import STALE_SECONDS, Health
 from tests.clocks import Clock
 
 from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.worker.health import STALE_SECONDS, Health
 
 
 def test_a_worker_is_ready_once_the_ledger_answered_and_until_it_does_not() -> None:
