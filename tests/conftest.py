@@ -12,7 +12,8 @@ from tests.workplace import Workplace
 
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
 from canvas_replicate.ledger.leases import Leases
-from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.messaging.messages import TableReady
 
 pytest_plugins = (

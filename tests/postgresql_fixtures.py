@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from tests.postgresql_server import Server, find_postgresql, running
 
 from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlLedger
-from canvas_replicate.ledger.ledger import schema
+from canvas_replicate.ledger.migrations import schema
 
 _TEMPLATE = "replicate_template"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.errors import ExitCode, PermanentError
-from canvas_replicate.ledger.records import SOME_REPORTS, Run, RunTable
+from canvas_replicate.ledger.records import SOME_REPORTS, Run, RunItem
 from canvas_replicate.runtime import Runtime
 
 _NEWEST = 100  # runs to look for good provisions in
@@ -23,14 +23,14 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
     """Raises StaleProvisions unless the run's own provisions were good; for a run without any: those of the run
     ``after``, or else the latest of the group's mode, and these must be young as well."""
     after = _relied_on(run, after)
-    if after is not None and runtime.ledger.run(after).mode == SOME_REPORTS:
+    if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:
         raise StaleProvisions(
             f"Run {after} fetched some reports only, which proves nothing about the others.",
             next_step="Name a run of the whole mode, or leave --run out.",
         )
     orgs = " --processorgs" if group == "orgs" else ""
     fetch = f"Fetch them: provisioner run{orgs}"
-    found = runtime.ledger.provisions_of(group, after)
+    found = runtime.ledger.provisions.find_status(group, after)
     if found is None:
         of = f" of run {after}" if after else ""
         raise StaleProvisions(f"There are no {group} provisions{of}.", next_step=fetch)
@@ -48,13 +48,13 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
 
 
 def check_reports(
-    runtime: Runtime, group: str, loads: Sequence[RunTable], *, run: Run | None = None, after: str | None = None
+    runtime: Runtime, group: str, loads: Sequence[RunItem], *, run: Run | None = None, after: str | None = None
 ) -> None:
     """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
     relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
     after = _relied_on(run, after)
     if after is not None:
-        since = runtime.ledger.run(after).opened_at
+        since = runtime.ledger.runs.get(after).opened_at
     else:
         since = datetime.now(UTC) - timedelta(hours=runtime.settings.push_max_age_hours)
     for load in loads:
@@ -68,14 +68,14 @@ def check_reports(
 
 def _relied_on(run: Run | None, after: str | None) -> str | None:
     """The run whose provisions a push relies on: its own, where it fetched all of the mode's reports."""
-    return run.run_id if run is not None and run.provisions and run.mode != SOME_REPORTS else after
+    return run.run_id if run is not None and run.provisions and run.limited_to != SOME_REPORTS else after
 
 
 def _or_a_good_one(runtime: Runtime, group: str, orgs: str) -> str:
     """The newest run whose provisions were good, by name: whoever is woken has no list at hand."""
-    for run in runtime.ledger.runs(_NEWEST):
-        if run.provisions == group and run.mode != SOME_REPORTS:
-            found = runtime.ledger.provisions_of(group, run.run_id)
+    for run in runtime.ledger.runs.list_newest(_NEWEST):
+        if run.provisions == group and run.limited_to != SOME_REPORTS:
+            found = runtime.ledger.provisions.find_status(group, run.run_id)
             if found and found.status == "successful":
                 return f"   or push on the last good ones: canvas-pusher run{orgs} --run {run.run_id}"
     return ""

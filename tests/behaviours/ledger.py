@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,17 +13,18 @@ from canvas_replicate.datfile.manifest import Manifest, ManifestColumn
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.ledger.journal import ImportEnd, JournalLine, KeptPlan, LineOutcome, PushJournal
-from canvas_replicate.ledger.leases import Lease, Leases, take
+from canvas_replicate.ledger.leases import Lease, Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.records import (
     Approval,
     CanvasReport,
-    NewTable,
     Outcome,
     Push,
     Reject,
     Run,
+    RunRequest,
     Snapshot,
+    TableRequest,
     push_row,
 )
 from canvas_replicate.messaging.messages import (
@@ -60,7 +61,7 @@ def manifest_of(run_id: str, table: str, *, rows: int = 3, extracted_at: datetim
 
 
 def messages(ledger: Ledger) -> list[Message]:
-    return [parse(envelope) for envelope in ledger.unpublished()]
+    return [parse(envelope) for envelope in ledger.outbox.list_unpublished()]
 
 
 class LedgerBehaviour:
@@ -68,8 +69,12 @@ class LedgerBehaviour:
 
     @pytest.fixture
     def run(self, ledger: Ledger) -> Run:
-        return ledger.open_run(
-            "hourly", [NewTable("tmp_a", "v_a", "campus"), NewTable("tmp_b", "v_b", "campus")], exclusive=True
+        return ledger.runs.open(
+            RunRequest(
+                schedule="hourly",
+                tables=[TableRequest("tmp_a", "v_a", "campus"), TableRequest("tmp_b", "v_b", "campus")],
+                exclusive=True,
+            )
         )
 
     @pytest.fixture
@@ -77,18 +82,22 @@ class LedgerBehaviour:
         return leases.acquire("table:tmp_a")
 
     def extract(self, ledger: Ledger, run: Run, lease: Lease, table: str = "tmp_a", **facts: Any) -> None:
-        ledger.begin(run.run_id, table, "extracting", lease)
-        ledger.extracted(run, manifest_of(run.run_id, table, **facts), f"dat/{run.run_id}/{table}.manifest.json", lease)
+        ledger.items.begin(run.run_id, table, "extracting", lease)
+        ledger.items.record_extracted(
+            run, manifest_of(run.run_id, table, **facts), f"dat/{run.run_id}/{table}.manifest.json", lease
+        )
 
     def load(self, ledger: Ledger, run: Run, lease: Lease, table: str = "tmp_a", **facts: Any) -> None:
         self.extract(ledger, run, lease, table, **facts)
-        assert ledger.begin(run.run_id, table, "loading", lease)
-        assert ledger.finish(run.run_id, table, Outcome("successful", "loader", loaded=3, load_seconds=1.0), lease)
+        assert ledger.items.begin(run.run_id, table, "loading", lease)
+        assert ledger.items.finish(
+            run.run_id, table, Outcome("successful", "loader", loaded=3, load_seconds=1.0), lease
+        )
 
     # Runs
 
     def test_a_run_opens_with_its_tables_and_their_messages(self, ledger: Ledger, run: Run) -> None:
-        assert [row.state for row in ledger.tables(run.run_id)] == ["requested", "requested"]
+        assert [row.state for row in ledger.items.list_all(run.run_id)] == ["requested", "requested"]
         assert messages(ledger) == [
             TableRequested(run_id=run.run_id, table=name, schedule="hourly", source="campus")
             for name in ("tmp_a", "tmp_b")
@@ -96,33 +105,65 @@ class LedgerBehaviour:
 
     def test_a_second_run_of_the_schedule_is_refused_and_leaves_nothing(self, ledger: Ledger, run: Run) -> None:
         with pytest.raises(AlreadyRunning, match=run.run_id):
-            ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
-        assert [found.run_id for found in ledger.runs()] == [run.run_id]
-        assert ledger.open_run_of("hourly") == run
+            ledger.runs.open(
+                RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True)
+            )
+        assert [found.run_id for found in ledger.runs.list_newest()] == [run.run_id]
+        assert ledger.runs.find_open("hourly") == run
 
     def test_another_schedule_and_a_rerun_are_free_to_open(self, ledger: Ledger, run: Run) -> None:
-        ledger.open_run("daily", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
-        ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=False)
-        assert len(ledger.runs()) == 3
+        ledger.runs.open(RunRequest(schedule="daily", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True))
+        ledger.runs.open(
+            RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=False)
+        )
+        assert len(ledger.runs.list_newest()) == 3
 
     def test_the_slot_is_free_again_once_the_run_is_closed(self, ledger: Ledger, run: Run) -> None:
         ledger.abandon(run.run_id, "given up")
-        assert ledger.open_run_of("hourly") is None
-        ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
+        assert ledger.runs.find_open("hourly") is None
+        ledger.runs.open(RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True))
 
     def test_a_run_past_its_deadline_is_closed_as_failed(self, ledger: Ledger) -> None:
-        late = ledger.open_run(
-            "hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True, deadline=timedelta(seconds=-1)
+        late = ledger.runs.open(
+            RunRequest(
+                schedule="hourly",
+                tables=[TableRequest("tmp_a", "v_a", "campus")],
+                exclusive=True,
+                deadline=timedelta(seconds=-1),
+            )
         )
         assert ledger.close_overdue() == [late.run_id]
-        assert ledger.run(late.run_id).status == "failed"
-        row = ledger.tables(late.run_id)[0]
+        assert ledger.runs.get(late.run_id).status == "failed"
+        row = ledger.items.list_all(late.run_id)[0]
         assert (row.state, row.error_code) == ("failed", "run.abandoned")
         assert ledger.close_overdue() == []
 
     def test_an_unknown_run_is_a_clear_error(self, ledger: Ledger) -> None:
         with pytest.raises(ConfigError, match="no run nonsense"):
-            ledger.run("nonsense")
+            ledger.runs.get("nonsense")
+
+    # The session
+
+    def test_times_are_aware_utc_in_results_and_in_parameters(self, ledger_database: LedgerDatabase) -> None:
+        insert = "INSERT INTO replicate_view (view_name, definition, refreshed_at) VALUES (:name, 'x', :at)"
+        at = datetime(2030, 1, 1, 4, 0, 0, 123456, tzinfo=UTC)
+        same = {
+            "elsewhere": at.astimezone(timezone(timedelta(hours=-7))),
+            "naive": at.replace(tzinfo=None),
+            "utc": at,
+        }
+        with ledger_database.transaction() as session:
+            for name, value in list(same.items())[1:]:
+                session.execute(insert, name=name, at=value)
+            session.execute_many(insert, [{"name": "elsewhere", "at": same["elsewhere"]}])
+            found = session.query(
+                "SELECT view_name, refreshed_at FROM replicate_view WHERE refreshed_at = :at ORDER BY view_name",
+                at=same["elsewhere"],
+            )
+            now = session.now()
+        assert found == [(name, at) for name in same]
+        assert {moment.tzinfo for _, moment in found} == {UTC}
+        assert now.tzinfo is UTC
 
     # Table states
 
@@ -130,17 +171,17 @@ class LedgerBehaviour:
         self, ledger: Ledger, run: Run, lease: Lease
     ) -> None:
         self.extract(ledger, run, lease)
-        row = ledger.table(run.run_id, "tmp_a")
+        row = ledger.items.find(run.run_id, "tmp_a")
         assert row is not None
         assert (row.state, row.rows, row.extracted_at, row.file_sha256) == ("extracted", 3, EXTRACTED_AT, "b" * 64)
         assert isinstance(messages(ledger)[-1], TableReady)
 
     def test_work_that_is_done_is_not_begun_again(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.load(ledger, run, lease)
-        assert not ledger.begin(run.run_id, "tmp_a", "extracting", lease)
-        assert not ledger.begin(run.run_id, "tmp_a", "loading", lease)
-        assert not ledger.finish(run.run_id, "tmp_a", Outcome("failed", "loader", message="late"), lease)
-        row = ledger.table(run.run_id, "tmp_a")
+        assert not ledger.items.begin(run.run_id, "tmp_a", "extracting", lease)
+        assert not ledger.items.begin(run.run_id, "tmp_a", "loading", lease)
+        assert not ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", message="late"), lease)
+        row = ledger.items.find(run.run_id, "tmp_a")
         assert row is not None
         assert row.state == "successful"
 
@@ -150,13 +191,13 @@ class LedgerBehaviour:
         stale = leases.acquire("table:tmp_a", seconds=-1)
         Leases(ledger_database, "another worker").acquire("table:tmp_a")
         for late in (
-            lambda: ledger.begin(run.run_id, "tmp_a", "extracting", stale),
+            lambda: ledger.items.begin(run.run_id, "tmp_a", "extracting", stale),
             lambda: self.extract(ledger, run, stale),
-            lambda: ledger.finish(run.run_id, "tmp_a", Outcome("successful", "loader"), stale),
+            lambda: ledger.items.finish(run.run_id, "tmp_a", Outcome("successful", "loader"), stale),
         ):
             with pytest.raises(LeaseLost):
                 late()
-        assert [row.state for row in ledger.tables(run.run_id)] == ["requested", "requested"]
+        assert [row.state for row in ledger.items.list_all(run.run_id)] == ["requested", "requested"]
 
     # The end of a run
 
@@ -164,15 +205,15 @@ class LedgerBehaviour:
         self, ledger: Ledger, run: Run, lease: Lease
     ) -> None:
         self.load(ledger, run, lease, "tmp_a")
-        assert ledger.run(run.run_id).is_open
+        assert ledger.runs.get(run.run_id).is_open
         assert not [m for m in messages(ledger) if isinstance(m, RunLoaded)]
         self.load(ledger, run, lease, "tmp_b")
-        ledger.finish(run.run_id, "tmp_b", Outcome("failed", "loader"), lease)
+        ledger.items.finish(run.run_id, "tmp_b", Outcome("failed", "loader"), lease)
         loaded = [m for m in messages(ledger) if isinstance(m, RunLoaded)]
         assert [(m.status, [t.status for t in m.tables]) for m in loaded] == [
             ("successful", ["successful", "successful"])
         ]
-        assert ledger.run(run.run_id).status == "successful"
+        assert ledger.runs.get(run.run_id).status == "successful"
 
     @pytest.mark.parametrize(
         ("first", "second", "status"),
@@ -193,22 +234,22 @@ class LedgerBehaviour:
         for table, state in (("tmp_a", first), ("tmp_b", second)):
             self.extract(ledger, run, lease, table)
             gate = "file" if state == "held" else None
-            ledger.finish(run.run_id, table, Outcome(state, "loader", message="why", hold_gate=gate), lease)
-        assert ledger.run(run.run_id).status == status
+            ledger.items.finish(run.run_id, table, Outcome(state, "loader", message="why", hold_gate=gate), lease)
+        assert ledger.runs.get(run.run_id).status == status
 
     def test_an_unfinished_run_asks_again_for_what_is_unfinished(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.load(ledger, run, lease, "tmp_a")
-        ledger.mark_published(envelope.message_id for envelope in ledger.unpublished())
-        assert ledger.request_again(run.run_id) == 1
+        ledger.outbox.mark_published(envelope.message_id for envelope in ledger.outbox.list_unpublished())
+        assert ledger.runs.request_again(run.run_id) == 1
         assert [m.table for m in messages(ledger) if isinstance(m, TableRequested)] == ["tmp_b"]
 
     # Outbox
 
     def test_a_message_that_was_not_marked_is_published_again_with_the_same_id(self, ledger: Ledger, run: Run) -> None:
-        first = ledger.unpublished()
-        assert [e.message_id for e in ledger.unpublished()] == [e.message_id for e in first]
-        ledger.mark_published([first[0].message_id])
-        assert [e.message_id for e in ledger.unpublished()] == [first[1].message_id]
+        first = ledger.outbox.list_unpublished()
+        assert [e.message_id for e in ledger.outbox.list_unpublished()] == [e.message_id for e in first]
+        ledger.outbox.mark_published([first[0].message_id])
+        assert [e.message_id for e in ledger.outbox.list_unpublished()] == [first[1].message_id]
 
     # What readers see
 
@@ -216,7 +257,7 @@ class LedgerBehaviour:
         self, ledger: Ledger, ledger_database: LedgerDatabase, run: Run, lease: Lease
     ) -> None:
         self.load(ledger, run, lease)
-        status = {row.table: row for row in ledger.status()}["tmp_a"]
+        status = {row.table: row for row in ledger.list_current_status()}["tmp_a"]
         assert (status.status, status.view, status.rows, status.as_of) == ("successful", "v_a", 3, EXTRACTED_AT)
         assert status.seconds == 2.5
         with ledger_database.transaction() as session:
@@ -225,51 +266,55 @@ class LedgerBehaviour:
 
     def test_a_failure_keeps_how_fresh_the_view_is(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.load(ledger, run, lease)
-        again = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=False)
-        ledger.finish(again.run_id, "tmp_a", Outcome("failed", "extractor", message="no", error_code="x"))
-        status = {row.table: row for row in ledger.status()}["tmp_a"]
+        again = ledger.runs.open(
+            RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=False)
+        )
+        ledger.items.finish(again.run_id, "tmp_a", Outcome("failed", "extractor", message="no", error_code="x"))
+        status = {row.table: row for row in ledger.list_current_status()}["tmp_a"]
         assert (status.status, status.rows, status.as_of, status.error_code) == ("failed", 3, EXTRACTED_AT, "x")
 
     def test_a_superseded_file_does_not_touch_the_current_status(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.load(ledger, run, lease)
-        older = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=False)
+        older = ledger.runs.open(
+            RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=False)
+        )
         self.extract(ledger, older, lease)
-        ledger.finish(older.run_id, "tmp_a", Outcome("superseded", "loader", message="older"), lease)
-        assert {row.table: row.status for row in ledger.status()}["tmp_a"] == "successful"
+        ledger.items.finish(older.run_id, "tmp_a", Outcome("superseded", "loader", message="older"), lease)
+        assert {row.table: row.status for row in ledger.list_current_status()}["tmp_a"] == "successful"
 
     def test_the_last_successful_load_is_per_source(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.load(ledger, run, lease)
-        assert ledger.last_successful("tmp_a", "campus") is not None
-        assert ledger.last_successful("tmp_a", "elsewhere") is None
-        assert ledger.last_successful("tmp_b") is None
+        assert ledger.items.find_published("tmp_a", "campus") is not None
+        assert ledger.items.find_published("tmp_a", "elsewhere") is None
+        assert ledger.items.find_published("tmp_b") is None
 
     def test_rejects_are_kept_with_their_reason(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.extract(ledger, run, lease)
         rejects = [Reject(7, "name", "too long"), Reject(9, None, "not UTF-8")]
-        ledger.finish(run.run_id, "tmp_a", Outcome("failed", "loader", rejected=2, rejects=rejects), lease)
-        assert ledger.rejects(run.run_id, "tmp_a") == rejects
+        ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", rejected=2, rejects=rejects), lease)
+        assert ledger.items.list_rejects(run.run_id, "tmp_a") == rejects
 
     # Held
 
     def held(self, ledger: Ledger, run: Run, lease: Lease) -> str:
         self.extract(ledger, run, lease)
-        ledger.finish(run.run_id, "tmp_a", Outcome("held", "loader", message="0 rows", hold_gate="file"), lease)
-        return ledger.artifacts("held")[0].artifact_id
+        ledger.items.finish(run.run_id, "tmp_a", Outcome("held", "loader", message="0 rows", hold_gate="file"), lease)
+        return ledger.artifacts.list_all("held")[0].artifact_id
 
     def test_a_held_file_waits_with_its_reason_and_the_next_command(
         self, ledger: Ledger, run: Run, lease: Lease
     ) -> None:
         artifact_id = self.held(ledger, run, lease)
-        artifact = ledger.artifact(artifact_id)
+        artifact = ledger.artifacts.find(artifact_id)
         assert artifact is not None
         assert (artifact.reason, artifact.gate, artifact.sha256) == ("0 rows", "file", "b" * 64)
-        row = ledger.table(run.run_id, "tmp_a")
+        row = ledger.items.find(run.run_id, "tmp_a")
         assert row is not None
         assert f"replicate approve {artifact_id}" in (row.next_step or "")
 
     def test_an_approval_and_its_run_come_together_and_only_once(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         artifact_id = self.held(ledger, run, lease)
-        table = NewTable(
+        table = TableRequest(
             "tmp_a",
             "v_a",
             "campus",
@@ -279,30 +324,36 @@ class LedgerBehaviour:
         )
 
         def approve() -> Run:
-            return ledger.open_run(
-                "hourly", [table], exclusive=False, approves=Approval(artifact_id), requested_by="jo"
+            return ledger.runs.open(
+                RunRequest(
+                    schedule="hourly",
+                    tables=[table],
+                    exclusive=False,
+                    approves=Approval(artifact_id),
+                    requested_by="jo",
+                )
             )
 
         opened = approve()
-        artifact = ledger.artifact(artifact_id)
+        artifact = ledger.artifacts.find(artifact_id)
         assert artifact is not None
         assert (artifact.state, artifact.decided_by) == ("approved", "jo")
-        assert ledger.tables(opened.run_id)[0].state == "extracted"
+        assert ledger.items.list_all(opened.run_id)[0].state == "extracted"
         with pytest.raises(ConfigError, match="decided on already"):
             approve()
-        assert len(ledger.runs()) == 2
+        assert len(ledger.runs.list_newest()) == 2
 
     def test_what_was_discarded_cannot_be_decided_again(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         artifact_id = self.held(ledger, run, lease)
-        ledger.discard(artifact_id, "jo")
-        assert ledger.artifacts("held") == []
+        ledger.artifacts.discard(artifact_id, "jo")
+        assert ledger.artifacts.list_all("held") == []
         with pytest.raises(ConfigError):
-            ledger.discard(artifact_id, "jo")
+            ledger.artifacts.discard(artifact_id, "jo")
 
     def test_files_of_held_and_published_runs_are_kept(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         self.held(ledger, run, lease)
-        ledger.finish(run.run_id, "tmp_b", Outcome("failed", "extractor"))
-        assert run.run_id in ledger.runs_to_keep()
+        ledger.items.finish(run.run_id, "tmp_b", Outcome("failed", "extractor"))
+        assert run.run_id in ledger.runs.list_needed()
 
     # Leases
 
@@ -341,14 +392,14 @@ class LedgerBehaviour:
         leases.acquire("k")
         leases.break_all()
         leases.acquire("k")
-        assert ledger.open_run_of("hourly") == run
+        assert ledger.runs.find_open("hourly") == run
 
     # Transactions
 
     def test_a_failed_transaction_leaves_nothing(self, ledger_database: LedgerDatabase) -> None:
         def fail_half_way() -> None:
             with ledger_database.transaction() as session:
-                take(session, "k", "test worker", 60)
+                acquire_in(session, "k", "test worker", 60)
                 raise RuntimeError
 
         with pytest.raises(RuntimeError):
@@ -358,31 +409,36 @@ class LedgerBehaviour:
 
     # Provisions
 
-    REPORTS = (NewTable("tmp_cnv_users", "canvas_users", "canvas"), NewTable("tmp_cnv_terms", "canvas_terms", "canvas"))
+    REPORTS = (
+        TableRequest("tmp_cnv_users", "canvas_users", "canvas"),
+        TableRequest("tmp_cnv_terms", "canvas_terms", "canvas"),
+    )
 
     @pytest.fixture
     def provisioned(self, ledger: Ledger) -> Run:
         """A run of one table, whose reports follow."""
-        return ledger.open_run(
-            "hourly",
-            [NewTable("tmp_a", "v_a", "campus")],
-            exclusive=True,
-            then=("provisions", "push"),
-            provisions="regular",
+        return ledger.runs.open(
+            RunRequest(
+                schedule="hourly",
+                tables=[TableRequest("tmp_a", "v_a", "campus")],
+                exclusive=True,
+                then=("provisions", "push"),
+                provisions="regular",
+            )
         )
 
     def events(self, ledger: Ledger, kind: type[Message]) -> list[Any]:
         return [message for message in messages(ledger) if isinstance(message, kind)]
 
     def finish(self, ledger: Ledger, run: Run, table: str, state: Any) -> None:
-        assert ledger.finish(run.run_id, table, Outcome(state, "loader", message=f"{state} here", loaded=7))
+        assert ledger.items.finish(run.run_id, table, Outcome(state, "loader", message=f"{state} here", loaded=7))
 
     def test_a_run_stays_open_for_the_reports_that_follow_its_tables(
         self, ledger: Ledger, provisioned: Run, lease: Lease
     ) -> None:
         self.load(ledger, provisioned, lease)
-        assert ledger.run(provisioned.run_id).status == "provisions"
-        assert ledger.open_run_of("hourly") is not None
+        assert ledger.runs.get(provisioned.run_id).status == "provisions"
+        assert ledger.runs.find_open("hourly") is not None
         loaded = self.events(ledger, RunLoaded)
         assert [(event.kind, event.status, event.then) for event in loaded] == [
             ("tables", "successful", ("provisions", "push"))
@@ -390,21 +446,23 @@ class LedgerBehaviour:
 
     def test_reports_never_follow_tables_that_all_failed(self, ledger: Ledger, provisioned: Run) -> None:
         self.finish(ledger, provisioned, "tmp_a", "failed")
-        closed = ledger.run(provisioned.run_id)
+        closed = ledger.runs.get(provisioned.run_id)
         assert (closed.status, closed.is_open) == ("failed", False)
         assert self.events(ledger, ProvisionsDone) == []
 
     def rerun_of_both(self, ledger: Ledger) -> Run:
-        tables = [NewTable("tmp_a", "v_a", "campus")]
-        return ledger.open_run("rerun", tables, exclusive=False, provisions="regular", reports=self.REPORTS)
+        tables = [TableRequest("tmp_a", "v_a", "campus")]
+        return ledger.runs.open(
+            RunRequest(schedule="rerun", tables=tables, exclusive=False, provisions="regular", reports=self.REPORTS)
+        )
 
     def test_reports_that_were_planned_fail_with_the_tables_so_that_a_rerun_has_them_again(
         self, ledger: Ledger
     ) -> None:
         run = self.rerun_of_both(ledger)
         self.finish(ledger, run, "tmp_a", "failed")
-        assert ledger.run(run.run_id).status == "failed"
-        reports = [row for row in ledger.tables(run.run_id) if row.kind == "provisions"]
+        assert ledger.runs.get(run.run_id).status == "failed"
+        reports = [row for row in ledger.items.list_all(run.run_id) if row.kind == "provisions"]
         assert [(row.state, row.next_step) for row in reports] == [
             ("failed", f"replicate rerun --failed {run.run_id}")
         ] * 2
@@ -413,7 +471,7 @@ class LedgerBehaviour:
     def test_a_rerun_of_tables_and_reports_that_is_given_up_ends_its_tables_first(self, ledger: Ledger) -> None:
         run = self.rerun_of_both(ledger)
         ledger.abandon(run.run_id, "too late")
-        closed = ledger.run(run.run_id)
+        closed = ledger.runs.get(run.run_id)
         assert (closed.status, closed.is_open) == ("failed", False)
         assert [event.kind for event in self.events(ledger, RunLoaded)] == ["tables"]
         assert len(self.events(ledger, ProvisionsDone)) == 1
@@ -422,9 +480,9 @@ class LedgerBehaviour:
         run = self.rerun_of_both(ledger)
         for report in self.REPORTS:
             self.finish(ledger, run, report.name, "successful")
-        assert ledger.run(run.run_id).is_open
+        assert ledger.runs.get(run.run_id).is_open
         self.finish(ledger, run, "tmp_a", "successful")
-        closed = ledger.run(run.run_id)
+        closed = ledger.runs.get(run.run_id)
         assert (closed.status, closed.is_open) == ("successful", False)
         assert len(self.events(ledger, ProvisionsDone)) == 1
 
@@ -433,14 +491,16 @@ class LedgerBehaviour:
             return [(s, r) for s, r in session.query("SELECT status, run_id FROM provisions_current_status")]
 
     def all_reports(self, ledger: Ledger, *states: str) -> Run:
-        run = ledger.open_run("regular", [], exclusive=True, provisions="regular")
-        ledger.plan_provisions(run, self.REPORTS)
+        run = ledger.runs.open(RunRequest(schedule="regular", tables=[], exclusive=True, provisions="regular"))
+        ledger.provisions.plan(run, self.REPORTS)
         for report, state in zip(self.REPORTS, states, strict=True):
             self.finish(ledger, run, report.name, state)
         return run
 
     def one_report(self, ledger: Ledger, state: str) -> Run:
-        run = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        run = ledger.runs.open(
+            RunRequest(schedule="rerun", tables=[], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        )
         self.finish(ledger, run, self.REPORTS[0].name, state)
         return run
 
@@ -450,9 +510,9 @@ class LedgerBehaviour:
         self.one_report(ledger, "successful")
         assert self.mode_now(ledger_database) == []
         bad = self.all_reports(ledger, "failed", "failed")
-        assert ledger.provisions_failure(bad.run_id) is not None
+        assert ledger.provisions.find_failure(bad.run_id) is not None
         again = self.one_report(ledger, "successful")
-        assert ledger.provisions_failure(again.run_id) is None
+        assert ledger.provisions.find_failure(again.run_id) is None
         assert self.mode_now(ledger_database) == [("failed", bad.run_id)]
         good = self.all_reports(ledger, "successful", "successful")
         assert self.mode_now(ledger_database) == [("successful", good.run_id)]
@@ -462,11 +522,15 @@ class LedgerBehaviour:
     ) -> None:
         self.all_reports(ledger, "successful", "failed")
         names = [report.name for report in self.REPORTS]
-        wrong = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        wrong = ledger.runs.open(
+            RunRequest(schedule="rerun", tables=[], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        )
         self.finish(ledger, wrong, names[0], "successful")
         [(status, _)] = self.mode_now(ledger_database)
         assert status == "failed"
-        right = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[1:])
+        right = ledger.runs.open(
+            RunRequest(schedule="rerun", tables=[], exclusive=False, provisions="regular", reports=self.REPORTS[1:])
+        )
         self.finish(ledger, right, names[1], "successful")
         assert self.mode_now(ledger_database) == [("successful", right.run_id)]
 
@@ -478,15 +542,15 @@ class LedgerBehaviour:
         assert self.mode_now(ledger_database) == [("failed", alone.run_id)]
 
     def test_provisions_of_a_run_that_does_not_exist_fail_without_a_word(self, ledger: Ledger) -> None:
-        ledger.fail_provisions("20260101T000000Z-hourly-abcdef", Outcome("failed", "provisioner"))
+        ledger.provisions.fail("20260101T000000Z-hourly-abcdef", Outcome("failed", "provisioner"))
         assert messages(ledger) == []
 
     def test_provisions_are_done_once_their_last_table_is_final(
         self, ledger: Ledger, provisioned: Run, lease: Lease
     ) -> None:
         self.load(ledger, provisioned, lease)
-        assert len(ledger.plan_provisions(provisioned, self.REPORTS)) == 2
-        assert len(ledger.plan_provisions(provisioned, self.REPORTS)) == 2  # as often as one likes
+        assert len(ledger.provisions.plan(provisioned, self.REPORTS)) == 2
+        assert len(ledger.provisions.plan(provisioned, self.REPORTS)) == 2  # as often as one likes
         self.finish(ledger, provisioned, "tmp_cnv_users", "successful")
         assert self.events(ledger, ProvisionsDone) == []
         self.finish(ledger, provisioned, "tmp_cnv_terms", "successful")
@@ -497,11 +561,11 @@ class LedgerBehaviour:
             ("tmp_cnv_terms", "successful", 7),
         }
         assert [event.kind for event in self.events(ledger, RunLoaded)] == ["tables", "provisions"]
-        pushing = ledger.run(provisioned.run_id)
-        assert (pushing.status, pushing.is_open, ledger.open_run_of("hourly")) == ("pushing", True, pushing)
+        pushing = ledger.runs.get(provisioned.run_id)
+        assert (pushing.status, pushing.is_open, ledger.runs.find_open("hourly")) == ("pushing", True, pushing)
 
     def test_provisions_that_nothing_follows_end_the_run(self, ledger: Ledger) -> None:
-        closed = ledger.run(self.all_reports(ledger, "successful", "successful").run_id)
+        closed = ledger.runs.get(self.all_reports(ledger, "successful", "successful").run_id)
         assert (closed.status, closed.is_open) == ("successful", False)
 
     @pytest.mark.parametrize("state", ["failed", "held"])
@@ -509,13 +573,13 @@ class LedgerBehaviour:
         self, ledger: Ledger, provisioned: Run, lease: Lease, state: str
     ) -> None:
         self.load(ledger, provisioned, lease)
-        ledger.plan_provisions(provisioned, self.REPORTS)
+        ledger.provisions.plan(provisioned, self.REPORTS)
         self.finish(ledger, provisioned, "tmp_cnv_users", "successful")
         self.finish(ledger, provisioned, "tmp_cnv_terms", state)
         [done] = self.events(ledger, ProvisionsDone)
         assert done.status == "failed"
         assert f"tmp_cnv_terms {state}" in (done.failure or "")
-        assert ledger.run(provisioned.run_id).status == "partial"
+        assert ledger.runs.get(provisioned.run_id).status == "partial"
 
     def test_a_report_that_was_skipped_fails_nothing_unless_all_were(self, ledger: Ledger) -> None:
         self.all_reports(ledger, "successful", "skipped")
@@ -529,72 +593,84 @@ class LedgerBehaviour:
         self, ledger: Ledger, provisioned: Run, lease: Lease
     ) -> None:
         self.load(ledger, provisioned, lease)
-        ledger.fail_provisions(provisioned.run_id, Outcome("failed", "provisioner", message="no such term"))
-        ledger.fail_provisions(provisioned.run_id, Outcome("failed", "provisioner", message="no such term"))
+        ledger.provisions.fail(provisioned.run_id, Outcome("failed", "provisioner", message="no such term"))
+        ledger.provisions.fail(provisioned.run_id, Outcome("failed", "provisioner", message="no such term"))
         [done] = self.events(ledger, ProvisionsDone)
         assert (done.status, done.failure, done.reports) == ("failed", "no such term", ())
-        assert ledger.run(provisioned.run_id).status == "partial"
+        assert ledger.runs.get(provisioned.run_id).status == "partial"
 
     def test_historical_provisions_are_never_pushed(self, ledger: Ledger) -> None:
-        run = ledger.open_run("history", [], exclusive=False, provisions="historical", then=("push",))
-        ledger.plan_provisions(run, self.REPORTS[:1])
+        run = ledger.runs.open(
+            RunRequest(schedule="history", tables=[], exclusive=False, provisions="historical", then=("push",))
+        )
+        ledger.provisions.plan(run, self.REPORTS[:1])
         self.finish(ledger, run, "tmp_cnv_users", "successful")
         [done] = self.events(ledger, ProvisionsDone)
         assert done.then == ()
-        assert not ledger.run(run.run_id).is_open
+        assert not ledger.runs.get(run.run_id).is_open
 
     def test_a_run_of_reports_only_asks_for_them(self, ledger: Ledger) -> None:
-        run = ledger.open_run("orgs", [], exclusive=False, provisions="orgs", then=("push",))
+        run = ledger.runs.open(
+            RunRequest(schedule="orgs", tables=[], exclusive=False, provisions="orgs", then=("push",))
+        )
         assert [(m.run_id, m.mode, m.then) for m in self.events(ledger, ProvisionsRequested)] == [
             (run.run_id, "orgs", ("push",))
         ]
 
     def test_only_the_reports_that_were_asked_for_are_planned(self, ledger: Ledger) -> None:
-        run = ledger.open_run("rerun", [], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
-        assert [row.table for row in ledger.plan_provisions(run, self.REPORTS)] == ["tmp_cnv_users"]
+        run = ledger.runs.open(
+            RunRequest(schedule="rerun", tables=[], exclusive=False, provisions="regular", reports=self.REPORTS[:1])
+        )
+        assert [row.table for row in ledger.provisions.plan(run, self.REPORTS)] == ["tmp_cnv_users"]
 
     def test_a_run_that_waits_for_its_reports_goes_on_by_asking_for_them(
         self, ledger: Ledger, provisioned: Run, lease: Lease
     ) -> None:
         self.load(ledger, provisioned, lease)
-        ledger.request_again(provisioned.run_id)
+        ledger.runs.request_again(provisioned.run_id)
         assert [m.run_id for m in self.events(ledger, ProvisionsRequested)] == [provisioned.run_id]
 
     def test_a_run_whose_reports_never_came_is_closed_by_its_deadline(self, ledger: Ledger, leases: Leases) -> None:
-        run = ledger.open_run("orgs", [], exclusive=False, provisions="orgs", deadline=timedelta(seconds=-1))
+        run = ledger.runs.open(
+            RunRequest(schedule="orgs", tables=[], exclusive=False, provisions="orgs", deadline=timedelta(seconds=-1))
+        )
         assert ledger.close_overdue() == [run.run_id]
-        assert ledger.run(run.run_id).status == "failed"
+        assert ledger.runs.get(run.run_id).status == "failed"
         assert [done.status for done in self.events(ledger, ProvisionsDone)] == ["failed"]
 
     def test_a_canvas_report_is_remembered_with_its_file(self, ledger: Ledger, run: Run, lease: Lease) -> None:
-        assert ledger.canvas_report(run.run_id, "tmp_a", "44") is None
-        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", CanvasReport(9_007_199_254_740_993), lease)
-        assert ledger.canvas_report(run.run_id, "tmp_a", "44") == CanvasReport(9_007_199_254_740_993)
+        assert ledger.provisions.find_report(run.run_id, "tmp_a", "44") is None
+        ledger.provisions.record_report(run.run_id, "tmp_a", "44", CanvasReport(9_007_199_254_740_993), lease)
+        assert ledger.provisions.find_report(run.run_id, "tmp_a", "44") == CanvasReport(9_007_199_254_740_993)
         here = CanvasReport(9_007_199_254_740_993, "reports/x/tmp_a.44.report", "c" * 64)
-        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", here, lease)
-        assert ledger.canvas_report(run.run_id, "tmp_a", "44") == here
-        assert ledger.canvas_report(run.run_id, "tmp_a", "45") is None
+        ledger.provisions.record_report(run.run_id, "tmp_a", "44", here, lease)
+        assert ledger.provisions.find_report(run.run_id, "tmp_a", "44") == here
+        assert ledger.provisions.find_report(run.run_id, "tmp_a", "45") is None
 
     def test_a_table_is_as_old_as_its_oldest_report(self, ledger: Ledger, run: Run, lease: Lease) -> None:
-        assert ledger.reports_started(run.run_id, "tmp_a") is None
-        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", CanvasReport(1), lease)
-        started = ledger.reports_started(run.run_id, "tmp_a")
-        ledger.keep_canvas_report(run.run_id, "tmp_a", "45", CanvasReport(2), lease)
-        ledger.keep_canvas_report(run.run_id, "tmp_a", "44", CanvasReport(1, "a.report", "c" * 64), lease)
+        assert ledger.provisions.find_oldest_start(run.run_id, "tmp_a") is None
+        ledger.provisions.record_report(run.run_id, "tmp_a", "44", CanvasReport(1), lease)
+        started = ledger.provisions.find_oldest_start(run.run_id, "tmp_a")
+        ledger.provisions.record_report(run.run_id, "tmp_a", "45", CanvasReport(2), lease)
+        ledger.provisions.record_report(run.run_id, "tmp_a", "44", CanvasReport(1, "a.report", "c" * 64), lease)
         assert started is not None
-        assert ledger.reports_started(run.run_id, "tmp_a") == started
+        assert ledger.provisions.find_oldest_start(run.run_id, "tmp_a") == started
 
     def test_the_first_moment_that_is_recorded_holds_for_all(self, ledger: Ledger, run: Run) -> None:
-        assert ledger.snapshot(run.run_id, "campus") is None
-        assert ledger.record_snapshot(run.run_id, "campus", Snapshot(17, None)) == Snapshot(17, None)
-        assert ledger.record_snapshot(run.run_id, "campus", Snapshot(18, None)) == Snapshot(17, None)
-        assert ledger.record_snapshot(run.run_id, "other", Snapshot(None, "no right")) == Snapshot(None, "no right")
-        assert ledger.snapshot(run.run_id, "other") == Snapshot(None, "no right")
+        assert ledger.runs.find_snapshot(run.run_id, "campus") is None
+        assert ledger.runs.record_snapshot(run.run_id, "campus", Snapshot(17, None)) == Snapshot(17, None)
+        assert ledger.runs.record_snapshot(run.run_id, "campus", Snapshot(18, None)) == Snapshot(17, None)
+        assert ledger.runs.record_snapshot(run.run_id, "other", Snapshot(None, "no right")) == Snapshot(
+            None, "no right"
+        )
+        assert ledger.runs.find_snapshot(run.run_id, "other") == Snapshot(None, "no right")
 
     # -- pushes ----------------------------------------------------------------------------------------
 
     def push_run(self, ledger: Ledger, **options: Any) -> Run:
-        return ledger.open_run("push", [], exclusive=False, push=Push("regular", **options))
+        return ledger.runs.open(
+            RunRequest(schedule="push", tables=[], exclusive=False, push=Push("regular", **options))
+        )
 
     def ended(self, ledger: Ledger, run: Run, process: str, state: str, applied: int = 2, refused: int = 0) -> None:
         outcome = Outcome(
@@ -605,7 +681,7 @@ class LedgerBehaviour:
             rejected=refused,
             hold_gate="push" if state == "held" else None,
         )
-        assert ledger.finish(run.run_id, push_row(process), outcome)
+        assert ledger.items.finish(run.run_id, push_row(process), outcome)
 
     def test_a_push_by_hand_asks_for_itself_and_ends_with_its_last_process(
         self, ledger: Ledger, ledger_database: LedgerDatabase
@@ -616,7 +692,7 @@ class LedgerBehaviour:
             (run.run_id, "regular", "enrollments")
         ]
         for _ in range(2):  # as often as one likes
-            rows = ledger.plan_pushes(run, ["users", "enrollments"])
+            rows = ledger.pushes.plan(run, ["users", "enrollments"])
         assert [(row.table, row.kind) for row in rows] == [("push:enrollments", "pushes"), ("push:users", "pushes")]
         self.ended(ledger, run, "users", "successful")
         assert self.events(ledger, PushDone) == []
@@ -626,7 +702,7 @@ class LedgerBehaviour:
             ("enrollments", "failed", 1, 1),
             ("users", "successful", 2, 0),
         ]
-        closed = ledger.run(run.run_id)
+        closed = ledger.runs.get(run.run_id)
         assert (closed.status, closed.is_open) == ("partial", False)
         with ledger_database.transaction() as session:
             current = session.query(
@@ -636,63 +712,63 @@ class LedgerBehaviour:
 
     def test_a_push_of_nothing_ends_at_once(self, ledger: Ledger) -> None:
         run = self.push_run(ledger)
-        assert ledger.plan_pushes(run, []) == []
-        assert ledger.run(run.run_id).status == "successful"
+        assert ledger.pushes.plan(run, []) == []
+        assert ledger.runs.get(run.run_id).status == "successful"
 
     def test_pushes_that_could_not_be_planned_fail_the_run_and_say_why(self, ledger: Ledger) -> None:
         run = self.push_run(ledger)
         for _ in range(2):
-            ledger.fail_pushes(run.run_id, Outcome("failed", "canvas-pusher", message="no such process"))
+            ledger.pushes.fail(run.run_id, Outcome("failed", "canvas-pusher", message="no such process"))
         [done] = self.events(ledger, PushDone)
         assert (done.processes, done.failure) == ((), "no such process")
-        assert ledger.run(run.run_id).status == "failed"
-        assert ledger.push_failure(run.run_id) == "no such process"
+        assert ledger.runs.get(run.run_id).status == "failed"
+        assert ledger.pushes.find_failure(run.run_id) == "no such process"
 
     def test_a_run_that_still_fetches_reports_is_not_ended_by_its_pushes(
         self, ledger: Ledger, provisioned: Run
     ) -> None:
-        ledger.fail_pushes(provisioned.run_id, Outcome("failed", "canvas-pusher"))
-        assert ledger.run(provisioned.run_id).is_open
+        ledger.pushes.fail(provisioned.run_id, Outcome("failed", "canvas-pusher"))
+        assert ledger.runs.get(provisioned.run_id).is_open
 
     def test_an_abandoned_run_ends_its_pushes(self, ledger: Ledger) -> None:
         run = self.push_run(ledger)
-        ledger.plan_pushes(run, ["users"])
+        ledger.pushes.plan(run, ["users"])
         ledger.abandon(run.run_id, "too late")
-        [row] = ledger.tables(run.run_id)
-        assert (row.state, ledger.run(run.run_id).status) == ("failed", "failed")
+        [row] = ledger.items.list_all(run.run_id)
+        assert (row.state, ledger.runs.get(run.run_id).status) == ("failed", "failed")
 
     def test_only_the_newest_held_plan_of_a_process_waits_for_a_decision(self, ledger: Ledger, lease: Lease) -> None:
         for _ in range(2):
             run = self.push_run(ledger)
-            ledger.plan_pushes(run, ["users"])
-            ledger.planned(run.run_id, "push:users", "a" * 64, "pushes/x", 3, lease)
+            ledger.pushes.plan(run, ["users"])
+            ledger.pushes.record_plan(run.run_id, "push:users", "a" * 64, "pushes/x", 3, lease)
             self.ended(ledger, run, "users", "held")
-        assert [(a.gate, a.table, a.state) for a in ledger.artifacts()] == [
+        assert [(a.gate, a.table, a.state) for a in ledger.artifacts.list_all()] == [
             ("push", "push:users", "superseded"),
             ("push", "push:users", "held"),
         ]
-        assert ledger.artifacts("held")[0].run_id == run.run_id
+        assert ledger.artifacts.list_all("held")[0].run_id == run.run_id
 
     def test_what_has_to_be_told_is_told_once_per_cause(
         self, ledger: Ledger, ledger_database: LedgerDatabase, lease: Lease
     ) -> None:
         run = self.push_run(ledger)
-        ledger.plan_pushes(run, ["held", "failed", "good"])
-        ledger.planned(run.run_id, "push:held", "a" * 64, "pushes/x", 3, lease)
+        ledger.pushes.plan(run, ["held", "failed", "good"])
+        ledger.pushes.record_plan(run.run_id, "push:held", "a" * 64, "pushes/x", 3, lease)
         self.ended(ledger, run, "held", "held")
         self.ended(ledger, run, "failed", "failed")
         self.ended(ledger, run, "good", "successful")
         bad = self.all_reports(ledger, "failed", "failed")
         with ledger_database.transaction() as session:
             causes = {cause for (cause,) in session.query("SELECT cause FROM replicate_notice")}
-        [artifact] = ledger.artifacts("held")
+        [artifact] = ledger.artifacts.list_all("held")
         assert causes == {
             f"held:{artifact.artifact_id}",
             f"push:{run.run_id}:failed",
             f"provisions:{bad.run_id}",
         }
         notice = Notice(f"provisions:{bad.run_id}", "again", "again", "again")
-        ledger.notice(notice)
+        ledger.notify(notice)
         with ledger_database.transaction() as session:
             [(subject,)] = session.query("SELECT subject FROM replicate_notice WHERE cause = :c", c=notice.cause)
         assert subject == "regular provisions failed"
@@ -761,7 +837,7 @@ class LedgerBehaviour:
         self, ledger: Ledger, journal: PushJournal, lease: Lease
     ) -> None:
         run = self.push_run(ledger)
-        ledger.plan_pushes(run, ["users"])
+        ledger.pushes.plan(run, ["users"])
         ledger.abandon(run.run_id, "too late")
         with pytest.raises(LeaseLost):
             journal.mark_sent("p-1", [1], run.run_id, lease, row="push:users")

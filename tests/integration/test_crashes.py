@@ -195,12 +195,12 @@ FUNCTIONS = [
     "canvas_replicate.runs.local:publish_outbox",
     "canvas_replicate.datfile.writer:DatWriter.write",
     "extractor.handler:write_manifest",
-    "canvas_replicate.ledger.ledger:Ledger.extracted",
+    "canvas_replicate.ledger.items:Items.record_extracted",
     "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
     "loader.gates:table_gate",
     "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
-    "canvas_replicate.ledger.ledger:Ledger.finish",
-    "canvas_replicate.ledger.ledger:Ledger._close_if_done",
+    "canvas_replicate.ledger.items:Items.finish",
+    "canvas_replicate.ledger.items:advance_after_item",
 ]
 
 
@@ -237,7 +237,7 @@ def students(workplace: Workplace) -> Workplace:
 
 def test_an_approval_killed_before_it_was_recorded_is_simply_given_again(students: Workplace) -> None:
     artifact_id = held(students)
-    dies_at(students, "canvas_replicate.ledger.ledger:Ledger.open_run", "replicate", "approve", artifact_id)
+    dies_at(students, "canvas_replicate.ledger.runs:Runs.open", "replicate", "approve", artifact_id)
     assert students.run("replicate", "held", "--json").json[0]["state"] == "held"
     assert students.run("replicate", "approve", artifact_id).code == 0
     assert students.target_sql("SELECT count(*) FROM campus_students") == [(10,)]
@@ -250,7 +250,7 @@ def test_an_approval_killed_before_it_was_recorded_is_simply_given_again(student
         "canvas_replicate.runs.local:publish_outbox",
         "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
         "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
-        "canvas_replicate.ledger.ledger:Ledger.finish",
+        "canvas_replicate.ledger.items:Items.finish",
     ],
 )
 def test_an_approval_killed_later_is_published_once_by_the_next_run(students: Workplace, function: str) -> None:
@@ -280,7 +280,7 @@ def test_an_approval_killed_later_is_published_once_by_the_next_run(students: Wo
     [
         "canvas_replicate.datfile.writer:DatWriter.write",
         "extractor.handler:write_manifest",
-        "canvas_replicate.ledger.ledger:Ledger.extracted",
+        "canvas_replicate.ledger.items:Items.record_extracted",
     ],
 )
 def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workplace, function: str, call: int) -> None:
@@ -297,7 +297,7 @@ def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workpla
     [
         "loader.gates:table_gate",
         "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
-        "canvas_replicate.ledger.ledger:Ledger.finish",
+        "canvas_replicate.ledger.items:Items.finish",
     ],
 )
 def test_a_load_that_was_killed_goes_on_with_the_same_command(place: Workplace, function: str, call: int) -> None:

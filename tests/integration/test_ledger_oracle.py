@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -16,9 +16,10 @@ from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.ledger import OracleLedger, driver_sql, driver_values
 from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
-from canvas_replicate.ledger.leases import Leases, take
-from canvas_replicate.ledger.ledger import Ledger, schema
-from canvas_replicate.ledger.records import NewTable, Outcome
+from canvas_replicate.ledger.leases import Leases, acquire_in
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.records import Outcome, RunRequest, TableRequest
 
 pytestmark = pytest.mark.oracle
 
@@ -106,8 +107,8 @@ def test_of_two_processes_who_take_a_new_key_at_once_one_has_it(
     """The stand-in lets both insert the key and refuses the second commit; Oracle has the second insert wait."""
     # The inner transaction, the first's, is committed before the second's.
     with pytest.raises(DuplicateKey), another_process.transaction() as second, ledger_database.transaction() as first:  # noqa: PT012
-        assert take(first, "k", "first", 60).token == 1
-        assert take(second, "k", "second", 60).token == 1
+        assert acquire_in(first, "k", "first", 60).token == 1
+        assert acquire_in(second, "k", "second", 60).token == 1
     assert owners_of_k(ledger_database) == ["first"]
     with pytest.raises(LeaseBusy, match="held by first"):
         Leases(another_process, "second").acquire("k")
@@ -120,7 +121,7 @@ def test_of_two_who_take_over_an_expired_key_at_once_one_is_told_that_it_is_busy
     leases.acquire("k", seconds=-1)
     second: list[ReplicateError | str] = []
     with ledger_database.transaction() as session:
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread = in_a_race(another_process, oracle, second)
     thread.join()
     assert isinstance(second[0], LeaseBusy)
@@ -133,7 +134,7 @@ def test_an_expired_key_whose_taker_gave_up_goes_to_the_one_who_waited(
     leases.acquire("k", seconds=-1)
     second: list[ReplicateError | str] = []
     with pytest.raises(RuntimeError), ledger_database.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread = in_a_race(another_process, oracle, second)
         raise RuntimeError
     thread.join()
@@ -144,10 +145,12 @@ def test_the_last_two_tables_of_a_run_close_it_once(
     ledger_database: OracleLedger, another_process: OracleLedger
 ) -> None:
     names = ("tmp_a", "tmp_b")
-    run = Ledger(ledger_database).open_run("hourly", [NewTable(name, "v", "campus") for name in names], exclusive=True)
+    run = Ledger(ledger_database).runs.open(
+        RunRequest(schedule="hourly", tables=[TableRequest(name, "v", "campus") for name in names], exclusive=True)
+    )
     ledgers = zip((Ledger(ledger_database), Ledger(another_process)), names, strict=True)
     threads = [
-        threading.Thread(target=ledger.finish, args=(run.run_id, name, Outcome("failed", "extractor")))
+        threading.Thread(target=ledger.items.finish, args=(run.run_id, name, Outcome("failed", "extractor")))
         for ledger, name in ledgers
     ]
     for thread in threads:
@@ -215,7 +218,7 @@ def test_a_transaction_goes_on_after_a_key_that_is_there(ledger_database: Oracle
 
 def test_an_error_of_the_work_itself_is_not_taken_for_the_databases(ledger_database: OracleLedger) -> None:
     with pytest.raises(FileNotFoundError), ledger_database.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         raise FileNotFoundError
     assert owners_of_k(ledger_database) == []
 
@@ -243,7 +246,7 @@ def test_a_session_that_is_killed_in_a_transaction_leaves_nothing_and_can_be_tri
     ledger_database: OracleLedger, oracle: OracleDatabase
 ) -> None:
     with pytest.raises(TransientError), ledger_database.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         oracle.control.kill()
         session.now()
     assert Leases(ledger_database, "again").acquire("k").token == 1
@@ -253,7 +256,7 @@ def test_a_session_that_is_killed_before_the_commit_leaves_nothing_and_can_be_tr
     ledger_database: OracleLedger, oracle: OracleDatabase
 ) -> None:
     with pytest.raises(TransientError), ledger_database.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         oracle.control.kill()
     assert Leases(ledger_database, "again").acquire("k").token == 1
 
@@ -294,12 +297,12 @@ def test_a_server_that_is_down_may_be_up_later(ledger_database: OracleLedger, or
 def test_the_clock_goes_on_within_a_transaction(ledger_database: OracleLedger) -> None:
     with ledger_database.transaction() as session:
         first, second = session.now(), session.now()
-    assert first.tzinfo is None
+    assert first.tzinfo is UTC
     assert timedelta(0) < second - first < timedelta(seconds=30)
 
 
 def test_a_moment_keeps_its_microseconds_and_is_found_by_them(ledger_database: OracleLedger) -> None:
-    at = datetime(2030, 1, 1, 4, 0, 0, 123456)
+    at = datetime(2030, 1, 1, 4, 0, 0, 123456, tzinfo=UTC)
     with ledger_database.transaction() as session:
         session.execute(INSERT_VIEW, name="v", definition="x", at=at)
         assert session.query("SELECT refreshed_at FROM replicate_view WHERE refreshed_at = :at", at=at) == [(at,)]
@@ -318,18 +321,22 @@ def test_a_long_text_comes_back_as_it_was(ledger_database: OracleLedger, length:
 def test_a_message_of_wide_characters_is_cut_to_what_a_column_takes(ledger_database: OracleLedger) -> None:
     """Oracle's VARCHAR2(2000 CHAR) ends at 4000 bytes; the stand-in counts characters alone."""
     ledger = Ledger(ledger_database)
-    run = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
-    ledger.finish(run.run_id, "tmp_a", Outcome("failed", "loader", message="語" * 3000))
-    assert ledger.tables(run.run_id)[0].message == "語" * 1333
+    run = ledger.runs.open(
+        RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True)
+    )
+    ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", message="語" * 3000))
+    assert ledger.items.list_all(run.run_id)[0].message == "語" * 1333
 
 
 def test_what_an_outcome_does_not_know_keeps_its_figure(ledger_database: OracleLedger) -> None:
     ledger = Ledger(ledger_database)
-    run = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
+    run = ledger.runs.open(
+        RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True)
+    )
     with ledger_database.transaction() as session:
         session.execute("UPDATE replicate_run_table SET loaded_count = 7, load_seconds = 1.25")
-    ledger.finish(run.run_id, "tmp_a", Outcome("failed", "loader", rejected=2))
-    row = ledger.tables(run.run_id)[0]
+    ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", rejected=2))
+    row = ledger.items.list_all(run.run_id)[0]
     assert (row.loaded, row.rejected, row.load_seconds) == (7, 2, 1.25)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -13,9 +13,10 @@ from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlLedger
 from canvas_replicate.databases.postgresql.ledger import driver_sql
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
-from canvas_replicate.ledger.leases import Leases, take
-from canvas_replicate.ledger.ledger import Ledger, schema
-from canvas_replicate.ledger.records import NewTable
+from canvas_replicate.ledger.leases import Leases, acquire_in
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.records import RunRequest, TableRequest
 
 pytestmark = pytest.mark.postgresql
 
@@ -99,7 +100,7 @@ def test_of_two_who_take_a_new_key_at_once_one_is_told_that_it_is_busy(
 ) -> None:
     second: list[ReplicateError | str] = []
     with ledger_database.transaction() as session:
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread = in_a_race(another_process, postgresql, second)
     thread.join()
     assert isinstance(second[0], LeaseBusy)
@@ -111,7 +112,7 @@ def test_of_two_who_take_over_an_expired_key_at_once_one_is_told_that_it_is_busy
     leases.acquire("k", seconds=-1)
     second: list[ReplicateError | str] = []
     with ledger_database.transaction() as session:
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread = in_a_race(another_process, postgresql, second)
     thread.join()
     assert isinstance(second[0], LeaseBusy)
@@ -122,7 +123,7 @@ def test_a_key_whose_taker_gave_up_goes_to_the_one_who_waited(
 ) -> None:
     second: list[ReplicateError | str] = []
     with pytest.raises(RuntimeError), ledger_database.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread = in_a_race(another_process, postgresql, second)
         raise RuntimeError
     thread.join()
@@ -136,11 +137,13 @@ def test_of_two_who_open_a_schedule_at_once_one_is_told_which_run_is_open(
 
     def open_run() -> None:
         with pytest.raises(AlreadyRunning) as caught:
-            Ledger(another_process).open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
+            Ledger(another_process).runs.open(
+                RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True)
+            )
         second.append(caught.value)
 
     with ledger_database.transaction() as session:
-        take(session, "slot:hourly", "the first run", 60)
+        acquire_in(session, "slot:hourly", "the first run", 60)
         thread = threading.Thread(target=open_run)
         thread.start()
         wait_for_a_lock(postgresql)
@@ -163,7 +166,7 @@ def test_a_transaction_goes_on_after_a_key_that_is_there(ledger_database: Postgr
 def test_the_clock_goes_on_within_a_transaction(ledger_database: PostgresqlLedger) -> None:
     with ledger_database.transaction() as session:
         first, second = session.now(), session.now()
-    assert first.tzinfo is None
+    assert first.tzinfo is UTC
     assert timedelta(0) < second - first < timedelta(seconds=30)
 
 
@@ -191,7 +194,7 @@ def test_a_session_that_the_server_ends_in_a_transaction_can_be_tried_again(
     ledger_database: PostgresqlLedger, postgresql: Database
 ) -> None:
     with pytest.raises(TransientError), ledger_database.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         postgresql.sql(END_ALL_SESSIONS)
         session.now()
     assert Leases(ledger_database, "again").acquire("k").token == 1

@@ -15,8 +15,9 @@ from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.databases.postgresql import PostgresqlLedger
 from canvas_replicate.ledger import views
 from canvas_replicate.ledger.leases import Leases
-from canvas_replicate.ledger.ledger import Ledger, schema
-from canvas_replicate.ledger.records import NewTable, Outcome, Run
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.records import Outcome, Run, RunRequest, TableRequest
 
 FAILED = Outcome("failed", "loader", message="bad", error_code="gate2", next_step="replicate rerun tmp_a")
 HELD = Outcome("held", "loader", message="0 rows", hold_gate="file")
@@ -31,13 +32,17 @@ class LedgerViewsBehaviour:
         return Ledger(ledger_database)
 
     def run(self, ledger: Ledger, *names: str, schedule: str = "hourly") -> Run:
-        return ledger.open_run(schedule, [NewTable(name, f"v_{name}", "campus") for name in names], exclusive=False)
+        return ledger.runs.open(
+            RunRequest(
+                schedule=schedule, tables=[TableRequest(name, f"v_{name}", "campus") for name in names], exclusive=False
+            )
+        )
 
     def end(self, ledger: Ledger, run: Run, table: str, outcome: Outcome) -> None:
         with Leases(ledger.database, "test worker").held(f"table:{table}") as lease:
-            ledger.extracted(run, manifest_of(run.run_id, table), f"dat/{table}", lease)
-            ledger.begin(run.run_id, table, "loading", lease)
-            ledger.finish(run.run_id, table, outcome, lease)
+            ledger.items.record_extracted(run, manifest_of(run.run_id, table), f"dat/{table}", lease)
+            ledger.items.begin(run.run_id, table, "loading", lease)
+            ledger.items.finish(run.run_id, table, outcome, lease)
 
     def test_an_empty_ledger_has_nothing_to_say(self, ledger: Ledger) -> None:
         database = ledger.database
@@ -54,20 +59,20 @@ class LedgerViewsBehaviour:
         self.run(ledger, "tmp_a", schedule="daily")
         ends = views.newest_ends(ledger.database)
         assert ends.keys() == {("hourly", "successful"), ("hourly", "failed")}
-        assert ends["hourly", "successful"] == ledger.run(last.run_id).closed_at
+        assert ends["hourly", "successful"] == ledger.runs.get(last.run_id).closed_at
 
     def test_what_was_decided_on_is_held_no_more_and_its_gate_is_kept(self, ledger: Ledger) -> None:
         run = self.run(ledger, "tmp_a", "tmp_b")
         self.end(ledger, run, "tmp_a", HELD)
         self.end(ledger, run, "tmp_b", HELD)
         assert views.held_by_gate(ledger.database) == {"file": 2}
-        for artifact in ledger.artifacts("held"):
-            ledger.discard(artifact.artifact_id, "somebody")
+        for artifact in ledger.artifacts.list_all("held"):
+            ledger.artifacts.discard(artifact.artifact_id, "somebody")
         assert views.held_by_gate(ledger.database) == {"file": 0}
 
     def test_each_mode_of_provisions_has_its_last_end(self, ledger: Ledger) -> None:
-        run = ledger.open_run("orgs", [], exclusive=True, provisions="orgs")
-        ledger.fail_provisions(run.run_id, Outcome("failed", "provisioner", message="Canvas does not answer."))
+        run = ledger.runs.open(RunRequest(schedule="orgs", tables=[], exclusive=True, provisions="orgs"))
+        ledger.provisions.fail(run.run_id, Outcome("failed", "provisioner", message="Canvas does not answer."))
         [orgs] = views.provisions_status(ledger.database)
         assert (orgs.mode, orgs.status, orgs.message, orgs.run_id, orgs.rows) == (
             "orgs",
@@ -76,7 +81,7 @@ class LedgerViewsBehaviour:
             run.run_id,
             0,
         )
-        closed_at = ledger.run(run.run_id).closed_at
+        closed_at = ledger.runs.get(run.run_id).closed_at
         assert closed_at is not None
         assert abs((orgs.ended_at - closed_at).total_seconds()) <= 1
 

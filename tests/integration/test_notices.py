@@ -43,7 +43,7 @@ def body(post: Post, number: int = 0) -> str:
 def test_a_cause_is_told_once(ledger: Ledger, notices: Notices, mail_server: Start, post: Post) -> None:
     smtp = mail_server()
     for _ in range(3):
-        ledger.notice(NOTICE)
+        ledger.notify(NOTICE)
         notices.send_waiting(smtp)
     assert subjects(post) == ["regular provisions failed"]
     assert "Next: replicate rerun --failed x" in body(post)
@@ -53,7 +53,7 @@ def test_two_processes_never_send_the_same_mail(
     ledger: Ledger, ledger_database: DuckDbLedger, mail_server: Start, post: Post
 ) -> None:
     smtp = mail_server()
-    ledger.notice(NOTICE)
+    ledger.notify(NOTICE)
     one, other = Notices(ledger_database), Notices(ledger_database)
     assert one._claim(NOTICE.cause)
     assert other.send_waiting(smtp) == 0
@@ -63,7 +63,7 @@ def test_two_processes_never_send_the_same_mail(
 def test_a_mail_waits_for_a_server_that_is_down_however_often_it_was_tried(
     ledger: Ledger, ledger_database: DuckDbLedger, notices: Notices, mail_server: Start, post: Post
 ) -> None:
-    ledger.notice(NOTICE)
+    ledger.notify(NOTICE)
     for _ in range(30):
         assert notices.send_waiting(NOBODY_THERE) == 0
         pass_time(ledger_database)
@@ -81,11 +81,11 @@ def test_a_mail_that_is_refused_is_given_up_and_the_others_go_on(
     ledger: Ledger, ledger_database: DuckDbLedger, notices: Notices, mail_server: Start, post: Post
 ) -> None:
     smtp = mail_server()
-    ledger.notice(NOTICE)
+    ledger.notify(NOTICE)
     post.replies["DATA"] = "550 no"
     assert notices.send_waiting(smtp) == 0
     del post.replies["DATA"]
-    ledger.notice(Notice("held:1", "push x is held", "why", "replicate held"))
+    ledger.notify(Notice("held:1", "push x is held", "why", "replicate held"))
     assert notices.send_waiting(smtp) == 1
     assert subjects(post) == ["push x is held"]
     with ledger_database.transaction() as session:
@@ -97,7 +97,7 @@ def test_what_is_a_day_old_is_no_news(
     ledger: Ledger, ledger_database: DuckDbLedger, notices: Notices, mail_server: Start, post: Post
 ) -> None:
     smtp = mail_server()
-    ledger.notice(NOTICE)
+    ledger.notify(NOTICE)
     with ledger_database.transaction() as session:
         session.execute("UPDATE replicate_notice SET noticed_at = :then", then=session.now() - timedelta(hours=25))
     assert notices.send_waiting(smtp) == 0
@@ -105,7 +105,7 @@ def test_what_is_a_day_old_is_no_news(
 
 
 def test_without_a_mail_server_nothing_is_tried(ledger: Ledger, notices: Notices) -> None:
-    ledger.notice(NOTICE)
+    ledger.notify(NOTICE)
     assert notices.send_waiting(SmtpSettings()) == 0
 
 

@@ -27,7 +27,7 @@ from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_man
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.datfile.storage import write_manifest
 from canvas_replicate.errors import LeaseBusy
-from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
@@ -142,8 +142,8 @@ class Stages:
 
             self.bus.consume(queue, once, stop)
 
-    def row(self, run: Run, table: str = "tmp_students") -> RunTable:
-        found = self.runtime.ledger.table(run.run_id, table)
+    def row(self, run: Run, table: str = "tmp_students") -> RunItem:
+        found = self.runtime.ledger.items.find(run.run_id, table)
         assert found
         return found
 
@@ -313,7 +313,7 @@ def published(stages: Stages, records: tuple[bytes, ...]) -> Run:
     """A run whose file is these records, as if the extractor had written them."""
     runtime, run = stages.runtime, stages.open()
     with runtime.leases.held("extract") as lease:
-        assert runtime.ledger.begin(run.run_id, "tmp_hostile", "extracting", lease)
+        assert runtime.ledger.items.begin(run.run_id, "tmp_hostile", "extracting", lease)
         path = runtime.storage.path("dat", run.run_id, "tmp_hostile")
         path.parent.mkdir(parents=True)
         path.write_bytes(b"".join(record + b"#EOR#\n" for record in records))
@@ -334,7 +334,7 @@ def published(stages: Stages, records: tuple[bytes, ...]) -> Run:
         )  # fmt: skip
         where = runtime.storage.path("manifest", run.run_id, "tmp_hostile")
         write_manifest(where, manifest, lease.token)
-        runtime.ledger.extracted(run, manifest, runtime.storage.relative(where), lease)
+        runtime.ledger.items.record_extracted(run, manifest, runtime.storage.relative(where), lease)
     publish_outbox(stages.bus, runtime.ledger)
     return run
 
@@ -347,7 +347,7 @@ def loaded_by(campus: Campus, method: str, records: tuple[bytes, ...], max_rejec
     stages.work("loader")
     row = stages.row(run, "tmp_hostile")
     bad = stages.runtime.storage.path("bad", run.run_id, "tmp_hostile")
-    rejects = stages.runtime.ledger.rejects(run.run_id, "tmp_hostile")
+    rejects = stages.runtime.ledger.items.list_rejects(run.run_id, "tmp_hostile")
     return (
         (row.state, row.loaded, row.rejected),
         sorted(bad.read_bytes().removesuffix(b"#EOR#\n").split(b"#EOR#\n")),
@@ -656,7 +656,7 @@ def test_as_many_tables_are_read_at_a_time_as_the_database_may_bear(
     second.clock.advance(3600)
     second.work("extractor", at_most=2)
     assert len(campus.manifests()) == 2
-    assert {row.state for row in second.runtime.ledger.tables(run.run_id)} == {"extracted"}
+    assert {row.state for row in second.runtime.ledger.items.list_all(run.run_id)} == {"extracted"}
 
 
 # Secrets

@@ -15,7 +15,7 @@ import pytest
 from tests.workplace import Done, Workplace
 
 from canvas_replicate.config.settings import load_settings
-from canvas_replicate.ledger.records import NewTable
+from canvas_replicate.ledger.records import RunRequest, TableRequest
 from canvas_replicate.messaging.messages import ProvisionsRequested
 from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import open_runtime
@@ -251,7 +251,9 @@ def test_a_term_that_canvas_does_not_have_fails_the_run_and_names_the_word(
 
 def test_provisions_that_never_began_are_told_and_asked_for_again_as_a_whole(users: Workplace) -> None:
     runtime = open_runtime(load_settings())
-    late = runtime.ledger.open_run("regular", [], exclusive=True, provisions="regular", deadline=timedelta(seconds=-1))
+    late = runtime.ledger.runs.open(
+        RunRequest(schedule="regular", tables=[], exclusive=True, provisions="regular", deadline=timedelta(seconds=-1))
+    )
     assert runtime.ledger.close_overdue() == [late.run_id]
     shown = users.run("replicate", "runs", late.run_id).out
     assert "deadline passed" in shown
@@ -264,12 +266,12 @@ def test_provisions_that_never_began_are_told_and_asked_for_again_as_a_whole(use
 
 def test_reports_that_are_asked_for_too_early_wait_for_the_tables(users: Workplace, canvas: CanvasSimulator) -> None:
     runtime = open_runtime(load_settings())
-    tables = [NewTable("tmp_students", "campus_students", "campus")]
-    run = runtime.ledger.open_run("hourly", tables, exclusive=False, provisions="regular")
+    tables = [TableRequest("tmp_students", "campus_students", "campus")]
+    run = runtime.ledger.runs.open(RunRequest(schedule="hourly", tables=tables, exclusive=False, provisions="regular"))
     [stage] = build_stages(runtime, ("provisioner",))
     stage.handlers[ProvisionsRequested](ProvisionsRequested(run_id=run.run_id, mode="regular"))
     assert started(canvas) == 0
-    assert runtime.ledger.run(run.run_id).is_open
+    assert runtime.ledger.runs.get(run.run_id).is_open
 
 
 @pytest.mark.parametrize(

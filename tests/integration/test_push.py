@@ -339,12 +339,12 @@ def test_no_message_opens_a_gate(pushing: Pushing) -> None:
     [held] = pushing.place.run("replicate", "held", "--json").json
     runtime = open_runtime(load_settings())
     [stage] = build_stages(runtime, ("canvas-pusher",))
-    run = runtime.ledger.runs()[0]
+    run = runtime.ledger.runs.list_newest()[0]
     stage.handlers[PushRequested](
         PushRequested(run_id=run.run_id, group="regular", plan_id="p-0", approval=held["artifact_id"])
     )
     stage.handlers[PushRequested](PushRequested(group="regular", approval=held["artifact_id"]))
-    opened = runtime.ledger.runs()[0]
+    opened = runtime.ledger.runs.list_newest()[0]
     assert opened.push is not None
     assert (opened.push.plan_id, pushing.writes()) == (None, [])
 

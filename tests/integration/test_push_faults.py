@@ -140,7 +140,7 @@ def test_nothing_is_planned_while_canvas_works_on_an_import_of_a_run_that_was_cl
     process.kill()
     process.communicate(timeout=30)
     runtime = open_runtime(load_settings())
-    [run] = runtime.ledger.unfinished_runs()
+    [run] = runtime.ledger.runs.list_unfinished()
     runtime.ledger.abandon(run.run_id, "its deadline passed")
     slow.want((*second, "active"))
     done = slow.push()
@@ -163,7 +163,7 @@ def test_what_a_closed_run_left_in_doubt_is_looked_up_before_the_next_plan(pushi
     process.communicate(timeout=30)
     assert "sent" in {state for _, _, state in pushing.journal()}
     runtime = open_runtime(load_settings())
-    [run] = runtime.ledger.unfinished_runs()
+    [run] = runtime.ledger.runs.list_unfinished()
     runtime.ledger.abandon(run.run_id, "its deadline passed")
     there = {pair for pair in pairs if pushing.enrollments().get(pair) == "active"}
     pushing.want((*pushing.newcomers(1)[0], "active"))

@@ -15,7 +15,7 @@ from canvas_pusher.resources import enrollments
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import LeaseBusy, LeaseLost, TransientError
-from canvas_replicate.ledger.records import NewTable, Push
+from canvas_replicate.ledger.records import Push, RunRequest, TableRequest
 from canvas_replicate.messaging.messages import PushRequested
 from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runs.rerun import rerun_failed
@@ -42,7 +42,11 @@ def handled(run_id: str) -> None:
 
 def opened() -> str:
     """A run that pushes beside others, as an approval or an undo does."""
-    return open_runtime(load_settings()).ledger.open_run("hourly", [], exclusive=False, push=Push("regular")).run_id
+    return (
+        open_runtime(load_settings())
+        .ledger.runs.open(RunRequest(schedule="hourly", tables=[], exclusive=False, push=Push("regular")))
+        .run_id
+    )
 
 
 def the_plan(pushing: Pushing) -> str:
@@ -112,7 +116,7 @@ def test_an_older_plan_is_not_applied_over_a_newer_one(pushing: Pushing, monkeyp
     pushing.provision()
     assert pushing.push().code == 0
     handled(older)
-    row = open_runtime(load_settings()).ledger.table(older, "push:enrollments")
+    row = open_runtime(load_settings()).ledger.items.find(older, "push:enrollments")
     assert row is not None
     assert (row.state, row.error_code) == ("failed", "plan.base_changed")
     assert {pushing.enrollments()[pair] for pair in students} == {"active"}
@@ -178,7 +182,9 @@ def test_a_table_that_is_being_loaded_is_waited_for(pushing: Pushing) -> None:
     pushing.configure(sql="SELECT section_id, user_id, role, status FROM tmp_cnv_enrollments", budget=BIG)
     pushing.provision()
     runtime = open_runtime(load_settings())
-    other = runtime.ledger.open_run("nightly", [NewTable("tmp_cnv_enrollments", "v", "canvas")], exclusive=False)
+    other = runtime.ledger.runs.open(
+        RunRequest(schedule="nightly", tables=[TableRequest("tmp_cnv_enrollments", "v", "canvas")], exclusive=False)
+    )
     pushing.place.target_sql(f"UPDATE replicate_run_table SET state = 'loading' WHERE run_id = '{other.run_id}'")
     [process] = runtime.catalogue.pushes["regular"]
     with pytest.raises(LeaseBusy):
@@ -189,8 +195,8 @@ def test_a_message_for_a_run_that_is_not_there_yet_does_not_close_it(pushing: Pu
     runtime = open_runtime(load_settings())
     run = open_provisions_run(runtime, "regular", then=["push"])
     handled(run.run_id)
-    assert runtime.ledger.run(run.run_id).is_open
-    assert runtime.ledger.tables(run.run_id) == []
+    assert runtime.ledger.runs.get(run.run_id).is_open
+    assert runtime.ledger.items.list_all(run.run_id) == []
 
 
 # What is left out

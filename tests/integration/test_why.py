@@ -14,7 +14,7 @@ from tests.workplace import Workplace
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.journal import JournalLine, KeptPlan, LineOutcome
-from canvas_replicate.ledger.records import Outcome, Push, push_row
+from canvas_replicate.ledger.records import Outcome, Push, RunRequest, push_row
 from canvas_replicate.runs import opening
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_runtime
@@ -171,13 +171,13 @@ def pushed(state: Any, message: str) -> str:
     """A run that did no more than that to the process."""
     opened = runtime()
     ledger, row = opened.ledger, push_row("enrollments")
-    run = ledger.open_run("push", [], exclusive=False, push=Push("regular"))
-    ledger.plan_pushes(run, ["enrollments"])
+    run = ledger.runs.open(RunRequest(schedule="push", tables=[], exclusive=False, push=Push("regular")))
+    ledger.pushes.plan(run, ["enrollments"])
     lease = opened.leases.acquire(row)
-    ledger.planned(run.run_id, row, "0" * 64, "pushes/x", 1, lease)
+    ledger.pushes.record_plan(run.run_id, row, "0" * 64, "pushes/x", 1, lease)
     opened.leases.release(lease)
     gate = "push" if state == "held" else None
-    ledger.finish(run.run_id, row, Outcome(state, "canvas-pusher", message=message, hold_gate=gate))
+    ledger.items.finish(run.run_id, row, Outcome(state, "canvas-pusher", message=message, hold_gate=gate))
     return run.run_id
 
 
@@ -299,7 +299,7 @@ def test_a_held_plan_names_its_approval(provisioned: Workplace) -> None:
     pushed("held", "600 removals in term fa19, 500 are allowed.")
     found = why(provisioned, "person", user, section)
     assert "held: 600 removals" in found["reason"]
-    [artifact] = runtime().ledger.artifacts("held")
+    [artifact] = runtime().ledger.artifacts.list_all("held")
     assert found["next_step"].startswith(f"replicate approve {artifact.artifact_id}")
 
 
@@ -547,7 +547,7 @@ def test_a_held_file_names_its_approval(place: Workplace) -> None:
     place.source_sql("DELETE FROM sis.wanted")
     assert place.run("replicate", "run", "hourly").code == 4
     found = why(place, "table", "tmp_wanted")
-    [artifact] = runtime().ledger.artifacts("held")
+    [artifact] = runtime().ledger.artifacts.list_all("held")
     assert found["answer"].startswith("Held by gate ")
     assert (
         found["next_step"]

@@ -11,7 +11,7 @@ from tests.clocks import Clock
 
 from canvas_replicate.errors import AlreadyRunning, DataError, Interrupted, LeaseBusy, LeaseLost, TransientError
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.records import NewTable
+from canvas_replicate.ledger.records import RunRequest, TableRequest
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
@@ -31,7 +31,9 @@ class Bench:
         self.clock = Clock()
         self.bus = MemoryBus(self.clock.seconds)
         self.ledger = ledger
-        self.run = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
+        self.run = ledger.runs.open(
+            RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True)
+        )
         self.seen: list[TableRequested] = []
         self.ending: Callable[[], None] = lambda: None
         self.runner = Runner(
@@ -68,7 +70,7 @@ class Bench:
         return {rung: len(self.bus.browse(queue)) for rung, queue in queues.items() if self.bus.browse(queue)}
 
     def state(self) -> str:
-        return self.ledger.tables(self.run.run_id)[0].state
+        return self.ledger.items.list_all(self.run.run_id)[0].state
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_what_the_ledger_recorded_meanwhile_is_published(bench: Bench) -> None:
     bench.ending = lambda: bench.ledger.abandon(bench.run.run_id, "done by somebody else")
     bench.work()
     assert [envelope.type for envelope in bench.bus.browse(topology.EVENTS)] == ["run.loaded.v1"]
-    assert bench.ledger.unpublished() == []
+    assert bench.ledger.outbox.list_unpublished() == []
 
 
 @pytest.mark.parametrize("error", [TransientError("down"), AlreadyRunning("file in use")])
@@ -126,7 +128,7 @@ def test_a_permanent_error_is_not_retried(bench: Bench) -> None:
     bench.work()
     assert bench.resting() == {}
     assert bench.state() == "failed"
-    row = bench.ledger.tables(bench.run.run_id)[0]
+    row = bench.ledger.items.list_all(bench.run.run_id)[0]
     assert (row.error_code, row.message, row.next_step) == (
         "value.refused",
         "Column c, row 4: bad.",
@@ -150,7 +152,7 @@ def test_an_unforeseen_error_gets_a_few_tries_and_its_text_stays_in_the_log(benc
     assert "ValueError" in str(bench.dead()[0].headers["reason"])
 
 
-@pytest.mark.parametrize("error", [LeaseBusy("held by another"), LeaseLost("taken over")])
+@pytest.mark.parametrize("error", [LeaseBusy("held by another", key="table:tmp_x"), LeaseLost("taken over")])
 def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -> None:
     bench.ends_with(error)
     for _ in range(20):
@@ -185,7 +187,7 @@ def test_an_unreadable_message_is_a_dead_letter_and_the_consumer_lives_on(bench:
 
 def test_reports_for_a_run_that_does_not_exist_are_a_dead_letter(bench: Bench) -> None:
     bench.runner = Runner(
-        Stage("extractor", {ProvisionsRequested: lambda message: bench.ledger.run(message.run_id)}),
+        Stage("extractor", {ProvisionsRequested: lambda message: bench.ledger.runs.get(message.run_id)}),
         bench.bus,
         bench.ledger,
     )
@@ -213,8 +215,8 @@ def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(
         def refuse(*_: object, **__: object) -> None:
             raise TransientError("the ledger is down")
 
-        down.setattr(bench.ledger, "finish", refuse)
-        down.setattr(bench.ledger, "unpublished", refuse)
+        down.setattr(bench.ledger.items, "finish", refuse)
+        down.setattr(bench.ledger.outbox, "list_unpublished", refuse)
         bench.work()
     assert (list(bench.resting()), bench.dead(), bench.state()) == (["1m"], [], "requested")
     bench.clock.advance(60)

@@ -23,7 +23,7 @@ from canvas_replicate.errors import Place
 from canvas_replicate.ledger.journal import PushJournal
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.records import NewTable, Outcome, Run
+from canvas_replicate.ledger.records import Outcome, Run, RunRequest, TableRequest
 from canvas_replicate.messaging.messages import (
     ProvisionsRequested,
     PushRequested,
@@ -64,14 +64,16 @@ class Desk:
         )
 
     def run(self, schedule: str = "hourly") -> Run:
-        return self.ledger.open_run(schedule, [NewTable("tmp_a", "campus_a", "campus")], exclusive=False)
+        return self.ledger.runs.open(
+            RunRequest(schedule=schedule, tables=[TableRequest("tmp_a", "campus_a", "campus")], exclusive=False)
+        )
 
     def end(self, run: Run, outcome: Outcome) -> None:
         with self.leases.held("table:tmp_a") as lease:
-            self.ledger.begin(run.run_id, "tmp_a", "extracting", lease)
-            self.ledger.extracted(run, manifest_of(run.run_id, "tmp_a"), "dat/x", lease)
-            self.ledger.begin(run.run_id, "tmp_a", "loading", lease)
-            self.ledger.finish(run.run_id, "tmp_a", outcome, lease)
+            self.ledger.items.begin(run.run_id, "tmp_a", "extracting", lease)
+            self.ledger.items.record_extracted(run, manifest_of(run.run_id, "tmp_a"), "dat/x", lease)
+            self.ledger.items.begin(run.run_id, "tmp_a", "loading", lease)
+            self.ledger.items.finish(run.run_id, "tmp_a", outcome, lease)
 
     def succeed(self, run: Run) -> None:
         self.end(run, Outcome("successful", "loader", loaded=3))
@@ -79,7 +81,7 @@ class Desk:
     def hold(self, gate: str) -> str:
         """The artefact's id."""
         self.end(self.run(), Outcome("held", "loader", message="0 rows", hold_gate=gate))
-        return self.ledger.artifacts("held")[-1].artifact_id
+        return self.ledger.artifacts.list_all("held")[-1].artifact_id
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_a_gate_returns_to_0_when_what_it_held_is_decided_on(desk: Desk, gate: s
     artifact = desk.hold(gate)
     update_gauges(desk.runtime())
     assert shown("replicate_held_artifacts")[gate,] == 1
-    desk.ledger.discard(artifact, "somebody")
+    desk.ledger.artifacts.discard(artifact, "somebody")
     update_gauges(desk.runtime())
     assert shown("replicate_held_artifacts")[gate,] == 0
 
@@ -131,7 +133,7 @@ def test_a_schedule_that_has_not_run_for_long_keeps_its_last_end(desk: Desk) -> 
     for _ in range(25):
         desk.ledger.abandon(desk.run().run_id, "given up")
     update_gauges(desk.runtime())
-    closed_at = desk.ledger.run(yearly.run_id).closed_at
+    closed_at = desk.ledger.runs.get(yearly.run_id).closed_at
     assert closed_at is not None
     ends = shown("replicate_run_last_timestamp_seconds")
     assert ends["yearly", "successful"] == closed_at.timestamp()

@@ -27,8 +27,8 @@ def check_loaded(process: PushProcess, run: Run | None, runtime: Runtime) -> str
 
     A table of this run must have been successful in it; the last load of any other table must not have gone wrong.
     """
-    rows = {row.table: row.state for row in runtime.ledger.tables(run.run_id)} if run else {}
-    last = {status.table: status.status for status in runtime.ledger.status()}
+    rows = {row.table: row.state for row in runtime.ledger.items.list_all(run.run_id)} if run else {}
+    last = {status.table: status.status for status in runtime.ledger.list_current_status()}
     for table in _list_tables(process, runtime):
         state = rows.get(table)
         if state is not None and state not in _GOOD:
@@ -49,7 +49,7 @@ def find_loads(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
         raise LeaseBusy(
             f"{min(under_way)}, which {process.name} reads, is being loaded.", key=f"table:{min(under_way)}"
         )
-    shown = {table: runtime.ledger.last_successful(table) for table in tables}
+    shown = {table: runtime.ledger.items.find_published(table) for table in tables}
     return {table: row.run_id if row else None for table, row in shown.items()}
 
 

@@ -20,7 +20,7 @@ from canvas_replicate.canvas import CanvasClient, TokenRefused
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import ConfigError, DataError, PermanentError
 from canvas_replicate.gates import check_provisions
-from canvas_replicate.ledger.records import PUSHING, Outcome, Run, RunTable, process_of, push_row
+from canvas_replicate.ledger.records import PUSHING, Outcome, Run, RunItem, process_of, push_row
 from canvas_replicate.messaging.messages import ProvisionsDone, PushRequested
 from canvas_replicate.runs.opening import open_push_run
 from canvas_replicate.runtime import Runtime
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def handle_provisions_done(event: ProvisionsDone, *, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
     """Push what follows the run's provisions, if they were good (DESIGN section 7)."""
     if event.status == "successful" and "push" in event.then:
-        _push_run(runtime.ledger.run(event.run_id), runtime, target, open_client)
+        _push_run(runtime.ledger.runs.get(event.run_id), runtime, target, open_client)
 
 
 def handle_push_requested(command: PushRequested, *, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
@@ -41,7 +41,7 @@ def handle_push_requested(command: PushRequested, *, runtime: Runtime, target: S
     if command.run_id is None:
         open_push_run(runtime, command.group, command.process, requested_by=command.requested_by or "message")
         return
-    _push_run(runtime.ledger.run(command.run_id), runtime, target, open_client)
+    _push_run(runtime.ledger.runs.get(command.run_id), runtime, target, open_client)
 
 
 def _push_run(run: Run, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
@@ -49,7 +49,7 @@ def _push_run(run: Run, runtime: Runtime, target: Source, open_client: OpenClien
         return  # a run whose tables or reports are not done yet is pushed by a later message
     known = {process.name: process for process in runtime.catalogue.pushes[run.push.group]}
     names = [each.name for each in sort_processes(list(known.values())) if run.push.process in (None, each.name)]
-    rows = {row.table: row for row in runtime.ledger.plan_pushes(run, names)}
+    rows = {row.table: row for row in runtime.ledger.pushes.plan(run, names)}
     gone = [row for row in rows if process_of(row) not in known and not rows[row].is_final]
     if gone:
         raise PermanentError(f"pushes.yaml has no {process_of(gone[0])} any more.", code="pushes.gone")
@@ -69,7 +69,7 @@ def _push_run(run: Run, runtime: Runtime, target: Source, open_client: OpenClien
 def _push_process(job: PushJob) -> None:
     """Push one process and record its end. Raises what may succeed later, so that the rest of the run waits with it."""
     try:
-        row = job.runtime.ledger.table(job.run.run_id, job.row)
+        row = job.runtime.ledger.items.find(job.run.run_id, job.row)
         if row is not None and not row.is_final and (outcome := _plan_and_send(job, row)):
             job.finish(outcome)
     except PermanentError as error:
@@ -82,7 +82,7 @@ def _push_process(job: PushJob) -> None:
         )
 
 
-def _plan_and_send(job: PushJob, row: RunTable) -> Outcome | None:
+def _plan_and_send(job: PushJob, row: RunItem) -> Outcome | None:
     """How the process ends; None where another process has taken it over."""
     if row.manifest:
         content = plan_file.read_plan(job.runtime.storage.absolute(row.manifest), row.file_sha256 or "")
@@ -103,7 +103,7 @@ def _plan_and_send(job: PushJob, row: RunTable) -> Outcome | None:
     if not plan.lines:
         message = f"{plan.plan_id}: nothing to change ({describe_left_out(content)})."
         return end_with("successful", message, applied=0)
-    if not job.runtime.ledger.begin(job.run.run_id, job.row, "loading", job.lease):
+    if not job.runtime.ledger.items.begin(job.run.run_id, job.row, "loading", job.lease):
         return None
     return send_plan(job, content)
 

@@ -49,11 +49,11 @@ class PushJob:
     def finish(self, outcome: Outcome) -> None:
         """Record the end of the process. Where changes were sent, its seconds count from its plan."""
         if outcome.loaded is not None:
-            row = self.runtime.ledger.table(self.run.run_id, self.row)
+            row = self.runtime.ledger.items.find(self.run.run_id, self.row)
             if row is not None and row.extracted_at is not None:
                 seconds = (datetime.now(UTC) - row.extracted_at).total_seconds()
                 outcome = replace(outcome, load_seconds=seconds)
-        self.runtime.ledger.finish(self.run.run_id, self.row, outcome, self.lease)
+        self.runtime.ledger.items.finish(self.run.run_id, self.row, outcome, self.lease)
 
 
 def end_with(state: FinalState, message: str, *, applied: int | None = None) -> Outcome:

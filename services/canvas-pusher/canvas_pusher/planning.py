@@ -56,7 +56,7 @@ def prepare_plan(job: PushJob) -> PlanFile:
     Raises DataError for a stored plan that would now be another one, and what ``plan_process`` raises.
     """
     runtime, run_id, name = job.runtime, job.run.run_id, job.process.name
-    runtime.ledger.begin(run_id, job.row, "extracting", job.lease)
+    runtime.ledger.items.begin(run_id, job.row, "extracting", job.lease)
     runtime.progress.report(job.row, "planning", 0)
     content = _load_plan(job, job.push.plan_id) if job.push.plan_id else _make_plan(job)
     plan, path = content.plan, runtime.storage.plan_path(run_id, name)
@@ -76,7 +76,7 @@ def prepare_plan(job: PushJob) -> PlanFile:
         run_id,
     )
     runtime.journal.record_plan(kept, [_to_journal_line(plan, line) for line in plan.lines], job.lease)
-    runtime.ledger.planned(run_id, job.row, plan.sha256, kept.file, len(plan.lines), job.lease)
+    runtime.ledger.pushes.record_plan(run_id, job.row, plan.sha256, kept.file, len(plan.lines), job.lease)
     return content
 
 
@@ -84,7 +84,7 @@ def is_approved(job: PushJob, plan: Plan) -> bool:
     """Whether a person released exactly this plan: its content and its basis."""
     return any(
         artifact.state == "approved" and artifact.gate == "push" and artifact.sha256 == plan.sha256
-        for artifact in job.runtime.ledger.artifacts("approved")
+        for artifact in job.runtime.ledger.artifacts.list_all("approved")
     )
 
 

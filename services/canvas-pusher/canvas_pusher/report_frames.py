@@ -16,7 +16,7 @@ from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.gates import check_reports
-from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.names import qualify_name
 from canvas_replicate.runtime import Runtime
 
@@ -66,7 +66,7 @@ def fetch_reports(
     own = fetch(schema.report, schema.columns)
     courses, sections = fetch("courses", _COURSES), fetch("sections", _SECTIONS)
     origins = fetch("xlist", _ORIGINS) if schema.kind == "sections" else None
-    shown = {report.table: runtime.ledger.last_successful(report.table) for report in used.values()}
+    shown = {report.table: runtime.ledger.items.find_published(report.table) for report in used.values()}
     loads = [row for row in shown.values() if row]
     check_reports(runtime, mode, loads, run=run, after=after)
     return CanvasReports(
@@ -79,13 +79,13 @@ def fetch_reports(
     )
 
 
-def _describe_basis(runtime: Runtime, mode: str, loads: Sequence[RunTable]) -> str:
+def _describe_basis(runtime: Runtime, mode: str, loads: Sequence[RunItem]) -> str:
     """The runs that loaded the reports: newer reports make another basis, even where their rows are alike."""
-    latest = runtime.ledger.provisions_of(mode)
+    latest = runtime.ledger.provisions.find_status(mode)
     return " ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}"
 
 
-def _find_pushed_since(runtime: Runtime, schema: ImportSchema, report: RunTable | None) -> dict[str, Mapping[str, str]]:
+def _find_pushed_since(runtime: Runtime, schema: ImportSchema, report: RunItem | None) -> dict[str, Mapping[str, str]]:
     """Rows by key that Canvas took after the report was requested, the latest of each object."""
     if report is None or report.extracted_at is None:
         return {}

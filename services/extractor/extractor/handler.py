@@ -69,8 +69,8 @@ def extract_table(command: TableRequested, *, runtime: Runtime, open_source: Ope
     if command.run_id is None:
         open_table_run(runtime, command)
         return
-    run = runtime.ledger.run(command.run_id)
-    row = runtime.ledger.table(run.run_id, command.table)
+    run = runtime.ledger.runs.get(command.run_id)
+    row = runtime.ledger.items.find(run.run_id, command.table)
     if row is None:
         raise PermanentError(f"Run {run.run_id} has no table {command.table}.", code="run.no_table")
     if row.is_final or not run.is_open:
@@ -78,18 +78,18 @@ def extract_table(command: TableRequested, *, runtime: Runtime, open_source: Ope
     with runtime.leases.held(f"extract:{run.run_id}:{command.table}") as lease:
         if row.manifest:  # past this stage: whoever asks again needs the announcement again
             manifest = read_manifest(runtime.storage.absolute(row.manifest))
-            runtime.ledger.extracted(run, manifest, row.manifest, lease)
+            runtime.ledger.items.record_extracted(run, manifest, row.manifest, lease)
             return
         table = runtime.catalogue.table(command.table)
         if not table.enabled:
             outcome = Outcome("skipped", "extractor", message="Switched off in tablesconf.yaml (toggle).")
-            runtime.ledger.finish(run.run_id, table.name, outcome, lease)
-        elif runtime.ledger.begin(run.run_id, table.name, "extracting", lease):
+            runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
+        elif runtime.ledger.items.begin(run.run_id, table.name, "extracting", lease):
             manifest = runtime.storage.verified(run.run_id, table.name) or _extract(
                 run, table, row.source, lease, runtime, open_source(row.source)
             )
             path = runtime.storage.path("manifest", run.run_id, table.name)
-            runtime.ledger.extracted(run, manifest, runtime.storage.relative(path), lease)
+            runtime.ledger.items.record_extracted(run, manifest, runtime.storage.relative(path), lease)
 
 
 def _extract(run: Run, table: Table, alias: str, lease: Lease, runtime: Runtime, source: Source) -> Manifest:
@@ -150,14 +150,14 @@ def _read(part: Path, job: _Job) -> _Written:
 def _moment(job: _Job) -> Snapshot:
     """The one moment of this run and source, which the first who needs it decides."""
     ledger = job.runtime.ledger
-    found = ledger.snapshot(job.run.run_id, job.alias)
+    found = ledger.runs.find_snapshot(job.run.run_id, job.alias)
     if found:
         return found
     try:
         proposed = Snapshot(job.source.moment(), None)
     except SnapshotUnavailable as error:
         proposed = Snapshot(None, error.message)
-    return ledger.record_snapshot(job.run.run_id, job.alias, proposed)
+    return ledger.runs.record_snapshot(job.run.run_id, job.alias, proposed)
 
 
 class _Watch:
@@ -173,7 +173,7 @@ class _Watch:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
         self._job.runtime.leases.check(self._job.lease)
-        if not self._job.runtime.ledger.run(self._job.run.run_id).is_open:
+        if not self._job.runtime.ledger.runs.get(self._job.run.run_id).is_open:
             raise Interrupted(f"Run {self._job.run.run_id} was closed meanwhile.")
 
 

@@ -9,7 +9,7 @@ from canvas_replicate.config.settings import load_settings
 from canvas_replicate.databases.opening import open_target
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.records import Outcome, RunTable
+from canvas_replicate.ledger.records import Outcome, RunItem
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
@@ -34,11 +34,11 @@ def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False
     """Load the newest extracted file of each table of SCHEDULE, prove it and refresh its view."""
     runtime = open_runtime(load_settings())
     newest = newest_files(runtime, schedule, tablename)
-    runs = [runtime.ledger.run(run_id) for run_id in sorted({row.run_id for row in newest})]
+    runs = [runtime.ledger.runs.get(run_id) for run_id in sorted({row.run_id for row in newest})]
     wanted = {(row.run_id, row.table) for row in newest}
     for row in newest:
         if not row.is_final:
-            runtime.ledger.announce(row, read_manifest(runtime.storage.absolute(row.manifest or "")))
+            runtime.ledger.items.announce(row, read_manifest(runtime.storage.absolute(row.manifest or "")))
     tables = work_on(
         runtime,
         runs,
@@ -50,25 +50,29 @@ def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False
     entry.exit_with(show_outcome(runtime, [], done, as_json=as_json))
 
 
-def newest_files(runtime: Runtime, schedule: str, only: str | None) -> list[RunTable]:
+def newest_files(runtime: Runtime, schedule: str, only: str | None) -> list[RunItem]:
     """The newest file of each enabled table; older ones that still waited are superseded by it.
 
     A table that has none because it ended in a run of which others still wait (this command was interrupted,
     or its extraction failed) is returned as it ended. Raises ConfigError when one that is switched on has neither.
     """
-    newest: list[RunTable] = []
+    newest: list[RunItem] = []
     without: list[str] = []
     for table in runtime.catalogue.schedule_tables(schedule, only):
-        waiting = runtime.ledger.waiting_files(table.name)
+        waiting = runtime.ledger.items.list_waiting(table.name)
         if waiting:
             newest.append(waiting[0])
         elif table.enabled:
             without.append(table.name)
         for older in (row for row in waiting[1:] if row.state == "extracted"):
             outcome = Outcome("superseded", "loader", message=f"Run {waiting[0].run_id} extracted a newer file.")
-            runtime.ledger.finish(older.run_id, older.table, outcome)
+            runtime.ledger.items.finish(older.run_id, older.table, outcome)
     half_done = {row.run_id for row in newest}
-    ended = [row for row in map(runtime.ledger.latest, without) if row and row.is_final and row.run_id in half_done]
+    ended = [
+        row
+        for row in map(runtime.ledger.items.find_latest, without)
+        if row and row.is_final and row.run_id in half_done
+    ]
     without = [name for name in without if name not in {row.table for row in ended}]
     if without:
         source = " --tablename " + without[0] if only else ""

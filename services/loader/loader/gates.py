@@ -10,7 +10,7 @@ from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.datfile.statistics import Figures, differences
 from canvas_replicate.errors import DataError
-from canvas_replicate.ledger.records import RunTable
+from canvas_replicate.ledger.records import RunItem
 from loader.counts import Tally
 
 DEFAULT_MAX_SHRINK = 0.5
@@ -28,7 +28,7 @@ _COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
 }
 
 
-def file_gate(manifest: Manifest, last: RunTable | None, max_shrink: float) -> str | None:
+def file_gate(manifest: Manifest, last: RunItem | None, max_shrink: float) -> str | None:
     """Why this file must be held, or None. ``last`` is the last successful load of the same table and source."""
     if last is None or last.rows is None or not last.rows:
         return None

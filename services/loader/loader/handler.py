@@ -19,9 +19,9 @@ from canvas_replicate.databases.ports import BulkLoader, Check, Load, Loaded, Se
 from canvas_replicate.datfile.manifest import NO_SNAPSHOT, Manifest, read_manifest
 from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
-from canvas_replicate.ledger.leases import Lease, still_held
-from canvas_replicate.ledger.ledger import still_loading
-from canvas_replicate.ledger.records import Outcome, Run, RunTable
+from canvas_replicate.ledger.items import require_loading
+from canvas_replicate.ledger.leases import Lease, require_lease
+from canvas_replicate.ledger.records import Outcome, Run, RunItem
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from loader import gates
@@ -34,7 +34,7 @@ class _Job:
     """One load: what is loaded, through what, and how to ask whether it may go on."""
 
     run: Run
-    row: RunTable
+    row: RunItem
     table: Table
     manifest: Manifest
     lease: Lease
@@ -44,15 +44,15 @@ class _Job:
 def load_table(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
     """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control
     file that cannot work, LeaseLost or Interrupted when the load must not go on."""
-    run = runtime.ledger.run(message.run_id)
-    row = runtime.ledger.table(run.run_id, message.table)
+    run = runtime.ledger.runs.get(message.run_id)
+    row = runtime.ledger.items.find(run.run_id, message.table)
     if row is None:
         raise PermanentError(f"Run {run.run_id} has no table {message.table}.", code="run.no_table")
     if row.is_final or not run.is_open:
         return
     table = runtime.catalogue.table(message.table)
     with runtime.leases.held(f"table:{table.base_table}") as lease:
-        if not runtime.ledger.begin(run.run_id, table.name, "loading", lease):
+        if not runtime.ledger.items.begin(run.run_id, table.name, "loading", lease):
             return
         manifest = _manifest(runtime, row)
         job = _Job(
@@ -60,12 +60,12 @@ def load_table(message: TableReady, *, runtime: Runtime, loader: BulkLoader, vie
         )
         stopped = _older(runtime, job) or _held(runtime, job)
         outcome = stopped or _load(runtime, job, loader, views)
-        runtime.ledger.finish(run.run_id, table.name, outcome, lease)
+        runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
 
 
-def _manifest(runtime: Runtime, row: RunTable) -> Manifest:
+def _manifest(runtime: Runtime, row: RunItem) -> Manifest:
     """The manifest that the ledger recorded, unaltered."""
     manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     if manifest.table != row.table or manifest.sha256 != row.file_sha256:
@@ -83,20 +83,20 @@ def _may_go_on(runtime: Runtime, run: Run, table: str, lease: Lease, session: Se
     if session is None:
         runtime.leases.check(lease)
     else:
-        still_held(session, lease)
-        still_loading(session, run.run_id, table)
-    if not runtime.ledger.run(run.run_id).is_open:
+        require_lease(session, lease)
+        require_loading(session, run.run_id, table)
+    if not runtime.ledger.runs.get(run.run_id).is_open:
         raise Interrupted(f"Run {run.run_id} was closed meanwhile.")
 
 
 def _older(runtime: Runtime, job: _Job) -> Outcome | None:
     """A file older than what readers see is not loaded, unless somebody asked for just that."""
-    published = runtime.ledger.last_successful(job.table.name)
+    published = runtime.ledger.items.find_published(job.table.name)
     if published is None or published.extracted_at is None or job.row.replay:
         return None
     if published.extracted_at <= job.manifest.extracted_at:
         return None
-    artifact = runtime.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
+    artifact = runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
     if artifact and artifact.state == "approved" and artifact.even_if_older:
         return None
     return Outcome(
@@ -108,10 +108,10 @@ def _older(runtime: Runtime, job: _Job) -> Outcome | None:
 
 def _held(runtime: Runtime, job: _Job) -> Outcome | None:
     """Gate 1. What a person approved is that one file, known by its hash; nothing in a message can open the gate."""
-    artifact = runtime.ledger.artifact(job.row.artifact_id) if job.row.artifact_id else None
+    artifact = runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
     if artifact and artifact.state == "approved" and artifact.sha256 == job.manifest.sha256:
         return None
-    last = runtime.ledger.last_successful(job.table.name, job.manifest.source)
+    last = runtime.ledger.items.find_published(job.table.name, job.manifest.source)
     allowed = gates.DEFAULT_MAX_SHRINK if job.table.max_shrink is None else job.table.max_shrink
     reason = gates.file_gate(job.manifest, last, allowed)
     if reason is None:
@@ -150,7 +150,7 @@ def _load(runtime: Runtime, job: _Job, loader: BulkLoader, views: ViewRefresher)
             load_seconds=time.monotonic() - started,
             rejects=tally.rejects,
         )
-        runtime.ledger.finish(run_id, table.name, failed, job.lease)
+        runtime.ledger.items.finish(run_id, table.name, failed, job.lease)
         raise
     _publish_findings(runtime, job, tally)
     metrics.rows_loaded.labels(table.name).inc(tally.loaded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from canvas_replicate.datfile.manifest import Manifest
-from canvas_replicate.ledger.records import RunTable
+from canvas_replicate.ledger.records import RunItem
 from provisioner.contents import Header
 
 DEFAULT_MAX_SHRINK = 0.5
@@ -22,7 +22,7 @@ def notes(headers: Sequence[Header], duplicates: int) -> tuple[str, ...]:
     return (*said, *([f"{duplicates:,} rows were in it more than once."] if duplicates else []))
 
 
-def report_gate(manifest: Manifest, last: RunTable | None, max_shrink: float | None) -> str | None:
+def report_gate(manifest: Manifest, last: RunItem | None, max_shrink: float | None) -> str | None:
     """Why a report must be held, or None. ``last`` is the last good load of the same table."""
     missing = [note for note in manifest.notes if note.startswith(_LACKS)]
     if missing:

@@ -26,7 +26,7 @@ from canvas_replicate.datfile.storage import sha256_of, write_manifest, written_
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
 from canvas_replicate.ledger.leases import Lease
-from canvas_replicate.ledger.records import CANVAS, CanvasReport, NewTable, Outcome, Run, RunTable
+from canvas_replicate.ledger.records import CANVAS, CanvasReport, Outcome, Run, RunItem, TableRequest
 from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
 from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
@@ -54,7 +54,7 @@ class _Job:
     """One table filled from reports."""
 
     run: Run
-    row: RunTable
+    row: RunItem
     mode: Mode
     report: Report
     terms: Sequence[CanvasTerm]
@@ -71,12 +71,12 @@ def provide(command: ProvisionsRequested, *, runtime: Runtime, open_client: Open
     if command.run_id is None:
         open_provisions_run(runtime, command.mode, then=command.then, requested_by=command.requested_by or "message")
         return
-    _provide(runtime.ledger.run(command.run_id), runtime, open_client)
+    _provide(runtime.ledger.runs.get(command.run_id), runtime, open_client)
 
 
 def follow(event: RunLoaded, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Tables were loaded: fetch the reports that follow them in this run."""
-    run = runtime.ledger.run(event.run_id)
+    run = runtime.ledger.runs.get(event.run_id)
     if event.kind == "tables" and run.is_open and run.provisions:
         _provide(run, runtime, open_client)
 
@@ -84,12 +84,12 @@ def follow(event: RunLoaded, *, runtime: Runtime, open_client: OpenClient) -> No
 def _provide(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
     if not run.is_open or run.provisions is None:
         return
-    if any(row.kind == "tables" and not row.is_final for row in runtime.ledger.tables(run.run_id)):
+    if any(row.kind == "tables" and not row.is_final for row in runtime.ledger.items.list_all(run.run_id)):
         log.warning("reports wait for the run's tables", extra={"run_id": run.run_id})
         return  # the run.loaded of the tables comes, and then they are fetched
     mode = runtime.catalogue.mode(run.provisions)
     known = {report.table: report for report in mode.reports}
-    rows = runtime.ledger.plan_provisions(run, [NewTable(r.table, r.view, CANVAS) for r in mode.reports])
+    rows = runtime.ledger.provisions.plan(run, [TableRequest(r.table, r.view, CANVAS) for r in mode.reports])
     waiting = [row for row in rows if not row.is_final]
     for row in waiting:
         if row.table not in known:
@@ -135,31 +135,31 @@ def _give_up(job: _Job, error: PermanentError, lease: Lease) -> None:
     log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
     again = error.next_step or f"replicate rerun {job.row.table}"
     failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
-    job.runtime.ledger.finish(job.run.run_id, job.row.table, failed, lease)
+    job.runtime.ledger.items.finish(job.run.run_id, job.row.table, failed, lease)
 
 
 def _fill(job: _Job, lease: Lease) -> None:
     ledger, run, table = job.runtime.ledger, job.run, job.row.table
-    row = ledger.table(run.run_id, table)
+    row = ledger.items.find(run.run_id, table)
     if row is None or row.is_final:
         return
     if not job.report.enabled:
         off = Outcome("skipped", "provisioner", message="Switched off in provisions.yaml (toggle).")
-        ledger.finish(run.run_id, table, off, lease)
+        ledger.items.finish(run.run_id, table, off, lease)
         return
     if row.manifest:
         manifest, path = read_manifest(job.runtime.storage.absolute(row.manifest)), row.manifest
-    elif ledger.begin(run.run_id, table, "extracting", lease):
+    elif ledger.items.begin(run.run_id, table, "extracting", lease):
         manifest = job.runtime.storage.verified(run.run_id, table) or _made(job, lease)
         path = job.runtime.storage.relative(job.runtime.storage.path("manifest", run.run_id, table))
     else:
         return
-    reason = gates.report_gate(manifest, ledger.last_successful(table, CANVAS), job.report.max_shrink)
-    ledger.extracted(run, manifest, path, lease, announce=reason is None)
+    reason = gates.report_gate(manifest, ledger.items.find_published(table, CANVAS), job.report.max_shrink)
+    ledger.items.record_extracted(run, manifest, path, lease, announce=reason is None)
     if reason:
         metrics.guard_holds.labels("report").inc()
         held = Outcome("held", "provisioner", message=reason, error_code="gate3.report", hold_gate="report")
-        ledger.finish(run.run_id, table, held, lease)
+        ledger.items.finish(run.run_id, table, held, lease)
 
 
 def _made(job: _Job, lease: Lease) -> Manifest:
@@ -203,7 +203,7 @@ def _made(job: _Job, lease: Lease) -> Manifest:
         rows=writer.rows,
         bytes=writer.bytes,
         sha256=writer.sha256,
-        extracted_at=job.runtime.ledger.reports_started(job.run.run_id, table) or datetime.now(UTC),
+        extracted_at=job.runtime.ledger.provisions.find_oldest_start(job.run.run_id, table) or datetime.now(UTC),
         seconds=time.monotonic() - started,
         notes=gates.notes(headers, duplicates),
         columns=tuple(
@@ -234,7 +234,7 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
     """The report's own file, whole. Its id is kept before anything is waited for."""
     ledger, run_id, table = job.runtime.ledger, job.run.run_id, job.row.table
     path = job.runtime.storage.report_path(run_id, table, part.name)
-    kept = ledger.canvas_report(run_id, table, part.name)
+    kept = ledger.provisions.find_report(run_id, table, part.name)
     if kept and kept.sha256 and path.exists() and sha256_of(path) == kept.sha256:
         return path
     if kept is None:
@@ -242,7 +242,7 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
         found = reports.find(job.client, job.account, marker)
         report_id = found or reports.start(job.client, job.account, part.parameters, marker, stop=job.runtime.stop)
         kept = CanvasReport(report_id)
-        ledger.keep_canvas_report(run_id, table, part.name, kept, lease)
+        ledger.provisions.record_report(run_id, table, part.name, kept, lease)
 
     def told(state: str, line: int) -> None:
         _go_on(job)
@@ -266,7 +266,7 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
         again = f"replicate rerun {table}"
         downloaded = reports.download(job.client, job.account, kept.report_id, aside, next_step=again)
     done = CanvasReport(kept.report_id, job.runtime.storage.relative(path), downloaded.sha256)
-    ledger.keep_canvas_report(run_id, table, part.name, done, lease)
+    ledger.provisions.record_report(run_id, table, part.name, done, lease)
     return path
 
 

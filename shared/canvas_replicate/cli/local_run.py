@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from canvas_replicate.cli.output import show_failure, show_run, watching
 from canvas_replicate.errors import ExitCode
-from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.runs.local import run_until_done
 from canvas_replicate.runs.outcome import choose_exit_code
 from canvas_replicate.runtime import Runtime
@@ -18,9 +18,9 @@ def work_on(
     runs: Sequence[Run],
     stages: Sequence[str] | None = None,
     *,
-    until: Callable[[RunTable], bool] | None = None,
+    until: Callable[[RunItem], bool] | None = None,
     as_json: bool,
-) -> list[RunTable]:
+) -> list[RunItem]:
     """Work until the runs are closed, or every item is where ``until`` says, and return the items.
 
     Shows progress on a terminal, log lines elsewhere. Raises what ``run_until_done`` raises.
@@ -37,10 +37,10 @@ def work_on(
         )
 
 
-def show_outcome(runtime: Runtime, runs: Sequence[Run], items: Sequence[RunTable], *, as_json: bool) -> ExitCode:
+def show_outcome(runtime: Runtime, runs: Sequence[Run], items: Sequence[RunItem], *, as_json: bool) -> ExitCode:
     """Print what became of each item and of each run as a whole. Returns the exit code that follows."""
     show_run(items, as_json=as_json)
-    failures = [(run, runtime.ledger.failure(run.run_id)) for run in runs]
+    failures = [(run, runtime.ledger.find_failure(run.run_id)) for run in runs]
     if not as_json:
         for run, failure in failures:
             show_failure(run, failure)

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from canvas_replicate.ledger.records import Run, RunTable, Status
+from canvas_replicate.ledger.records import Run, RunItem, Status
 from canvas_replicate.progress import Step
 from canvas_replicate.runs.local import Watch
 from canvas_replicate.runtime import Runtime
@@ -99,7 +99,7 @@ def age(moment: datetime | None) -> str:
     return f"{seconds}s"
 
 
-def show_run(rows: Sequence[RunTable], *, as_json: bool) -> None:
+def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     """What became of each table, and what to type for those that need it."""
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -182,7 +182,7 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
         out.print(Text(f"next for {name}: {step}"))
 
 
-def show_pushes(rows: Sequence[RunTable]) -> None:
+def show_pushes(rows: Sequence[RunItem]) -> None:
     """The last push of each process; nothing where there was none."""
     if not rows:
         return
@@ -211,7 +211,7 @@ def watching(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> I
         if not at_end and time.monotonic() - last < _LIVE_SECONDS:
             return
         last = time.monotonic()
-        rows = [row for run in runs for row in runtime.ledger.tables(run.run_id)]
+        rows = [row for run in runs for row in runtime.ledger.items.list_all(run.run_id)]
         steps = runtime.progress.steps()
         if live:
             live.update(_live(rows, steps), refresh=True)
@@ -222,7 +222,7 @@ def watching(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> I
         yield watch
 
 
-def _live(rows: Sequence[RunTable], steps: Mapping[str, Step]) -> Table:
+def _live(rows: Sequence[RunItem], steps: Mapping[str, Step]) -> Table:
     lines: list[list[object]] = []
     for row in rows:
         step = steps.get(row.table)
@@ -239,7 +239,7 @@ def _live(rows: Sequence[RunTable], steps: Mapping[str, Step]) -> Table:
     return shown
 
 
-def _log_changes(rows: Sequence[RunTable], steps: Mapping[str, Step], said: dict[tuple[str, str], str]) -> None:
+def _log_changes(rows: Sequence[RunItem], steps: Mapping[str, Step], said: dict[tuple[str, str], str]) -> None:
     for row in rows:
         step = steps.get(row.table)
         now = step.name if step and not row.is_final else row.state

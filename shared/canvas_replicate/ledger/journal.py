@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import PermanentError
-from canvas_replicate.ledger.leases import Lease, still_held
-from canvas_replicate.ledger.ledger import still_loading
+from canvas_replicate.ledger.items import require_loading
+from canvas_replicate.ledger.leases import Lease, require_lease
 
 LineState = Literal["planned", "sent", "applied", "rejected"]
 
@@ -116,7 +116,7 @@ class PushJournal:
         """
         try:
             with self._database.transaction() as session:
-                still_held(session, lease)
+                require_lease(session, lease)
                 _insert_plan(session, plan)
                 session.execute_many(
                     "INSERT INTO replicate_push_journal (plan_id, line_number, change_kind, object_key, user_id,"
@@ -216,9 +216,9 @@ class PushJournal:
         Raises LeaseLost when the lease is gone, or when the run's ``row`` has ended meanwhile (a sweep does that).
         """
         with self._database.transaction() as session:
-            still_held(session, lease)
+            require_lease(session, lease)
             if row:
-                still_loading(session, run_id, row)
+                require_loading(session, run_id, row)
             now = session.now()
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = 'sent', sent_at = :now, run_id = :run_id, answer = NULL"
@@ -261,7 +261,7 @@ class PushJournal:
     def reopen_rejected(self, plan_id: str, run_id: str, lease: Lease) -> None:
         """Set the lines that Canvas rejected in earlier runs back to ``planned``: this run tries them again."""
         with self._database.transaction() as session:
-            still_held(session, lease)
+            require_lease(session, lease)
             session.execute(
                 "UPDATE replicate_push_journal SET state = 'planned' WHERE plan_id = :id AND state = 'rejected'"
                 " AND run_id <> :run_id",
@@ -283,7 +283,7 @@ class PushJournal:
     def open_import(self, plan_id: str, attempt: int, file_name: str, lease: Lease) -> SisImport:
         """Record that a file of this name is about to be sent. Raises PermanentError if the record is lost."""
         with self._database.transaction() as session:
-            still_held(session, lease)
+            require_lease(session, lease)
             session.execute(
                 "INSERT INTO replicate_push_import (plan_id, attempt, file_name, started_at)"
                 " VALUES (:id, :attempt, :file_name, :now)",

@@ -42,7 +42,7 @@ class Leases:
         """Raises LeaseBusy while somebody else holds the key."""
         asked = time.monotonic()
         with self._database.transaction() as session:
-            lease = take(session, key, self.owner, seconds)
+            lease = acquire_in(session, key, self.owner, seconds)
         self._confirmed[key] = lease.token, asked
         return lease
 
@@ -64,13 +64,13 @@ class Leases:
     def release(self, lease: Lease) -> None:
         """Give the key back; does nothing when it was taken over already."""
         with self._database.transaction() as session:
-            give_back(session, lease.key, lease.owner, lease.token)
+            release_in(session, lease.key, lease.owner, lease.token)
 
     def check(self, lease: Lease) -> None:
         """Raises LeaseLost unless the key is still ours: right before every step that changes something."""
         asked = time.monotonic()
         with self._database.transaction() as session:
-            still_held(session, lease)
+            require_lease(session, lease)
         self._confirmed[lease.key] = lease.token, asked
 
     def check_quickly(self, lease: Lease) -> None:
@@ -132,7 +132,7 @@ class Leases:
                 log.warning("lease not renewed", extra={"lease_key": lease.key, "reason": error.message})
 
 
-def take(session: Session, key: str, owner: str, seconds: float) -> Lease:
+def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
     """Acquire inside a transaction that does more. Raises LeaseBusy."""
     now = session.now()
     found = session.query("SELECT owner, token, expires_at FROM replicate_lease WHERE lease_key = :key", key=key)
@@ -166,7 +166,7 @@ def take(session: Session, key: str, owner: str, seconds: float) -> Lease:
     return Lease(key, owner, token + 1)
 
 
-def give_back(session: Session, key: str, owner: str, token: int | None = None) -> None:
+def release_in(session: Session, key: str, owner: str, token: int | None = None) -> None:
     same = "" if token is None else " AND token = :token"
     values = {} if token is None else {"token": token}
     session.execute(
@@ -178,7 +178,7 @@ def give_back(session: Session, key: str, owner: str, token: int | None = None) 
     )
 
 
-def still_held(session: Session, lease: Lease) -> None:
+def require_lease(session: Session, lease: Lease) -> None:
     """An UPDATE and not a SELECT: it waits for, and then sees, whoever is just taking the key over."""
     changed = session.execute(
         "UPDATE replicate_lease SET owner = :owner WHERE lease_key = :key AND token = :token AND owner = :owner",

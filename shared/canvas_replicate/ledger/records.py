@@ -11,38 +11,31 @@ from canvas_replicate.datfile.manifest import Manifest
 
 Kind = Literal["tables", "provisions", "pushes"]
 
-
 State = Literal[
     "requested", "extracting", "extracted", "loading", "successful", "failed", "skipped", "held", "superseded"
 ]
 
-
 FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
-
 
 FINAL: tuple[FinalState, ...] = ("successful", "failed", "skipped", "held", "superseded")
 
 
-# The mode of a run that fetches only some reports of its provisions.
+# What a run is limited to, where it is: files that wait for the loader, or only some reports of its provisions.
+ONLY_FILES = "extract"
 SOME_REPORTS = "reports"
-
-
-# The status of an open run that has come to its pushes; and who stands in the status for all of them.
+# The status of an open run that has come to its pushes; and the name in the status for all of them.
 PUSHING = "pushing"
-
-
 ALL_PUSHES = "all"
-
-
 # What is pushed after which provisions; historical ones are never pushed.
 GROUP_OF = {"regular": "regular", "orgs": "orgs"}
-
-
 DEFAULT_DEADLINE = timedelta(hours=6)
+RERUN = "rerun"  # the schedule of a run that belongs to none
+CANVAS = "canvas"  # the source of what comes out of reports
+UNDO = "undo:"  # before the id of a plan that is to be taken back
 
 
 @dataclass(frozen=True)
-class NewTable:
+class TableRequest:
     """A table of a run to be opened. ``manifest`` set: the kept file is loaded, nothing is extracted."""
 
     name: str
@@ -75,7 +68,7 @@ class Run:
     then: tuple[str, ...]
     rerun_of: str | None
     requested_by: str | None
-    mode: str | None
+    limited_to: str | None
     opened_at: datetime
     deadline_at: datetime
     closed_at: datetime | None
@@ -88,6 +81,36 @@ class Run:
         return self.closed_at is None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """A run to be opened.
+
+    Attributes:
+        exclusive: the run takes its schedule's slot until it is closed or past its deadline.
+        limited_to: ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
+        snapshot: each source is read as of one moment.
+        provisions: the mode of reports that follows the tables, or is all of the run where there are none.
+        reports: only these reports of that mode. Such a run never improves the mode's current status, which pushes
+            look at.
+        approves: the held artifact that is released together with the run that publishes it.
+        push: what is pushed at the end; by default the group that follows the provisions, where ``then`` names a push.
+    """
+
+    schedule: str
+    tables: Sequence[TableRequest] = ()
+    exclusive: bool = False
+    then: Sequence[str] = ()
+    deadline: timedelta = DEFAULT_DEADLINE
+    rerun_of: str | None = None
+    requested_by: str | None = None
+    limited_to: str | None = None
+    snapshot: bool = False
+    provisions: str | None = None
+    reports: Sequence[TableRequest] = ()
+    approves: Approval | None = None
+    push: Push | None = None
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The moment that a run reads one source as of; without one, ``reason`` says why."""
@@ -97,11 +120,10 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class RunTable:
+class RunItem:
     """One table of one run: of kind ``tables``, or filled from a report of Canvas (``provisions``).
 
-    Or one push process of it (``pushes``): named as ``push_row`` says, its counts are changes (planned, applied,
-    refused), its manifest is the plan's file. Times are aware UTC, ``*_seconds`` are seconds.
+    Of kind ``pushes`` it is a ``PushItem``. Times are aware UTC, ``*_seconds`` are seconds.
     """
 
     run_id: str
@@ -129,6 +151,38 @@ class RunTable:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class PushItem(RunItem):
+    """One push process of a run. Its columns are those of every item; these are their names for a push."""
+
+    @property
+    def process(self) -> str:
+        return process_of(self.table)
+
+    @property
+    def planned(self) -> int | None:
+        """Changes of the plan."""
+        return self.rows
+
+    @property
+    def applied(self) -> int | None:
+        """Changes that Canvas has."""
+        return self.loaded
+
+    @property
+    def refused(self) -> int | None:
+        """Changes that Canvas rejected."""
+        return self.rejected
+
+    @property
+    def plan_file(self) -> str | None:
+        return self.manifest
+
+    @property
+    def plan_id(self) -> str | None:
+        return plan_id_of(self.file_sha256) if self.file_sha256 else None
 
 
 @dataclass(frozen=True)
@@ -223,7 +277,7 @@ class Status:
 
 
 def plan_id_of(sha256: str) -> str:
-    """The id of a push plan, from the hash of its content."""
+    """The id of the plan with this content."""
     return f"p-{sha256[:12]}"
 
 
@@ -234,21 +288,3 @@ def process_of(row: str) -> str:
 def push_row(process: str) -> str:
     """What a process is called among a run's tables; no table can be called so."""
     return f"push:{process}"
-
-
-def run_status(tables: Sequence[RunTable]) -> Literal["successful", "partial", "failed"]:
-    """Held counts as not successful; skipped and superseded tables count neither way."""
-    good = any(row.state == "successful" for row in tables)
-    bad = any(row.state in ("failed", "held") for row in tables)
-    if not bad:
-        return "successful"
-    return "partial" if good else "failed"
-
-
-RERUN = "rerun"  # the schedule of a run that belongs to none
-
-
-CANVAS = "canvas"  # the source of what comes out of reports
-
-
-UNDO = "undo:"  # before the id of a plan that is to be taken back

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from canvas_replicate.databases.ports import LedgerDatabase
 
@@ -43,7 +43,7 @@ def newest_ends(database: LedgerDatabase) -> Mapping[tuple[str, str], datetime]:
             "SELECT schedule, status, MAX(closed_at) FROM replicate_run WHERE closed_at IS NOT NULL"
             " GROUP BY schedule, status"
         )
-    return {(schedule, status): closed_at.replace(tzinfo=UTC) for schedule, status, closed_at in found}
+    return {(schedule, status): closed_at for schedule, status, closed_at in found}
 
 
 def held_by_gate(database: LedgerDatabase) -> Mapping[str, int]:
@@ -62,7 +62,7 @@ def provisions_status(database: LedgerDatabase) -> tuple[ModeStatus, ...]:
             " ORDER BY jobname"
         )
     return tuple(
-        ModeStatus(mode, status, schedule, message, ended.replace(tzinfo=UTC), run_id, None if n is None else int(n))
+        ModeStatus(mode, status, schedule, message, ended, run_id, None if n is None else int(n))
         for mode, status, schedule, message, ended, run_id, n in found
     )
 
@@ -74,7 +74,7 @@ def pushes_status(database: LedgerDatabase) -> tuple[PushStatus, ...]:
             " FROM canvasapi_current_status ORDER BY jobname"
         )
     return tuple(
-        PushStatus(process, status, message, ended.replace(tzinfo=UTC), run_id, *(n and int(n) for n in counts))
+        PushStatus(process, status, message, ended, run_id, *(n and int(n) for n in counts))
         for process, status, message, ended, run_id, *counts in found
     )
 
@@ -113,3 +113,10 @@ def tables_by_state(database: LedgerDatabase, newest: int) -> Mapping[str, Mappi
     for run_id, state, count in found:
         counts.setdefault(run_id, {})[state] = int(count)
     return counts
+
+
+def atomic_views(database: LedgerDatabase) -> list[str]:
+    """Views that Oracle refreshes in one transaction, not out of place: slower, and with more undo."""
+    with database.transaction() as session:
+        found = session.query("SELECT view_name FROM replicate_view WHERE refresh_method = 'atomic' ORDER BY view_name")
+    return [str(name) for (name,) in found]

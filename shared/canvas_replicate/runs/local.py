@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from canvas_replicate.backoff import stopped_by_signals
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import AlreadyRunning, Interrupted, LeaseBusy, ReplicateError
-from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus
 from canvas_replicate.messaging.memory import MemoryBus
@@ -35,9 +35,9 @@ def run_until_done(
     *,
     bus: Bus,
     open_source: Callable[[str], Source],
-    until: Callable[[RunTable], bool] | None = None,
+    until: Callable[[RunItem], bool] | None = None,
     watch: Watch = lambda at_end: None,
-) -> list[RunTable]:
+) -> list[RunItem]:
     """Work until these runs are closed, or ``until`` holds for all their items, and return the items.
 
     ``stages``: by default all that the runs need. With a broker configured, this process is one more worker of them.
@@ -84,8 +84,8 @@ def _list_stages(runs: Sequence[Run]) -> tuple[str, ...]:
     return ("extractor", "loader", *["provisioner"] * provisions, *["canvas-pusher"] * pushes)
 
 
-def _is_done(runtime: Runtime, runs: Sequence[Run], until: Callable[[RunTable], bool] | None) -> bool:
-    if all(not runtime.ledger.run(run.run_id).is_open for run in runs):
+def _is_done(runtime: Runtime, runs: Sequence[Run], until: Callable[[RunItem], bool] | None) -> bool:
+    if all(not runtime.ledger.runs.get(run.run_id).is_open for run in runs):
         return True
     if until is None:
         return False
@@ -146,7 +146,7 @@ def _ping_sources(runtime: Runtime, runs: Sequence[Run], open_source: Callable[[
             open_source(alias).reach()
     except ReplicateError as error:
         for run in runs:  # nothing has begun, so no run is left open to be resumed
-            if all(row.state == "requested" for row in runtime.ledger.tables(run.run_id)):
+            if all(row.state == "requested" for row in runtime.ledger.items.list_all(run.run_id)):
                 runtime.ledger.abandon(run.run_id, error.message)
         raise
 
@@ -158,5 +158,5 @@ def _is_idle(bus: Bus, stages: Sequence[Stage]) -> bool:
     return all(bus.depth(topology.work_queue(stage.name)) == 0 and bus.resting(stage.name) is None for stage in stages)
 
 
-def _list_items(runtime: Runtime, runs: Sequence[Run]) -> list[RunTable]:
-    return [row for run in runs for row in runtime.ledger.tables(run.run_id)]
+def _list_items(runtime: Runtime, runs: Sequence[Run]) -> list[RunItem]:
+    return [row for run in runs for row in runtime.ledger.items.list_all(run.run_id)]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from canvas_replicate.config.catalogue import Table, provisions_of, resolve_source
 from canvas_replicate.errors import AlreadyRunning, ConfigError
 from canvas_replicate.gates import check_provisions
-from canvas_replicate.ledger.records import Approval, NewTable, Push, Run
+from canvas_replicate.ledger.records import Approval, Push, Run, RunRequest, TableRequest
 from canvas_replicate.runs.resume import is_being_run, resume_command
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.suggest import did_you_mean
@@ -45,16 +45,18 @@ def open_schedule_run(
     if provisions:
         catalogue.mode(provisions)
     _expire_files(runtime)
-    return runtime.ledger.open_run(
-        options.name,
-        tables,
-        exclusive=True,
-        then=options.then if then else (),
-        deadline=options.deadline,
-        requested_by=find_current_user(),
-        mode=mode,
-        snapshot=options.snapshot,
-        provisions=provisions,
+    return runtime.ledger.runs.open(
+        RunRequest(
+            schedule=options.name,
+            tables=tables,
+            exclusive=True,
+            then=options.then if then else (),
+            deadline=options.deadline,
+            requested_by=find_current_user(),
+            limited_to=mode,
+            snapshot=options.snapshot,
+            provisions=provisions,
+        )
     )
 
 
@@ -67,12 +69,19 @@ def open_provisions_run(
     """
     runtime.catalogue.mode(mode)
     runtime.ledger.close_overdue()
-    unfinished = runtime.ledger.open_run_of(mode)
+    unfinished = runtime.ledger.runs.find_open(mode)
     if unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished):
-        runtime.ledger.request_again(unfinished.run_id)
+        runtime.ledger.runs.request_again(unfinished.run_id)
         return unfinished
-    return runtime.ledger.open_run(
-        mode, [], exclusive=True, provisions=mode, then=then, requested_by=requested_by or find_current_user()
+    return runtime.ledger.runs.open(
+        RunRequest(
+            schedule=mode,
+            tables=[],
+            exclusive=True,
+            provisions=mode,
+            then=then,
+            requested_by=requested_by or find_current_user(),
+        )
     )
 
 
@@ -93,18 +102,20 @@ def open_push_run(
     check_provisions(runtime, group, after=after)
     runtime.ledger.close_overdue()
     wanted, schedule = Push(group, process, after=after), get_push_schedule(group)
-    unfinished = runtime.ledger.open_run_of(schedule)
+    unfinished = runtime.ledger.runs.find_open(schedule)
     alone = unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished)
     if unfinished and alone and unfinished.push == wanted:
-        runtime.ledger.request_again(unfinished.run_id)
+        runtime.ledger.runs.request_again(unfinished.run_id)
         return unfinished
     if unfinished and alone:
         raise AlreadyRunning(
             f"Run {unfinished.run_id} is unfinished, and pushes something else than this.",
             next_step=f"Let it end first: {resume_command(unfinished)}",
         )
-    return runtime.ledger.open_run(
-        schedule, [], exclusive=True, push=wanted, requested_by=requested_by or find_current_user()
+    return runtime.ledger.runs.open(
+        RunRequest(
+            schedule=schedule, tables=[], exclusive=True, push=wanted, requested_by=requested_by or find_current_user()
+        )
     )
 
 
@@ -122,14 +133,16 @@ def check_process(runtime: Runtime, group: str, process: str | None) -> None:
 def open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
     """Open a run for one plan, or for its undo. Raises StaleProvisions."""
     check_provisions(runtime, push.group)
-    return runtime.ledger.open_run(
-        get_push_schedule(push.group),
-        [],
-        exclusive=False,
-        push=push,
-        rerun_of=rerun_of,
-        requested_by=find_current_user(),
-        approves=approves,
+    return runtime.ledger.runs.open(
+        RunRequest(
+            schedule=get_push_schedule(push.group),
+            tables=[],
+            exclusive=False,
+            push=push,
+            rerun_of=rerun_of,
+            requested_by=find_current_user(),
+            approves=approves,
+        )
     )
 
 
@@ -138,8 +151,8 @@ def get_push_schedule(group: str) -> str:
     return "push" if group == "regular" else f"push-{group}"
 
 
-def request_table(runtime: Runtime, table: Table, schedule: str | None, source: str | None) -> NewTable:
-    last = runtime.ledger.last_successful(table.name)
+def request_table(runtime: Runtime, table: Table, schedule: str | None, source: str | None) -> TableRequest:
+    last = runtime.ledger.items.find_published(table.name)
     alias = resolve_source(
         table.name,
         schedule,
@@ -148,13 +161,13 @@ def request_table(runtime: Runtime, table: Table, schedule: str | None, source: 
         command_line=source,
         last_successful=last.source if last else None,
     )
-    return NewTable(table.name, table.view, alias)
+    return TableRequest(table.name, table.view, alias)
 
 
 def _expire_files(runtime: Runtime) -> None:
     """Remove files past their retention, except those that are held, wait, or are what readers see."""
     before = datetime.now(UTC) - timedelta(days=runtime.settings.retention_days)
-    runtime.storage.expire(before, runtime.ledger.runs_to_keep())
+    runtime.storage.expire(before, runtime.ledger.runs.list_needed())
 
 
 def open_or_resume(
@@ -173,7 +186,7 @@ def open_or_resume(
     or another source.
     """
     runtime.ledger.close_overdue()
-    unfinished = runtime.ledger.open_run_of(runtime.catalogue.schedule(schedule).name)
+    unfinished = runtime.ledger.runs.find_open(runtime.catalogue.schedule(schedule).name)
     wanted = {table.name for table in runtime.catalogue.schedule_tables(schedule, only)}
     if unfinished and (runtime.settings.has_broker or is_being_run(runtime, unfinished)):
         raise AlreadyRunning(
@@ -183,12 +196,12 @@ def open_or_resume(
     if unfinished and new:
         runtime.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
     elif unfinished:
-        rows = [row for row in runtime.ledger.tables(unfinished.run_id) if row.kind == "tables"]
+        rows = [row for row in runtime.ledger.items.list_all(unfinished.run_id) if row.kind == "tables"]
         if {row.table for row in rows} != wanted or (source and any(row.source != source.lower() for row in rows)):
             raise AlreadyRunning(
                 f"Run {unfinished.run_id} is unfinished, and its tables or its source are others than these.",
                 next_step=f"Let it end: replicate run {schedule}   or give it up: replicate run {schedule} --new",
             )
-        runtime.ledger.request_again(unfinished.run_id)
+        runtime.ledger.runs.request_again(unfinished.run_id)
         return unfinished
     return open_schedule_run(runtime, schedule, source=source, only=only, then=then, mode=mode)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from canvas_replicate.errors import ExitCode
-from canvas_replicate.ledger.records import RunTable, run_status
+from canvas_replicate.ledger.records import RunItem
+from canvas_replicate.ledger.what_follows import run_status
 
 
-def choose_exit_code(items: Sequence[RunTable], a_step_failed: bool = False) -> ExitCode:
+def choose_exit_code(items: Sequence[RunItem], a_step_failed: bool = False) -> ExitCode:
     """Held beats partial (DESIGN section 5). ``a_step_failed``: provisions or pushes failed as a whole."""
     if any(row.state == "held" for row in items):
         return ExitCode.HELD

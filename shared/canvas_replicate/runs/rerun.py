@@ -15,10 +15,11 @@ from canvas_replicate.ledger.records import (
     UNDO,
     Approval,
     Artifact,
-    NewTable,
     Push,
     Run,
-    RunTable,
+    RunItem,
+    RunRequest,
+    TableRequest,
     process_of,
 )
 from canvas_replicate.messaging.messages import TableRequested
@@ -79,11 +80,11 @@ def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
 def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
     """Extract and load tables, or fetch and load reports, in a new run. Raises ConfigError for names not configured."""
     ledger, catalogue = runtime.ledger, runtime.catalogue
-    latest = ledger.latest(request.tables[0]) if request.rerun_of is None else None
+    latest = ledger.items.find_latest(request.tables[0]) if request.rerun_of is None else None
     rerun_of = latest.run_id if latest else request.rerun_of
     schedule = request.schedule
     if schedule is None and rerun_of:
-        schedule = ledger.run(rerun_of).schedule
+        schedule = ledger.runs.get(rerun_of).schedule
     reports = [catalogue.reports[name.lower()] for name in request.tables if name.lower() in catalogue.reports]
     tables = [
         request_table(runtime, catalogue.table(name), schedule, request.source)
@@ -91,16 +92,18 @@ def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
         if name.lower() not in catalogue.reports
     ]
     options = catalogue.schedules.get(schedule or "")
-    return ledger.open_run(
-        schedule or RERUN,
-        tables,
-        exclusive=False,
-        provisions=_choose_provisions(catalogue, request, reports),
-        reports=[NewTable(report.table, report.view, CANVAS) for report in reports],
-        rerun_of=rerun_of,
-        then=request.then,
-        requested_by=request.requested_by or find_current_user(),
-        snapshot=options is not None and options.snapshot,
+    return ledger.runs.open(
+        RunRequest(
+            schedule=schedule or RERUN,
+            tables=tables,
+            exclusive=False,
+            provisions=_choose_provisions(catalogue, request, reports),
+            reports=[TableRequest(report.table, report.view, CANVAS) for report in reports],
+            rerun_of=rerun_of,
+            then=request.then,
+            requested_by=request.requested_by or find_current_user(),
+            snapshot=options is not None and options.snapshot,
+        )
     )
 
 
@@ -124,41 +127,43 @@ def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run
 
     Provisions that failed without a failed report (none was planned, all were switched off) are repeated as a whole.
     """
-    run, rows = runtime.ledger.run(run_id), runtime.ledger.tables(run_id)
+    run, rows = runtime.ledger.runs.get(run_id), runtime.ledger.items.list_all(run_id)
     failed = [row for row in rows if row.state in ("failed", "held") and row.kind != "pushes"]
     pushes = [process_of(row.table) for row in rows if row.state in ("failed", "held") and row.kind == "pushes"]
-    if run.push and not failed and (pushes or runtime.ledger.push_failure(run_id) is not None):
+    if run.push and not failed and (pushes or runtime.ledger.pushes.find_failure(run_id) is not None):
         if run.push.plan_id:  # an undo or an approval is repeated as what it was
             return open_plan_run(runtime, run.push, rerun_of=run_id)
         return open_push_run(runtime, run.push.group, pushes[0] if len(pushes) == 1 else None)
     by_a_report = any(row.kind == "provisions" for row in failed)
-    again = run.provisions if not by_a_report and runtime.ledger.provisions_failure(run_id) is not None else None
+    again = run.provisions if not by_a_report and runtime.ledger.provisions.find_failure(run_id) is not None else None
     if failed:
         tables = tuple(row.table for row in failed)
         return rerun_tables(runtime, RerunRequest(tables, rerun_of=run_id, provisions=again, then=tuple(then)))
     if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
     runtime.catalogue.mode(again)
-    return runtime.ledger.open_run(
-        run.schedule,
-        [],
-        exclusive=False,
-        provisions=again,
-        rerun_of=run_id,
-        requested_by=find_current_user(),
-        then=then,
+    return runtime.ledger.runs.open(
+        RunRequest(
+            schedule=run.schedule,
+            tables=[],
+            exclusive=False,
+            provisions=again,
+            rerun_of=run_id,
+            requested_by=find_current_user(),
+            then=then,
+        )
     )
 
 
 def open_replay(runtime: Runtime, run_id: str, table: str) -> Run:
     """Load the kept file of an earlier run again, whatever is newer. Raises ConfigError when it is gone."""
-    runtime.ledger.run(run_id)
-    row = runtime.ledger.table(run_id, table)
+    runtime.ledger.runs.get(run_id)
+    row = runtime.ledger.items.find(run_id, table)
     if row is None or row.manifest is None:
         raise ConfigError(
             f"Run {run_id} has no file of {table}.", next_step=f"Extract it again: replicate rerun {table}"
         )
-    return _open_with_file(runtime, row, NewTable(table, row.view, row.source, replay=True))
+    return _open_with_file(runtime, row, TableRequest(table, row.view, row.source, replay=True))
 
 
 def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool = False) -> Run:
@@ -166,12 +171,12 @@ def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool =
 
     Raises ConfigError when it was decided before, DataError when the file is not the one that was held.
     """
-    row = runtime.ledger.table(artifact.run_id, artifact.table)
+    row = runtime.ledger.items.find(artifact.run_id, artifact.table)
     if row is None or row.manifest is None:
         raise ConfigError(f"Artefact {artifact.artifact_id} has no file.")
     if artifact.gate == "push":
         return _open_approved_plan(runtime, artifact)
-    shown = runtime.ledger.last_successful(artifact.table)
+    shown = runtime.ledger.items.find_published(artifact.table)
     if (
         shown
         and shown.extracted_at
@@ -185,7 +190,7 @@ def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool =
             f" replicate approve {artifact.artifact_id} --even-if-older",
         )
     approval = Approval(artifact.artifact_id, even_if_older)
-    return _open_with_file(runtime, row, NewTable(row.table, row.view, row.source, replay=row.replay), approval)
+    return _open_with_file(runtime, row, TableRequest(row.table, row.view, row.source, replay=row.replay), approval)
 
 
 def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
@@ -196,7 +201,7 @@ def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
     return open_plan_run(runtime, push, rerun_of=artifact.run_id, approves=Approval(artifact.artifact_id))
 
 
-def _open_with_file(runtime: Runtime, row: RunTable, table: NewTable, approval: Approval | None = None) -> Run:
+def _open_with_file(runtime: Runtime, row: RunItem, table: TableRequest, approval: Approval | None = None) -> Run:
     manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     runtime.storage.verify(manifest)
     with_file = replace(
@@ -205,11 +210,13 @@ def _open_with_file(runtime: Runtime, row: RunTable, table: NewTable, approval: 
         manifest_path=row.manifest,
         artifact_id=approval.artifact_id if approval else None,
     )
-    return runtime.ledger.open_run(
-        runtime.ledger.run(row.run_id).schedule,
-        [with_file],
-        exclusive=False,
-        rerun_of=row.run_id,
-        requested_by=find_current_user(),
-        approves=approval,
+    return runtime.ledger.runs.open(
+        RunRequest(
+            schedule=runtime.ledger.runs.get(row.run_id).schedule,
+            tables=[with_file],
+            exclusive=False,
+            rerun_of=row.run_id,
+            requested_by=find_current_user(),
+            approves=approval,
+        )
     )

@@ -45,10 +45,12 @@ def resume_left_over(runtime: Runtime, schedule: str) -> list[Run]:
     # An approved file goes first, because the gates compare new extracts with it.
     runtime.ledger.close_overdue()
     runtime.catalogue.schedule(schedule)
-    unfinished = runtime.ledger.unfinished_runs()
+    unfinished = runtime.ledger.runs.list_unfinished()
     left_over = [
-        run for run in unfinished if runtime.ledger.open_run_of(run.schedule) != run and not is_being_run(runtime, run)
+        run
+        for run in unfinished
+        if runtime.ledger.runs.find_open(run.schedule) != run and not is_being_run(runtime, run)
     ]
     for run in left_over:
-        runtime.ledger.request_again(run.run_id)
+        runtime.ledger.runs.request_again(run.run_id)
     return left_over

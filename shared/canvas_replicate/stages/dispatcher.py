@@ -175,7 +175,7 @@ class Runner:
         try:
             self._end_in_ledger(message, error, next_step)
             if not _told_by_ledger(message):
-                self._ledger.notice(self._dead_letter(envelope, message, error, next_step))
+                self._ledger.notify(self._dead_letter(envelope, message, error, next_step))
         except TransientError:
             raise
         except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
@@ -195,13 +195,13 @@ class Runner:
         run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
         failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
         if run_id and table:
-            self._ledger.finish(run_id, table, failed)
+            self._ledger.items.finish(run_id, table, failed)
         elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
             again = f"replicate rerun --failed {run_id}"
-            self._ledger.fail_provisions(run_id, replace(failed, next_step=next_step or again))
+            self._ledger.provisions.fail(run_id, replace(failed, next_step=next_step or again))
         elif run_id and isinstance(message, PushRequested | ProvisionsDone):
             again = f"replicate rerun --failed {run_id}"
-            self._ledger.fail_pushes(run_id, replace(failed, next_step=next_step or again))
+            self._ledger.pushes.fail(run_id, replace(failed, next_step=next_step or again))
 
     def _dead_letter(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str

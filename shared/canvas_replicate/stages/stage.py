@@ -42,9 +42,9 @@ def publish_outbox(bus: Bus, ledger: Ledger, *, left_over: bool = False) -> int:
 
     What is published but not marked is published again with the same message id.
     """
-    waiting = ledger.unpublished(left_over=left_over)
+    waiting = ledger.outbox.list_unpublished(left_over=left_over)
     for envelope in waiting:
         bus.publish(envelope)
     if waiting:
-        ledger.mark_published(envelope.message_id for envelope in waiting)
+        ledger.outbox.mark_published(envelope.message_id for envelope in waiting)
     return len(waiting)

@@ -61,7 +61,7 @@ def update_gauges(runtime: Runtime) -> None:
     database = runtime.ledger.database
     held = {**dict.fromkeys(GATES.values(), 0), **views.held_by_gate(database)}
     ends = views.newest_ends(database)
-    as_of = {status.table: status.as_of.timestamp() for status in runtime.ledger.status() if status.as_of}
+    as_of = {status.table: status.as_of.timestamp() for status in runtime.ledger.list_current_status() if status.as_of}
     _show(metrics.table_last_success, ((at, table) for table, at in as_of.items()))
     _show(metrics.table_expected, ((1, *pair) for pair in expected_tables(runtime.catalogue)))
     _show(metrics.held_artifacts, ((count, gate) for gate, count in held.items()))

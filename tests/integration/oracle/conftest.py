@@ -14,7 +14,7 @@ from tests.integration.oracle.real_oracle import FINDINGS, Server, User, empty, 
 
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
-from canvas_replicate.ledger.ledger import schema
+from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.sql.ddl import objects
 
 MARKS = (

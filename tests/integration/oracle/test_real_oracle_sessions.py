@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -18,9 +18,10 @@ from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import DuplicateKey, Tag
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
-from canvas_replicate.ledger.leases import Leases, take
-from canvas_replicate.ledger.ledger import Ledger, schema
-from canvas_replicate.ledger.records import NewTable, Outcome
+from canvas_replicate.ledger.leases import Leases, acquire_in
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.records import Outcome, RunRequest, TableRequest
 
 SLEEP = "BEGIN DBMS_SESSION.SLEEP(60); END;"
 ENDLESS = "SELECT COUNT(*) AS n FROM all_objects a, all_objects b, all_objects c"
@@ -191,7 +192,7 @@ def test_of_two_who_take_a_key_at_once_the_second_waits_and_is_told_that_it_is_b
     if known:
         Leases(first, "first").acquire("k", seconds=-1)
     with first.transaction() as session:
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread, ended = a_second_taker(oracle_server, second)
     thread.join(30)
     assert isinstance(ended[0], LeaseBusy)
@@ -204,7 +205,7 @@ def test_a_key_whose_taker_gave_up_goes_to_the_one_who_waited(
     if known:
         Leases(first, "first").acquire("k", seconds=-1)
     with pytest.raises(RuntimeError), first.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         thread, ended = a_second_taker(oracle_server, second)
         raise RuntimeError
     thread.join(30)
@@ -257,7 +258,7 @@ def test_a_session_that_is_killed_in_a_transaction_leaves_nothing_and_can_be_tri
     oracle_server: Server, first: OracleLedger, then: str
 ) -> None:
     with pytest.raises(TransientError) as caught, first.transaction() as session:  # noqa: PT012
-        take(session, "k", "first", 60)
+        acquire_in(session, "k", "first", 60)
         kill_sessions(oracle_server, "reporting", "ledger")
         if then == "another statement":
             session.now()
@@ -287,11 +288,11 @@ def test_the_clock_is_utc_and_goes_on_within_a_transaction(first: OracleLedger, 
         before, after = session.now(), session.now()
     utc = oracle_server.sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL")[0][0]
     assert timedelta(0) < after - before < timedelta(seconds=30)
-    assert abs(utc - after) < timedelta(seconds=30)
+    assert abs(utc.replace(tzinfo=UTC) - after) < timedelta(seconds=30)
 
 
 def test_moments_texts_nulls_and_reserved_words_go_through_binds(first: OracleLedger) -> None:
-    at, text = datetime(2030, 1, 1, 4, 0, 0, 123456), "ä|'\n" * 40_000
+    at, text = datetime(2030, 1, 1, 4, 0, 0, 123456, tzinfo=UTC), "ä|'\n" * 40_000
     with first.transaction() as session:
         session.execute(INSERT_VIEW, name="v", definition=text, at=at)
         session.execute(INSERT_VIEW, name="w", definition=None, at=None)
@@ -305,9 +306,11 @@ def test_moments_texts_nulls_and_reserved_words_go_through_binds(first: OracleLe
 def test_an_outcome_keeps_figures_that_it_does_not_know_and_cuts_wide_messages(first: OracleLedger) -> None:
     """COALESCE of a NULL bind; and a VARCHAR2(2000 CHAR) that ends at 4000 bytes."""
     ledger = Ledger(first)
-    run = ledger.open_run("hourly", [NewTable("tmp_a", "v_a", "campus")], exclusive=True)
+    run = ledger.runs.open(
+        RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], exclusive=True)
+    )
     with first.transaction() as session:
         session.execute("UPDATE replicate_run_table SET loaded_count = 7, load_seconds = 1.25")
-    ledger.finish(run.run_id, "tmp_a", Outcome("failed", "loader", rejected=2, message="語" * 3000))
-    row = ledger.tables(run.run_id)[0]
+    ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", rejected=2, message="語" * 3000))
+    row = ledger.items.list_all(run.run_id)[0]
     assert (row.loaded, row.rejected, row.load_seconds, row.message) == (7, 2, 1.25, "語" * 1333)

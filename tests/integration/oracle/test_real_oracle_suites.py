@@ -13,7 +13,8 @@ from tests.integration.oracle.real_oracle import User
 from canvas_replicate.databases.oracle.ledger import OracleLedger
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.ledger.leases import Leases
-from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
 
 SOURCE_TABLE = """CREATE TABLE everything (
     id NUMBER(10), flag NUMBER(1), big NUMBER(19), wide NUMBER(38), amount NUMBER(38,10), price NUMBER(8,2),

@@ -9,7 +9,8 @@ from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.databases.opening import engine_of, open_ledger
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.errors import PermanentError
-from canvas_replicate.ledger.ledger import Ledger, schema
+from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.sql.ddl import TableDdl, parse_ddl
 
 

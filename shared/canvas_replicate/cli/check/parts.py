@@ -47,7 +47,7 @@ def table_findings(table: Table, aliases: Sequence[str], reached: Reached) -> li
 def sources_of(table: Table, catalogue: Catalogue, reached: Reached, findings: list[Finding]) -> list[str]:
     """Every database that a schedule of the table leads to."""
     ledger = reached.ledger
-    last = attempted(findings, table.name, lambda: ledger.last_successful(table.name)) if ledger else None
+    last = attempted(findings, table.name, lambda: ledger.items.find_published(table.name)) if ledger else None
     came_from = last.source if last else None
     schedules = [name for name, schedule in catalogue.schedules.items() if table.name in schedule.tables]
     found: dict[str, None] = {}

@@ -14,7 +14,7 @@ from canvas_replicate.config.settings import config_schema, decode_password, enc
 from canvas_replicate.control_file import oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.ledger.ledger import schema
+from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.sql.ddl import parse_ddl
 
 secret = entry.new_app("The original's encoding of passwords in appconf.yaml. It hides nothing.")

@@ -32,7 +32,7 @@ def held(
 ) -> None:
     """List what a gate stopped and waits for a decision."""
     runtime = open_runtime(load_settings())
-    found = runtime.ledger.artifacts(None if everything else "held")
+    found = runtime.ledger.artifacts.list_all(None if everything else "held")
     if as_json:
         output.print_json(found)
         return
@@ -79,7 +79,7 @@ def discard(
     """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
     runtime = open_runtime(load_settings())
     for artifact in _chosen(runtime, artifact_id, run):
-        runtime.ledger.discard(artifact.artifact_id, opening.find_current_user())
+        runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
         again = f"replicate rerun {artifact.table}"
         if artifact.gate == "push":
             again = _plan_again(runtime, artifact)
@@ -100,11 +100,11 @@ def _chosen(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> li
     if (artifact_id is None) == (run_id is None):
         raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
     if run_id is not None:
-        found = [a for a in runtime.ledger.artifacts("held") if a.run_id == run_id]
+        found = [a for a in runtime.ledger.artifacts.list_all("held") if a.run_id == run_id]
         if not found:
             raise ConfigError(f"Nothing is held in run {run_id}.", next_step="List what is held: replicate held")
         return found
-    artifact = runtime.ledger.artifact(artifact_id or "")
+    artifact = runtime.ledger.artifacts.find(artifact_id or "")
     if artifact is None:
         raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step="List it: replicate held")
     if artifact.state != "held":
@@ -118,8 +118,8 @@ def _chosen(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> li
 
 def _way_on(runtime: Runtime, artifact: Artifact) -> str:
     """What to type about a decided artefact: its publication may have been interrupted."""
-    for run in runtime.ledger.unfinished_runs():
-        rows = runtime.ledger.tables(run.run_id)
+    for run in runtime.ledger.runs.list_unfinished():
+        rows = runtime.ledger.items.list_all(run.run_id)
         if any(row.artifact_id == artifact.artifact_id and not row.is_final for row in rows):
             return f"Run {run.run_id} publishes it and is not done; go on with: {resume.resume_command(run)}"
     return "See: replicate held --all"

@@ -14,7 +14,8 @@ from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.records import Run, RunTable, Status, push_row
+from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
+from canvas_replicate.ledger.views import atomic_views
 from canvas_replicate.runs import opening as opening
 from canvas_replicate.runs import resume
 from canvas_replicate.runtime import Runtime
@@ -36,7 +37,7 @@ def status(
     """Show every table: how fresh its view is, what happened last, and what to type next."""
     runtime = open_runtime(load_settings())
     while True:
-        rows = runtime.ledger.status()
+        rows = runtime.ledger.list_current_status()
         steps = _next_steps(runtime, rows)
         if as_json:
             output.print_json([{**asdict(row), "next_step": steps.get(row.table)} for row in rows])
@@ -47,10 +48,10 @@ def status(
                 output.console().clear()
             output.show_status(rows, steps)
             output.show_pushes(_pushes(runtime))
-            for view in runtime.ledger.refreshed_in_one_transaction():
+            for view in atomic_views(runtime.ledger.database):
                 said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
                 output.console().print(Text(said))
-            for run in runtime.ledger.unfinished_runs():
+            for run in runtime.ledger.runs.list_unfinished():
                 output.console().print(Text(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}"))
         if not watch:
             return
@@ -65,18 +66,18 @@ def runs(
     """List the newest runs, or show one RUN table by table."""
     runtime = open_runtime(load_settings())
     if run_id is not None:
-        run = runtime.ledger.run(run_id)
+        run = runtime.ledger.runs.get(run_id)
         if not as_json:
             then = f", then {', '.join(run.then)}" if run.then else ""
             of = f", rerun of {run.rerun_of}" if run.rerun_of else ""
             output.console().print(Text(f"{run.run_id}: {run.status}, by {run.requested_by}{of}{then}"))
-        output.show_run(runtime.ledger.tables(run_id), as_json=as_json)
+        output.show_run(runtime.ledger.items.list_all(run_id), as_json=as_json)
         if not as_json:
-            output.show_failure(run, runtime.ledger.failure(run_id))
+            output.show_failure(run, runtime.ledger.find_failure(run_id))
             if resume.is_left_over(runtime, run):
                 output.console().print(Text(f"Nobody works on it. next: {resume.resume_command(run)}"))
         return
-    found = runtime.ledger.runs(limit)
+    found = runtime.ledger.runs.list_newest(limit)
     if as_json:
         output.print_json(found)
         return
@@ -102,13 +103,13 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
     """Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas
     refused of the last push."""
     runtime = open_runtime(load_settings())
-    latest = runtime.ledger.latest(table)
+    latest = runtime.ledger.items.find_latest(table)
     if latest is None:
         raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")
     if latest.kind == "pushes":
         _show_refused(runtime, latest, as_json=as_json)
         return
-    found = runtime.ledger.rejects(latest.run_id, table)
+    found = runtime.ledger.items.list_rejects(latest.run_id, table)
     if as_json:
         output.print_json(found)
         return
@@ -121,7 +122,7 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
     output.console().print(Text(f"{latest.rejected or 0:,} in all; the records are in {bad_file}"))
 
 
-def _show_refused(runtime: Runtime, row: RunTable, *, as_json: bool) -> None:
+def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
     kept = runtime.journal.find_plan_by_sha256(row.file_sha256 or "")
     refused = runtime.journal.list_lines(kept.plan_id, "rejected") if kept else []
     if as_json:
@@ -135,15 +136,15 @@ def _show_refused(runtime: Runtime, row: RunTable, *, as_json: bool) -> None:
     output.console().print(output.table(columns, lines, numbers=["line"]))
 
 
-def _pushes(runtime: Runtime) -> list[RunTable]:
+def _pushes(runtime: Runtime) -> list[RunItem]:
     """The last push of each process of pushes.yaml."""
     names = [process.name for group in runtime.catalogue.pushes.values() for process in group]
-    return [row for name in names if (row := runtime.ledger.latest(push_row(name)))]
+    return [row for name in names if (row := runtime.ledger.items.find_latest(push_row(name)))]
 
 
 def _counted(runtime: Runtime, run: Run) -> str:
     """``5 successful, 1 held``"""
-    counts = Counter(row.state for row in runtime.ledger.tables(run.run_id))
+    counts = Counter(row.state for row in runtime.ledger.items.list_all(run.run_id))
     return ", ".join(f"{count} {state}" for state, count in counts.most_common())
 
 
@@ -151,7 +152,7 @@ def _next_steps(runtime: Runtime, rows: list[Status]) -> dict[str, str]:
     steps = {}
     for row in rows:
         if row.status in ("failed", "held") and row.run_id:
-            latest = runtime.ledger.table(row.run_id, row.table)
+            latest = runtime.ledger.items.find(row.run_id, row.table)
             if latest and latest.next_step:
                 steps[row.table] = latest.next_step
     return steps

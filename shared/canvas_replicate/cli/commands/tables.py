@@ -19,7 +19,7 @@ from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.cli.scaffold.drift import differences
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
-from canvas_replicate.cli.scaffold.plan import NewTable, choose_source, plan_table, read_query
+from canvas_replicate.cli.scaffold.plan import TableRequest, choose_source, plan_table, read_query
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
 from canvas_replicate.config.settings import Settings, load_settings, target_alias
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
@@ -65,7 +65,7 @@ def add(
     settings = load_settings()
     catalogue = catalogue_of(settings)
     alias = choose_source(settings, catalogue, schedule or (), source)
-    wanted = NewTable(
+    wanted = TableRequest(
         choose_names(source_table, catalogue, name, view),
         schedules=tuple(schedule or ()),
         sql=_own_query(query, term, settings, alias),

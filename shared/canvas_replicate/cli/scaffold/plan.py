@@ -26,7 +26,7 @@ from canvas_replicate.sql.syntax import SqlSyntaxError, check_query
 
 
 @dataclass(frozen=True)
-class NewTable:
+class TableRequest:
     """The table as requested.
 
     Attributes:
@@ -57,7 +57,7 @@ class TablePlan:
         return self.changes[1]
 
 
-def plan_table(wanted: NewTable, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
+def plan_table(wanted: TableRequest, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
     """Raises ConfigError when a name, a column or a file does not allow it, and what the source raises."""
     names = wanted.names
     ctl, ddl = settings.ctl_dir / f"{names.entry}.ctl", settings.ddl_dir / f"{names.entry}.sql"
@@ -83,7 +83,7 @@ def plan_table(wanted: NewTable, source: Source, settings: Settings, catalogue: 
 
 
 def format_table_files(
-    wanted: NewTable, columns: Sequence[Column], key: Sequence[str], *, for_oracle: bool
+    wanted: TableRequest, columns: Sequence[Column], key: Sequence[str], *, for_oracle: bool
 ) -> tuple[str, str]:
     """The control file and the ddl file."""
     parts = DdlParts(wanted.names, tuple(columns), tuple(key), wanted.grants, _format_header(wanted.names, columns))
@@ -138,7 +138,7 @@ def _refuse_file(file: Path) -> None:
         raise ConfigError("the file is there already.", place=Place(file), next_step=step)
 
 
-def _plan_conf_changes(wanted: NewTable, sql: str, settings: Settings) -> list[FileChange]:
+def _plan_conf_changes(wanted: TableRequest, sql: str, settings: Settings) -> list[FileChange]:
     """tablesconf.yaml before tablelist.yaml, so that no list ever names a table that is not there."""
     names = wanted.names
     entry = yaml_entries.format_table_entry(
@@ -209,7 +209,7 @@ def _verify_readable(texts: tuple[str, str], ctl: Path, ddl: Path) -> None:
         raise ConfigError(f"the columns {', '.join(columns)} would be read as {', '.join(fields)}.", place=Place(ctl))
 
 
-def _list_notes(wanted: NewTable, columns: Sequence[Column], key: Sequence[str]) -> list[str]:
+def _list_notes(wanted: TableRequest, columns: Sequence[Column], key: Sequence[str]) -> list[str]:
     notes = []
     if not wanted.schedules:
         notes.append("No schedule copies it yet: --schedule NAME")

@@ -26,7 +26,7 @@ from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.databases.opening import open_source
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError, DataError, ReplicateError
-from canvas_replicate.ledger.records import Artifact, RunTable, push_row
+from canvas_replicate.ledger.records import Artifact, RunItem, push_row
 from canvas_replicate.names import qualify_name
 from canvas_replicate.runtime import Runtime
 
@@ -130,7 +130,7 @@ def _gather_chain(
     source: str | None,
     down: Mapping[str, str],
 ) -> TableChain:
-    published = runtime.ledger.last_successful(table.name)
+    published = runtime.ledger.items.find_published(table.name)
     as_of = published.extracted_at if published else None
     settings, target = runtime.settings, target_alias(runtime.settings)
     base, view = qualify_name(table.base_table, settings.base_schema), qualify_name(table.view, settings.view_schema)
@@ -151,7 +151,7 @@ def _gather_chain(
 
 def _find_table_step(runtime: Runtime, table: Table) -> str:
     """The next command that the ledger has for the table's newest run; empty if that was successful."""
-    latest = runtime.ledger.latest(table.name)
+    latest = runtime.ledger.items.find_latest(table.name)
     if latest is None or latest.state == "successful":
         return ""
     return latest.next_step or f"replicate why table {table.name}"
@@ -160,8 +160,8 @@ def _find_table_step(runtime: Runtime, table: Table) -> str:
 def _find_source(runtime: Runtime, table: Table) -> str | None:
     """The source that the next run would choose; None where none is configured."""
     ledger = runtime.ledger
-    latest, published = ledger.latest(table.name), ledger.last_successful(table.name)
-    schedule = ledger.run(latest.run_id).schedule if latest else None
+    latest, published = ledger.items.find_latest(table.name), ledger.items.find_published(table.name)
+    schedule = ledger.runs.get(latest.run_id).schedule if latest else None
     last = published.source if published else None
     try:
         return resolve_source(table.name, schedule, runtime.catalogue, runtime.settings, None, last)
@@ -191,7 +191,7 @@ def _try_link(step: LinkStep, where: str, ask: Callable[[], Link]) -> Link:
         return Link(step, where, trouble=f"cannot be asked: {error.message}")
 
 
-def _ask_file(runtime: Runtime, asked: _Question, published: RunTable | None) -> Link:
+def _ask_file(runtime: Runtime, asked: _Question, published: RunItem | None) -> Link:
     if published is None or published.manifest is None:
         return Link("file", "", trouble="no file was ever loaded")
     where = published.manifest.replace(".manifest.json", ".dat")
@@ -210,7 +210,7 @@ def _ask_file(runtime: Runtime, asked: _Question, published: RunTable | None) ->
     return asked.link("file", where, rows, manifest.extracted_at)
 
 
-def _report_gone_file(runtime: Runtime, where: str, published: RunTable) -> Link:
+def _report_gone_file(runtime: Runtime, where: str, published: RunItem) -> Link:
     days = runtime.settings.retention_days
     return Link("file", where, as_of=published.extracted_at, trouble=f"is gone (files are kept for {days} days)")
 
@@ -224,7 +224,7 @@ def _select_all(name: str) -> str:
 
 def _gather_process(runtime: Runtime, asked: _Question, reader: _Reader) -> ProcessFacts:
     process, target = reader.process, target_alias(runtime.settings)
-    latest = runtime.ledger.latest(push_row(process.name))
+    latest = runtime.ledger.items.find_latest(push_row(process.name))
     return ProcessFacts(
         process=process.name,
         group=reader.group,
@@ -240,7 +240,7 @@ def _gather_process(runtime: Runtime, asked: _Question, reader: _Reader) -> Proc
 
 
 def _find_held(runtime: Runtime, process: str) -> Artifact | None:
-    found = [artifact for artifact in runtime.ledger.artifacts("held") if artifact.table == push_row(process)]
+    found = [artifact for artifact in runtime.ledger.artifacts.list_all("held") if artifact.table == push_row(process)]
     return found[-1] if found else None
 
 
@@ -267,10 +267,10 @@ def _to_aware(moment: datetime | None) -> datetime | None:
 
 def _ask_report(runtime: Runtime, asked: _Question, report: Report) -> Link:
     """``as_of`` is the request of the oldest report in the load: its rows are at least as recent."""
-    published = runtime.ledger.last_successful(report.table)
+    published = runtime.ledger.items.find_published(report.table)
     if published is None:
         return Link("report", report.view, trouble="no such report was ever loaded")
-    started = runtime.ledger.reports_started(published.run_id, report.table)
+    started = runtime.ledger.provisions.find_oldest_start(published.run_id, report.table)
     settings = runtime.settings
     query = _select_all(qualify_name(report.view, settings.view_schema))
     found = _try_link(
@@ -289,7 +289,7 @@ def _add_sections(runtime: Runtime, reports: list[Report], course: str) -> froze
     """The id and, of a course, the SIS ids of its sections: a push may name either."""
     settings, found = runtime.settings, {course}
     for report in reports:
-        if report.kind in _NAMING_SECTIONS and runtime.ledger.last_successful(report.table):
+        if report.kind in _NAMING_SECTIONS and runtime.ledger.items.find_published(report.table):
             view = qualify_name(report.view, settings.view_schema)
             query = f"SELECT DISTINCT course_id, section_id FROM {view}"  # noqa: S608  # as in _all
             try:

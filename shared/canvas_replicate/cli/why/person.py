@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from canvas_replicate.ledger.journal import JournalLine, KeptPlan
-from canvas_replicate.ledger.records import Artifact, RunTable
+from canvas_replicate.ledger.records import Artifact, RunItem
 
 LinkStep = Literal["source", "file", "table", "view", "push", "report"]
 
@@ -71,7 +71,7 @@ class ProcessFacts:
     enabled: bool
     place: str
     link: Link
-    latest: RunTable | None
+    latest: RunItem | None
     held: Artifact | None
     others: tuple[str, ...]
     unreadable: bool

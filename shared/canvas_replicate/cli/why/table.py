@@ -9,7 +9,7 @@ from itertools import islice
 from canvas_replicate.cli.why.rows import format_count
 from canvas_replicate.config.catalogue import Catalogue, Table
 from canvas_replicate.config.push_tables import find_push_tables
-from canvas_replicate.ledger.records import Artifact, Run, RunTable
+from canvas_replicate.ledger.records import Artifact, Run, RunItem
 from canvas_replicate.runs.resume import resume_command
 from canvas_replicate.runtime import Runtime
 
@@ -30,7 +30,7 @@ class RecentRun:
     """The table's item in one of its runs."""
 
     run: Run
-    row: RunTable
+    row: RunItem
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class TableFacts:
     enabled: bool
     place: str
     schedules: tuple[str, ...]
-    published: RunTable | None
+    published: RunItem | None
     recent: tuple[RecentRun, ...]
     held: tuple[Artifact, ...]
-    waiting: tuple[RunTable, ...]
+    waiting: tuple[RunItem, ...]
     readers: tuple[PushReader, ...]
     has_broker: bool
 
@@ -63,7 +63,7 @@ class TableVerdict:
 def gather_facts(runtime: Runtime, name: str) -> TableFacts:
     """Raises ConfigError for a table that is not configured."""
     table = runtime.catalogue.table(name)
-    published = runtime.ledger.last_successful(table.name)
+    published = runtime.ledger.items.find_published(table.name)
     return TableFacts(
         table=table.name,
         view=table.view,
@@ -72,8 +72,8 @@ def gather_facts(runtime: Runtime, name: str) -> TableFacts:
         schedules=_list_schedules(runtime.catalogue, table),
         published=published,
         recent=_list_recent(runtime, table.name),
-        held=tuple(a for a in runtime.ledger.artifacts("held") if a.table == table.name),
-        waiting=tuple(f for f in runtime.ledger.waiting_files(table.name) if _is_newer(f, published)),
+        held=tuple(a for a in runtime.ledger.artifacts.list_all("held") if a.table == table.name),
+        waiting=tuple(f for f in runtime.ledger.items.list_waiting(table.name) if _is_newer(f, published)),
         readers=tuple(
             PushReader(process.name, group, process.enabled)
             for group, processes in runtime.catalogue.pushes.items()
@@ -113,8 +113,8 @@ def _decide_newest(facts: TableFacts, newest: RecentRun, shown: str) -> TableVer
     return TableVerdict(False, f"The newest run {row.state} it: {why} {_describe_still_shown(shown)}", step)
 
 
-def _decide_unfinished(facts: TableFacts, run: Run, row: RunTable, shown: str) -> TableVerdict:
-    if row.state == "extracted" and run.mode == "extract":
+def _decide_unfinished(facts: TableFacts, run: Run, row: RunItem, shown: str) -> TableVerdict:
+    if row.state == "extracted" and run.limited_to == "extract":
         step = f"loader run {run.schedule} --tablename {facts.table}"
         return TableVerdict(
             False, f"A newer file waits for the loader to be started. {_describe_still_shown(shown)}", step
@@ -126,7 +126,7 @@ def _decide_unfinished(facts: TableFacts, run: Run, row: RunTable, shown: str) -
     return TableVerdict(False, f"Run {row.run_id} {doing} ({row.state}). {_describe_still_shown(shown)}", step)
 
 
-def _describe_published(row: RunTable | None) -> str:
+def _describe_published(row: RunItem | None) -> str:
     if row is None:
         return "nothing that was ever loaded"
     rows = row.rows if row.loaded is None else row.loaded
@@ -142,7 +142,7 @@ def _end_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _is_newer(file: RunTable, published: RunTable | None) -> bool:
+def _is_newer(file: RunItem, published: RunItem | None) -> bool:
     if published is None or published.extracted_at is None or file.extracted_at is None:
         return True
     return file.extracted_at > published.extracted_at
@@ -151,12 +151,12 @@ def _is_newer(file: RunTable, published: RunTable | None) -> bool:
 def _list_recent(runtime: Runtime, table: str) -> tuple[RecentRun, ...]:
     found = (
         RecentRun(run, row)
-        for run in runtime.ledger.runs(_RUNS_SEARCHED)
-        if (row := runtime.ledger.table(run.run_id, table)) is not None
+        for run in runtime.ledger.runs.list_newest(_RUNS_SEARCHED)
+        if (row := runtime.ledger.items.find(run.run_id, table)) is not None
     )
     recent = list(islice(found, _RUNS_SHOWN))
-    if not recent and (row := runtime.ledger.latest(table)) is not None:
-        recent = [RecentRun(runtime.ledger.run(row.run_id), row)]
+    if not recent and (row := runtime.ledger.items.find_latest(table)) is not None:
+        recent = [RecentRun(runtime.ledger.runs.get(row.run_id), row)]
     return tuple(recent)
 
 

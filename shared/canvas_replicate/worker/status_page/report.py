@@ -70,16 +70,18 @@ class StatusReport:
 def read_report(runtime: Runtime) -> StatusReport:
     """Half a dozen small queries. Raises ReplicateError when the ledger cannot be read."""
     ledger, database = runtime.ledger, runtime.ledger.database
-    held = ledger.artifacts("held")
+    held = ledger.artifacts.list_all("held")
     states = views.tables_by_state(database, RUNS_SHOWN)
     now = datetime.now(UTC)
     steps = views.next_steps(database)
     return StatusReport(
         at=now,
-        tables=judged(runtime.catalogue, ledger.status(), {artifact.table for artifact in held}, steps, now),
+        tables=judged(
+            runtime.catalogue, ledger.list_current_status(), {artifact.table for artifact in held}, steps, now
+        ),
         held=held,
         provisions=views.provisions_status(database),
-        runs=[RunReport(run, states.get(run.run_id, {})) for run in ledger.runs(RUNS_SHOWN)],
+        runs=[RunReport(run, states.get(run.run_id, {})) for run in ledger.runs.list_newest(RUNS_SHOWN)],
         pushes=views.pushes_status(database),
     )
 

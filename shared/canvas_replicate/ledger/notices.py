@@ -1,0 +1,47 @@
+"""Which events of the ledger are mailed. The texts are those of `notifications`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from canvas_replicate.databases.ports import Session
+from canvas_replicate.ledger.records import ALL_PUSHES, Outcome, PushItem, Run
+from canvas_replicate.notifications import texts
+from canvas_replicate.notifications.outbox import record_notice
+
+
+def notify_provisions_failed(session: Session, run: Run, failure: str) -> None:
+    notice = texts.provisions_failed(
+        run_id=run.run_id,
+        mode=run.provisions or "regular",
+        since=session.now(),
+        failure=failure,
+        next_step=f"replicate rerun --failed {run.run_id}",
+    )
+    record_notice(session, notice)
+
+
+def notify_push(session: Session, run: Run, item: PushItem, outcome: Outcome) -> None:
+    """Nothing for a push that is neither held nor failed."""
+    if outcome.state == "held" and item.artifact_id:
+        notice = texts.push_held(
+            artifact_id=item.artifact_id,
+            run_id=run.run_id,
+            process=item.process,
+            since=session.now(),
+            reason=outcome.message,
+        )
+        record_notice(session, notice)
+    elif outcome.state == "failed":
+        record_notice(session, push_failed(run, item, outcome, session.now()))
+
+
+def push_failed(run: Run, item: PushItem | None, outcome: Outcome, since: datetime) -> texts.Notice:
+    """Without an item: all of the run's pushes."""
+    return texts.push_failed(
+        run_id=run.run_id,
+        process=item.process if item else ALL_PUSHES,
+        since=since,
+        failure=outcome.message,
+        next_step=outcome.next_step or f"replicate runs {run.run_id}",
+    )
