@@ -109,7 +109,7 @@ def test_an_older_plan_is_not_applied_over_a_newer_one(pushing: Pushing, monkeyp
         raise TransientError("Canvas is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(enrollments, "look", away)
+        patched.setattr(enrollments, "find", away)
         with pytest.raises(TransientError):
             handled(older)
     pushing.want(*((*pair, "active") for pair in students))
