@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any, Literal, cast
 
+from canvas_replicate.config.tables import DEFAULT_DEADLINE
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.ledger.leases import Lease, give_back, still_held, take
 from canvas_replicate.ledger.records import (
     ALL_PUSHES,
-    DEFAULT_DEADLINE,
     GROUP_OF,
     PUSHING,
     SOME_REPORTS,

@@ -38,9 +38,6 @@ ALL_PUSHES = "all"
 GROUP_OF = {"regular": "regular", "orgs": "orgs"}
 
 
-DEFAULT_DEADLINE = timedelta(hours=6)
-
-
 @dataclass(frozen=True)
 class NewTable:
     """A table of a run to be opened. ``manifest`` set: the kept file is loaded, nothing is extracted."""

@@ -21,7 +21,8 @@ from canvas_replicate.cli.scaffold.migration import Migration, migration, read_s
 from canvas_replicate.cli.scaffold.names import Names, names_for
 from canvas_replicate.cli.scaffold.plan import NewTable, planned, read_query, source_alias
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
-from canvas_replicate.config.settings import Settings, load_settings, target_alias
+from canvas_replicate.config.settings import Settings, target_alias
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
 from canvas_replicate.databases.ports import Target
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError

@@ -16,7 +16,7 @@ from canvas_replicate.cli.why import table as why_table
 from canvas_replicate.cli.why.person import Link, PersonFacts, Planned, TableChain
 from canvas_replicate.cli.why.rows import counted
 from canvas_replicate.cli.why.table import TableFacts
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.wiring import open_runtime
 
 _ROWS_SHOWN = 5
@@ -38,7 +38,8 @@ def of_table(
     as_json: AsJson = False,
 ) -> None:
     """Show what readers see of TABLE, what its newest runs did, and what to type. Only the ledger is asked."""
-    facts = why_table.facts_of(open_runtime(load_settings()), name)
+    runtime = open_runtime(load_settings(), lambda catalogue: [catalogue.table(name)], control_files=False)
+    facts = why_table.facts_of(runtime, name)
     found = why_table.verdict(facts)
     if as_json:
         output.print_json({**asdict(found), "facts": asdict(facts)})

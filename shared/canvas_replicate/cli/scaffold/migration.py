@@ -11,7 +11,7 @@ from canvas_replicate.cli.scaffold.changes import Change, read_text
 from canvas_replicate.cli.scaffold.control_edit import edited
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, column_type, ddl_text, read_parts, view_statements
 from canvas_replicate.cli.scaffold.names import Names, bare
-from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Source
 from canvas_replicate.datfile.columns import Column

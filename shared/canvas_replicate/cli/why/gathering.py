@@ -11,9 +11,10 @@ from canvas_replicate.cli.why.dat_rows import rows_in_file
 from canvas_replicate.cli.why.person import Link, PersonFacts, Planned, ProcessFacts, Reported, Step, TableChain
 from canvas_replicate.cli.why.reading import Reads, all_reads
 from canvas_replicate.cli.why.rows import Rows, checked_id, in_course, shown
-from canvas_replicate.config.catalogue import Catalogue, Table, resolve_source
+from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.config.settings import Settings, target_alias
+from canvas_replicate.config.tables import Table
 from canvas_replicate.databases.opening import open_source
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError, DataError, ReplicateError

@@ -8,7 +8,8 @@ from itertools import islice
 
 from canvas_replicate.cli.why.reading import readers
 from canvas_replicate.cli.why.rows import counted
-from canvas_replicate.config.catalogue import Catalogue, Table
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.tables import Table
 from canvas_replicate.ledger.records import Artifact, Run, RunTable
 from canvas_replicate.runs.resume import resume_command
 from canvas_replicate.runtime import Runtime
