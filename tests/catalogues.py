@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from canvas_replicate.config.catalogue import Catalogue, Schedule, Table
+from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.provisions import Mode, ModeName, Provisions, Report
+from canvas_replicate.config.tables import BusyTimes, Schedule, Table
 from canvas_replicate.errors import Place
 
 _PLACE = Place(Path("made by a test"))
@@ -33,3 +36,9 @@ def catalogue(tables: Sequence[Table], schedules: Sequence[Schedule], modes: Seq
         {},
         Provisions({mode.name: mode for mode in modes}),
     )
+
+
+def hourly(tables: Sequence[str] = (), **options: Any) -> Schedule:
+    """A schedule with the limits of the sample's: strict from 6 to 22 o'clock on working days."""
+    limits = {"max_age": timedelta(hours=6), "quiet_max_age": timedelta(days=3), "busy": BusyTimes(0, 4, 6, 22)}
+    return Schedule("hourly", tuple(tables), **{**limits, **options})

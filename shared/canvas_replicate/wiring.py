@@ -6,12 +6,16 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from canvas_replicate import log
-from canvas_replicate.config.catalogue import catalogue_of
-from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.catalogue import Catalogue, catalogue_of
+from canvas_replicate.config.pushes import PushProcess
+from canvas_replicate.config.settings import Settings, known_alias
+from canvas_replicate.config.tables import Table
+from canvas_replicate.config.yaml_file import noting, raise_problems
+from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_source
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.storage import Storage
@@ -35,10 +39,26 @@ def source_opener(settings: Settings) -> Callable[[str], Source]:
     return partial(open_source, settings)
 
 
-def open_runtime(settings: Settings) -> Runtime:
-    """Everything that commands need. Raises ConfigError before `replicate init-db` was run."""
+def open_runtime(
+    settings: Settings,
+    wanted: Callable[[Catalogue], Iterable[Table | PushProcess]] | None = None,
+    *,
+    source: str | None = None,
+    control_files: bool = True,
+) -> Runtime:
+    """Everything that commands need.
+
+    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. Names that
+    are not configured, and with ``control_files`` those of the wanted tables that cannot be read, raise ConfigError
+    before any database is opened. A target database without a ledger raises it as well.
+    """
     log.set_level(settings.log_level)
     catalogue = catalogue_of(settings)
+    if source is not None:
+        known_alias(source, settings, "the command line")
+    found = wanted(catalogue) if wanted else ()
+    if control_files:
+        _require_control_files(settings, found)
     database = open_ledger(settings)
     if not database.is_ready():
         raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
@@ -57,3 +77,13 @@ def open_runtime(settings: Settings) -> Runtime:
         progress=Progress(),
         stop=threading.Event(),
     )
+
+
+def _require_control_files(settings: Settings, wanted: Iterable[Table | PushProcess]) -> None:
+    """Raises ConfigError unless the control files of all these tables that are switched on can be read."""
+    problems: list[ConfigError] = []
+    for each in wanted:
+        if isinstance(each, Table) and each.enabled:
+            with noting(problems):
+                read_control_file(settings.ctl_dir / f"{each.name}.ctl")
+    raise_problems(problems)

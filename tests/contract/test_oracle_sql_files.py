@@ -11,7 +11,7 @@ from tests.oracle_fixtures import OracleDatabase
 
 from canvas_replicate.cli.scaffold.names import parse_object_name
 from canvas_replicate.config.catalogue import load_catalogue
-from canvas_replicate.config.provisions import load_provisions
+from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.sql.ddl import objects, parse_ddl
 

@@ -11,8 +11,10 @@ import duckdb
 import pytest
 import sqlglot
 
-from canvas_replicate.config.catalogue import Table, load_catalogue
-from canvas_replicate.config.provisions import CanvasTerm, Report, load_provisions, terms_wanted
+from canvas_replicate.config.catalogue import load_catalogue
+from canvas_replicate.config.provisions import CanvasTerm, Report, terms_wanted
+from canvas_replicate.config.provisions_file import load_provisions
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
 from canvas_replicate.datfile.columns import Column

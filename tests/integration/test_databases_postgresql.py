@@ -21,7 +21,7 @@ from tests.behaviours.databases import (
 )
 from tests.postgresql_fixtures import Database
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import open_ledger, open_source, open_target
 from canvas_replicate.databases.ports import Loaded
 from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlSource, PostgresqlTarget, translated

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from tests.mail_fixtures import ONCALL, PASSWORD, SECOND, Post, Start, settings
 
-from canvas_replicate.config.settings import SmtpSettings, load_settings
+from canvas_replicate.config.settings import SmtpSettings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError, TransientError
 from canvas_replicate.notifications.smtp import MailNotSent, MailRefused, MailUnavailable, compose, send
 from canvas_replicate.notifications.texts import Notice, dead_letter, provisions_failed, push_failed, push_held

@@ -19,7 +19,7 @@ from tests.clocks import Clock
 from tests.oracle_fixtures import OracleDatabase
 from tests.workplace import STUDENTS_CTL, Done, Workplace
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.oracle import measuring, types
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.ports import OpenQuery

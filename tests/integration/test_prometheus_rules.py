@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -23,13 +24,17 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from canvas_replicate import metrics as pipeline_metrics
 from canvas_replicate.canvas import metrics as canvas_metrics
-from canvas_replicate.config.freshness import MAX_AGE, max_age
+from canvas_replicate.config.alert_limits import limits_file
+from canvas_replicate.config.catalogue import load_catalogue
+from canvas_replicate.config.freshness import max_age
 from canvas_replicate.messaging import topology
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy/prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
+SAMPLE = load_catalogue(ROOT / "conf", ["student_system", "reports"])
+CAMPUS = ZoneInfo("America/New_York")
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 EVERY_DASHBOARD = pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 
@@ -103,7 +108,7 @@ def test_every_alert_fires_and_stays_silent_as_its_rule_test_says() -> None:
 
 def test_the_status_page_has_the_limits_of_the_alerts_at_every_hour_of_a_week(tmp_path: Path) -> None:
     """promtool's clock begins with 1970, a Thursday."""
-    schedules = (*MAX_AGE, "daily")
+    schedules = SAMPLE.schedules
     recorded = 'replicate:table_max_age:seconds{{schedule="{0}", table="of_{0}"}}'
     expected = 'replicate_table_expected_info{{schedule="{0}", table="of_{0}"}}'
     hours = [
@@ -111,7 +116,8 @@ def test_the_status_page_has_the_limits_of_the_alerts_at_every_hour_of_a_week(tm
             "expr": "replicate:table_max_age:seconds",
             "eval_time": f"{hour}h",
             "exp_samples": [
-                {"labels": recorded.format(name), "value": max_age(name, moment).total_seconds()} for name in schedules
+                {"labels": recorded.format(name), "value": max_age(each, moment, CAMPUS).total_seconds()}
+                for name, each in schedules.items()
             ],
         }
         for hour in range(168)
@@ -123,6 +129,17 @@ def test_the_status_page_has_the_limits_of_the_alerts_at_every_hour_of_a_week(tm
     rule_files = [str(PROMETHEUS / "rules/limits.yml")]
     path.write_text(yaml.safe_dump({"rule_files": rule_files, "evaluation_interval": "1h", "tests": tests}))
     promtool("test", "rules", path)
+
+
+def test_the_shipped_limits_are_those_of_the_sample() -> None:
+    assert (PROMETHEUS / "rules/limits.yml").read_text() == limits_file(SAMPLE, CAMPUS), "run scripts/prometheus-rule"
+    limits = {name: (each.max_age, each.quiet_max_age) for name, each in SAMPLE.schedules.items()}
+    week = (timedelta(days=8), None)
+    assert limits == {
+        "hourly": (timedelta(hours=6), timedelta(days=3)),
+        "daily": (timedelta(hours=26), None),
+        **dict.fromkeys(("all", "qna", "weekly"), week),
+    }
 
 
 def test_every_alert_is_tested_firing_and_silent() -> None:

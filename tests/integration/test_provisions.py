@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.workplace import Done, Workplace
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.ledger.records import RunRequest, TableRequest
 from canvas_replicate.messaging.messages import ProvisionsRequested
 from canvas_replicate.stages.stage import build_stages

@@ -10,7 +10,7 @@ import pytest
 from tests.pushing import SQL, TOKEN, Pushing
 from tests.workplace import Done
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging.messages import PushDone, PushRequested
 from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import open_runtime

@@ -14,7 +14,7 @@ import pytest
 from tests.pushing import TOKEN, Pushing, prepared
 from tests.workplace import Workplace
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import CanvasSimulator, Options
 from replicate_demo.canvas.seeding import seed

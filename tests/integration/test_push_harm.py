@@ -13,7 +13,7 @@ from canvas_pusher.import_schemas import ENROLLMENTS
 from canvas_pusher.plan import CanvasReports, Plan, make_plan
 from canvas_pusher.resources import enrollments
 from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import LeaseBusy, LeaseLost, TransientError
 from canvas_replicate.ledger.records import Push, RunRequest, TableRequest
 from canvas_replicate.messaging.messages import PushRequested

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.workplace import STUDENTS_CTL, STUDENTS_SQL, Workplace
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.wiring import open_runtime
 from canvas_replicate.worker.status_page.report import read_report
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.workplace import Workplace
 
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.journal import JournalLine, KeptPlan, LineOutcome
 from canvas_replicate.ledger.records import Outcome, Push, RunRequest, push_row

@@ -11,18 +11,20 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from canvas_replicate.config.catalogue import (
-    OPTIONAL_TABLE_KEYS,
-    REQUIRED_TABLE_KEYS,
-    SCHEDULE_KEYS,
     Catalogue,
     effective_config,
     load_catalogue,
     resolve_source,
 )
-from canvas_replicate.config.settings import APPCONF_KEYS, Settings, setting_fields
+from canvas_replicate.config.provisions_file import ReportEntry
+from canvas_replicate.config.pushes import ProcessEntry
+from canvas_replicate.config.settings import Settings, setting_fields
+from canvas_replicate.config.settings_sources import AppconfDatabase
+from canvas_replicate.config.tables import ScheduleOptions, TableEntry
 from canvas_replicate.errors import ConfigError, ExitCode, Place
 
 CONF = Path("conf")
@@ -120,7 +122,12 @@ def test_a_shrink_is_a_percentage_or_a_part(written: str, ratio: float) -> None:
     [
         (entry("  togle: on\n"), "5:3: tmp_a has a key 'togle' that is not known. Did you mean 'toggle'?"),
         ("tmp_a:\n  cstable: a\n  mvtable: b\n", "1:1: tmp_a has no key 'sql', which it needs."),
-        ("tmp_a:\n", "1:1: tmp_a has no key 'cstable', which it needs."),
+        (
+            "tmp_a:\n",
+            "1:1: tmp_a has no key 'cstable', which it needs.\n"
+            "conf/tablesconf.yaml:1:1: tmp_a has no key 'mvtable', which it needs.\n"
+            "conf/tablesconf.yaml:1:1: tmp_a has no key 'sql', which it needs.",
+        ),
         ("tmp_a: [x]\n", "1:8: tmp_a must be a map of keys, not a list."),
         (entry("  toggle: onn\n"), "5:11: tmp_a.toggle must be on or off, not 'onn'."),
         (
@@ -171,7 +178,7 @@ def test_a_shrink_is_a_percentage_or_a_part(written: str, ratio: float) -> None:
             "4:12: table tmp_b: mvtable 'fsuvs_a' is the one of table tmp_a already.",
         ),
         (
-            TABLE + TABLE.upper().replace("SQL:", "sql:"),
+            TABLE + TABLE.replace("tmp_a:", "TMP_A:"),
             "2:1: 'TMP_A' is here twice, first in line 1; case does not matter.",
         ),
         ("schedules: [hourly]\n" + TABLE, "1:12: schedules must be a map of keys, not a list."),
@@ -292,6 +299,7 @@ def test_the_problems_of_both_files_are_told_together_in_order() -> None:
     assert refusal(conf, "hourly: [tmp_a, tmp_z]\nqna: [tmp_y, tmp_y]\n").splitlines() == [
         "conf/tablelist.yaml:1:17: schedule hourly: no table 'tmp_z' in tablesconf.yaml. Did you mean 'tmp_b'?",
         "conf/tablelist.yaml:2:7: schedule qna: no table 'tmp_y' in tablesconf.yaml. Did you mean 'tmp_b'?",
+        "conf/tablelist.yaml:2:14: schedule qna: table 'tmp_y' is in the list twice.",
         "conf/tablesconf.yaml:5:11: tmp_a.toggle must be on or off, not 'onn'.",
         "conf/tablesconf.yaml:6:1: tmp_b has no key 'sql', which it needs.",
     ]
@@ -394,15 +402,26 @@ def documented(heading: str) -> set[str]:
 
 def test_the_guide_names_every_setting_and_every_key_and_no_other() -> None:
     assert documented("Settings") == set(setting_fields())
-    assert documented("appconf.yaml") == set(APPCONF_KEYS)
-    assert documented("tablesconf.yaml: tables") == {*REQUIRED_TABLE_KEYS, *OPTIONAL_TABLE_KEYS}
-    assert documented("tablesconf.yaml: schedules") == set(SCHEDULE_KEYS)
+    assert documented("appconf.yaml") == set(keys_of(AppconfDatabase))
+    assert documented("tablesconf.yaml: tables") == set(keys_of(TableEntry))
+    assert documented("tablesconf.yaml: schedules") == set(keys_of(ScheduleOptions))
+    assert documented("pushes.yaml") == set(keys_of(ProcessEntry))
 
 
-def test_the_guide_gives_settings_the_default_and_the_words_that_the_code_has() -> None:
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def test_the_guide_gives_settings_and_keys_the_default_and_the_words_that_the_code_has() -> None:
     guide = GUIDE.read_text(encoding="utf-8").splitlines()
     rows = [f"| `{name}` | {default_of(field)} | {field.description} |" for name, field in setting_fields().items()]
-    rows += [f"| `{key}` | {description} |" for key, description in APPCONF_KEYS.items()]
+    for model in (AppconfDatabase, ScheduleOptions):
+        rows += [f"| `{key}` | {field.description} |" for key, field in keys_of(model).items()]
+    for model in (TableEntry, ReportEntry, ProcessEntry):
+        rows += [
+            f"| `{key}` | {'yes' if field.is_required() else 'no'} | {field.description} |"
+            for key, field in keys_of(model).items()
+        ]
     assert [row for row in rows if row not in guide] == []
 
 

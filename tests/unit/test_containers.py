@@ -19,8 +19,9 @@ from packaging.utils import canonicalize_name
 
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.pushes import load_pushes
-from canvas_replicate.config.settings import load_settings, setting_fields
-from canvas_replicate.ledger.records import DEFAULT_DEADLINE
+from canvas_replicate.config.settings import setting_fields
+from canvas_replicate.config.settings_sources import load_settings
+from canvas_replicate.config.tables import DEFAULT_DEADLINE
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.rabbitmq.declaration import arguments
 from canvas_replicate.sql.translate import translate_query

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from tests.catalogues import catalogue, mode, report, table
+from tests.catalogues import catalogue, hourly, mode, report, table
 
-from canvas_replicate.config.catalogue import Schedule
+from canvas_replicate.config.alert_limits import FIRST_YEAR, clock_expression
 from canvas_replicate.config.freshness import expected_tables, max_age
+from canvas_replicate.config.tables import Schedule
+
+CAMPUS = ZoneInfo("America/New_York")
 
 
 def test_a_table_is_expected_by_every_schedule_that_lists_it() -> None:
@@ -56,8 +60,23 @@ def test_a_mode_that_is_not_configured_is_not_expected() -> None:
         (datetime(2026, 11, 28, 17, tzinfo=UTC), 72),  # Saturday noon
         (datetime(2026, 11, 30, 10, 59, tzinfo=UTC), 72),  # Monday, before the first run must be through
         (datetime(2026, 11, 30, 11, tzinfo=UTC), 6),
+        (datetime(2026, 7, 6, 9, 59, tzinfo=UTC), 72),  # summer time: an hour earlier in UTC
+        (datetime(2026, 7, 6, 10, tzinfo=UTC), 6),
     ],
 )
-def test_hourly_is_strict_only_while_its_runs_are_due(at: datetime, hours: int) -> None:
-    assert max_age("hourly", at) == timedelta(hours=hours)
-    assert max_age("daily", at) == timedelta(hours=26)
+def test_busy_times_are_on_the_campus_clock(at: datetime, hours: int) -> None:
+    assert max_age(hourly(), at, CAMPUS) == timedelta(hours=hours)
+    assert max_age(Schedule("daily"), at, CAMPUS) == timedelta(hours=26)
+    assert max_age(Schedule("weekly", max_age=timedelta(days=8)), at, CAMPUS) == timedelta(days=8)
+
+
+@pytest.mark.parametrize("name", ["UTC", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+def test_the_clock_of_the_alerts_is_that_of_the_time_zone_at_every_hour(name: str) -> None:
+    """The expression is PromQL; without ``bool`` it is Python as well, and means the same."""
+    zone = ZoneInfo(name)
+    clock = compile("".join(clock_expression(zone).replace("bool", "").split("\n")), name, "eval")
+    begin = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
+    for second in range(begin, begin + 3 * 366 * 86400, 1800):
+        at = datetime.fromtimestamp(second, zone)
+        wall = int(at.replace(tzinfo=UTC).timestamp())
+        assert eval(clock, {"time": lambda second=second: second}) == wall, at

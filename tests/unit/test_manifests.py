@@ -22,8 +22,9 @@ import yaml
 from canvas_replicate.cli.app import app
 from canvas_replicate.cli.options import choose_mode
 from canvas_replicate.config.catalogue import load_catalogue
-from canvas_replicate.config.provisions import load_provisions
-from canvas_replicate.config.settings import Settings, load_settings, setting_fields
+from canvas_replicate.config.provisions_file import load_provisions
+from canvas_replicate.config.settings import Settings, setting_fields
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging import topology
 
 REPOSITORY = Path(__file__).parents[2]

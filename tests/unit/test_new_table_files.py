@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from canvas_replicate.cli.scaffold.ddl_text import format_ddl, get_base_type, read_parts, refuse_key
 from canvas_replicate.cli.scaffold.names import Names, choose_names, refuse_columns
 from canvas_replicate.cli.scaffold.plan import TableRequest, format_select, format_table_files
-from canvas_replicate.config.catalogue import Catalogue, Table, load_catalogue
+from canvas_replicate.config.catalogue import Catalogue, load_catalogue
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import ConfigError

@@ -8,7 +8,7 @@ import pytest
 
 from canvas_replicate.cli.check import files
 from canvas_replicate.cli.check.findings import Finding, attempted, exit_code, gathering, in_order, of_error
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, DataError, ExitCode, ReplicateError, TransientError
 
 WRONG, DOWN = ConfigError("wrong"), TransientError("down")

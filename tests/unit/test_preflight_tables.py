@@ -12,7 +12,7 @@ from canvas_replicate.cli.check.findings import Finding, in_order
 from canvas_replicate.cli.check.tables import Parts, compared
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.names import Names
-from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import Place

@@ -13,15 +13,12 @@ from canvas_replicate.config.provisions import (
     EMPTY,
     KINDS,
     MODES,
-    OPTIONAL_REPORT_KEYS,
-    PARAMETERS,
-    REQUIRED_REPORT_KEYS,
     CanvasTerm,
     Mode,
     Provisions,
-    load_provisions,
     terms_wanted,
 )
+from canvas_replicate.config.provisions_file import PARAMETERS, ReportEntry, load_provisions
 from canvas_replicate.errors import ConfigError, ExitCode, Place
 
 CONF = Path("conf")
@@ -405,7 +402,14 @@ def test_the_guide_names_every_mode_kind_key_and_parameter_and_no_other() -> Non
     text = next(part for part in section if part.startswith("provisions.yaml"))
     named = re.findall(r"^\| (`[^|]+`) +\|", text, flags=re.MULTILINE)
     assert sorted(word for words in named for word in re.findall("`([^`]+)`", words)) == sorted(
-        [*MODES, *KINDS, *REQUIRED_REPORT_KEYS, *OPTIONAL_REPORT_KEYS, *PARAMETERS, "account", "terms"]
+        [
+            *MODES,
+            *KINDS,
+            *(field.alias or name for name, field in ReportEntry.model_fields.items()),
+            *PARAMETERS,
+            "account",
+            "terms",
+        ]
     )
 
 

@@ -63,7 +63,11 @@ orgs:
 """)
     users, more = found["regular"]
     assert users.needs == ("campus_students", "schema_a.tmp_students")
-    assert (users.channel, users.enabled, users.budget) == ("rest", False, Budget(5000, 0, 0.5))
+    assert (users.channel, users.enabled, users.budget) == (
+        "rest",
+        False,
+        Budget(additions=5000, removals=0, removals_percent=0.5),
+    )
     assert (more.name, more.enabled, more.needs) == ("more", True, ())
     assert [process.name for process in found["orgs"]] == ["clubs"]
 

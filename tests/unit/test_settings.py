@@ -9,17 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canvas_replicate.config.schemas import settings_schema
 from canvas_replicate.config.settings import (
     Settings,
-    config_schema,
-    decode_password,
-    encode_password,
     known_alias,
-    load_settings,
     masked_settings,
     setting_fields,
     target_alias,
 )
+from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
 from canvas_replicate.errors import ConfigError, ExitCode
 
 ODL_URL = "REPLICATE_DATABASES__ODL_USR__URL"
@@ -315,7 +313,7 @@ def test_no_secret_is_in_what_is_shown() -> None:
 def test_every_setting_is_described() -> None:
     assert "REPLICATE_DATABASES__<ALIAS>__MAX_PARALLEL" in setting_fields()
     assert [name for name, field in setting_fields().items() if not field.description] == []
-    assert set(config_schema()["properties"]) == set(Settings.model_fields)
+    assert set(settings_schema()["properties"]) == set(Settings.model_fields)
 
 
 def test_hello_is_encoded_as_the_original_did() -> None:

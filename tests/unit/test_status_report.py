@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from tests.catalogues import catalogue, mode, report, table
+from tests.catalogues import catalogue, hourly, mode, report, table
 
-from canvas_replicate.config.catalogue import Schedule
+from canvas_replicate.config.tables import Schedule
 from canvas_replicate.ledger.records import Status
 from canvas_replicate.worker.status_page.report import TableReport, judged
 
+CAMPUS = ZoneInfo("America/New_York")
 NOW = datetime(2030, 1, 2, 17, 0, tzinfo=UTC)  # a Wednesday, noon on the campus's clock
 CONFIGURED = catalogue(
     [table("tmp_a"), table("tmp_b"), table("tmp_alone"), table("tmp_off", enabled=False)],
     [
-        Schedule("all", ("tmp_a", "tmp_b", "tmp_off")),
-        Schedule("hourly", ("tmp_a",), then=("provisions",)),
+        Schedule("all", ("tmp_a", "tmp_b", "tmp_off"), max_age=timedelta(days=8)),
+        hourly(("tmp_a",), then=("provisions",)),
         Schedule("daily", ("tmp_b",)),
     ],
     [mode("regular", report("tmp_cnv_users"))],
@@ -32,7 +34,7 @@ def status(name: str, word: str = "successful", *, hours: float | None = 1) -> S
 def judge(
     statuses: Sequence[Status], held: Collection[str] = (), steps: Mapping[str, str] | None = None
 ) -> dict[str, TableReport]:
-    return {found.table: found for found in judged(CONFIGURED, statuses, held, steps or {}, NOW)}
+    return {found.table: found for found in judged(CONFIGURED, statuses, held, steps or {}, NOW, CAMPUS)}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,9 @@ def test_of_several_schedules_the_strictest_counts() -> None:
 
 
 def test_the_worst_come_first() -> None:
-    found = judged(CONFIGURED, [status("tmp_b", "failed"), status("tmp_a"), status("tmp_cnv_users")], (), {}, NOW)
+    found = judged(
+        CONFIGURED, [status("tmp_b", "failed"), status("tmp_a"), status("tmp_cnv_users")], (), {}, NOW, CAMPUS
+    )
     names = [report.table for report in found]
     assert names == ["tmp_b", "tmp_a", "tmp_cnv_users", "tmp_alone", "tmp_off"]
 

@@ -15,9 +15,10 @@ from tests.catalogues import catalogue, mode, report, table
 
 from canvas_pusher.plan import ChangeKind
 from canvas_replicate import metrics
-from canvas_replicate.config.catalogue import Catalogue, Schedule
+from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.pushes import Budget, PushProcess
 from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.tables import Schedule
 from canvas_replicate.datfile.storage import Storage
 from canvas_replicate.errors import Place
 from canvas_replicate.ledger.journal import PushJournal

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import create_model
 
-from canvas_replicate.config.yaml_file import YamlNode, parse_duration, read_yaml, together
+from canvas_replicate.config.yaml_file import YamlNode, raise_problems, read_yaml, together
+from canvas_replicate.config.yaml_models import (
+    Duration,
+    FilledText,
+    Keys,
+    Maybe,
+    Switch,
+    Text,
+    WholeNumber,
+    parse_duration,
+    read_model,
+)
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.suggest import did_you_mean
 
@@ -24,6 +37,14 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def read(text: str | bytes) -> YamlNode:
     HERE.write_bytes(text.encode() if isinstance(text, str) else text)
     return read_yaml(HERE)
+
+
+def value_of(kind: Any, text: str) -> Any:
+    """What a model whose only key is ``a`` makes of the file."""
+    problems: list[ConfigError] = []
+    found = read_model(create_model("Made", __base__=Keys, a=(kind, ...)), read(text), problems)
+    raise_problems(problems)
+    return found and getattr(found, "a")  # noqa: B009
 
 
 def refusal(text: str | bytes) -> str:
@@ -54,12 +75,12 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 
 @pytest.mark.parametrize("written", ["on", '"on"', "ON", "true", "yes", "'True'"])
 def test_every_spelling_of_on_switches_on(written: str) -> None:
-    assert read(f"a: {written}").mapping()["a"].switch() is True
+    assert value_of(Switch, f"a: {written}") is True
 
 
 @pytest.mark.parametrize("written", ["off", '"off"', "Off", "false", "no"])
 def test_every_spelling_of_off_switches_off(written: str) -> None:
-    assert read(f"a: {written}").mapping()["a"].switch() is False
+    assert value_of(Switch, f"a: {written}") is False
 
 
 @pytest.mark.parametrize(
@@ -122,36 +143,76 @@ def test_a_folder_in_the_place_of_the_file_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "read_as", "message"),
+    ("written", "kind", "message"),
     [
-        ("onn", YamlNode.switch, "x.yaml:1:4: a must be on or off, not 'onn'."),
-        ("", YamlNode.switch, "x.yaml:1:3: a must be on or off, not ''."),
-        ("-1", YamlNode.whole_number, "x.yaml:1:4: a must be a whole number, 0 or more, not '-1'."),
-        ("[b]", YamlNode.text, "x.yaml:1:4: a must be text, not a list."),
-        ("{b: c}", YamlNode.items, "x.yaml:1:4: a must be a list, not a map."),
-        ("b", YamlNode.mapping, "x.yaml:1:4: a must be a map of keys, not text."),
-        ("''", YamlNode.filled_text, "x.yaml:1:4: a must not be empty."),
-        ("6 hours", YamlNode.duration, "x.yaml:1:4: a: '6 hours' is not a duration such as 45s, 90m, 6h or 1d."),
+        ("onn", Switch, "x.yaml:1:4: a must be on or off, not 'onn'."),
+        ("", Switch, "x.yaml:1:3: a must be on or off, not ''."),
+        ("-1", WholeNumber, "x.yaml:1:4: a must be a whole number, 0 or more, not '-1'."),
+        ("[b]", Text, "x.yaml:1:4: a must be text, not a list."),
+        ("[b]", WholeNumber, "x.yaml:1:4: a must be text, not a list."),
+        ("{b: c}", Literal["b"], "x.yaml:1:4: a must be text, not a map."),
+        ("{b: c}", tuple[str, ...], "x.yaml:1:4: a must be a list, not a map."),
+        ("", tuple[str, ...], "x.yaml:1:3: a must be a list, not empty."),
+        ("b", dict[str, str], "x.yaml:1:4: a must be a map of keys, not text."),
+        ("b", Keys, "x.yaml:1:4: a must be a map of keys, not text."),
+        ("''", FilledText, "x.yaml:1:4: a must not be empty."),
+        ("6 hours", Duration, "x.yaml:1:4: a: '6 hours' is not a duration such as 45s, 90m, 6h or 1d."),
+        ("c", Literal["b", "bb"], "x.yaml:1:4: a cannot be 'c'. Known: b, bb."),
     ],
 )
-def test_a_value_of_another_kind_is_refused_at_its_place(written: str, read_as: object, message: str) -> None:
-    node = read(f"a: {written}").mapping()["a"]
-    assert callable(read_as)
+def test_a_value_of_another_kind_is_refused_at_its_place(written: str, kind: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        read_as(node)
+        value_of(kind, f"a: {written}")
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("written", ["", "''", "~", "null"])
+def test_an_empty_value_of_a_key_that_may_be_left_out_is_none(written: str) -> None:
+    assert value_of(Maybe[Duration], f"a: {written}\n") is None
+    assert value_of(Maybe[FilledText], f"a: {written}\n") is None
+
+
+def test_the_accessors_of_a_node_refuse_another_kind_as_well() -> None:
+    keys = read("a: [b]\nb: {c: d}\nc: d\n").mapping()
+    for ask, message in [
+        (keys["a"].text, "x.yaml:1:4: a must be text, not a list."),
+        (keys["b"].items, "x.yaml:2:4: b must be a list, not a map."),
+        (keys["c"].mapping, "x.yaml:3:4: c must be a map of keys, not text."),
+    ]:
+        with pytest.raises(ConfigError) as caught:
+            ask()
+        assert str(caught.value) == message
+
+
+class Entry(Keys):
+    cstable: str
+    mvtable: str
+    toggle: Switch = True
 
 
 def test_an_unknown_key_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
-        read("a:\n  cstabel: x\n").mapping()["a"].fields(required=("cstable", "mvtable"))
+        value_of(Entry, "a:\n  cstabel: x\n  cstable: x\n  mvtable: x\n")
     assert str(caught.value) == "x.yaml:2:3: a has a key 'cstabel' that is not known. Did you mean 'cstable'?"
 
 
 def test_a_missing_key_is_reported_at_the_entry() -> None:
+    problems: list[ConfigError] = []
+    read_model(
+        create_model("Made", __base__=Keys, a=(Entry, ...), b=(str, ...)), read("b: 1\na:\n  cstable: x\n"), problems
+    )
+    assert [str(problem) for problem in problems] == ["x.yaml:2:1: a has no key 'mvtable', which it needs."]
+
+
+def test_all_that_is_wrong_in_one_entry_is_told_in_the_order_of_the_file() -> None:
     with pytest.raises(ConfigError) as caught:
-        read("b: 1\na:\n  cstable: x\n").mapping()["a"].fields(required=("cstable", "mvtable"))
-    assert str(caught.value) == "x.yaml:2:1: a has no key 'mvtable', which it needs."
+        value_of(Entry, "a:\n  toggle: onn\n  cstable: [x]\n  mvtabel: x\n")
+    assert str(caught.value).splitlines() == [
+        "x.yaml:1:1: a has no key 'mvtable', which it needs.",
+        "x.yaml:2:11: a.toggle must be on or off, not 'onn'.",
+        "x.yaml:3:12: a.cstable must be text, not a list.",
+        "x.yaml:4:3: a has a key 'mvtabel' that is not known. Did you mean 'mvtable'?",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OrgPushes, Process, choose_group
 from canvas_replicate.cli.output import console
-from canvas_replicate.config.settings import load_settings, target_alias
+from canvas_replicate.config.settings import target_alias
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.errors import ExitCode
 from canvas_replicate.gates import check_provisions
 from canvas_replicate.ledger.records import Run
 from canvas_replicate.messaging.messages import ProvisionsDone, PushRequested
-from canvas_replicate.runs.opening import check_process, open_push_run
+from canvas_replicate.runs.opening import open_push_run
 from canvas_replicate.runs.rerun import open_undo_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
@@ -61,8 +62,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Plan every process of the group, hold what is over its budget, and send the rest to Canvas."""
-    runtime = open_runtime(load_settings())
-    _run(runtime, open_push_run(runtime, choose_group(processorgs), tablename, after=after), as_json)
+    group = choose_group(processorgs)
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
+    _run(runtime, open_push_run(runtime, group, tablename, after=after), as_json)
 
 
 @app.command()
@@ -70,11 +72,10 @@ def plan(
     processorgs: OrgPushes = False, tablename: Process = None, after: After = None, as_json: AsJson = False
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
-    runtime = open_runtime(load_settings())
     group = choose_group(processorgs)
-    check_process(runtime, group, tablename)
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
     check_provisions(runtime, group, after=after)
-    chosen = [each for each in sort_processes(runtime.catalogue.pushes[group]) if tablename in (None, each.name)]
+    chosen = sort_processes(runtime.catalogue.processes(group, tablename))
     target = _open_target(runtime)
     plans = [
         plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), after=after)

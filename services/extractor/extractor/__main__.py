@@ -6,7 +6,7 @@ from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OnlyTable, Schedule, SourceAlias, Wait
 from canvas_replicate.cli.output import console
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging.messages import TableRequested
 from canvas_replicate.runs.opening import open_or_resume
 from canvas_replicate.runtime import Runtime
@@ -36,7 +36,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Extract the tables of SCHEDULE. The files wait for `loader run SCHEDULE`; with a broker its workers load them."""
-    runtime = open_runtime(load_settings())
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename), source=db)
     alone = not runtime.settings.has_broker
     mode = "extract" if alone else None
     opened = open_or_resume(runtime, schedule, source=db, only=tablename, then=False, mode=mode)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from canvas_replicate import metrics
-from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.tables import Table
 from canvas_replicate.databases.ports import SnapshotUnavailable, Source, Tag, WiderNumbers
 from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
 from canvas_replicate.datfile.storage import write_manifest, written_aside

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OnlyTable, Schedule
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import open_target
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError
@@ -32,7 +32,7 @@ def build(runtime: Runtime) -> Stage:
 @app.command()
 def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False) -> None:
     """Load the newest extracted file of each table of SCHEDULE, prove it and refresh its view."""
-    runtime = open_runtime(load_settings())
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename))
     newest = newest_files(runtime, schedule, tablename)
     runs = [runtime.ledger.runs.get(run_id) for run_id in sorted({row.run_id for row in newest})]
     wanted = {(row.run_id, row.table) for row in newest}

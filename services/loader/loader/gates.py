@@ -13,7 +13,6 @@ from canvas_replicate.errors import DataError
 from canvas_replicate.ledger.records import RunItem
 from loader.counts import Tally
 
-DEFAULT_MAX_SHRINK = 0.5
 DEFAULT_MAX_REJECTED = 0
 
 # The kinds of base columns in which a file column's figures can be found again.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from canvas_replicate import metrics
-from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.tables import DEFAULT_MAX_SHRINK, Table
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Check, Load, Loaded, Session, Tag, ViewRefresher
 from canvas_replicate.datfile.manifest import NO_SNAPSHOT, Manifest, read_manifest
@@ -112,7 +112,7 @@ def _held(runtime: Runtime, job: _Job) -> Outcome | None:
     if artifact and artifact.state == "approved" and artifact.sha256 == job.manifest.sha256:
         return None
     last = runtime.ledger.items.find_published(job.table.name, job.manifest.source)
-    allowed = gates.DEFAULT_MAX_SHRINK if job.table.max_shrink is None else job.table.max_shrink
+    allowed = DEFAULT_MAX_SHRINK if job.table.max_shrink is None else job.table.max_shrink
     reason = gates.file_gate(job.manifest, last, allowed)
     if reason is None:
         return None

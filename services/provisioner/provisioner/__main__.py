@@ -7,7 +7,7 @@ from canvas_replicate.canvas.client import open_canvas
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, Historical, OrgReports, Wait, choose_mode
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
 from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
@@ -38,8 +38,9 @@ def run(
     historical: Historical = False, processorgs: OrgReports = False, wait: Wait = False, as_json: AsJson = False
 ) -> None:
     """Fetch the reports, load them, refresh their views; with a broker its workers load them."""
-    runtime = open_runtime(load_settings())
-    opened = open_provisions_run(runtime, choose_mode(historical, processorgs))
+    mode = choose_mode(historical, processorgs)
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.mode_tables(mode))
+    opened = open_provisions_run(runtime, mode)
     alone = not runtime.settings.has_broker
     tables = work_on(
         runtime,

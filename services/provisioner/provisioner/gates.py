@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from canvas_replicate.config.tables import DEFAULT_MAX_SHRINK
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.ledger.records import RunItem
 from provisioner.contents import Header
 
-DEFAULT_MAX_SHRINK = 0.5
 _LACKS = "Canvas's file has no column"
 
 

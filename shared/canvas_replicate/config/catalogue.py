@@ -1,80 +1,27 @@
-"""What is copied and when: ``tablelist.yaml`` and ``tablesconf.yaml``, checked whole before anything runs."""
+"""What is copied, fetched and pushed, and when: all YAML files together, checked whole before anything runs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report, load_provisions
+from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
+from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
 from canvas_replicate.config.settings import Settings, known_alias, masked_settings, target_alias
-from canvas_replicate.config.terms import query_with_term
-from canvas_replicate.config.yaml_file import YamlNode, noting, optional, raise_problems, read_yaml
-from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableEntry, TableListFile, TablesFile
+from canvas_replicate.config.terms import has_query, query_with_term
+from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
+from canvas_replicate.config.yaml_models import read_model
+from canvas_replicate.errors import ConfigError
 from canvas_replicate.names import TABLE_PATTERN
 from canvas_replicate.suggest import did_you_mean
 
-REQUIRED_TABLE_KEYS = ("cstable", "mvtable", "sql")
-OPTIONAL_TABLE_KEYS = (
-    "dctable", "varbl1", "toggle", "source", "max_shrink", "max_rejected", "loader",
-)  # fmt: skip
-SCHEDULE_KEYS = ("then", "source", "snapshot", "deadline", "provisions")
-LOADERS = ("auto", "sqlldr", "direct", "insert")
-PROVISION_MODES = ("regular", "historical", "orgs")
-DEFAULT_DEADLINE = timedelta(hours=6)
-
-_SCHEDULE = re.compile("[a-z0-9_-]{1,64}")  # part of run ids, and so of paths
-
-
-@dataclass(frozen=True)
-class Table:
-    """One entry of ``tablesconf.yaml``.
-
-    Attributes:
-        query: the ``sql`` with the term in the place of ``$varbl1``.
-        base_table: the ``cstable`` in lower case, with its schema if one is written.
-        view: the ``mvtable``, likewise.
-        source_table: the ``dctable``, for the reader only.
-        max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
-        max_rejected: the most rejected rows of a good load.
-        place: where the entry starts.
-    """
-
-    name: str
-    query: str
-    base_table: str
-    view: str
-    source_table: str | None
-    enabled: bool
-    source: str | None
-    max_shrink: float | None
-    max_rejected: int | None
-    loader: str | None
-    place: Place
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """One key of ``tablelist.yaml`` with its options.
-
-    Attributes:
-        then: what follows the tables, in order.
-        snapshot: all tables of a run are read as of one moment.
-        deadline: how long a run may take.
-        provisions: the mode of the provisioning that the schedule starts or is followed by.
-    """
-
-    name: str
-    tables: tuple[str, ...] = ()
-    then: tuple[str, ...] = ()
-    source: str | None = None
-    snapshot: bool = False
-    deadline: timedelta = DEFAULT_DEADLINE
-    provisions: str | None = None
+_SCHEDULE_PATTERN = "[a-z0-9_-]{1,64}"  # part of run ids, and so of paths
 
 
 @dataclass(frozen=True)
@@ -141,6 +88,26 @@ class Catalogue:
             raise ConfigError(f"schedule {found.name} has no tables.", next_step="List some in tablelist.yaml.")
         return tuple(self.tables[name] for name in found.tables if only is None or name == only.lower())
 
+    def run_tables(self, schedule: str, *, then: bool = True) -> tuple[Table, ...]:
+        """All that a run of the schedule loads: its own tables and, with ``then``, those of the reports it brings."""
+        mode = self.schedule(schedule).reports_mode if then else None
+        return self.schedule_tables(schedule) + (self.mode_tables(mode) if mode else ())
+
+    def mode_tables(self, mode: str) -> tuple[Table, ...]:
+        """The tables that the reports of a mode fill. Raises ConfigError as ``mode`` does."""
+        return tuple(_table_of(report) for report in self.mode(mode).reports)
+
+    def processes(self, group: str, only: str | None = None) -> tuple[PushProcess, ...]:
+        """The group's processes in their order. Raises ConfigError for a group or process that pushes.yaml lacks."""
+        found = self.pushes[group]
+        names = [each.name for each in found]
+        if not found:
+            raise ConfigError(f"pushes.yaml has no {group} processes.", next_step=f"List some there under {group}:.")
+        if only is not None and only not in names:
+            step = did_you_mean(only, names)
+            raise ConfigError(f"no process {only!r} in pushes.yaml under {group}.", next_step=step)
+        return tuple(each for each in found if only in (None, each.name))
+
 
 def _table_of(report: Report) -> Table:
     return Table(
@@ -176,20 +143,32 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
     that may run there is not checked against Oracle's grammar.
     """
     problems: list[ConfigError] = []
-    conf = dict(read_yaml(conf_dir / "tablesconf.yaml").mapping())
-    table_list = read_yaml(conf_dir / "tablelist.yaml").mapping()
-    terms, options = conf.pop("terms", None), conf.pop("schedules", None)
-    nodes, lists = _by_name(conf, problems), _by_name(table_list, problems)
-    schedules = _schedules(lists, options, nodes, databases, problems)
-    known_terms = _terms(terms)
-    tables: dict[str, Table] = {}
-    for name, node in nodes.items():
-        may_run_on = _possible_sources(name, node, schedules.values()) or databases
-        with noting(problems):
-            tables[name] = _table(name, node, known_terms, databases, oracle_sql=not {*may_run_on} & {*native})
-    _note_shared_targets(nodes, tables, problems)
-    raise_problems(sorted(problems, key=_file_order))
-    return Catalogue(tables, schedules, known_terms)
+    conf, table_list = read_yaml(conf_dir / "tablesconf.yaml"), read_yaml(conf_dir / "tablelist.yaml")
+    file = read_model(TablesFile, conf, problems, databases=databases)
+    lists = read_model(TableListFile, table_list, problems)
+    nodes = dict(_keys(conf))
+    terms, options = nodes.pop("terms", None), nodes.pop("schedules", None)
+    tables = _by_name(nodes, problems, TABLE_PATTERN, "a table: a letter, then letters, digits, _, $ and #")
+    listed, planned = (
+        _by_name(_keys(each), problems, _SCHEDULE_PATTERN, "a schedule: letters, digits, _ and - only")
+        for each in (table_list, options)
+    )
+    _note_wrong_lists(listed, tables, problems)
+    _note_unknown_schedules(planned, listed, problems)
+    _note_shared_targets(tables, problems)
+    sources = {name: _may_be_read_from(name, node, listed, planned) or {*databases} for name, node in tables.items()}
+    oracle_sql = {name for name, found in sources.items() if not found & {*native}}
+    queries = _queries(tables, _keys(terms), oracle_sql, problems)
+    if file is None or lists is None or problems:
+        raise together(problems)
+    entries = {name.lower(): entry for name, entry in file.tables.items()}
+    names = {name.lower(): tuple(table.lower() for table in found) for name, found in lists.root.items()}
+    all_options = {name.lower(): found for name, found in file.schedules.items()}
+    return Catalogue(
+        {name: _table(name, queries[name], tables[name], entry) for name, entry in entries.items()},
+        {name: _schedule(name, names.get(name, ()), all_options.get(name)) for name in {**names, **all_options}},
+        file.terms,
+    )
 
 
 def resolve_source(
@@ -229,142 +208,113 @@ def effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]
     """All that holds, with secrets masked, as JSON can hold it."""
     tables = {name: {**asdict(table), "place": str(table.place)} for name, table in catalogue.tables.items()}
     schedules = {
-        name: {**asdict(schedule), "deadline": f"{schedule.deadline.total_seconds():.0f}s"}
+        name: {
+            key: f"{value.total_seconds():.0f}s" if isinstance(value, timedelta) else value
+            for key, value in asdict(schedule).items()
+        }
         for name, schedule in catalogue.schedules.items()
     }
     return {"settings": masked_settings(settings), "schedules": schedules, "tables": tables}
 
 
-def _file_order(problem: ConfigError) -> tuple[str, int]:
-    return (str(problem.place.file), problem.place.line or 0) if problem.place else ("", 0)
+# --- From the models to the catalogue -----------------------------------------------------------------------------
 
 
-def _by_name(nodes: Mapping[str, YamlNode], problems: list[ConfigError]) -> dict[str, YamlNode]:
+def _table(name: str, query: str, node: YamlNode, entry: TableEntry) -> Table:
+    return Table(name=name, query=query, place=node.key_place, **entry.model_dump(exclude={"sql", "varbl1"}))
+
+
+def _schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions | None) -> Schedule:
+    given = {key: value for key, value in options or () if value is not None}
+    return Schedule(**{**given, "name": name, "tables": tables, "snapshot": "snapshot" in given})
+
+
+# --- Checks across entries, on the files as they are written: other mistakes do not hide these ---------------------
+
+
+def _keys(node: YamlNode | None) -> Mapping[str, YamlNode]:
+    """No keys where it is no map: its model refuses that."""
+    return node.value if node and isinstance(node.value, Mapping) else {}
+
+
+def _items(node: YamlNode) -> Sequence[YamlNode]:
+    return () if isinstance(node.value, str | Mapping) else node.value
+
+
+def _by_name(
+    nodes: Mapping[str, YamlNode], problems: list[ConfigError], pattern: str, wanted: str
+) -> dict[str, YamlNode]:
     """Names in lower case: Oracle does not tell TMP_X and tmp_x apart, so neither may two keys here."""
     found: dict[str, YamlNode] = {}
     for key, node in nodes.items():
-        if key.lower() in found:
-            first = found[key.lower()].key_place.line
+        name = key.lower()
+        if name in found:
+            first = found[name].key_place.line
             problems.append(node.key_error(f"{key!r} is here twice, first in line {first}; case does not matter."))
-        else:
-            found[key.lower()] = node
+        elif not re.fullmatch(pattern, name):
+            problems.append(node.key_error(f"{name!r} cannot name {wanted}."))
+        found.setdefault(name, node)
     return found
 
 
-def _terms(node: YamlNode | None) -> Mapping[str, str]:
-    return {name: term.filled_text() for name, term in node.mapping().items()} if node else {}
+def _note_wrong_lists(listed: Mapping[str, YamlNode], tables: Collection[str], problems: list[ConfigError]) -> None:
+    for schedule, node in listed.items():
+        found: set[str] = set()
+        for item in _items(node):
+            name = item.stripped.lower()
+            if name in found:
+                problems.append(item.error(f"schedule {schedule}: table {name!r} is in the list twice."))
+            elif name and name not in tables:
+                step = did_you_mean(name, tables)
+                problems.append(item.error(f"schedule {schedule}: no table {name!r} in tablesconf.yaml.", step))
+            found.add(name)
 
 
-def _possible_sources(name: str, node: YamlNode, schedules: Collection[Schedule]) -> set[str]:
-    """Empty when neither the table nor a schedule of it names a database."""
-    own = node.value.get("source") if isinstance(node.value, Mapping) else None
-    if own is not None and isinstance(own.value, str) and own.value:
-        return {own.value.lower()}
-    return {schedule.source for schedule in schedules if schedule.source and name in schedule.tables}
-
-
-def _table(
-    name: str, node: YamlNode, terms: Mapping[str, str], databases: Collection[str], *, oracle_sql: bool
-) -> Table:
-    if not re.fullmatch(TABLE_PATTERN, name):
-        raise node.key_error(f"{name!r} cannot name a table: a letter, then letters, digits, _, $ and #.")
-    keys = node.fields(required=REQUIRED_TABLE_KEYS, optional=OPTIONAL_TABLE_KEYS)
-    return Table(
-        name=name,
-        query=query_with_term(f"table {name}", keys, terms, oracle_sql=oracle_sql),
-        base_table=keys["cstable"].object_name("tmp_students"),
-        view=keys["mvtable"].object_name("tmp_students"),
-        source_table=optional(keys, "dctable", YamlNode.filled_text),
-        enabled="toggle" not in keys or keys["toggle"].switch(),
-        source=optional(keys, "source", lambda source: _database(source, databases)),
-        max_shrink=optional(keys, "max_shrink", YamlNode.ratio),
-        max_rejected=optional(keys, "max_rejected", YamlNode.whole_number),
-        loader=optional(keys, "loader", lambda loader: loader.choice(LOADERS)),
-        place=node.key_place,
-    )
-
-
-def _database(node: YamlNode, databases: Collection[str]) -> str:
-    alias = node.filled_text()
-    if alias.lower() not in databases:
-        raise node.error(f"{node.name}: no database {alias!r} is configured.", did_you_mean(alias, databases))
-    return alias.lower()
-
-
-def _note_shared_targets(
-    nodes: Mapping[str, YamlNode], tables: Mapping[str, Table], problems: list[ConfigError]
+def _note_unknown_schedules(
+    planned: Mapping[str, YamlNode], listed: Collection[str], problems: list[ConfigError]
 ) -> None:
+    for name, node in planned.items():
+        if name not in listed and not node.word("provisions") and re.fullmatch(_SCHEDULE_PATTERN, name):
+            step = did_you_mean(name, listed)
+            problems.append(node.key_error(f"schedules: no schedule {name!r} in tablelist.yaml.", step))
+
+
+def _note_shared_targets(tables: Mapping[str, YamlNode], problems: list[ConfigError]) -> None:
     """Two tables that load the same base table would each undo the other's work."""
     owners: dict[tuple[str, str], str] = {}
-    for name, table in tables.items():
-        for key, target in (("cstable", table.base_table), ("mvtable", table.view)):
-            owner = owners.setdefault((key, target), name)
+    for name, node in tables.items():
+        for key in ("cstable", "mvtable"):
+            target = node.word(key).lower()
+            owner = owners.setdefault((key, target), name) if target else name
             if owner != name:
-                node = nodes[name].mapping()[key]
-                problems.append(node.error(f"table {name}: {key} {target!r} is the one of table {owner} already."))
+                message = f"table {name}: {key} {target!r} is the one of table {owner} already."
+                problems.append(_keys(node)[key].error(message))
 
 
-def _schedules(
-    lists: Mapping[str, YamlNode],
-    options_node: YamlNode | None,
-    tables: Collection[str],
-    databases: Collection[str],
+def _may_be_read_from(
+    name: str, node: YamlNode, listed: Mapping[str, YamlNode], planned: Mapping[str, YamlNode]
+) -> set[str]:
+    """Empty when neither the table nor a schedule of it names a database."""
+    own = node.word("source").lower()
+    if own:
+        return {own}
+    schedules = [key for key, items in listed.items() if name in {item.stripped.lower() for item in _items(items)}]
+    by_schedule = {planned[schedule].word("source").lower() for schedule in schedules if schedule in planned}
+    return by_schedule - {""}
+
+
+def _queries(
+    tables: Mapping[str, YamlNode],
+    terms: Mapping[str, YamlNode],
+    oracle_sql: Collection[str],
     problems: list[ConfigError],
-) -> dict[str, Schedule]:
-    options = _by_name(options_node.mapping(), problems) if options_node else {}
-    schedules: dict[str, Schedule] = {}
-    for name, node in {**lists, **options, **lists}.items():  # in the order of tablelist.yaml
-        with noting(problems):
-            if not _SCHEDULE.fullmatch(name):
-                raise node.key_error(f"{name!r} cannot name a schedule: letters, digits, _ and - only.")
-            listed = _listed_tables(name, lists[name], tables) if name in lists else ()
-            schedules[name] = _schedule(name, listed, options.get(name), databases)
-            if name not in lists and schedules[name].provisions is None:
-                step = did_you_mean(name, lists)
-                raise node.key_error(f"schedules: no schedule {name!r} in tablelist.yaml.", step)
-    return schedules
-
-
-def _listed_tables(schedule: str, node: YamlNode, tables: Collection[str]) -> tuple[str, ...]:
-    if isinstance(node.value, str | Mapping):
-        raise node.key_error(f"schedule {schedule} must be a list of tables.", "Write each as: - table")
-    found: list[str] = []
-    for item in node.value:
-        name = item.filled_text().lower()
-        if name not in tables:
-            raise item.error(f"schedule {schedule}: no table {name!r} in tablesconf.yaml.", did_you_mean(name, tables))
-        if name in found:
-            raise item.error(f"schedule {schedule}: table {name!r} is in the list twice.")
-        found.append(name)
-    return tuple(found)
-
-
-def _schedule(name: str, tables: tuple[str, ...], options: YamlNode | None, databases: Collection[str]) -> Schedule:
-    keys = options.fields(required=(), optional=SCHEDULE_KEYS) if options else {}
-    provisions = optional(keys, "provisions", lambda node: node.choice(PROVISION_MODES))
-    return Schedule(
-        name=name,
-        tables=tables,
-        then=_then(keys["then"], provisions) if "then" in keys else (),
-        source=optional(keys, "source", lambda node: _database(node, databases)),
-        snapshot=optional(keys, "snapshot", lambda node: node.choice(("run",))) is not None,
-        deadline=optional(keys, "deadline", YamlNode.duration) or DEFAULT_DEADLINE,
-        provisions=provisions,
-    )
-
-
-def _then(node: YamlNode, provisions: str | None) -> tuple[str, ...]:
-    """A push needs the run's own provisions before it, and historical ones are never pushed."""
-    steps = tuple(item.choice(("provisions", "push")) for item in node.items())
-    if steps not in ((), ("provisions",), ("push",), ("provisions", "push")):
-        raise node.error(f"{node.name} must be [provisions], [push] or [provisions, push].")
-    if "push" in steps and "provisions" not in steps and provisions is None:
-        raise node.error(f"{node.name}: a push needs provisions before it.", "Write [provisions, push].")
-    if "push" in steps and provisions == "historical":
-        raise node.error(f"{node.name}: historical provisions are never pushed.", "Take push out.")
-    return steps
-
-
-def provisions_of(schedule: Schedule) -> str | None:
-    """Which reports belong to a run of the schedule: those that it names, or the regular ones where they follow."""
-    return schedule.provisions or ("regular" if "provisions" in schedule.then else None)
+) -> dict[str, str]:
+    """The query of every table whose SQL and term can be read."""
+    texts = {name: node.stripped for name, node in terms.items()}
+    queries = {}
+    for name, node in tables.items():
+        keys = _keys(node)
+        if has_query(keys) and texts.get(node.word("varbl1"), "fine"):
+            with noting(problems):
+                queries[name] = query_with_term(f"table {name}", keys, texts, oracle_sql=name in oracle_sql)
+    return queries

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, tzinfo
 
-from canvas_replicate.config.catalogue import Catalogue, provisions_of
-
-# As in deploy/prometheus/rules/limits.yml, which gives the reasons, so that the page and the alert agree; a test
-# compares the two for every hour of a week.
-DEFAULT_MAX_AGE = timedelta(hours=26)
-MAX_AGE: Mapping[str, timedelta] = {
-    "hourly": timedelta(hours=6),
-    "weekly": timedelta(days=8),
-    "all": timedelta(days=8),
-    "historical": timedelta(days=8),
-    "qna": timedelta(days=8),
-}
-# At times at which nothing of the schedule is due.
-QUIET_MAX_AGE: Mapping[str, timedelta] = {"hourly": timedelta(days=3)}
-_CAMPUS_CLOCK = timezone(timedelta(hours=-5))
-_BUSY_DAYS, _BUSY_HOURS = range(5), range(6, 22)  # Monday is 0
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.tables import Schedule
 
 
-def max_age(schedule: str, at: datetime) -> timedelta:
-    """How old a table of the schedule may be at that moment, which is aware."""
-    usual = MAX_AGE.get(schedule, DEFAULT_MAX_AGE)
-    return usual if _is_busy(at) else QUIET_MAX_AGE.get(schedule, usual)
-
-
-def _is_busy(at: datetime) -> bool:
-    clock = at.astimezone(_CAMPUS_CLOCK)
-    return clock.weekday() in _BUSY_DAYS and clock.hour in _BUSY_HOURS
+def max_age(schedule: Schedule, at: datetime, zone: tzinfo) -> timedelta:
+    """How old a table of the schedule may be at that moment, which is aware; ``zone`` has the clock of busy times."""
+    if schedule.busy is None or schedule.quiet_max_age is None:
+        return schedule.max_age
+    clock, busy = at.astimezone(zone), schedule.busy
+    is_busy = busy.first_day <= clock.weekday() <= busy.last_day and busy.from_hour <= clock.hour < busy.to_hour
+    return schedule.max_age if is_busy else schedule.quiet_max_age
 
 
 def expected_tables(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
@@ -47,6 +30,6 @@ def expected_tables(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
         if catalogue.tables[table].enabled
     }
     for schedule in catalogue.schedules.values():
-        mode = catalogue.provisions.modes.get(provisions_of(schedule) or "")
+        mode = catalogue.provisions.modes.get(schedule.reports_mode) if schedule.reports_mode else None
         pairs |= {(report.table, schedule.name) for report in (mode.reports if mode else ()) if report.enabled}
     return frozenset(pairs)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canvas_replicate.config.catalogue import Catalogue, Table
+from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.pushes import PushProcess
+from canvas_replicate.config.tables import Table
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.sql.tables_read import bare, tables_read
 

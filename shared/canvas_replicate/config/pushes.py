@@ -11,34 +11,71 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Annotated, Any, Literal, get_args
 
-from canvas_replicate.config.terms import query_with_term
-from canvas_replicate.config.yaml_file import YamlNode, noting, raise_problems, read_yaml
+from pydantic import Field, WithJsonSchema
+
+from canvas_replicate.config.terms import has_query, query_with_term
+from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
+from canvas_replicate.config.yaml_models import (
+    FilledText,
+    InvalidValue,
+    Keys,
+    Maybe,
+    NameSchema,
+    Switch,
+    Text,
+    WholeNumber,
+    empty_as,
+    object_name,
+    or_nothing,
+    read_model,
+    scalar,
+)
 from canvas_replicate.errors import ConfigError, Place
 
 Group = Literal["regular", "orgs"]
 Channel = Literal["sis_import", "rest"]
+Kind = Literal["users", "courses", "sections", "xlists", "enrollments"]  # in the order in which one needs the other
 
-GROUPS: tuple[Group, ...] = ("regular", "orgs")
-# In the order in which one needs the other.
-KINDS = ("users", "courses", "sections", "xlists", "enrollments")
-CHANNELS: tuple[Channel, ...] = ("sis_import", "rest")
-REQUIRED_KEYS = ("process", "kind", "sql")
-OPTIONAL_KEYS = ("varbl1", "toggle", "channel", "budget", "needs")
-BUDGET_KEYS = ("additions", "removals", "removals_percent")
+GROUPS: tuple[Group, ...] = get_args(Group)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_PROCESS = re.compile("[a-z][a-z0-9_]{0,63}")  # part of file names
-_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%?")
+_PROCESS = "[a-z][a-z0-9_]{0,63}"  # part of file names
+_PERCENT = r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%?"
 
 
-@dataclass(frozen=True)
-class Budget:
+def _read_process(text: str) -> str:
+    name = text.strip()
+    if not re.fullmatch(_PROCESS, name):
+        raise InvalidValue(f"{name!r} cannot name a process: a lower-case letter, then letters, digits and _.")
+    return name
+
+
+def _read_percent(text: str) -> float:
+    match = re.fullmatch(_PERCENT, text)
+    if not match or float(match[1]) > 100:
+        raise InvalidValue(f"{{name}} must be a percentage from 0 to 100, not {text!r}.")
+    return float(match[1])
+
+
+ProcessName = Annotated[str, scalar(_read_process), WithJsonSchema({"type": "string", "pattern": f"^{_PROCESS}$"})]
+ObjectName = Annotated[str, object_name("campus_enrollments"), NameSchema]
+Percent = Annotated[
+    float,
+    scalar(_read_percent),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 100, "pattern": f"^{_PERCENT}$"}),
+]
+
+
+class Budget(Keys):
     """How much may change per term before a person has to look; the percentage is of the active rows."""
 
-    additions: int = 5000
-    removals: int = 500
-    removals_percent: float = 5.0
+    additions: WholeNumber = Field(default=5000, description="The most additions and changes of a term.")
+    removals: WholeNumber = Field(default=500, description="The most removals of a term.")
+    removals_percent: Percent = Field(
+        default=5.0, description="The most removals, in percent of the term's active rows."
+    )
 
 
 @dataclass(frozen=True)
@@ -65,6 +102,44 @@ class PushProcess:
 NO_PUSHES: Mapping[str, tuple[PushProcess, ...]] = MappingProxyType(dict.fromkeys(GROUPS, ()))
 
 
+class ProcessEntry(Keys):
+    name: ProcessName = Field(
+        alias="process",
+        description="Its name in plans and status rows: a lower-case letter, then letters, digits and `_`. No two "
+        "processes share one.",
+    )
+    kind: Kind = Field(description="`users`, `courses`, `sections`, `xlists` or `enrollments`.")
+    sql: Text = Field(description="What shall be so in Canvas.")
+    varbl1: Maybe[FilledText] = Field(
+        default=None, description="The term of `tablesconf.yaml` that stands for `$varbl1`."
+    )
+    needs: tuple[ObjectName, ...] = Field(
+        default=(), description="Tables and views beside those in the SQL: without them the process is to be skipped."
+    )
+    channel: Channel = Field(
+        default="sis_import",
+        description="`sis_import` (default) or `rest`, never both for the same rows: what REST changed is sticky in "
+        "Canvas.",
+    )
+    budget: Budget = Field(
+        default=Budget(),
+        json_schema_extra=or_nothing,
+        description="Per term: `additions` (5000), `removals` (500), `removals_percent` of the active rows (5).",
+    )
+    enabled: Switch = Field(default=True, alias="toggle", description="`on` (default) or `off`.")
+
+
+class PushesFile(Keys):
+    """``pushes.yaml``"""
+
+    regular: Annotated[tuple[ProcessEntry, ...], empty_as(())] = Field(
+        default=(), json_schema_extra=or_nothing, description="After regular provisions."
+    )
+    orgs: Annotated[tuple[ProcessEntry, ...], empty_as(())] = Field(
+        default=(), json_schema_extra=or_nothing, description="After the provisions of the organisations."
+    )
+
+
 def load_pushes(
     conf_dir: Path, terms: Mapping[str, str], *, oracle_sql: bool = True
 ) -> Mapping[str, tuple[PushProcess, ...]]:
@@ -76,60 +151,41 @@ def load_pushes(
     if not os.path.lexists(path):  # a link that leads nowhere is there, and an error
         return NO_PUSHES
     problems: list[ConfigError] = []
-    groups = read_yaml(path).fields(required=(), optional=GROUPS)
-    found: dict[str, tuple[PushProcess, ...]] = dict(NO_PUSHES)
+    root = read_yaml(path)
+    file = read_model(PushesFile, root, problems)
+    nodes = {group: found.items() if (found := root.below(group)) and found.is_list else () for group in GROUPS}
+    queries = [_query(node, terms, problems, oracle_sql=oracle_sql) for found in nodes.values() for node in found]
     owners: dict[str, YamlNode] = {}
-    for group, node in groups.items():
-        processes = []
-        for item in node.items() if node.value != "" else ():
-            with noting(problems):
-                process = _process(item, terms, oracle_sql=oracle_sql)
-                _check_once(process, item, owners)
-                processes.append(process)
-        found[group] = tuple(processes)
-    raise_problems(problems)
-    return found
+    for node in (node for found in nodes.values() for node in found):
+        _check_once(node, owners, problems)
+    if file is None or problems:
+        raise together(problems)
+    rest = iter(queries)
+    return {
+        group: tuple(
+            PushProcess(**_fields(entry), query=next(rest), place=node.place)
+            for entry, node in zip(getattr(file, group), found, strict=True)
+        )
+        for group, found in nodes.items()
+    }
 
 
-def _check_once(process: PushProcess, node: YamlNode, owners: dict[str, YamlNode]) -> None:
+def _fields(entry: ProcessEntry) -> dict[str, Any]:
+    return {key: value for key, value in entry if key not in ("sql", "varbl1")}
+
+
+def _check_once(node: YamlNode, owners: dict[str, YamlNode], problems: list[ConfigError]) -> None:
     """A name tells whose plan and whose status row it is, so no two processes share one, in either group."""
-    owner = owners.setdefault(process.name, node)
+    name = node.word("process")
+    owner = owners.setdefault(name, node) if name else node
     if owner is not node:
-        message = f"process {process.name} is here twice, first in line {owner.place.line}."
-        raise ConfigError(message, place=node.place, next_step="Give each its own name.")
+        message = f"process {name} is here twice, first in line {owner.place.line}."
+        problems.append(node.error(message, "Give each its own name."))
 
 
-def _process(node: YamlNode, terms: Mapping[str, str], *, oracle_sql: bool) -> PushProcess:
-    keys = node.fields(required=REQUIRED_KEYS, optional=OPTIONAL_KEYS)
-    name = keys["process"].filled_text()
-    if not _PROCESS.fullmatch(name):
-        raise keys["process"].error(f"{name!r} cannot name a process: a lower-case letter, then letters, digits and _.")
-    return PushProcess(
-        name=name,
-        kind=keys["kind"].choice(KINDS),
-        query=query_with_term(f"process {name}", keys, terms, oracle_sql=oracle_sql),
-        needs=tuple(item.object_name("campus_enrollments") for item in keys["needs"].items())
-        if "needs" in keys
-        else (),
-        enabled="toggle" not in keys or keys["toggle"].switch(),
-        channel=cast(Channel, keys["channel"].choice(CHANNELS)) if "channel" in keys else "sis_import",
-        budget=_budget(keys["budget"]) if "budget" in keys else Budget(),
-        place=node.place,
-    )
-
-
-def _budget(node: YamlNode) -> Budget:
-    keys = node.fields(required=(), optional=BUDGET_KEYS)
-    usual = Budget()
-    return Budget(
-        keys["additions"].whole_number() if "additions" in keys else usual.additions,
-        keys["removals"].whole_number() if "removals" in keys else usual.removals,
-        _percent(keys["removals_percent"]) if "removals_percent" in keys else usual.removals_percent,
-    )
-
-
-def _percent(node: YamlNode) -> float:
-    match = _PERCENT.fullmatch(node.text())
-    if not match or float(match[1]) > 100:
-        raise node.error(f"{node.name} must be a percentage from 0 to 100, not {node.text()!r}.")
-    return float(match[1])
+def _query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, oracle_sql: bool) -> str:
+    """Empty where the entry has none that can be read."""
+    with noting(problems):
+        if node.is_map and has_query(node.mapping()):
+            return query_with_term(f"process {node.word('process')}", node.mapping(), terms, oracle_sql=oracle_sql)
+    return ""

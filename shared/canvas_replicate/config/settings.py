@@ -1,19 +1,13 @@
-"""What an installation sets once: REPLICATE_* in the environment, secret files, and ``appconf.yaml``.
-
-Read once, in ``main``, and handed on. The environment wins over secret files, these over ``appconf.yaml``,
-field by field. No message of this module ever shows a value.
-"""
+"""What an installation sets once, as models. ``settings_sources`` reads the values; no message here shows one."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -22,44 +16,30 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from canvas_replicate.config.yaml_file import YamlNode, noting, raise_problems, read_yaml, together
-from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.errors import ConfigError
 from canvas_replicate.suggest import did_you_mean
 
 PREFIX = "REPLICATE_"
 DEFAULT_REJECTS_KEPT = 100
-APPCONF_KEYS = {
-    "user": "Database user.",
-    "password": "Base64 of the password, as `replicate secret encode` prints it. Not encryption.",
-    "dsn": "Oracle connect string: `host:1521/service`, or a name from `tnsnames.ora`.",
-}
-_ALIAS = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")  # no double underscore: that one nests
-_DSN = re.compile(r"[\w.-]+(:\d+)?(/[\w.$-]+)?")
+ALIAS = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")  # no double underscore: that one nests
 _DATABASE_URL = re.compile("(duckdb:///|postgresql://|oracle://).+")
 _BUS_URL = re.compile("memory://|amqps?://.+")
 _MAIL_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+", re.ASCII)  # a name, or an address of IPv4 or IPv6
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _MAIL_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*", re.ASCII)  # dot-atom of RFC 5322, 3.4.1
-# Kubernetes announces services to every pod in variables like these (unless enableServiceLinks is false):
-# a service named replicate-rabbitmq would otherwise look like a mistyped setting.
-_SERVICE_LINK = re.compile(r".*_SERVICE_(HOST|PORT)(_\w+)?|.*_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
-_SERVICE_LINK_VALUE = re.compile("(tcp|udp|sctp)://.*")
 
 
-def _alias(text: str) -> str:
-    if not _ALIAS.fullmatch(text.lower()):
+def read_alias(text: str) -> str:
+    if not ALIAS.fullmatch(text.lower()):
         raise ValueError(f"{text!r} cannot name a database: use letters, digits and single underscores")
     return text.lower()
 
@@ -112,11 +92,19 @@ def _ascii(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"no time zone {name!r} is known. {did_you_mean(name, available_timezones())}") from None
+    return name
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-Alias = Annotated[str, AfterValidator(_alias)]
+Alias = Annotated[str, AfterValidator(read_alias)]
 SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
 ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
 
@@ -261,6 +249,10 @@ class Settings(BaseSettings):
         le=24 * 30,
         description="How old good provisions may be for a push that is started by hand; older ones push nothing.",
     )
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        default="UTC",
+        description="Time zone of the campus, such as `America/New_York`: the clock of `busy` in `tablesconf.yaml`.",
+    )
     canvas: CanvasSettings = Field(default_factory=CanvasSettings, description="The Canvas instance.")
     smtp: SmtpSettings = Field(default_factory=SmtpSettings, description="The mail server for mails about failures.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
@@ -272,6 +264,10 @@ class Settings(BaseSettings):
         """False on the bus in memory, where one process does all the work."""
         return self.bus_url != "memory://"
 
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -282,33 +278,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
-
-
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Merge environment, secret files and ``appconf.yaml``.
-
-    Raises ConfigError, for a name under REPLICATE_ that no setting has as well: a typing error must not
-    leave a default in place. An empty variable counts as not set.
-    """
-    outside = os.environ if environ is None else environ
-    variables = {
-        name.upper(): value
-        for name, value in outside.items()
-        if name.upper().startswith(PREFIX) and value and not _is_service_link(name.upper(), value)
-    }
-    files = _secret_files(variables.get(f"{PREFIX}SECRETS_DIR"))
-    _refuse_unknown_names(variables, files)
-    values = _merged(_nested(_secret_values(files)), _nested(variables))
-    conf_dir = Path(values.get("conf_dir", Settings.model_fields["conf_dir"].default))
-    places = {name: Place(path) for name, path in files.items() if name not in variables}
-    try:
-        settings = Settings(**_merged(_read_appconf(conf_dir / "appconf.yaml"), values))
-    except ValidationError as error:
-        problems = [_setting_error(problem, places) for problem in error.errors(include_input=False)]
-        raise together(problems) from None
-    if settings.target is not None:
-        target_alias(settings)
-    return settings
 
 
 def target_alias(settings: Settings) -> str:
@@ -347,33 +316,11 @@ def setting_fields() -> dict[str, FieldInfo]:
     return dict(_fields_of(Settings, PREFIX))
 
 
-def config_schema() -> dict[str, Any]:
-    """JSON schema of the settings."""
-    return Settings.model_json_schema()
-
-
 def masked_settings(settings: Settings) -> dict[str, Any]:
     """The settings as JSON can hold them, without a secret."""
     values = settings.model_dump(mode="json")
     values["bus_url"] = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:**********@", settings.bus_url)
     return values
-
-
-def encode_password(text: str) -> str:
-    """The form that ``appconf.yaml`` wants. It hides a password from a glance, nothing more."""
-    return base64.b64encode(text.encode("utf-8")).decode("ascii")
-
-
-def decode_password(text: str, *, place: Place | None = None) -> str:
-    """Raises ConfigError, without the text, for what ``encode_password`` cannot have made."""
-    try:
-        password = base64.b64decode(text.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        password = ""
-    if not password:
-        step = "Make one with: replicate secret encode"
-        raise ConfigError("the password is not base64 text.", place=place, next_step=step)
-    return password
 
 
 def _fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
@@ -385,123 +332,3 @@ def _fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, Field
             yield from _fields_of(kind, f"{name}__")
         else:
             yield name, info
-
-
-def _is_service_link(name: str, value: str) -> bool:
-    by_value = name.endswith("_PORT") and _SERVICE_LINK_VALUE.fullmatch(value)
-    return bool(by_value or _SERVICE_LINK.fullmatch(name))
-
-
-def _secret_files(directory: str | None) -> dict[str, Path]:
-    """Variable name -> file. Kubernetes' ``..data`` and other people's files are not ours to judge."""
-    if directory is None:
-        return {}
-    try:
-        found = sorted(Path(directory).iterdir())
-        return {path.name.upper(): path for path in found if path.name.upper().startswith(PREFIX) and path.is_file()}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigError(f"REPLICATE_SECRETS_DIR cannot be read: {error.strerror}.", place=Place(directory)) from None
-
-
-def _secret_values(files: Mapping[str, Path]) -> dict[str, str]:
-    values = {}
-    for name, path in files.items():
-        try:
-            values[name] = path.read_bytes().decode("utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}.", place=Place(path)) from None
-        except UnicodeDecodeError:
-            raise ConfigError("not UTF-8 text.", place=Place(path)) from None
-    return values
-
-
-def _refuse_unknown_names(variables: Mapping[str, str], files: Mapping[str, Path]) -> None:
-    places: dict[str, Place | None] = {name: Place(path) for name, path in files.items()}
-    places |= dict.fromkeys(variables)
-    raise_problems(
-        [
-            ConfigError(f"{name} is not a setting.", place=place, next_step=_nearest_setting(name))
-            for name, place in sorted(places.items())
-            if not _is_setting(name)
-        ]
-    )
-
-
-def _is_setting(name: str) -> bool:
-    return any(re.fullmatch(known.replace("<ALIAS>", _ALIAS.pattern.upper()), name) for known in setting_fields())
-
-
-def _nearest_setting(name: str) -> str:
-    """The alias, if there is one, is kept as it was written."""
-    parts = name.split("__")
-    alias = parts[1] if len(parts) == 3 else "<ALIAS>"
-    return did_you_mean(name, [known.replace("<ALIAS>", alias) for known in setting_fields()])
-
-
-def _setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> ConfigError:
-    name = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
-    if problem["type"] == "missing":
-        return ConfigError(f"{name} is not set.", next_step="It is needed because a sibling of it is set.")
-    ours = problem.get("ctx", {}).get("error")
-    return ConfigError(f"{name}: {ours or problem['msg']}.", place=places.get(name))
-
-
-def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
-    """``{"REPLICATE_CANVAS__TOKEN": "x"}`` -> ``{"canvas": {"token": "x"}}``"""
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in variables.items()}
-    return source()
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    both = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
-            both[key] = _merged(below[key], above[key])
-    return both
-
-
-def _read_appconf(path: Path) -> dict[str, Any]:
-    if _is_missing(path):
-        return {}
-    databases: dict[str, dict[str, str]] = {}
-    problems: list[ConfigError] = []
-    for name, node in read_yaml(path).mapping().items():
-        with noting(problems):
-            alias = _appconf_alias(name, node)
-            if alias in databases:
-                raise node.key_error(f"the database {alias!r} is here twice; case does not matter in its name.")
-            databases[alias] = _appconf_database(node)
-    raise_problems(problems)
-    return {"databases": databases}
-
-
-def _is_missing(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False  # it may be there; reading it will say what is wrong
-    return False
-
-
-def _appconf_alias(name: str, node: YamlNode) -> str:
-    try:
-        return _alias(name)
-    except ValueError as error:
-        raise node.key_error(f"{error}.") from None
-
-
-def _appconf_database(node: YamlNode) -> dict[str, str]:
-    keys = node.fields(required=("user", "dsn"), optional=("password",))
-    user, dsn = keys["user"].filled_text(), keys["dsn"].filled_text()
-    if not _DSN.fullmatch(dsn):
-        step = "Put a longer descriptor into tnsnames.ora and give its name."
-        raise keys["dsn"].error(f"{node.name}.dsn must be like host:1521/service.", step)
-    database = {"url": f"oracle://{quote(user, safe='')}@{dsn}"}
-    if "password" in keys:
-        database["password"] = decode_password(keys["password"].filled_text(), place=keys["password"].place)
-    return database

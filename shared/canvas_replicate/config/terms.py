@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from canvas_replicate.config.yaml_file import YamlNode, optional
+from canvas_replicate.config.yaml_file import YamlNode
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.sql.syntax import SqlSyntaxError, check_query, position
 from canvas_replicate.suggest import did_you_mean
 
 _VARIABLE = re.compile(r"\$varbl1(?!\w)")
 _PLACEHOLDER = re.compile(rf"{_VARIABLE.pattern}|(?<![\w$#])\$[A-Za-z_]\w*")  # v$session is a name
+
+
+def has_query(keys: Mapping[str, YamlNode]) -> bool:
+    """Whether the entry has all that ``query_with_term`` reads, as text."""
+    nodes = [keys.get("sql"), keys.get("varbl1", keys.get("sql"))]
+    return all(node is not None and isinstance(node.value, str) for node in nodes)
 
 
 def query_with_term(what: str, keys: Mapping[str, YamlNode], terms: Mapping[str, str], *, oracle_sql: bool) -> str:
@@ -21,7 +27,7 @@ def query_with_term(what: str, keys: Mapping[str, YamlNode], terms: Mapping[str,
     """
     node = keys["sql"]
     sql = node.text()
-    term_name = optional(keys, "varbl1", YamlNode.filled_text)
+    term_name = keys["varbl1"].stripped or None if "varbl1" in keys else None
     _check_placeholders(what, node, sql, term_name)
     if term_name is None:
         term = ""

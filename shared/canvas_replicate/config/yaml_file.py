@@ -7,26 +7,19 @@ Anchors and aliases are refused; the configuration files never needed them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import yaml
 
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.suggest import did_you_mean
 
 MOST_PROBLEMS_SHOWN = 10
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what YAML 1.1 counts as the end of a line
 _CORE_TAG = "tag:yaml.org,2002:"
-_SWITCH = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
-_OBJECT = re.compile(r"([a-z][a-z0-9_$#]{0,127}\.)?[a-z][a-z0-9_$#]{0,127}")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,93 +53,65 @@ class YamlNode:
         start = self.line_places[line - 1]
         return Place(start.file, start.line, (start.column or 1) + column - 1)
 
+    @property
+    def is_map(self) -> bool:
+        return isinstance(self.value, Mapping)
+
+    @property
+    def is_list(self) -> bool:
+        return not isinstance(self.value, str | Mapping)
+
+    def wrong_kind(self, wanted: str) -> ConfigError:
+        return self.error(f"{self.name} must be {wanted}, not {self._kind()}.")
+
     def mapping(self) -> Mapping[str, YamlNode]:
         """An empty value counts as an empty map: all its lines may be commented out."""
         if isinstance(self.value, Mapping):
             return self.value
         if self.value == "":
             return {}
-        raise self.error(f"{self.name} must be a map of keys, not {self._kind()}.")
-
-    def fields(self, *, required: Collection[str], optional: Collection[str] = ()) -> Mapping[str, YamlNode]:
-        """The map, once it is known to hold all the required keys and no unknown one."""
-        keys = self.mapping()
-        for key, node in keys.items():
-            if key not in required and key not in optional:
-                raise node.key_error(
-                    f"{self.name} has a key {key!r} that is not known.", did_you_mean(key, [*required, *optional])
-                )
-        for key in required:
-            if key not in keys:
-                raise self.key_error(f"{self.name} has no key {key!r}, which it needs.")
-        return keys
+        raise self.wrong_kind("a map of keys")
 
     def items(self) -> Sequence[YamlNode]:
         if isinstance(self.value, str | Mapping):
-            raise self.error(f"{self.name} must be a list, not {self._kind()}.")
+            raise self.wrong_kind("a list")
         return self.value
 
     def text(self) -> str:
         if not isinstance(self.value, str):
-            raise self.error(f"{self.name} must be text, not {self._kind()}.")
+            raise self.wrong_kind("text")
         return self.value
 
-    def filled_text(self) -> str:
-        text = self.text().strip()
-        if not text:
-            raise self.error(f"{self.name} must not be empty.")
-        return text
+    def below(self, key: str | int) -> YamlNode | None:
+        """The value of a key of a map, or the item of a list with that index; None where there is none."""
+        if isinstance(self.value, Mapping):
+            return self.value.get(str(key))
+        if isinstance(self.value, str) or not isinstance(key, int) or key >= len(self.value):
+            return None
+        return self.value[key]
 
-    def switch(self) -> bool:
-        """``"on"`` and ``"off"``, quoted or bare, and YAML's other words for true and false."""
-        text = self.text()
-        if text.lower() not in _SWITCH:
-            raise self.error(f"{self.name} must be on or off, not {text!r}.")
-        return _SWITCH[text.lower()]
+    @property
+    def stripped(self) -> str:
+        """The text without the blanks around it; empty where it is none."""
+        return self.value.strip() if isinstance(self.value, str) else ""
 
-    def whole_number(self) -> int:
-        text = self.text()
-        if not re.fullmatch("[0-9]{1,18}", text):
-            raise self.error(f"{self.name} must be a whole number, 0 or more, not {text!r}.")
-        return int(text)
+    def word(self, key: str) -> str:
+        """The stripped text below a key; empty where there is none."""
+        found = self.below(key)
+        return found.stripped if found else ""
 
-    def duration(self) -> timedelta:
-        try:
-            return parse_duration(self.text())
-        except ValueError as error:
-            raise self.error(f"{self.name}: {error}.") from None
-
-    def ratio(self) -> float:
-        """``50%`` and ``0.5`` are the same; from 0 to 1."""
-        text = self.text()
-        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(%?)", text)
-        ratio = float(match[1]) / (100 if match[2] else 1) if match else -1.0
-        if not 0 <= ratio <= 1:
-            raise self.error(f"{self.name} must be like 50% or 0.5, not {text!r}.")
-        return ratio
-
-    def object_name(self, like: str) -> str:
-        """The name of a table or view in lower case, with its schema if one is written; ``like`` is an example."""
-        name = self.filled_text().lower()
-        if not _OBJECT.fullmatch(name):
-            raise self.error(f"{self.name}: {name!r} is not a name like {like} or schema_a.{like}.")
-        return name
-
-    def choice(self, known: Collection[str]) -> str:
-        text = self.text()
-        if text not in known:
-            raise self.error(f"{self.name} cannot be {text!r}.", did_you_mean(text, known))
-        return text
+    def plain(self) -> Any:
+        """The same as dicts, lists and texts."""
+        if isinstance(self.value, str):
+            return self.value
+        if isinstance(self.value, Mapping):
+            return {key: node.plain() for key, node in self.value.items()}
+        return [node.plain() for node in self.value]
 
     def _kind(self) -> str:
         if isinstance(self.value, str):
             return "text" if self.value else "empty"
         return "a map" if isinstance(self.value, Mapping) else "a list"
-
-
-def optional(keys: Mapping[str, YamlNode], key: str, read: Callable[[YamlNode], T]) -> T | None:
-    """What a key says; None when it is left out or has no value."""
-    return read(keys[key]) if key in keys and keys[key].value != "" else None
 
 
 def read_yaml(path: Path) -> YamlNode:
@@ -167,14 +132,6 @@ def read_yaml(path: Path) -> YamlNode:
         raise ConfigError("not valid YAML: nested too deeply.", place=Place(path)) from None
 
 
-def parse_duration(text: str) -> timedelta:
-    """``45s``, ``90m``, ``6h`` or ``1d``; raises ValueError for anything else, zero included."""
-    match = re.fullmatch("([0-9]{1,6})([smhd])", text.strip())
-    if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is not a duration such as 45s, 90m, 6h or 1d")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
-
-
 @contextmanager
 def noting(problems: list[ConfigError]) -> Iterator[None]:
     """Keep a ConfigError for later, so that the next part of a file is still looked at."""
@@ -191,13 +148,19 @@ def raise_problems(problems: Sequence[ConfigError]) -> None:
 
 
 def together(problems: Sequence[ConfigError]) -> ConfigError:
-    """Several (at least one) as one error, one a line, the first ten."""
+    """Several (at least one) as one error, one a line, in the order of the files, the first ten."""
+    problems = sorted(problems, key=_file_order)
     lines = [str(problem) for problem in problems[:MOST_PROBLEMS_SHOWN]]
     if len(problems) > MOST_PROBLEMS_SHOWN:
         lines.append(f"... and {len(problems) - MOST_PROBLEMS_SHOWN} more.")
     error = ConfigError("\n".join(lines))
     error.place = problems[0].place
     return error
+
+
+def _file_order(problem: ConfigError) -> tuple[str, int, int]:
+    place = problem.place
+    return (str(place.file), place.line or 0, place.column or 0) if place else ("", 0, 0)
 
 
 class _Loader(yaml.SafeLoader):

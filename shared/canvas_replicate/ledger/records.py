@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from canvas_replicate.config.tables import DEFAULT_DEADLINE
 from canvas_replicate.datfile.manifest import Manifest
 
 Kind = Literal["tables", "provisions", "pushes"]
@@ -28,7 +29,6 @@ PUSHING = "pushing"
 ALL_PUSHES = "all"
 # What is pushed after which provisions; historical ones are never pushed.
 GROUP_OF = {"regular": "regular", "orgs": "orgs"}
-DEFAULT_DEADLINE = timedelta(hours=6)
 RERUN = "rerun"  # the schedule of a run that belongs to none
 CANVAS = "canvas"  # the source of what comes out of reports
 UNDO = "undo:"  # before the id of a plan that is to be taken back

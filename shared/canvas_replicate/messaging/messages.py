@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from canvas_replicate.config.provisions import ModeName
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import RUN_ID_PATTERN, RunId, TableName
 
@@ -88,7 +89,7 @@ class RunLoaded(Message):
 
 class ProvisionsRequested(Message):
     type: ClassVar[str] = "provisions.requested.v1"
-    mode: Literal["regular", "historical", "orgs"]
+    mode: ModeName
     schedule: str | None = None
     then: tuple[Step, ...] = ()
     requested_by: str | None = None
@@ -105,7 +106,7 @@ class ReportOutcome(BaseModel):
 class ProvisionsDone(Message):
     type: ClassVar[str] = "provisions.done.v1"
     run_id: RunId
-    mode: Literal["regular", "historical", "orgs"]
+    mode: ModeName
     status: Literal["successful", "failed"]
     then: tuple[Step, ...] = ()
     reports: tuple[ReportOutcome, ...] = ()

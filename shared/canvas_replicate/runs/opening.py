@@ -7,13 +7,13 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from canvas_replicate.config.catalogue import Table, provisions_of, resolve_source
-from canvas_replicate.errors import AlreadyRunning, ConfigError
+from canvas_replicate.config.catalogue import resolve_source
+from canvas_replicate.config.tables import Table
+from canvas_replicate.errors import AlreadyRunning
 from canvas_replicate.gates import check_provisions
 from canvas_replicate.ledger.records import Approval, Push, Run, RunRequest, TableRequest
 from canvas_replicate.runs.resume import is_being_run, resume_command
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.suggest import did_you_mean
 
 
 def find_current_user() -> str:
@@ -41,7 +41,7 @@ def open_schedule_run(
     catalogue = runtime.catalogue
     options = catalogue.schedule(schedule)
     tables = [request_table(runtime, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
-    provisions = provisions_of(options) if then else None
+    provisions = options.reports_mode if then else None
     if provisions:
         catalogue.mode(provisions)
     _expire_files(runtime)
@@ -98,7 +98,7 @@ def open_push_run(
     ``after``: the run whose provisions it relies on, although they are old or not the latest. Raises ConfigError for
     names that pushes.yaml does not have, StaleProvisions, AlreadyRunning while another push is open.
     """
-    check_process(runtime, group, process)
+    runtime.catalogue.processes(group, process)
     check_provisions(runtime, group, after=after)
     runtime.ledger.close_overdue()
     wanted, schedule = Push(group, process, after=after), get_push_schedule(group)
@@ -117,17 +117,6 @@ def open_push_run(
             schedule=schedule, tables=[], exclusive=True, push=wanted, requested_by=requested_by or find_current_user()
         )
     )
-
-
-def check_process(runtime: Runtime, group: str, process: str | None) -> None:
-    """Raises ConfigError for a group or a process that pushes.yaml does not have."""
-    known = [each.name for each in runtime.catalogue.pushes[group]]
-    if not known:
-        raise ConfigError(f"pushes.yaml has no {group} processes.", next_step=f"List some there under {group}:.")
-    if process is not None and process not in known:
-        raise ConfigError(
-            f"no process {process!r} in pushes.yaml under {group}.", next_step=did_you_mean(process, known)
-        )
 
 
 def open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:

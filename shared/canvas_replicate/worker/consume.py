@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from canvas_replicate.backoff import stopped_by_signals
-from canvas_replicate.config.settings import Settings, load_settings
+from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError, ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect

@@ -12,8 +12,8 @@ import oracledb
 import sqlglot
 
 from canvas_replicate.cli.check.findings import Finding
-from canvas_replicate.config.catalogue import Table
 from canvas_replicate.config.settings import Settings, target_alias
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile
 from canvas_replicate.databases.oracle import dictionary
 from canvas_replicate.databases.oracle.connecting import Oracle

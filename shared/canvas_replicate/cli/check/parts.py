@@ -10,7 +10,8 @@ from canvas_replicate.cli.check.findings import Finding, attempted, gathering, o
 from canvas_replicate.cli.check.reached import Reached
 from canvas_replicate.cli.check.tables import Parts, compared
 from canvas_replicate.cli.scaffold.changes import read_text, strip_bom
-from canvas_replicate.config.catalogue import Catalogue, Table, resolve_source
+from canvas_replicate.config.catalogue import Catalogue, resolve_source
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.databases.ports import Source

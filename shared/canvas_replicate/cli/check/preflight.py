@@ -12,8 +12,9 @@ from canvas_replicate.cli.check.pushes import push_findings
 from canvas_replicate.cli.check.reached import reach
 from canvas_replicate.cli.check.services import broker_findings, canvas_findings
 from canvas_replicate.cli.check.snapshots import snapshot_findings
-from canvas_replicate.config.catalogue import Catalogue, Table, catalogue_of
+from canvas_replicate.config.catalogue import Catalogue, catalogue_of
 from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.tables import Table
 
 __all__ = ["Finding", "Report", "exit_code", "preflight"]
 

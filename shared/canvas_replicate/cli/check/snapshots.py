@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from canvas_replicate.cli.check.findings import Finding
 from canvas_replicate.cli.check.reached import Reached
-from canvas_replicate.config.catalogue import Catalogue, Table
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.tables import Table
 from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.errors import ReplicateError
 

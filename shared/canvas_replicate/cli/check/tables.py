@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from canvas_replicate.cli.check.findings import Finding, Level
 from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT, field_text
 from canvas_replicate.cli.scaffold.drift import Difference, Found, differences, stale_fields, wanted_fields
-from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, Field
 from canvas_replicate.control_file.model import DEFAULT_LENGTH
 from canvas_replicate.datfile.columns import Column, Kind

@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 from canvas_replicate.cli import entry, output
-from canvas_replicate.config.catalogue import Catalogue, Table, catalogue_of, effective_config
-from canvas_replicate.config.settings import config_schema, decode_password, encode_password, load_settings
+from canvas_replicate.config.alert_limits import limits_file
+from canvas_replicate.config.catalogue import Catalogue, catalogue_of, effective_config
+from canvas_replicate.config.schemas import file_schema, settings_schema
+from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
@@ -126,6 +129,17 @@ def show_config() -> None:
 
 
 @config.command("schema")
-def show_schema() -> None:
-    """Print the JSON schema of the settings."""
-    output.print_json(config_schema())
+def show_schema(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="A YAML file, such as tablesconf.yaml; else the settings.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of FILE, from which an editor completes and checks; without one, that of the settings."""
+    output.print_json(settings_schema() if file is None else file_schema(file))
+
+
+@config.command("limits")
+def show_limits() -> None:
+    """Print Prometheus's rules about the age of tables, as tablesconf.yaml and REPLICATE_TIMEZONE have it."""
+    settings = load_settings()
+    sys.stdout.write(limits_file(catalogue_of(settings), settings.zone))

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.options import AsJson, Schedule
-from canvas_replicate.config.settings import Settings, load_settings
+from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
 from canvas_replicate.ledger.records import Run
 from canvas_replicate.messaging import topology
@@ -44,7 +45,9 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs."""
-    runtime = open_runtime(broker_settings("replicate trigger"))
+    runtime = open_runtime(
+        broker_settings("replicate trigger"), lambda catalogue: catalogue.run_tables(schedule), source=db
+    )
     runtime.ledger.close_overdue()
     try:
         opened = opening.open_schedule_run(runtime, schedule, source=db)

@@ -13,7 +13,7 @@ from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.check.findings import LEVELS
 from canvas_replicate.cli.check.preflight import Finding, Report, exit_code, preflight
 from canvas_replicate.cli.options import AsJson
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ExitCode
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "dim"}

@@ -10,7 +10,7 @@ from rich.text import Text
 from canvas_replicate.cli import output
 from canvas_replicate.cli.commands.work import proceed
 from canvas_replicate.cli.options import AsJson
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Artifact, process_of
 from canvas_replicate.runs import opening, rerun, resume

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson, TableName
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
 from canvas_replicate.ledger.views import atomic_views

@@ -21,7 +21,8 @@ from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, r
 from canvas_replicate.cli.scaffold.names import Names, choose_names
 from canvas_replicate.cli.scaffold.plan import TableRequest, choose_source, plan_table, read_query
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
-from canvas_replicate.config.settings import Settings, load_settings, target_alias
+from canvas_replicate.config.settings import Settings, target_alias
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
 from canvas_replicate.databases.ports import Target
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError

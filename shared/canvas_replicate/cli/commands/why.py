@@ -17,7 +17,7 @@ from canvas_replicate.cli.why import verdict
 from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, TableChain
 from canvas_replicate.cli.why.rows import format_count
 from canvas_replicate.cli.why.table import TableFacts
-from canvas_replicate.config.settings import load_settings
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.wiring import open_runtime
 
 _ROWS_SHOWN = 5
@@ -39,7 +39,8 @@ def of_table(
     as_json: AsJson = False,
 ) -> None:
     """Show what readers see of TABLE, what its newest runs did, and what to type. Only the ledger is asked."""
-    facts = why_table.gather_facts(open_runtime(load_settings()), name)
+    runtime = open_runtime(load_settings(), lambda catalogue: [catalogue.table(name)], control_files=False)
+    facts = why_table.gather_facts(runtime, name)
     found = why_table.decide_verdict(facts)
     if as_json:
         output.print_json({**asdict(found), "facts": asdict(facts)})

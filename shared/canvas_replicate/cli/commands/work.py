@@ -22,7 +22,10 @@ from canvas_replicate.cli.options import (
     choose_group,
     choose_mode,
 )
-from canvas_replicate.config.settings import Settings, load_settings
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.settings_sources import load_settings
+from canvas_replicate.config.tables import Table
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run
 from canvas_replicate.runs import opening, resume
@@ -49,7 +52,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run SCHEDULE from its source tables to proved views, in this one process."""
-    runtime = open_runtime(local_settings())
+    runtime = open_runtime(
+        local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
+    )
     left_over = resume.resume_left_over(runtime, schedule)
     opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new)
     run_here(runtime, [opened, *left_over], as_json=as_json)
@@ -66,8 +71,9 @@ def provision(
         raise ConfigError("--then takes push, and nothing else.")
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
-    runtime = open_runtime(load_settings())
-    opened = opening.open_provisions_run(runtime, choose_mode(historical, processorgs), then=then or ())
+    mode = choose_mode(historical, processorgs)
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.mode_tables(mode))
+    opened = opening.open_provisions_run(runtime, mode, then=then or ())
     proceed(runtime, [opened], as_json=as_json)
 
 
@@ -77,8 +83,9 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
-    runtime = open_runtime(load_settings())
-    opened = opening.open_push_run(runtime, choose_group(processorgs), tablename)
+    group = choose_group(processorgs)
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
+    opened = opening.open_push_run(runtime, group, tablename)
     proceed(runtime, [opened], as_json=as_json)
 
 
@@ -96,7 +103,12 @@ def rerun(
         raise ConfigError("Say either a table or --failed RUN.")
     if set(then or ()) - {"provisions", "push"}:
         raise ConfigError("--then takes provisions and push.")
-    runtime = open_runtime(load_settings())
+
+    def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
+        reports = catalogue.mode_tables("regular") if "provisions" in (then or ()) else ()
+        return (catalogue.table(table), *reports) if table else reports
+
+    runtime = open_runtime(load_settings(), wanted, source=db)
     if failed:
         opened = rerun_failed(runtime, failed, then or ())
     else:
@@ -110,7 +122,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Load the kept file of an earlier RUN again, even if newer rows are published."""
-    runtime = open_runtime(load_settings())
+    runtime = open_runtime(load_settings(), lambda catalogue: [catalogue.table(table)])
     proceed(runtime, [open_replay(runtime, run_id, table)], as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from canvas_replicate.cli.scaffold.changes import FileChange, read_text
 from canvas_replicate.cli.scaffold.control_edit import edit_columns
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, get_base_type, list_view_statements, read_parts
 from canvas_replicate.cli.scaffold.names import Names, strip_schema
-from canvas_replicate.config.catalogue import Table
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Source
 from canvas_replicate.datfile.columns import Column

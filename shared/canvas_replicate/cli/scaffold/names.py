@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from canvas_replicate.config.catalogue import Catalogue, Table
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.tables import Table
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError
 

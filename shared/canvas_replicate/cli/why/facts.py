@@ -18,11 +18,12 @@ from canvas_replicate.cli.why.person import (
     TableChain,
 )
 from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row
-from canvas_replicate.config.catalogue import Catalogue, Table, resolve_source
+from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.config.push_tables import PushTables, find_push_tables
 from canvas_replicate.config.pushes import PushProcess
 from canvas_replicate.config.settings import Settings, target_alias
+from canvas_replicate.config.tables import Table
 from canvas_replicate.databases.opening import open_source
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError, DataError, ReplicateError

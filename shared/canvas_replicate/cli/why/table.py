@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from canvas_replicate.cli.why.rows import format_count
-from canvas_replicate.config.catalogue import Catalogue, Table
+from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.push_tables import find_push_tables
+from canvas_replicate.config.tables import Table
 from canvas_replicate.ledger.records import Artifact, Run, RunItem
 from canvas_replicate.runs.resume import resume_command
 from canvas_replicate.runtime import Runtime

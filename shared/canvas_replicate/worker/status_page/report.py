@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
 from canvas_replicate.config.catalogue import Catalogue
@@ -77,7 +77,12 @@ def read_report(runtime: Runtime) -> StatusReport:
     return StatusReport(
         at=now,
         tables=judged(
-            runtime.catalogue, ledger.list_current_status(), {artifact.table for artifact in held}, steps, now
+            runtime.catalogue,
+            ledger.list_current_status(),
+            {artifact.table for artifact in held},
+            steps,
+            now,
+            runtime.settings.zone,
         ),
         held=held,
         provisions=views.provisions_status(database),
@@ -87,45 +92,51 @@ def read_report(runtime: Runtime) -> StatusReport:
 
 
 def judged(
-    catalogue: Catalogue, statuses: Sequence[Status], held: Collection[str], steps: Mapping[str, str], now: datetime
+    catalogue: Catalogue,
+    statuses: Sequence[Status],
+    held: Collection[str],
+    steps: Mapping[str, str],
+    now: datetime,
+    zone: tzinfo,
 ) -> list[TableReport]:
     """Every table that is configured or that the ledger knows, the worst first, then by name.
 
     ``held`` are the tables of artefacts that wait for a decision, ``steps`` what to do about failed tables.
     """
-    strictest = _strictest_schedules(catalogue, now)
+    limits = {name: max_age(schedule, now, zone) for name, schedule in catalogue.schedules.items()}
+    strictest = _strictest_schedules(catalogue, limits)
     known = {status.table: status for status in statuses}
     enabled = {name: table.enabled for name, table in catalogue.loaded_tables.items()}
     reports = []
     for name in enabled.keys() | known.keys():
         schedule, status = strictest.get(name), known.get(name)
+        limit = limits[schedule] if schedule else None
         condition: Condition = "off"
         if enabled.get(name):
-            condition = _condition(status, schedule, name in held, now)
-        limit = max_age(schedule, now) if schedule else None
+            condition = _condition(status, limit, name in held, now)
         reports.append(_report(name, condition, schedule, limit, status, steps.get(name)))
     return sorted(reports, key=lambda report: (CONDITIONS.index(report.condition), report.table))
 
 
-def _strictest_schedules(catalogue: Catalogue, now: datetime) -> dict[str, str]:
+def _strictest_schedules(catalogue: Catalogue, limits: Mapping[str, timedelta]) -> dict[str, str]:
     """Per expected table the schedule with the shortest limit; of several the one with the fewest tables."""
     pairs = expected_tables(catalogue)
     sizes = {name: sum(schedule == name for _, schedule in pairs) for name in catalogue.schedules}
-    loosest_first = sorted(pairs, key=lambda pair: (max_age(pair[1], now), sizes[pair[1]], pair[1]), reverse=True)
+    loosest_first = sorted(pairs, key=lambda pair: (limits[pair[1]], sizes[pair[1]], pair[1]), reverse=True)
     return dict(loosest_first)
 
 
-def _condition(status: Status | None, schedule: str | None, is_held: bool, now: datetime) -> Condition:
-    """Of a table that is switched on."""
+def _condition(status: Status | None, limit: timedelta | None, is_held: bool, now: datetime) -> Condition:
+    """Of a table that is switched on; without a limit it is of no schedule."""
     if status and status.status == "failed":
         return "failed"
     if is_held:
         return "held"
-    if schedule is None:
+    if limit is None:
         return "unscheduled"
     if status is None or status.as_of is None:
         return "never published"
-    return "old" if now - status.as_of > max_age(schedule, now) else "fresh"
+    return "old" if now - status.as_of > limit else "fresh"
 
 
 def _report(

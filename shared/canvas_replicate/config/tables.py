@@ -1,0 +1,234 @@
+"""Tables and schedules, and the models of the files that describe them: ``tablesconf.yaml``, ``tablelist.yaml``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema, model_validator
+
+from canvas_replicate.config.provisions import ModeName
+from canvas_replicate.config.yaml_models import (
+    DatabaseAlias,
+    Duration,
+    FilledText,
+    InvalidValue,
+    Keys,
+    Maybe,
+    NameSchema,
+    Ratio,
+    Switch,
+    Text,
+    WholeNumber,
+    empty_as,
+    object_name,
+    or_nothing,
+    scalar,
+)
+from canvas_replicate.errors import Place
+
+DEFAULT_DEADLINE = timedelta(hours=6)
+DEFAULT_MAX_AGE = timedelta(hours=26)  # a nightly run that may be two hours late
+DEFAULT_MAX_SHRINK = 0.5
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_BUSY = rf"({'|'.join(DAYS)})-({'|'.join(DAYS)}) +([0-9]{{1,2}})-([0-9]{{1,2}})"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One entry of ``tablesconf.yaml``.
+
+    Attributes:
+        query: the ``sql`` with the term in the place of ``$varbl1``.
+        base_table: the ``cstable`` in lower case, with its schema if one is written.
+        view: the ``mvtable``, likewise.
+        source_table: the ``dctable``, for the reader only.
+        max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
+        max_rejected: the most rejected rows of a good load.
+        place: where the entry starts.
+    """
+
+    name: str
+    query: str
+    base_table: str
+    view: str
+    source_table: str | None
+    enabled: bool
+    source: str | None
+    max_shrink: float | None
+    max_rejected: int | None
+    loader: str | None
+    place: Place
+
+
+@dataclass(frozen=True)
+class BusyTimes:
+    """Days of the week (Monday is 0) and hours of the day; both ends of the days count, of the hours the first."""
+
+    first_day: int
+    last_day: int
+    from_hour: int
+    to_hour: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One key of ``tablelist.yaml`` with its options.
+
+    Attributes:
+        then: what follows the tables, in order.
+        snapshot: all tables of a run are read as of one moment.
+        deadline: how long a run may take.
+        provisions: the mode of the provisioning that the schedule starts or is followed by.
+        max_age: how old its tables may become; outside of the busy times ``quiet_max_age``, if that is set.
+    """
+
+    name: str
+    tables: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+    source: str | None = None
+    snapshot: bool = False
+    deadline: timedelta = DEFAULT_DEADLINE
+    provisions: ModeName | None = None
+    max_age: timedelta = DEFAULT_MAX_AGE
+    quiet_max_age: timedelta | None = None
+    busy: BusyTimes | None = None
+
+    @property
+    def reports_mode(self) -> ModeName | None:
+        """Which reports belong to a run: those that the schedule names, or the regular ones where they follow."""
+        return self.provisions or ("regular" if "provisions" in self.then else None)
+
+
+# --- The files ----------------------------------------------------------------------------------------------------
+
+
+def _read_busy(text: str) -> BusyTimes:
+    match = re.fullmatch(_BUSY, text.strip().lower())
+    times = BusyTimes(DAYS.index(match[1]), DAYS.index(match[2]), int(match[3]), int(match[4])) if match else None
+    if times is None or times.first_day > times.last_day or not times.from_hour < times.to_hour <= 24:
+        raise InvalidValue(f"{{name}} must be like mon-fri 6-22, not {text!r}.")
+    return times
+
+
+def _read_tables(value: Any) -> Any:
+    if not isinstance(value, list):
+        raise InvalidValue("schedule {name} must be a list of tables.", "Write each as: - table", at_key=True)
+    return value
+
+
+ObjectName = Annotated[str, object_name("tmp_students"), NameSchema]
+Busy = Annotated[BusyTimes, scalar(_read_busy), WithJsonSchema({"type": "string", "pattern": f"^{_BUSY}$"})]
+
+
+class TableEntry(Keys):
+    base_table: ObjectName = Field(
+        alias="cstable",
+        description="Base table that is loaded; with its schema (`schema_a.tmp_students`), or in "
+        "`REPLICATE_BASE_SCHEMA`.",
+    )
+    view: ObjectName = Field(
+        alias="mvtable",
+        description="Materialized view that is refreshed from it; with its schema, or in `REPLICATE_VIEW_SCHEMA`.",
+    )
+    sql: Text = Field(
+        description="One query, without `;` at the end. Oracle SQL, unless it may run on a database with "
+        "`dialect: native`."
+    )
+    source_table: Maybe[FilledText] = Field(
+        default=None, alias="dctable", description="The source table, for the reader only."
+    )
+    varbl1: Maybe[FilledText] = Field(
+        default=None,
+        description="Name of the term that takes the place of `$varbl1` in the SQL; given if, and only if, the SQL has "
+        "it.",
+    )
+    enabled: Switch = Field(
+        default=True,
+        alias="toggle",
+        description="`on` (default) or `off`, quoted or not: a table that is off is skipped.",
+    )
+    source: Maybe[DatabaseAlias] = Field(default=None, description="Alias of the database that it is read from.")
+    max_shrink: Maybe[Ratio] = Field(
+        default=None, description="How much smaller than the last load is still accepted: `50%` (default) or `0.5`."
+    )
+    max_rejected: Maybe[WholeNumber] = Field(default=None, description="The most rejected rows of a good load (0).")
+    loader: Maybe[Literal["auto", "sqlldr", "direct", "insert"]] = Field(
+        default=None, description="`auto`, `sqlldr`, `direct` or `insert`."
+    )
+
+
+class ScheduleOptions(Keys):
+    then: tuple[Literal["provisions", "push"], ...] = Field(
+        default=(),
+        description="What follows the tables: `[provisions]` or `[provisions, push]`; `[push]` where `provisions` is "
+        "set.",
+    )
+    source: Maybe[DatabaseAlias] = Field(
+        default=None, description="Alias of the database that its tables are read from."
+    )
+    snapshot: Maybe[Literal["run"]] = Field(
+        default=None, description="`run`: all tables of a run show the source as of one moment."
+    )
+    deadline: Maybe[Duration] = Field(
+        default=None, description="How long a run may take: `45s`, `90m`, `6h` (default) or `1d`."
+    )
+    provisions: Maybe[ModeName] = Field(
+        default=None,
+        description="`regular`, `historical` or `orgs`: the mode of provisioning. `historical` is never pushed.",
+    )
+    max_age: Maybe[Duration] = Field(
+        default=None,
+        description="How old its tables may become before the status page and the alerts call them old: `26h`.",
+    )
+    quiet_max_age: Maybe[Duration] = Field(
+        default=None, description="How old they may become outside of the busy times, when no run is due; needs `busy`."
+    )
+    busy: Maybe[Busy] = Field(
+        default=None,
+        description="Days and hours in which `max_age` holds, on the clock of `REPLICATE_TIMEZONE`: `mon-fri 6-22` is "
+        "from 6:00 to 21:59; needs `quiet_max_age`.",
+    )
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        """A push needs the run's own provisions before it, and historical ones are never pushed."""
+        if self.then not in ((), ("provisions",), ("push",), ("provisions", "push")):
+            message, step = " must be [provisions], [push] or [provisions, push].", ""
+        elif "push" in self.then and "provisions" not in self.then and self.provisions is None:
+            message, step = ": a push needs provisions before it.", "Write [provisions, push]."
+        elif "push" in self.then and self.provisions == "historical":
+            message, step = ": historical provisions are never pushed.", "Take push out."
+        elif (self.busy is None) != (self.quiet_max_age is None):
+            raise InvalidValue("{name} needs both busy and quiet_max_age, or neither.", at_key=True)
+        else:
+            return self
+        raise InvalidValue(f"{{name}}.then{message}", step, below=("then",))
+
+
+class TablesFile(Keys):
+    """``tablesconf.yaml``: every key is a table, except these."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, TableEntry] = Field(init=False)
+
+    terms: Annotated[dict[str, FilledText], empty_as({})] = Field(
+        default={},
+        json_schema_extra=or_nothing,
+        description="Pieces of SQL by name, for `varbl1`; quotes and parentheses are part of them.",
+    )
+    schedules: Annotated[dict[str, ScheduleOptions], empty_as({})] = Field(
+        default={}, json_schema_extra=or_nothing, description="Options of schedules, by the schedule's name."
+    )
+
+    @property
+    def tables(self) -> dict[str, TableEntry]:
+        """By the names as they are written."""
+        return self.__pydantic_extra__
+
+
+class TableListFile(RootModel[dict[str, Annotated[tuple[FilledText, ...], BeforeValidator(_read_tables)]]]):
+    """``tablelist.yaml``: schedules and their tables."""
