@@ -11,7 +11,7 @@ from functools import partial
 
 from canvas_replicate import log
 from canvas_replicate.config.catalogue import catalogue_of
-from canvas_replicate.config.settings import Settings
+from canvas_replicate.config.settings import Settings, load_settings
 from canvas_replicate.databases.opening import open_ledger, open_source
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.storage import Storage
@@ -25,6 +25,17 @@ from canvas_replicate.progress import Progress
 from canvas_replicate.runtime import Runtime
 
 
+def broker_settings(command: str) -> Settings:
+    """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
+    settings = load_settings()
+    if not settings.has_broker:
+        raise ConfigError(
+            f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}.",
+            next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE",
+        )
+    return settings
+
+
 def open_bus(settings: Settings) -> Bus:
     """The configured bus; it connects when it is first used. Raises ConfigError for a URL that no adapter knows."""
     return connect(settings.bus_url, declare=settings.bus_declare)
@@ -35,10 +46,13 @@ def source_opener(settings: Settings) -> Callable[[str], Source]:
     return partial(open_source, settings)
 
 
-def open_runtime(settings: Settings) -> Runtime:
-    """Everything that commands need. Raises ConfigError before `replicate init-db` was run."""
+def open_runtime(settings: Settings, *, check_sql: bool = True) -> Runtime:
+    """Everything that commands need. Raises ConfigError before `replicate init-db` was run.
+
+    Commands that run no query themselves start faster without ``check_sql``.
+    """
     log.set_level(settings.log_level)
-    catalogue = catalogue_of(settings)
+    catalogue = catalogue_of(settings, check_sql=check_sql)
     database = open_ledger(settings)
     if not database.is_ready():
         raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from canvas_pusher import plan_output
-from canvas_pusher.handler import STAGE, follow, in_order, made_plan, requested
-from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.canvas.client import open_canvas
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OrgPushes, Process
@@ -26,6 +22,11 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime, source_opener
 
+if TYPE_CHECKING:
+    from canvas_replicate.canvas import CanvasClient
+
+STAGE = "canvas-pusher"
+
 app = entry.new_stage_app(STAGE, "Pushes planned and guarded changes to Canvas.")
 
 After = Annotated[
@@ -36,6 +37,9 @@ After = Annotated[
 
 def build(runtime: Runtime) -> Stage:
     """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
+    # Costly to import, and `--help` needs none of it.
+    from canvas_pusher.handler import follow, requested
+    from canvas_replicate.canvas.client import open_canvas
 
     def open_client() -> CanvasClient:
         return open_canvas(runtime.settings.canvas, runtime.stop)
@@ -68,6 +72,9 @@ def plan(
     processorgs: OrgPushes = False, tablename: Process = None, after: After = None, as_json: AsJson = False
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
+    from canvas_pusher import plan_output
+    from canvas_pusher.handler import in_order, made_plan
+
     runtime = open_runtime(load_settings())
     group = _group(processorgs)
     check_process(runtime, group, tablename)

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from canvas_replicate.ledger.records import Run, RunTable, Status
 from canvas_replicate.progress import Step
-from canvas_replicate.runs.local import Watch
 from canvas_replicate.runtime import Runtime
+
+if TYPE_CHECKING:
+    from canvas_replicate.runs.local import Watch
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +202,8 @@ def watching(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> I
     """A function to call often while work goes on, and once with True at its end: a live table on a terminal,
     a log line per change elsewhere.
     """
+    from rich.live import Live  # for few commands
+
     on_terminal = sys.stdout.isatty() and not quiet
     live = Live(console=console(), auto_refresh=False, transient=True) if on_terminal else None
     last = 0.0

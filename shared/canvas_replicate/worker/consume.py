@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from canvas_replicate.backoff import stopped_by_signals
-from canvas_replicate.config.settings import Settings, load_settings
-from canvas_replicate.errors import ConfigError, ReplicateError
+from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Runner
 from canvas_replicate.stages.stage import build_stages, publish_outbox
-from canvas_replicate.wiring import open_runtime
+from canvas_replicate.wiring import broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
 from canvas_replicate.worker.health import TEND_SECONDS, Health
 from canvas_replicate.worker.http_server import Answer, serving
@@ -48,17 +47,6 @@ def consume(stage_name: str) -> None:
         bus.consume(topology.work_queue(stage_name), runner.work, runtime.stop)
     bus.close()
     log.info("stopped", extra={"stage": stage_name})
-
-
-def broker_settings(command: str) -> Settings:
-    """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
-    settings = load_settings()
-    if not settings.has_broker:
-        raise ConfigError(
-            f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}.",
-            next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE",
-        )
-    return settings
 
 
 def tend(runtime: Runtime, bus: Bus) -> str | None:

@@ -26,8 +26,7 @@ def database_findings(settings: Settings, alias: str, *, is_target: bool) -> lis
 
 
 def _postgresql(settings: Settings, alias: str) -> list[Finding]:
-    from canvas_replicate.databases.postgresql import PostgreSql
-    from canvas_replicate.databases.postgresql.connecting import translating
+    from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
 
     known = settings.databases[alias]
     with translating(f"database {alias}"), PostgreSql(known.url, known.password).connect() as connection:

@@ -20,8 +20,7 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.runs import opening
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
-from canvas_replicate.wiring import open_runtime
-from canvas_replicate.worker.consume import broker_settings
+from canvas_replicate.wiring import broker_settings, open_runtime
 
 dead = entry.new_app("Dead letters: messages that were given up, with the reason.")
 
@@ -44,7 +43,7 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs."""
-    runtime = open_runtime(broker_settings("replicate trigger"))
+    runtime = open_runtime(broker_settings("replicate trigger"), check_sql=False)
     runtime.ledger.close_overdue()
     try:
         opened = opening.open_schedule_run(runtime, schedule, source=db)
@@ -76,7 +75,7 @@ def publish_and_tell(runtime: Runtime, opened: list[Run], *, as_json: bool) -> N
 def sweep(as_json: AsJson = False) -> None:
     """Close runs past their deadline, and publish what dead processes left behind."""
     settings = load_settings()
-    runtime = open_runtime(settings)
+    runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
     published = 0
     if settings.has_broker:

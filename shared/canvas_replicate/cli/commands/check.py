@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from canvas_replicate import log
 from canvas_replicate.cli import entry, output
-from canvas_replicate.cli.check.findings import LEVELS
-from canvas_replicate.cli.check.preflight import Finding, Report, exit_code, preflight
+from canvas_replicate.cli.check.findings import LEVELS, Finding, exit_code
 from canvas_replicate.cli.options import AsJson
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import ExitCode
+
+if TYPE_CHECKING:
+    from canvas_replicate.cli.check.preflight import Report
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "dim"}
 
@@ -30,6 +32,8 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Look at everything that a run relies on, and change nothing: configuration, databases, tables, services."""
+    from canvas_replicate.cli.check.preflight import preflight  # imports every driver and the SQL parser
+
     settings = load_settings()
     log.set_level(settings.log_level)
     report = preflight(settings, tables or ())

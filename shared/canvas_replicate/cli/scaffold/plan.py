@@ -22,7 +22,7 @@ from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.sql.ddl import parse_ddl
-from canvas_replicate.sql.syntax import SqlSyntaxError, check_query
+from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ def read_query(path: Path, *, oracle_sql: bool) -> str:
         raise ConfigError("there is no such file.", place=Place(path))
     query = without_bom(text).replace("\r\n", "\n")
     if oracle_sql:
+        from canvas_replicate.sql.syntax import check_query  # the parser is costly to import
+
         try:
             check_query(re.sub(r"\$varbl1(?!\w)", "( NULL)", query))  # as long as the placeholder: columns stay right
         except SqlSyntaxError as error:
