@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canvas_replicate import __version__
-from canvas_replicate.canvas import CanvasClient, Patience
+from canvas_replicate.canvas import CanvasClient, RetryPolicy
 from canvas_replicate.cli.check.findings import Finding, gathering
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.settings import Settings
@@ -12,7 +12,7 @@ from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 
 # A person waits: what takes longer than this is down.
-_PATIENCE = Patience(connect_seconds=10, read_seconds=20, call_seconds=30, tries=2)
+_RETRY_POLICY = RetryPolicy(connect_seconds=10, read_seconds=20, call_seconds=30, tries=2)
 
 
 def broker_findings(settings: Settings) -> list[Finding]:
@@ -70,7 +70,7 @@ def canvas_findings(settings: Settings, catalogue: Catalogue | None) -> list[Fin
             lacking = "TOKEN" if canvas.token is None else "BASE_URL"
             raise ConfigError(f"REPLICATE_CANVAS__{lacking} is not set.", next_step="Set both, or neither.")
         agent = f"canvas-replicate/{__version__} (replicate check)"
-        client = CanvasClient(canvas.base_url, canvas.token, user_agent=agent, patience=_PATIENCE)
+        client = CanvasClient(canvas.base_url, canvas.token, user_agent=agent, retry_policy=_RETRY_POLICY)
         try:
             user = client.get("users/self")
         finally:
