@@ -97,7 +97,7 @@ class BusBehaviour:
 
         def twice(delivery: Delivery) -> None:
             seen.append(delivery.envelope.message_id)
-            (delivery.ack if len(seen) == 2 else delivery.hand_back)()
+            (delivery.ack if len(seen) == 2 else delivery.requeue)()
 
         consume(bus, "replicate.extractor", twice, until=lambda: len(seen) == 2)
         assert seen[0] == seen[1]

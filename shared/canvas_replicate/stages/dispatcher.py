@@ -81,8 +81,8 @@ class Runner:
             outcome = self._outcome(delivery)
         except TransientError as error:
             # Neither the ladder nor the dead letters can be reached, so the broker must keep the message.
-            log.warning("handed back", extra={**self._about(envelope), "reason": error.message})
-            delivery.hand_back()
+            log.warning("requeued", extra={**self._about(envelope), "reason": error.message})
+            delivery.requeue()
             outcome = "handed_back"
         finally:
             metrics.in_progress.labels(name).dec()
@@ -102,7 +102,7 @@ class Runner:
             message = parse(envelope)
             self._handler(message)(message)
         except Interrupted:
-            delivery.hand_back()
+            delivery.requeue()
             return "handed_back"
         except (LeaseBusy, LeaseLost) as error:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def consume(stage_name: str) -> None:
-    """Work until SIGTERM or SIGINT; the message in work is then finished or handed back.
+    """Work until SIGTERM or SIGINT; the message in work is then finished or requeued.
 
     Raises ConfigError when no broker is configured.
     """
