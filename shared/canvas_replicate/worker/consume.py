@@ -14,7 +14,7 @@ from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import build_stages, publish_outbox
 from canvas_replicate.wiring import broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
@@ -36,7 +36,7 @@ def consume(stage_name: str) -> None:
     health = Health(bus)
     [stage] = build_stages(runtime, (stage_name,))
     start_counters(stage, runtime.catalogue)
-    runner = Runner(stage, bus, runtime.ledger)
+    dispatcher = Dispatcher(stage, bus, runtime.ledger)
     log.info("consuming", extra={"stage": stage_name, "queue": topology.work_queue(stage_name)})
     with (
         stopped_by_signals(runtime.stop),
@@ -44,7 +44,7 @@ def consume(stage_name: str) -> None:
         serving(settings.metrics_port, _paths(board, health)),
         _tending(runtime, bus, health),
     ):
-        bus.consume(topology.work_queue(stage_name), runner.work, runtime.stop)
+        bus.consume(topology.work_queue(stage_name), dispatcher.dispatch, runtime.stop)
     bus.close()
     log.info("stopped", extra={"stage": stage_name})
 
