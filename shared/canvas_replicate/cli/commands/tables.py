@@ -19,7 +19,7 @@ from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.cli.scaffold.drift import differences
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
-from canvas_replicate.cli.scaffold.plan import NewTable, Plan, choose_source, plan_table, read_query
+from canvas_replicate.cli.scaffold.plan import NewTable, TablePlan, choose_source, plan_table, read_query
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
 from canvas_replicate.config.settings import Settings, load_settings, target_alias
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
@@ -141,7 +141,14 @@ def _must_write_source(settings: Settings, catalogue: Catalogue, schedules: Sequ
 
 
 def _carry_out(
-    context: typer.Context, plan: Plan, names: Names, settings: Settings, *, write: bool, apply: bool, as_json: bool
+    context: typer.Context,
+    plan: TablePlan,
+    names: Names,
+    settings: Settings,
+    *,
+    write: bool,
+    apply: bool,
+    as_json: bool,
 ) -> None:
     """Show the plan, write its files and make base table and view, as far as the options say."""
     target = open_target(settings, create=True) if apply else None
