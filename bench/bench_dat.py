@@ -21,7 +21,8 @@ import pyarrow as pa
 
 from canvas_replicate.control_file import ControlFile, parse_control_file
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
-from canvas_replicate.datfile.writer import RECORD_END, DatWriter
+from canvas_replicate.datfile.format import RECORD_END
+from canvas_replicate.datfile.writer import DatWriter
 from loader.batches import pair, read_frames
 from loader.counts import Tally
 from loader.record_reader import read_record, split_records

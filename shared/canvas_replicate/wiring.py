@@ -13,6 +13,7 @@ from canvas_replicate import log
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of
 from canvas_replicate.config.pushes import PushProcess
 from canvas_replicate.config.settings import Settings, known_alias
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import noting, raise_problems
 from canvas_replicate.control_file import read_control_file
@@ -27,6 +28,17 @@ from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.notifications.outbox import Notices
 from canvas_replicate.progress import Progress
 from canvas_replicate.runtime import Runtime
+
+
+def broker_settings(command: str) -> Settings:
+    """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
+    settings = load_settings()
+    if not settings.has_broker:
+        raise ConfigError(
+            f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}.",
+            next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE",
+        )
+    return settings
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -45,15 +57,17 @@ def open_runtime(
     *,
     source: str | None = None,
     control_files: bool = True,
+    check_sql: bool = True,
 ) -> Runtime:
     """Everything that commands need.
 
     ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. Names that
     are not configured, and with ``control_files`` those of the wanted tables that cannot be read, raise ConfigError
-    before any database is opened. A target database without a ledger raises it as well.
+    before any database is opened. A target database without a ledger raises it as well. Commands that run no query
+    themselves start faster without ``check_sql``.
     """
     log.set_level(settings.log_level)
-    catalogue = catalogue_of(settings)
+    catalogue = catalogue_of(settings, check_sql=check_sql)
     if source is not None:
         known_alias(source, settings, "the command line")
     found = wanted(catalogue) if wanted else ()

@@ -12,6 +12,7 @@ import pytest
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, Delivery
 from canvas_replicate.messaging.messages import Envelope, TableReady, TableRequested, wrap
+from canvas_replicate.messaging.retry import LADDER
 
 WAIT_SECONDS = 10
 
@@ -97,7 +98,7 @@ class BusBehaviour:
 
         def twice(delivery: Delivery) -> None:
             seen.append(delivery.envelope.message_id)
-            (delivery.ack if len(seen) == 2 else delivery.hand_back)()
+            (delivery.ack if len(seen) == 2 else delivery.requeue)()
 
         consume(bus, "replicate.extractor", twice, until=lambda: len(seen) == 2)
         assert seen[0] == seen[1]
@@ -107,7 +108,7 @@ class BusBehaviour:
     ) -> None:
         bus.publish(requested(), queue=topology.retry_queue("loader", "10s"))
         assert bus.depth("replicate.loader") == 0
-        pass_time(topology.LADDER["10s"])
+        pass_time(LADDER["10s"])
         assert len(take(bus, "replicate.loader")) == 1
         assert bus.depth("replicate.extractor") == 0
 

@@ -148,7 +148,7 @@ def test_being_stopped_and_handing_back_counts_once_towards_the_delivery_limit(b
         def work(delivery: Delivery, begun: threading.Event = begun, stopping: threading.Event = stopping) -> None:
             begun.set()
             stopping.wait(DEADLINE_SECONDS)
-            delivery.hand_back()
+            delivery.requeue()
 
         with consuming(bus, work) as stop:
             assert begun.wait(DEADLINE_SECONDS)
@@ -309,12 +309,12 @@ def test_a_message_made_by_hand_keeps_its_id_and_type_all_the_way_to_the_dead_le
     rabbit.management.publish(rabbit.name, "table.requested", '{"table": "tmp_x"}')
     ids: list[str] = []
 
-    def hand_back(delivery: Delivery) -> None:
+    def requeue(delivery: Delivery) -> None:
         ids.append(delivery.envelope.message_id)
-        delivery.hand_back()
+        delivery.requeue()
 
     dead = topology.dead_queue("extractor")
-    consume(bus, WORK, hand_back, until=lambda: bus.depth(dead) == 1)
+    consume(bus, WORK, requeue, until=lambda: bus.depth(dead) == 1)
     [letter] = bus.browse(dead)
     assert len(ids) == topology.DELIVERY_LIMIT + 1
     assert {letter.message_id} == set(ids)

@@ -28,8 +28,8 @@ from canvas_replicate.canvas import (
     CanvasThrottled,
     CanvasUnavailable,
     LinkExpired,
-    Pace,
-    Patience,
+    RateLimiter,
+    RetryPolicy,
     TokenRefused,
     api_path,
 )
@@ -38,7 +38,7 @@ from canvas_replicate.errors import ConfigError, Interrupted, PermanentError, Re
 TOKEN = "7~a-word-that-is-secret"
 AGENT = "canvas-replicate tests (nobody@example.edu)"
 JSON = "application/json; charset=utf-8"
-QUICK = Patience(
+QUICK = RetryPolicy(
     connect_seconds=5, read_seconds=5, call_seconds=20, first_pause_seconds=0.01, longest_pause_seconds=0.05
 )
 
@@ -157,7 +157,7 @@ def connect(site: Site) -> Iterator[Callable[..., CanvasClient]]:
     opened: list[CanvasClient] = []
 
     def connect(**options: Any) -> CanvasClient:
-        made = {"user_agent": AGENT, "patience": QUICK, **options}
+        made = {"user_agent": AGENT, "retry_policy": QUICK, **options}
         opened.append(CanvasClient(made.pop("base_url", site.url), SecretStr(made.pop("token", TOKEN)), **made))
         return opened[-1]
 
@@ -395,7 +395,7 @@ def test_a_call_that_may_have_run_is_sent_once(site: Site, client: CanvasClient,
 def test_a_call_without_answer_in_time_may_have_run(site: Site, connect: Callable[..., CanvasClient]) -> None:
     site.api("x", says_nothing)
     with pytest.raises(CanvasOutcomeUnknown, match="no answer in time"):
-        connect(patience=Patience(read_seconds=0.2)).post("x")
+        connect(retry_policy=RetryPolicy(read_seconds=0.2)).post("x")
 
 
 def test_a_canvas_out_of_reach_was_never_asked(connect: Callable[..., CanvasClient], free_port: int) -> None:
@@ -417,7 +417,7 @@ def test_an_answer_that_drips_ends_at_the_deadline(site: Site, connect: Callable
     site.api("x", drips)
     begun = time.monotonic()
     with pytest.raises(TransientError, match="took too long"):
-        connect(patience=Patience(read_seconds=5, call_seconds=0.3)).get("x")
+        connect(retry_policy=RetryPolicy(read_seconds=5, call_seconds=0.3)).get("x")
     assert time.monotonic() - begun < 3
 
 
@@ -427,7 +427,7 @@ def test_an_answer_that_is_whole_counts_even_if_it_is_late(site: Site, connect: 
         in_json({"id": 1})(handler)
 
     site.api("x", late)
-    assert connect(patience=Patience(call_seconds=0.1)).post("x") == {"id": 1}
+    assert connect(retry_policy=RetryPolicy(call_seconds=0.1)).post("x") == {"id": 1}
 
 
 def test_a_dead_token_is_told_with_the_next_step(site: Site, client: CanvasClient) -> None:
@@ -491,10 +491,10 @@ def test_a_wait_longer_than_the_deadline_is_not_begun(site: Site, client: Canvas
 
 def test_throttling_without_end_ends_at_the_deadline(site: Site, connect: Callable[..., CanvasClient]) -> None:
     site.api("x", THROTTLED_NOW)
-    patience = Patience(call_seconds=0.5, first_pause_seconds=0.01, longest_pause_seconds=0.1)
+    retry_policy = RetryPolicy(call_seconds=0.5, first_pause_seconds=0.01, longest_pause_seconds=0.1)
     begun = time.monotonic()
     with pytest.raises(TransientError) as raised:
-        connect(patience=patience).get("x")
+        connect(retry_policy=retry_policy).get("x")
     assert raised.value.code == "canvas.throttled"
     assert time.monotonic() - begun < 5
     assert 2 < len(site.asked) < 20
@@ -522,7 +522,7 @@ def test_many_threads_never_have_more_calls_in_flight_than_the_pace_allows(
         in_json({})(handler)
 
     site.api("x", counted)
-    client = connect(pace=Pace(3))
+    client = connect(rate_limiter=RateLimiter(3))
     threads = [threading.Thread(target=lambda: [client.get("x") for _ in range(4)]) for _ in range(12)]
     for thread in threads:
         thread.start()
@@ -533,10 +533,10 @@ def test_many_threads_never_have_more_calls_in_flight_than_the_pace_allows(
 
 
 def test_what_canvas_says_is_left_slows_the_client(site: Site, connect: Callable[..., CanvasClient]) -> None:
-    pace = Pace(8)
+    rate_limiter = RateLimiter(8)
     site.api("x", in_json({}, x_rate_limit_remaining="120.5"))
-    connect(pace=pace).get("x")
-    assert pace.allowance.calls == 7
+    connect(rate_limiter=rate_limiter).get("x")
+    assert rate_limiter.concurrency.calls == 7
     assert REGISTRY.get_sample_value("replicate_canvas_rate_limit_remaining") == 120.5
 
 
@@ -550,7 +550,7 @@ def test_a_stop_ends_a_pause(site: Site, connect: Callable[..., CanvasClient]) -
     site.api("x", throttled)
     begun = time.monotonic()
     with pytest.raises(Interrupted):
-        connect(stop=stop, patience=Patience()).get("x")
+        connect(stop=stop, retry_policy=RetryPolicy()).get("x")
     assert time.monotonic() - begun < 5
 
 
@@ -721,7 +721,7 @@ def test_whatever_goes_wrong_the_token_is_nowhere(
         calls.append(lambda client: client.post("x", data={"a": "b"}))
     for call in calls:
         with pytest.raises(ReplicateError) as raised:
-            call(connect(patience=Patience(tries=2, first_pause_seconds=0.01)))
+            call(connect(retry_policy=RetryPolicy(tries=2, first_pause_seconds=0.01)))
         # What Canvas itself echoed lies in variables; ours never hold the token.
         assert TOKEN not in everything(raised.value, variables=name in ("hangs up", "chunks", "gone"))
         assert "requests.exceptions" not in everything(raised.value)

@@ -15,10 +15,10 @@ from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Envelope, TableRequested, wrap
-from canvas_replicate.messaging.retry import RetryPolicy
+from canvas_replicate.messaging.retry import LadderPolicy
 from canvas_replicate.notifications.outbox import Notices
 from canvas_replicate.notifications.texts import Notice
-from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import Stage
 
 NOTICE = Notice("provisions:x", "regular provisions failed", "why", "replicate rerun --failed x")
@@ -118,14 +118,14 @@ def test_a_dead_letter_is_told_with_its_reason(
     def fails(_: TableRequested) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    runner = Runner(Stage("extractor", {TableRequested: fails}), bus, ledger, policy=RetryPolicy(unexpected=0))
+    dispatcher = Dispatcher(Stage("extractor", {TableRequested: fails}), bus, ledger, policy=LadderPolicy(unexpected=0))
     envelope: Envelope = wrap(TableRequested(table="tmp_students"), app_id="test")
     bus.publish(envelope)
     stop = threading.Event()
 
     def once(delivery: Delivery) -> None:
         stop.set()
-        runner.work(delivery)
+        dispatcher.dispatch(delivery)
 
     bus.consume("replicate.extractor", once, stop)
     assert notices.send_waiting(smtp) == 1

@@ -33,7 +33,7 @@ from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.runs.opening import open_schedule_run
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import build_stages, publish_outbox
 from canvas_replicate.wiring import open_runtime
 
@@ -120,8 +120,8 @@ class Stages:
         self.runtime: Runtime = open_runtime(load_settings())
         self.clock = Clock()
         self.bus = MemoryBus(self.clock.seconds)
-        self.runners = {
-            stage.name: Runner(stage, self.bus, self.runtime.ledger, clock=self.clock.now)
+        self.dispatchers = {
+            stage.name: Dispatcher(stage, self.bus, self.runtime.ledger, clock=self.clock.now)
             for stage in build_stages(self.runtime, ("extractor", "loader"))
         }
 
@@ -137,7 +137,7 @@ class Stages:
             stop = threading.Event()
 
             def once(delivery: Delivery, stop: threading.Event = stop) -> None:
-                self.runners[stage].work(delivery)
+                self.dispatchers[stage].dispatch(delivery)
                 stop.set()
 
             self.bus.consume(queue, once, stop)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from canvas_replicate.canvas import CanvasClient, CanvasOutcomeUnknown, LinkExpired, Patience, TokenRefused
+from canvas_replicate.canvas import CanvasClient, CanvasOutcomeUnknown, LinkExpired, RetryPolicy, TokenRefused
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError, TransientError
 from provisioner.contents import csv_of, header_of, rows_of
 from provisioner.reports import MARKER, ReportFailed, download, find, start, wait
@@ -26,7 +26,7 @@ TOKEN = "7~a-word-that-is-secret"
 USERS = {"users": "true"}
 REPORTS = "accounts/self/reports/provisioning_csv"
 NEXT = "Then: replicate rerun tmp_cnv_users"
-QUICK = Patience(
+QUICK = RetryPolicy(
     connect_seconds=5, read_seconds=5, call_seconds=20, first_pause_seconds=0.01, longest_pause_seconds=0.02
 )
 
@@ -51,7 +51,7 @@ def canvas(opened: Opened) -> CanvasSimulator:
 
 @contextmanager
 def client_of(url: str) -> Iterator[CanvasClient]:
-    client = CanvasClient(url, SecretStr(TOKEN), user_agent="canvas-replicate tests", patience=QUICK)
+    client = CanvasClient(url, SecretStr(TOKEN), user_agent="canvas-replicate tests", retry_policy=QUICK)
     try:
         yield client
     finally:

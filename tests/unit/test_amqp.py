@@ -31,6 +31,7 @@ from canvas_replicate.messaging.rabbitmq.delivery import Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
 from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
 from canvas_replicate.messaging.rabbitmq.url import parameters
+from canvas_replicate.messaging.retry import LADDER
 
 PASSWORD = "a-word-that-is-secret"
 
@@ -316,5 +317,5 @@ def test_a_rung_leads_back_to_its_own_queue_and_a_work_queue_to_its_dead_letters
 
 
 def test_a_stage_touches_its_queue_its_ladder_and_its_dead_letters() -> None:
-    assert len(of_stage("replicate.canvas-pusher")) == 1 + len(topology.LADDER) + 1
+    assert len(of_stage("replicate.canvas-pusher")) == 1 + len(LADDER) + 1
     assert of_stage(topology.UNROUTED) == [topology.UNROUTED]

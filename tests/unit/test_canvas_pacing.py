@@ -11,18 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.clocks import Clock
 
-from canvas_replicate.canvas import CanvasOutcomeUnknown, CanvasThrottled, CanvasUnavailable, Pace, Patience
-from canvas_replicate.canvas.rate_limit import GROW_SECONDS, LONGEST_PAUSE_SECONDS, SETTLE_SECONDS, Allowance, pause_for
-from canvas_replicate.canvas.retry import persist
+from canvas_replicate.canvas import CanvasOutcomeUnknown, CanvasThrottled, CanvasUnavailable, RateLimiter, RetryPolicy
+from canvas_replicate.canvas.rate_limit import (
+    GROW_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    SETTLE_SECONDS,
+    Concurrency,
+    pause_for,
+)
+from canvas_replicate.canvas.retry import call_with_retry
 from canvas_replicate.errors import Interrupted, TransientError
 
-FULL = Allowance(8, 8)
+FULL = Concurrency(8, 8)
 REMAINING = st.none() | st.floats(-200, 600)
 # What Canvas says, or how long it wants to be left alone; and the seconds until then.
 EVENTS = st.lists(st.tuples(st.sampled_from(["answer", "throttle"]), REMAINING, st.floats(0, 20)))
 
 
-def after(events: list[tuple[str, float | None, float]], allowance: Allowance = FULL) -> tuple[Allowance, float]:
+def after(events: list[tuple[str, float | None, float]], allowance: Concurrency = FULL) -> tuple[Concurrency, float]:
     now = 0.0
     for kind, number, passed in events:
         now += passed
@@ -89,7 +95,7 @@ def test_calls_that_were_refused_together_count_once() -> None:
 
 
 def test_a_throttle_counts_also_straight_after_a_growth() -> None:
-    grown = Allowance(8, 7).after_answer(600, 50)
+    grown = Concurrency(8, 7).after_answer(600, 50)
     assert grown.calls == 8
     assert grown.after_throttle(0, 50).calls == 4
 
@@ -97,37 +103,37 @@ def test_a_throttle_counts_also_straight_after_a_growth() -> None:
 def test_a_negative_bucket_stops_calls_until_it_has_room_for_one() -> None:
     emptied = FULL.after_answer(-150, 100)
     assert pause_for(-150) == 20
-    assert not emptied.lets_in(0, 119.9)
-    assert emptied.lets_in(0, 120)
+    assert not emptied.allows(0, 119.9)
+    assert emptied.allows(0, 120)
 
 
 def test_the_gate_opens_when_the_clock_says_so_and_not_before() -> None:
     clock, stop = Clock(), threading.Event()
-    pace = Pace(2, clock=clock.seconds)
-    pace.throttled(30)
-    with pytest.raises(TransientError, match="rate limit") as raised, pace.slot(0, stop):
+    limiter = RateLimiter(2, clock=clock.seconds)
+    limiter.record_throttle(30)
+    with pytest.raises(TransientError, match="rate limit") as raised, limiter.slot(0, stop):
         pass
     assert raised.value.code == "canvas.throttled"
     clock.advance(30)
-    with pace.slot(30, stop):
+    with limiter.slot(30, stop):
         pass
 
 
 def test_a_slot_is_given_back_when_the_call_fails() -> None:
-    pace, stop = Pace(1), threading.Event()
+    limiter, stop = RateLimiter(1), threading.Event()
     for _ in range(3):
-        with pytest.raises(KeyError), pace.slot(time.monotonic() + 5, stop):
+        with pytest.raises(KeyError), limiter.slot(time.monotonic() + 5, stop):
             raise KeyError
 
 
 def test_never_more_are_in_flight_than_allowed() -> None:
-    pace, stop, lock = Pace(3), threading.Event(), threading.Lock()
+    limiter, stop, lock = RateLimiter(3), threading.Event(), threading.Lock()
     inside = most = 0
 
     def call() -> None:
         nonlocal inside, most
         for _ in range(20):
-            with pace.slot(time.monotonic() + 30, stop):
+            with limiter.slot(time.monotonic() + 30, stop):
                 with lock:
                     inside += 1
                     most = max(most, inside)
@@ -144,21 +150,21 @@ def test_never_more_are_in_flight_than_allowed() -> None:
 
 
 def test_a_stop_ends_the_wait_for_a_slot() -> None:
-    pace, stop = Pace(1), threading.Event()
-    with pace.slot(time.monotonic() + 60, stop):
+    limiter, stop = RateLimiter(1), threading.Event()
+    with limiter.slot(time.monotonic() + 60, stop):
         threading.Timer(0.05, stop.set).start()
-        with pytest.raises(Interrupted), pace.slot(time.monotonic() + 60, stop):
+        with pytest.raises(Interrupted), limiter.slot(time.monotonic() + 60, stop):
             pass
 
 
 def test_a_pace_lets_at_least_one_call_through() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        Pace(0)
+        RateLimiter(0)
 
 
-# Patience
+# RetryPolicy
 
-QUICK = Patience(first_pause_seconds=0.001, longest_pause_seconds=0.002)
+QUICK = RetryPolicy(first_pause_seconds=0.001, longest_pause_seconds=0.002)
 
 
 class Failing:
@@ -175,11 +181,11 @@ class Failing:
         return self.calls
 
 
-def tried(failing: Failing, *, idempotent: bool, seconds: float = 30, patience: Patience = QUICK) -> int:
-    return persist(
+def tried(failing: Failing, *, idempotent: bool, seconds: float = 30, policy: RetryPolicy = QUICK) -> int:
+    return call_with_retry(
         failing,
         idempotent=idempotent,
-        patience=patience,
+        policy=policy,
         until=time.monotonic() + seconds,
         stop=threading.Event(),
     )
@@ -221,5 +227,7 @@ def test_a_pause_that_outlasts_the_deadline_is_not_begun() -> None:
 
 @given(st.integers(1, 10_000), st.floats(0, 1e6))
 def test_a_pause_is_never_shorter_than_told_nor_much_longer(failures: int, told: float) -> None:
-    pause = Patience().pause(failures, told)
-    assert max(told, Patience().first_pause_seconds) <= pause <= 1.25 * max(told, Patience().longest_pause_seconds)
+    pause = RetryPolicy().delay(failures, told)
+    assert (
+        max(told, RetryPolicy().first_pause_seconds) <= pause <= 1.25 * max(told, RetryPolicy().longest_pause_seconds)
+    )

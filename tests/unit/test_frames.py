@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from canvas_replicate.control_file import ControlFile, parse_control_file
 from canvas_replicate.databases.ports import RECORD
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
-from canvas_replicate.datfile.writer import RECORD_END, DatWriter
+from canvas_replicate.datfile.format import RECORD_END
+from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import ConfigError, DataError
 from loader import batches, record_splitter
 from loader.batches import pair, read_frames

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from canvas_replicate.cli.scaffold.ddl_text import format_ddl, get_base_type, read_parts, refuse_key
 from canvas_replicate.cli.scaffold.names import Names, choose_names, refuse_columns
-from canvas_replicate.cli.scaffold.plan import TableRequest, format_select, format_table_files
+from canvas_replicate.cli.scaffold.plan import ScaffoldRequest, format_select, format_table_files
 from canvas_replicate.config.catalogue import Catalogue, load_catalogue
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import parse_control_file
@@ -94,21 +94,21 @@ GRANT SELECT ON campus_student_names TO analysts;
 
 
 def test_the_control_file_has_exact_lengths_and_the_masks_of_our_files() -> None:
-    assert format_table_files(TableRequest(NAMES), COLUMNS, (), for_oracle=True)[0] == CTL
+    assert format_table_files(ScaffoldRequest(NAMES), COLUMNS, (), for_oracle=True)[0] == CTL
 
 
 def test_elsewhere_than_in_oracle_hex_is_known_from_the_column() -> None:
-    ctl, _ = format_table_files(TableRequest(NAMES), COLUMNS, (), for_oracle=False)
+    ctl, _ = format_table_files(ScaffoldRequest(NAMES), COLUMNS, (), for_oracle=False)
     assert "hash      CHAR(32)\n" in ctl
 
 
 def test_the_ddl_has_key_view_index_and_grants() -> None:
-    wanted = TableRequest(NAMES, grants=("campus_reader", "analysts"))
+    wanted = ScaffoldRequest(NAMES, grants=("campus_reader", "analysts"))
     assert format_table_files(wanted, (COLUMNS[0], COLUMNS[4]), ("emplid",), for_oracle=True)[1] == DDL
 
 
 def test_without_a_key_there_is_no_constraint_and_no_index() -> None:
-    _, ddl = format_table_files(TableRequest(NAMES), COLUMNS, (), for_oracle=True)
+    _, ddl = format_table_files(ScaffoldRequest(NAMES), COLUMNS, (), for_oracle=True)
     (table,), (view,) = (parse_ddl(ddl, Path("x.sql")).tables, parse_ddl(ddl, Path("x.sql")).views)
     assert (table.key, view.key, "CONSTRAINT" in ddl, "GRANT" in ddl) == ((), (), False, False)
 
@@ -147,7 +147,7 @@ def test_a_column_has_its_sources_type_where_a_base_table_can_have_it(source: st
 
 def test_a_raw_that_hextoraw_cannot_make_is_refused_on_oracle() -> None:
     with pytest.raises(ConfigError, match="column photo: a BLOB of more than 2000 bytes"):
-        format_table_files(TableRequest(NAMES), [column("photo", "BLOB")], (), for_oracle=True)
+        format_table_files(ScaffoldRequest(NAMES), [column("photo", "BLOB")], (), for_oracle=True)
 
 
 def test_a_key_of_unlimited_text_is_refused_on_oracle() -> None:
@@ -237,7 +237,7 @@ def test_what_is_generated_is_read_back_and_agrees(
     table: dict[str, tuple[str, bool]], text_limit: int, for_oracle: bool
 ) -> None:
     columns = [column(name, kind, nullable=nullable) for name, (kind, nullable) in table.items()]
-    ctl, ddl = format_table_files(TableRequest(NAMES, text_limit=text_limit), columns, (), for_oracle=for_oracle)
+    ctl, ddl = format_table_files(ScaffoldRequest(NAMES, text_limit=text_limit), columns, (), for_oracle=for_oracle)
     control, made = parse_control_file(ctl, "x.ctl"), parse_ddl(ddl, Path("x.sql")).tables[0]
     assert (control.table, control.mode, control.record_end) == (made.name, "TRUNCATE", b"#EOR#\n")
     assert [field.name for field in control.data_fields] == [c.name for c in made.columns] == list(table)

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.errors import ConfigError, ExitCode
-from canvas_replicate.sql.translate import FUNCTIONS, Engine, NotPortable, translate_query
+from canvas_replicate.sql.translate import Engine, NotPortable, translate_query
+from canvas_replicate.sql.translate.functions import FUNCTIONS
 from canvas_replicate.sql.translate.names import RESERVED
 
 PAGE = Path(__file__).parents[2] / "docs" / "oracle-sql.md"

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.sql.syntax import SqlSyntaxError, check_query
+from canvas_replicate.sql.syntax import check_query
+from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
 GOOD = [
     "SELECT emplid, name FROM ps_names WHERE strm IN ('2201', '2204')",

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from canvas_replicate.cli.check import files
-from canvas_replicate.cli.check.findings import Finding, attempted, exit_code, gathering, in_order, of_error
+from canvas_replicate.cli.check.findings import (
+    Finding,
+    build_finding,
+    choose_exit_code,
+    collect_errors,
+    run_check,
+    sort_findings,
+)
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, DataError, ExitCode, ReplicateError, TransientError
 
@@ -27,16 +34,16 @@ WRONG, DOWN = ConfigError("wrong"), TransientError("down")
     ],
 )
 def test_wrong_configuration_beats_what_is_down(errors: list[ReplicateError], code: ExitCode) -> None:
-    assert exit_code([of_error("x", error) for error in errors]) == code
+    assert choose_exit_code([build_finding("x", error) for error in errors]) == code
 
 
 def test_warnings_and_notes_do_no_harm() -> None:
-    assert exit_code([of_error("x", WRONG, "warning"), Finding("note", "x", "y")]) == ExitCode.OK
+    assert choose_exit_code([build_finding("x", WRONG, "warning"), Finding("note", "x", "y")]) == ExitCode.OK
 
 
 def test_errors_come_first_and_what_was_found_twice_is_told_once() -> None:
     note, first, second = Finding("note", "a", "n"), Finding("error", "b", "1"), Finding("error", "a", "2")
-    assert in_order([note, first, Finding("warning", "c", "w"), second, first]) == [
+    assert sort_findings([note, first, Finding("warning", "c", "w"), second, first]) == [
         first,
         second,
         Finding("warning", "c", "w"),
@@ -46,7 +53,7 @@ def test_errors_come_first_and_what_was_found_twice_is_told_once() -> None:
 
 def test_only_our_own_errors_become_findings() -> None:
     findings: list[Finding] = []
-    with gathering(findings, "x"):
+    with collect_errors(findings, "x"):
         raise WRONG
 
     def broken() -> int:
@@ -55,11 +62,11 @@ def test_only_our_own_errors_become_findings() -> None:
     def down() -> int:
         raise DOWN
 
-    assert attempted(findings, "y", lambda: 3) == 3
-    assert attempted(findings, "z", down) is None
+    assert run_check(findings, "y", lambda: 3) == 3
+    assert run_check(findings, "z", down) is None
     assert [(finding.what, finding.message) for finding in findings] == [("x", "wrong"), ("z", "down")]
     with pytest.raises(KeyError):
-        attempted(findings, "x", broken)
+        run_check(findings, "x", broken)
 
 
 def test_storage_is_looked_at_without_making_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.cli.check.findings import Finding, in_order
+from canvas_replicate.cli.check.findings import Finding, sort_findings
 from canvas_replicate.cli.check.tables import Parts, compared
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.names import Names
@@ -161,7 +161,7 @@ def test_a_column_that_may_not_fit_its_table_is_a_warning(query: dict[str, str],
 def test_a_kind_is_an_error_where_no_value_can_be_converted(
     query: dict[str, str], base: dict[str, str], level: str
 ) -> None:
-    assert in_order(found(query=query, base=base))[0].level == level
+    assert sort_findings(found(query=query, base=base))[0].level == level
 
 
 def test_columns_in_another_order_are_an_error() -> None:

@@ -16,8 +16,8 @@ from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Envelope, ProvisionsRequested, TableRequested, wrap
-from canvas_replicate.messaging.retry import RetryPolicy
-from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.messaging.retry import LADDER, LadderPolicy
+from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import Stage, publish_outbox
 
 QUEUE = "replicate.extractor"
@@ -27,7 +27,7 @@ DEAD = "replicate.extractor.dead"
 class Bench:
     """One stage on a bus in memory, whose handler does what a test says."""
 
-    def __init__(self, ledger: Ledger, policy: RetryPolicy | None = None) -> None:
+    def __init__(self, ledger: Ledger, policy: LadderPolicy | None = None) -> None:
         self.clock = Clock()
         self.bus = MemoryBus(self.clock.seconds)
         self.ledger = ledger
@@ -36,7 +36,7 @@ class Bench:
         )
         self.seen: list[TableRequested] = []
         self.ending: Callable[[], None] = lambda: None
-        self.runner = Runner(
+        self.dispatcher = Dispatcher(
             Stage("extractor", {TableRequested: self._handle}), self.bus, ledger, policy, self.clock.now
         )
         publish_outbox(self.bus, ledger)
@@ -57,7 +57,7 @@ class Bench:
             stop = threading.Event()
 
             def once(delivery: Delivery, stop: threading.Event = stop) -> None:
-                self.runner.work(delivery)
+                self.dispatcher.dispatch(delivery)
                 stop.set()
 
             self.bus.consume(QUEUE, once, stop)
@@ -66,7 +66,7 @@ class Bench:
         return self.bus.browse(DEAD)
 
     def resting(self) -> dict[str, int]:
-        queues = {rung: topology.retry_queue("extractor", rung) for rung in topology.LADDER}
+        queues = {rung: topology.retry_queue("extractor", rung) for rung in LADDER}
         return {rung: len(self.bus.browse(queue)) for rung, queue in queues.items() if self.bus.browse(queue)}
 
     def state(self) -> str:
@@ -96,11 +96,11 @@ def test_what_the_ledger_recorded_meanwhile_is_published(bench: Bench) -> None:
 def test_a_transient_error_climbs_the_ladder_and_then_gives_up(bench: Bench, error: Exception) -> None:
     bench.ends_with(error)
     climbed = []
-    for _ in topology.LADDER:
+    for _ in LADDER:
         bench.work()
         climbed += list(bench.resting())
         bench.clock.advance(3600)
-    assert climbed == list(topology.LADDER)
+    assert climbed == list(LADDER)
     assert bench.state() == "requested"
     bench.work()
     assert bench.resting() == {}
@@ -112,7 +112,7 @@ def test_a_transient_error_climbs_the_ladder_and_then_gives_up(bench: Bench, err
 
 
 def test_retrying_is_bounded_in_time_too(ledger: Ledger) -> None:
-    bench = Bench(ledger, RetryPolicy(within=timedelta(minutes=2)))
+    bench = Bench(ledger, LadderPolicy(within=timedelta(minutes=2)))
     bench.ends_with(TransientError("down"))
     bench.work()
     bench.clock.advance(10)
@@ -152,7 +152,7 @@ def test_an_unforeseen_error_gets_a_few_tries_and_its_text_stays_in_the_log(benc
     assert "ValueError" in str(bench.dead()[0].headers["reason"])
 
 
-@pytest.mark.parametrize("error", [LeaseBusy("held by another", key="table:tmp_x"), LeaseLost("taken over")])
+@pytest.mark.parametrize("error", [LeaseBusy("held by another", key="table:tmp_a"), LeaseLost("taken over")])
 def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -> None:
     bench.ends_with(error)
     for _ in range(20):
@@ -186,7 +186,7 @@ def test_an_unreadable_message_is_a_dead_letter_and_the_consumer_lives_on(bench:
 
 
 def test_reports_for_a_run_that_does_not_exist_are_a_dead_letter(bench: Bench) -> None:
-    bench.runner = Runner(
+    bench.dispatcher = Dispatcher(
         Stage("extractor", {ProvisionsRequested: lambda message: bench.ledger.runs.get(message.run_id)}),
         bench.bus,
         bench.ledger,

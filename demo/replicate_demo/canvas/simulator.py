@@ -148,17 +148,13 @@ def serve(
     scale: float = 0.01,
     host: str = LOOPBACK,
     report_seconds: float = 2.0,
-    import_seconds: float = 2.0,
-    synthetic_rows: int = 0,
 ) -> None:
     """Print one line when it answers, and run until SIGTERM or SIGINT.
 
     The store listens on the port after ``port`` (0: on any). ``scale`` is the campus's, used unless the file ``state``
     is there already. Raises CampusError for a file that is no state, OSError for a port that is taken.
     """
-    options = Options(
-        token=token, report_seconds=report_seconds, import_seconds=import_seconds, synthetic_rows=synthetic_rows
-    )
+    options = Options(token=token, report_seconds=report_seconds, import_seconds=2.0)
     fresh = None if state and state.exists() else seed(scale)
     store_port = port + 1 if port else 0
     ended = Event()

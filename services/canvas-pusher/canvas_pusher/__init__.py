@@ -1,0 +1,3 @@
+"""The stage that pushes changes to Canvas."""
+
+STAGE = "canvas-pusher"

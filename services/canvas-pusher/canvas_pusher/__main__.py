@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from canvas_pusher import plan_output
-from canvas_pusher.handler import handle_provisions_done, handle_push_requested
-from canvas_pusher.job import STAGE
-from canvas_pusher.planning import plan_process, sort_processes
-from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.canvas.client import open_canvas
+from canvas_pusher import STAGE
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OrgPushes, Process, choose_group
@@ -29,6 +24,9 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime, source_opener
 
+if TYPE_CHECKING:
+    from canvas_replicate.canvas import CanvasClient
+
 app = entry.new_stage_app(STAGE, "Pushes planned and guarded changes to Canvas.")
 
 After = Annotated[
@@ -39,6 +37,9 @@ After = Annotated[
 
 def build(runtime: Runtime) -> Stage:
     """Wire the stage to Canvas. The entry point ``canvas_replicate.stages`` names this function."""
+    # Costly to import, and `--help` needs none of it.
+    from canvas_pusher.handler import handle_provisions_done, handle_push_requested
+    from canvas_replicate.canvas.client import open_canvas
 
     def open_client() -> CanvasClient:
         return open_canvas(runtime.settings.canvas, runtime.stop)
@@ -72,6 +73,9 @@ def plan(
     processorgs: OrgPushes = False, tablename: Process = None, after: After = None, as_json: AsJson = False
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
+    from canvas_pusher import plan_output
+    from canvas_pusher.planning import plan_process, sort_processes
+
     group = choose_group(processorgs)
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
     check_provisions(runtime, group, after=after)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from canvas_pusher import gates, plan_file
-from canvas_pusher.job import STAGE, PushJob, end_with
+from canvas_pusher import STAGE, gates, plan_file
+from canvas_pusher.job import PushJob, end_with
 from canvas_pusher.plan_file import PlanFile
 from canvas_pusher.planning import is_approved, prepare_plan, sort_processes
 from canvas_pusher.sending import describe_left_out, send_plan, settle_earlier_plans

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from canvas_pusher import STAGE
 from canvas_pusher.undo import parse_undo
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.pushes import PushProcess
@@ -12,8 +13,6 @@ from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.ledger.leases import Lease
 from canvas_replicate.ledger.records import FinalState, Outcome, Push, Run, push_row
 from canvas_replicate.runtime import Runtime
-
-STAGE = "canvas-pusher"
 
 
 @dataclass(frozen=True)

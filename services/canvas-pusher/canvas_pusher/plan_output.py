@@ -22,7 +22,7 @@ def show_plans(plans: Sequence[PlanFile], disabled: Sequence[str]) -> None:
         out.print("Nothing to change: Canvas is as it should be.")
     else:
         rows = [list(row) for row in counted[list(_COLUMNS)].itertuples(index=False)]
-        out.print(output.table([*_COLUMNS[:3], *_NUMBERS], rows, numbers=_NUMBERS))
+        out.print(output.build_table([*_COLUMNS[:3], *_NUMBERS], rows, numbers=_NUMBERS))
     for each in plans:
         plan = each.plan
         left_out = f"{plan.already_applied:,} are so already, {plan.duplicates:,} repeated"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from canvas_pusher import plan_file
+from canvas_pusher import STAGE, plan_file
 from canvas_pusher.channels import rest, sis_import
 from canvas_pusher.channels.sender import Sender
 from canvas_pusher.import_schemas import IMPORT_SCHEMAS
-from canvas_pusher.job import STAGE, PushJob, end_with
+from canvas_pusher.job import PushJob, end_with
 from canvas_pusher.plan import Plan
 from canvas_pusher.plan_file import PlanFile
 from canvas_pusher.resources import RESOURCES

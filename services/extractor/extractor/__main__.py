@@ -12,13 +12,14 @@ from canvas_replicate.runs.opening import open_or_resume
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime, source_opener
-from extractor.handler import extract_table
 
 app = entry.new_stage_app("extractor", "Queries source tables into proved .dat files.")
 
 
 def build(runtime: Runtime) -> Stage:
     """The stage, wired to the source databases; named by the entry point ``canvas_replicate.stages``."""
+    from extractor.handler import extract_table  # costly to import, and `--help` needs none of it
+
     open_source = source_opener(runtime.settings)
 
     def on_requested(command: TableRequested) -> None:

@@ -14,13 +14,14 @@ from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime
-from loader.handler import load_table
 
 app = entry.new_stage_app("loader", "Loads .dat files through their control files, proves them, refreshes their views.")
 
 
 def build(runtime: Runtime) -> Stage:
     """The stage, wired to the target database; named by the entry point ``canvas_replicate.stages``."""
+    from loader.handler import load_table  # costly to import, and `--help` needs none of it
+
     target = open_target(runtime.settings)
 
     def on_ready(message: TableReady) -> None:

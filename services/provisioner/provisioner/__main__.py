@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.canvas.client import open_canvas
+from typing import TYPE_CHECKING
+
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, Historical, OrgReports, Wait, choose_mode
@@ -13,13 +13,18 @@ from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime
-from provisioner.handler import follow, provide
+
+if TYPE_CHECKING:
+    from canvas_replicate.canvas import CanvasClient
 
 app = entry.new_stage_app("provisioner", "Fetches the provisioning reports of Canvas and hands them to the loader.")
 
 
 def build(runtime: Runtime) -> Stage:
     """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
+    # Costly to import, and `--help` needs none of it.
+    from canvas_replicate.canvas.client import open_canvas
+    from provisioner.handler import follow, provide
 
     def open_client() -> CanvasClient:
         return open_canvas(runtime.settings.canvas, runtime.stop)

@@ -15,8 +15,8 @@ from canvas_replicate.canvas.errors import (
     LinkExpired,
     TokenRefused,
 )
-from canvas_replicate.canvas.rate_limit import Pace
-from canvas_replicate.canvas.retry import Patience
+from canvas_replicate.canvas.rate_limit import RateLimiter
+from canvas_replicate.canvas.retry import RetryPolicy
 from canvas_replicate.canvas.urls import api_path
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "Download",
     "FilePart",
     "LinkExpired",
-    "Pace",
-    "Patience",
+    "RateLimiter",
+    "RetryPolicy",
     "TokenRefused",
     "api_path",
 ]

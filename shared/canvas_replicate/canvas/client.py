@@ -18,9 +18,9 @@ from canvas_replicate import __version__
 from canvas_replicate.canvas import downloads, metrics, paging, transport
 from canvas_replicate.canvas.downloads import Download
 from canvas_replicate.canvas.errors import CanvasThrottled, CanvasUnavailable
-from canvas_replicate.canvas.rate_limit import Pace
+from canvas_replicate.canvas.rate_limit import RateLimiter
 from canvas_replicate.canvas.responses import Answer, Json, media_type, refusal, remaining, retry_after
-from canvas_replicate.canvas.retry import Patience, persist
+from canvas_replicate.canvas.retry import RetryPolicy, call_with_retry
 from canvas_replicate.canvas.urls import API, Call, endpoint, origin, pairs, with_query
 from canvas_replicate.config.settings import CanvasSettings
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
@@ -45,7 +45,7 @@ class Body(TypedDict, total=False):
 
 
 class CanvasClient:
-    """Thread-safe; share one per token, because the pace belongs to the token.
+    """Thread-safe; share one per token, because the rate limit belongs to the token.
 
     base_url: as in REPLICATE_CANVAS__BASE_URL, without ``/api/v1``.
     user_agent: Canvas refuses calls without one; name the program and whom to ask about it.
@@ -61,8 +61,8 @@ class CanvasClient:
         token: SecretStr,
         *,
         user_agent: str,
-        pace: Pace | None = None,
-        patience: Patience | None = None,
+        rate_limiter: RateLimiter | None = None,
+        retry_policy: RetryPolicy | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         """Raises ConfigError for an address, a token or a name that cannot be sent; connects to nothing yet."""
@@ -71,10 +71,10 @@ class CanvasClient:
         self._host = urlsplit(base_url).netloc
         self._token = _sendable_token(token)
         self._headers = {"User-Agent": _sendable_name(user_agent)}
-        self._pace = pace or Pace()
-        self._patience = patience or Patience()
+        self._rate_limiter = rate_limiter or RateLimiter()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._stop = stop or threading.Event()
-        self._session = transport.open_session(self._pace.allowance.most)
+        self._session = transport.open_session(self._rate_limiter.concurrency.most)
 
     def __repr__(self) -> str:
         return f"CanvasClient({self._host})"
@@ -93,7 +93,7 @@ class CanvasClient:
         """
         call = Call("GET", endpoint(path), self._host)
         url = self._url(path, {"per_page": paging.PER_PAGE, **params})
-        return paging.items(lambda page: self._answered(call, page, idempotent=True), url, key, call)
+        return paging.items(lambda page: self._fetch(call, page, idempotent=True), url, key, call)
 
     def post(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
         """What Canvas throttled it did not execute: that is always sent again. Without answer, or after a 5xx, only an
@@ -123,11 +123,11 @@ class CanvasClient:
             raise PermanentError(
                 f"{call}: the file is locked for this Canvas user: it has no link.", code="canvas.locked"
             )
-        until = time.monotonic() + self._patience.download_seconds
-        with closing(self._persisting(lambda: self._followed(call, url, until), True, until)) as response:
+        until = time.monotonic() + self._retry_policy.download_seconds
+        with closing(self._call_with_retry(lambda: self._follow_redirects(call, url, until), True, until)) as response:
             call = _at(call, response.url)
             downloads.check_is_file(response.headers, call)
-            body = self._until_stopped(transport.chunks(response, until, call))
+            body = _raise_if_stopped(transport.chunks(response, until, call), self._stop)
             return downloads.save(body, media_type(response.headers), to, expected_bytes, call)
 
     def _call(self, method: str, path: str, *, idempotent: bool, **body: Unpack[Body]) -> Json:
@@ -137,30 +137,30 @@ class CanvasClient:
         form = None if data is None else list(pairs(data))
         url = self._url(path, body.get("params", {}))
         call = Call(method, endpoint(path), self._host)
-        return self._answered(call, url, idempotent=idempotent, json=json, data=form, files=files)[0]
+        return self._fetch(call, url, idempotent=idempotent, json=json, data=form, files=files)[0]
 
     def _url(self, path: str, params: Mapping[str, object]) -> str:
         if set(path) & set("?#\\") or ".." in path.split("/"):
             raise ValueError("a path holds no query; make it with api_path, and give parameters apart")
         return with_query(f"{self._base_url}{API}{path.strip('/')}", params)
 
-    def _answered(self, call: Call, url: str, *, idempotent: bool, **body: Any) -> tuple[Json, Mapping[str, str]]:
+    def _fetch(self, call: Call, url: str, *, idempotent: bool, **body: Any) -> tuple[Json, Mapping[str, str]]:
         """The JSON and the headers of a successful answer."""
-        until = time.monotonic() + self._patience.call_seconds
+        until = time.monotonic() + self._retry_policy.call_seconds
         request = self._request(call, url, _JSON, **body)
 
         def attempt() -> tuple[Json, Mapping[str, str]]:
-            answer = self._exchanged(call, request, until)
+            answer = self._exchange(call, request, until)
             return answer.json(call), answer.headers
 
-        return self._persisting(attempt, idempotent, until)
+        return self._call_with_retry(attempt, idempotent, until)
 
-    def _persisting(self, attempt: Callable[[], T], idempotent: bool, until: float) -> T:
-        return persist(attempt, idempotent=idempotent, patience=self._patience, until=until, stop=self._stop)
+    def _call_with_retry(self, attempt: Callable[[], T], idempotent: bool, until: float) -> T:
+        return call_with_retry(attempt, idempotent=idempotent, policy=self._retry_policy, until=until, stop=self._stop)
 
-    def _exchanged(self, call: Call, request: requests.PreparedRequest, until: float) -> Answer:
-        with self._pace.slot(until, self._stop), closing(self._sent(call, request, until)) as response:
-            return self._checked(call, response, until)
+    def _exchange(self, call: Call, request: requests.PreparedRequest, until: float) -> Answer:
+        with self._rate_limiter.slot(until, self._stop), closing(self._send(call, request, until)) as response:
+            return self._check(call, response, until)
 
     def _request(self, call: Call, url: str, headers: Mapping[str, str], **body: Any) -> requests.PreparedRequest:
         """The only place that adds the token, and only for Canvas itself."""
@@ -170,10 +170,10 @@ class CanvasClient:
             request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
-    def _sent(self, call: Call, request: requests.PreparedRequest, until: float) -> requests.Response:
+    def _send(self, call: Call, request: requests.PreparedRequest, until: float) -> requests.Response:
         status, cost, begun = "lost", None, time.monotonic()
         try:
-            response = transport.send(self._session, request, self._patience.timeouts(until), call)
+            response = transport.send(self._session, request, self._retry_policy.get_timeouts(until), call)
             status, cost = str(response.status_code), response.headers.get("x-request-cost")
             return response
         finally:
@@ -181,7 +181,7 @@ class CanvasClient:
             seconds = round(time.monotonic() - begun, 3)
             log.debug("canvas call", extra={"call": str(call), "status": status, "seconds": seconds, "cost": cost})
 
-    def _checked(self, call: Call, response: requests.Response, until: float) -> Answer:
+    def _check(self, call: Call, response: requests.Response, until: float) -> Answer:
         """The answer, if it is a success; raises what else it means."""
         read = transport.whole if 200 <= response.status_code < 300 else transport.beginning
         answer = Answer(response.status_code, response.headers, read(response, until, call))
@@ -192,23 +192,17 @@ class CanvasClient:
         return answer
 
     def _notice(self, headers: Mapping[str, str], error: Exception | None) -> None:
-        """What an answer says about the pace. An error of the edge of the cloud says nothing."""
+        """Report an answer to the rate limiter. An error of the edge of the cloud says nothing about the rate."""
         left = remaining(headers)
         if left is not None:
             metrics.rate_limit_remaining.set(left)
         if isinstance(error, CanvasThrottled):
             metrics.throttled.inc()
-            self._pace.throttled(error.pause_seconds)
+            self._rate_limiter.record_throttle(error.pause_seconds)
         elif left is not None or not isinstance(error, CanvasUnavailable):
-            self._pace.answered(left)
+            self._rate_limiter.record_answer(left)
 
-    def _until_stopped(self, body: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in body:
-            if self._stop.is_set():
-                raise Interrupted("Stopped while a file was fetched from Canvas.")
-            yield chunk
-
-    def _followed(self, call: Call, url: str, until: float) -> requests.Response:
+    def _follow_redirects(self, call: Call, url: str, until: float) -> requests.Response:
         """The answer that holds the file, its body unread; the caller closes it."""
         for _ in range(downloads.MOST_REDIRECTS + 1):
             response = self._hop(call, url, until)
@@ -220,20 +214,27 @@ class CanvasClient:
         raise PermanentError(text, code="canvas.redirect")
 
     def _hop(self, call: Call, url: str, until: float) -> requests.Response:
-        """One step of a download: a redirect, or the file. Only steps at Canvas count for the pace."""
+        """One step of a download: a redirect, or the file. Only steps at Canvas count for the rate limit."""
         is_canvas = origin(url) == self._origin
         call = _at(call, url)
         request = self._request(call, url, {"Accept": "*/*"})
-        with self._pace.slot(until, self._stop) if is_canvas else nullcontext():
-            response = self._sent(call, request, until)
+        with self._rate_limiter.slot(until, self._stop) if is_canvas else nullcontext():
+            response = self._send(call, request, until)
             if response.status_code == 200 or response.status_code in downloads.REDIRECTS:
                 if is_canvas:
                     self._notice(response.headers, None)
                 return response
             with closing(response):
                 if is_canvas:
-                    self._checked(call, response, until)
+                    self._check(call, response, until)
                 raise downloads.store_refusal(response.status_code, call, retry_after(response.headers) or 0)
+
+
+def _raise_if_stopped(body: Iterator[bytes], stop: threading.Event) -> Iterator[bytes]:
+    for chunk in body:
+        if stop.is_set():
+            raise Interrupted("Stopped while a file was fetched from Canvas.")
+        yield chunk
 
 
 def _at(call: Call, url: str) -> Call:

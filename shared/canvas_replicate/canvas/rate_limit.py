@@ -18,15 +18,15 @@ from canvas_replicate.errors import Interrupted, TransientError
 
 UP_FRONT, OUTFLOW = 50.0, 10.0
 LOW = 200.0
-# Answers that come this soon after a step down were given before it could help; a step up is never hurried.
+# Answers within this time of a step down are older than the step; a step up waits for the second.
 SETTLE_SECONDS, GROW_SECONDS = 2.0, 10.0
-# Whatever Canvas says, one answer never stops all calls for longer.
+# One answer never stops all calls for longer.
 LONGEST_PAUSE_SECONDS = 300.0
 _LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Allowance:
+class Concurrency:
     """``calls`` may be in flight, ``most`` at best, none before ``closed_until``. Times in seconds of one clock."""
 
     most: int
@@ -35,31 +35,31 @@ class Allowance:
     grown_at: float = -math.inf
     closed_until: float = -math.inf
 
-    def after_answer(self, remaining: float | None, now: float) -> Allowance:
+    def after_answer(self, remaining: float | None, now: float) -> Concurrency:
         """``remaining``: what the answer's X-Rate-Limit-Remaining said, None when it said nothing."""
         if remaining is None or remaining >= LOW:
-            return self._grown(now)
+            return self._grow(now)
         if remaining >= UP_FRONT:
-            return self._shrunk_to(self.calls - 1, now)
-        return self._shrunk_to(self.calls // 2, now)._closed(pause_for(remaining), now)
+            return self._shrink_to(self.calls - 1, now)
+        return self._shrink_to(self.calls // 2, now)._close_for(pause_for(remaining), now)
 
-    def after_throttle(self, pause_seconds: float, now: float) -> Allowance:
-        return self._shrunk_to(self.calls // 2, now)._closed(pause_seconds, now)
+    def after_throttle(self, pause_seconds: float, now: float) -> Concurrency:
+        return self._shrink_to(self.calls // 2, now)._close_for(pause_seconds, now)
 
-    def lets_in(self, in_flight: int, now: float) -> bool:
+    def allows(self, in_flight: int, now: float) -> bool:
         return in_flight < self.calls and now >= self.closed_until
 
-    def _grown(self, now: float) -> Allowance:
+    def _grow(self, now: float) -> Concurrency:
         if self.calls == self.most or now - max(self.shrunk_at, self.grown_at) < GROW_SECONDS:
             return self
         return replace(self, calls=self.calls + 1, grown_at=now)
 
-    def _shrunk_to(self, calls: int, now: float) -> Allowance:
+    def _shrink_to(self, calls: int, now: float) -> Concurrency:
         if now - self.shrunk_at < SETTLE_SECONDS:
             return self
         return replace(self, calls=max(1, calls), shrunk_at=now)
 
-    def _closed(self, seconds: float, now: float) -> Allowance:
+    def _close_for(self, seconds: float, now: float) -> Concurrency:
         return replace(self, closed_until=max(self.closed_until, now + min(seconds, LONGEST_PAUSE_SECONDS)))
 
 
@@ -68,7 +68,7 @@ def pause_for(remaining: float) -> float:
     return max(0.0, (UP_FRONT - remaining) / OUTFLOW)
 
 
-class Pace:
+class RateLimiter:
     """The gate that every call of a client passes. Thread-safe.
 
     clock: returns seconds and only ever moves forward; tests pass their own.
@@ -77,14 +77,14 @@ class Pace:
     def __init__(self, most: int = 8, *, clock: Callable[[], float] = time.monotonic) -> None:
         if most < 1:
             raise ValueError("at least one call must be allowed")
-        self._allowance = Allowance(most, most)
+        self._concurrency = Concurrency(most, most)
         self._in_flight = 0
         self._clock = clock
         self._changed = threading.Condition()
 
     @property
-    def allowance(self) -> Allowance:
-        return self._allowance
+    def concurrency(self) -> Concurrency:
+        return self._concurrency
 
     @contextmanager
     def slot(self, until: float, stop: threading.Event) -> Iterator[None]:
@@ -98,14 +98,14 @@ class Pace:
                 self._in_flight -= 1
                 self._changed.notify()
 
-    def answered(self, remaining: float | None) -> None:
+    def record_answer(self, remaining: float | None) -> None:
         with self._changed:
-            self._allowance = self._allowance.after_answer(remaining, self._clock())
+            self._concurrency = self._concurrency.after_answer(remaining, self._clock())
 
-    def throttled(self, pause_seconds: float) -> None:
-        """Canvas refused a call: nobody calls for so long."""
+    def record_throttle(self, pause_seconds: float) -> None:
+        """Canvas refused a call: start no call for so long."""
         with self._changed:
-            self._allowance = self._allowance.after_throttle(pause_seconds, self._clock())
+            self._concurrency = self._concurrency.after_throttle(pause_seconds, self._clock())
 
     def _enter(self, until: float, stop: threading.Event) -> None:
         with self._changed:
@@ -113,7 +113,7 @@ class Pace:
                 if stop.is_set():
                     raise Interrupted("Stopped before Canvas was called.")
                 now = self._clock()
-                if self._allowance.lets_in(self._in_flight, now):
+                if self._concurrency.allows(self._in_flight, now):
                     self._in_flight += 1
                     return
                 if now >= until:

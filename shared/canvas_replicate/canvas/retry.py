@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """All in seconds. A call's time begins when it is made; retries, pauses and waiting for the pace count.
+class RetryPolicy:
+    """Limits of one API call, in seconds. ``call_seconds`` covers retries, pauses and rate limiting.
 
-    It is looked at between two reads of an answer, so a call may be late by one ``read_seconds``.
+    The limit is checked between two reads of an answer, so a call may be late by one ``read_seconds``.
     """
 
     connect_seconds: float = 10
@@ -31,26 +31,24 @@ class Patience:
     first_pause_seconds: float = 1
     longest_pause_seconds: float = 60
 
-    def timeouts(self, until: float) -> tuple[float, float]:
-        """To connect and to read: not more than what is left, but what was begun gets a second."""
+    def get_timeouts(self, until: float) -> tuple[float, float]:
+        """The time to connect and the time to read: at most what is left, at least a second."""
         left = max(1.0, until - time.monotonic())
         return min(self.connect_seconds, left), min(self.read_seconds, left)
 
-    def pause(self, failures: int, told: float) -> float:
-        """Before the next try: doubled with each failure, never less than Canvas told, and drawn, so that not all
-        who were refused come back at one moment."""
-        own = min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(failures - 1, 20))
-        return max(own, told) * random.uniform(1, 1.25)  # noqa: S311
+    def delay(self, failures: int, retry_after: float) -> float:
+        """Exponential backoff with jitter, at least ``retry_after``."""
+        backoff = min(self.longest_pause_seconds, self.first_pause_seconds * 2.0 ** min(failures - 1, 20))
+        return max(backoff, retry_after) * random.uniform(1, 1.25)  # noqa: S311
 
 
-def persist(
-    attempt: Callable[[], T], *, idempotent: bool, patience: Patience, until: float, stop: threading.Event
+def call_with_retry(
+    attempt: Callable[[], T], *, idempotent: bool, policy: RetryPolicy, until: float, stop: threading.Event
 ) -> T:
-    """Try until it succeeds, cannot succeed, or time is over (``until``, of time.monotonic).
+    """Call ``attempt`` until it succeeds, cannot succeed, or time is over (``until``, of time.monotonic).
 
-    What was throttled was not executed, so it is tried again whatever it is; its pauses double, so few fit into the
-    time. What got no answer is tried again only if idempotent, ``patience.tries`` times in all; otherwise, if it may
-    have been executed, CanvasOutcomeUnknown is raised.
+    A throttled call is always retried, because Canvas did not execute it. A call without an answer is retried only if
+    it is idempotent, up to ``policy.tries`` tries in all. Raises CanvasOutcomeUnknown for any other that may have run.
     """
     throttles = losses = 0
     while True:
@@ -64,16 +62,16 @@ def persist(
             losses += 1
             failed = error
             if not idempotent and error.may_have_run:
-                raise _unknown(error) from error
-            if not idempotent or losses >= patience.tries:
+                raise _build_unknown(error) from error
+            if not idempotent or losses >= policy.tries:
                 raise
-        pause = patience.pause(throttles + losses, failed.pause_seconds)
-        if time.monotonic() + pause >= until:
+        delay = policy.delay(throttles + losses, failed.pause_seconds)
+        if time.monotonic() + delay >= until:
             raise failed
-        if stop.wait(pause):
+        if stop.wait(delay):
             raise Interrupted("Stopped between two tries of a call to Canvas.")
 
 
-def _unknown(error: CanvasUnavailable) -> CanvasOutcomeUnknown:
+def _build_unknown(error: CanvasUnavailable) -> CanvasOutcomeUnknown:
     text = f"{error.message} Canvas may have done it all the same."
     return CanvasOutcomeUnknown(text, next_step="Look what Canvas has before this is sent again.")

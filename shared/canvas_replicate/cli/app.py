@@ -1,13 +1,92 @@
-"""The operator's command ``replicate``."""
+"""The operator's command ``replicate``: all its commands, each imported when it is used."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+from typer.main import get_group
+
 from canvas_replicate.cli import entry
-from canvas_replicate.cli.commands import admin, broker, check, held, look, tables, why, work
+
+# A command, the module under `commands` that has it, and its line in `replicate --help`, which so imports no module.
+COMMANDS = (
+    ("run", "work", "Run SCHEDULE from its source tables to proved views, in this one process."),
+    ("provision", "work", "Fetch the provisioning reports of Canvas, load them, refresh their views."),
+    (
+        "push",
+        "work",
+        "Push what is different to Canvas, as the group's processes say, on the latest good provisions.",
+    ),
+    (
+        "rerun",
+        "work",
+        "Extract and load one TABLE again, or only what failed in a run. Always a new run, with nothing following.",
+    ),
+    ("replay", "work", "Load the kept file of an earlier RUN again, even if newer rows are published."),
+    (
+        "trigger",
+        "broker",
+        "Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs.",
+    ),
+    ("sweep", "broker", "Close runs past their deadline, and publish what dead processes left behind."),
+    ("status", "look", "Show every table: how fresh its view is, what happened last, and what to type next."),
+    ("runs", "look", "List the newest runs, or show one RUN table by table."),
+    (
+        "rejects",
+        "look",
+        "Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas"
+        " refused of the last push.",
+    ),
+    ("held", "held", "List what a gate stopped and waits for a decision."),
+    (
+        "approve",
+        "held",
+        "Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept.",
+    ),
+    (
+        "discard",
+        "held",
+        "Drop the held file or plan ID: it will never be published, and its files go with their retention.",
+    ),
+    (
+        "check",
+        "check",
+        "Look at everything that a run relies on, and change nothing: configuration, databases, tables, services.",
+    ),
+    (
+        "init-db",
+        "admin",
+        "Make what is missing in the target database: the ledger and status tables, base tables, views.",
+    ),
+    ("dead", "broker", "Dead letters: messages that were given up, with the reason."),
+    ("why", "why", "Why a table, or a person in a course, is as it is; and what to type next."),
+    ("table", "tables", "A table's files: add one, and see what changed in its source."),
+    ("secret", "admin", "The original's encoding of passwords in appconf.yaml. It hides nothing."),
+    ("config", "admin", "What is configured, and what can be."),
+)
+
+
+class CommandOnDemand(TyperCommand):
+    """Stands for a command, and imports it to parse its arguments."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        return import_command(self.name or "").make_context(*arguments, **extra)
+
+
+def import_command(name: str) -> Any:
+    """The command, with its options or its own commands."""
+    [module] = [module for known, module, _ in COMMANDS if known == name]
+    app = typer.Typer()
+    import_module(f"canvas_replicate.cli.commands.{module}").add_to(app)
+    return get_group(app).commands[name]
+
 
 app = entry.new_app("Copy tables, prove them, publish them; see what happened and what to type next.")
-for module in (work, broker, look, why, held, check, tables, admin):
-    module.add_to(app)
+for _name, _, _line in COMMANDS:
+    app.command(_name, cls=CommandOnDemand, help=_line)(lambda: None)
 
 
 def main() -> None:

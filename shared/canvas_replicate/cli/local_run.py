@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from canvas_replicate.cli.output import show_failure, show_run, watching
+from canvas_replicate.cli.output import show_failure, show_run, watch_runs
 from canvas_replicate.errors import ExitCode
 from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.runs.local import run_until_done
@@ -25,7 +25,7 @@ def work_on(
 
     Shows progress on a terminal, log lines elsewhere. Raises what ``run_until_done`` raises.
     """
-    with watching(runtime, runs, quiet=as_json) as watch:
+    with watch_runs(runtime, runs, quiet=as_json) as watch:
         return run_until_done(
             runtime,
             runs,

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from canvas_replicate.ledger.records import Run, RunItem, Status
 from canvas_replicate.progress import Step
-from canvas_replicate.runs.local import Watch
 from canvas_replicate.runtime import Runtime
+
+if TYPE_CHECKING:
+    from canvas_replicate.runs.local import Watch
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def console() -> Console:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, default=_to_json, indent=2, ensure_ascii=False) + "\n")
 
 
 def is_narrow() -> bool:
@@ -52,7 +53,7 @@ def is_narrow() -> bool:
     return console().width < _WIDE
 
 
-def table(
+def build_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = (), keep: Sequence[str] = ()
 ) -> Table:
     """A table without boxes; columns named in ``numbers`` are set to the right, ``keep`` is all that a narrow
@@ -66,11 +67,11 @@ def table(
         shown.add_column(columns[place], justify="right" if right else "left", overflow="fold", no_wrap=not wraps)
     for row in rows:
         cells = [row[place] for place in kept]
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(text(cell)) for cell in cells))
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(format_cell(cell)) for cell in cells))
     return shown
 
 
-def text(value: object) -> str:
+def format_cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -84,11 +85,11 @@ def text(value: object) -> str:
     return str(value)
 
 
-def word(state: str) -> Text:
+def styled(state: str) -> Text:
     return Text(state, style=_COLOURS.get(state, ""))
 
 
-def age(moment: datetime | None) -> str:
+def format_age(moment: datetime | None) -> str:
     """How long ago, in the largest unit that says it: ``5m``, ``3h``, ``2d``."""
     if moment is None:
         return ""
@@ -104,12 +105,12 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    shown = table(
+    shown = build_table(
         ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"],
         [
             [
                 row.table,
-                word(row.state),
+                styled(row.state),
                 row.rows,
                 row.rejected,
                 row.extract_seconds,
@@ -142,39 +143,16 @@ def show_failure(run: Run, failure: str | None) -> None:
 def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
     """``steps`` gives the next command of tables that need one."""
     out = console()
-    out.print(
-        table(
-            [
-                "table",
-                "view",
-                "status",
-                "rows",
-                "rejected",
-                "data as of (UTC)",
-                "age",
-                "seconds",
-                "from",
-                "what happened",
-            ],
-            [
-                [
-                    row.table,
-                    row.view,
-                    word(row.status),
-                    row.rows,
-                    row.rejected,
-                    row.as_of,
-                    age(row.as_of),
-                    row.seconds,
-                    row.source,
-                    row.message,
-                ]
-                for row in rows
-            ],
-            numbers=["rows", "rejected", "age", "seconds"],
-            keep=["table", "status", "rows", "age"],
-        )
-    )
+    columns = ["table", "view", "status", "rows", "rejected", "data as of (UTC)", "age", "seconds", "from"]
+    lines = [
+        [
+            *(row.table, row.view, styled(row.status), row.rows, row.rejected, row.as_of, format_age(row.as_of)),
+            *(row.seconds, row.source, row.message),
+        ]
+        for row in rows
+    ]
+    numbers, keep = ["rows", "rejected", "age", "seconds"], ["table", "status", "rows", "age"]
+    out.print(build_table([*columns, "what happened"], lines, numbers=numbers, keep=keep))
     for row in rows:
         if row.message and is_narrow() and row.status != "successful":
             out.print(Text(f"{row.table}: {row.message}"))
@@ -188,23 +166,25 @@ def show_pushes(rows: Sequence[RunItem]) -> None:
         return
     out = console()
     columns = ["push", "status", "planned", "applied", "refused", "run", "what happened"]
-    lines = [[r.table, word(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
+    lines = [[r.table, styled(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
     numbers, keep = ["planned", "applied", "refused"], ["push", "status", "planned", "applied"]
-    out.print(table(columns, lines, numbers=numbers, keep=keep))
+    out.print(build_table(columns, lines, numbers=numbers, keep=keep))
     for row in rows:
         if row.state in ("failed", "held") and row.next_step:
             out.print(Text(f"next for {row.table}: {row.next_step}"))
 
 
 @contextmanager
-def watching(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> Iterator[Watch]:
+def watch_runs(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> Iterator[Watch]:
     """A function to call often while work goes on, and once with True at its end: a live table on a terminal,
     a log line per change elsewhere.
     """
+    from rich.live import Live  # for few commands
+
     on_terminal = sys.stdout.isatty() and not quiet
     live = Live(console=console(), auto_refresh=False, transient=True) if on_terminal else None
     last = 0.0
-    said: dict[tuple[str, str], str] = {}
+    logged: dict[tuple[str, str], str] = {}
 
     def watch(at_end: bool = False) -> None:
         nonlocal last
@@ -214,44 +194,44 @@ def watching(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> I
         rows = [row for run in runs for row in runtime.ledger.items.list_all(run.run_id)]
         steps = runtime.progress.steps()
         if live:
-            live.update(_live(rows, steps), refresh=True)
+            live.update(_build_live_table(rows, steps), refresh=True)
         else:
-            _log_changes(rows, steps, said)
+            _log_changes(rows, steps, logged)
 
     with live or nullcontext():
         yield watch
 
 
-def _live(rows: Sequence[RunItem], steps: Mapping[str, Step]) -> Table:
+def _build_live_table(rows: Sequence[RunItem], steps: Mapping[str, Step]) -> Table:
     lines: list[list[object]] = []
     for row in rows:
         step = steps.get(row.table)
         if row.is_final:
-            lines.append([row.table, word(row.state), row.loaded, None])
+            lines.append([row.table, styled(row.state), row.loaded, None])
         elif step is None or row.state in ("requested", "extracted"):
-            lines.append([row.table, word(_WAITING.get(row.state, row.state)), row.rows, None])
+            lines.append([row.table, styled(_WAITING.get(row.state, row.state)), row.rows, None])
         else:
             lines.append([row.table, step.name, step.rows, int(step.rows_per_second)])
     done = sum(row.is_final for row in rows)
-    shown = table(["table", "stage", "rows", "rows/s"], lines, numbers=["rows", "rows/s"])
+    shown = build_table(["table", "stage", "rows", "rows/s"], lines, numbers=["rows", "rows/s"])
     shown.caption = f"{done} of {len(rows)} tables done"
     shown.caption_justify = "left"
     return shown
 
 
-def _log_changes(rows: Sequence[RunItem], steps: Mapping[str, Step], said: dict[tuple[str, str], str]) -> None:
+def _log_changes(rows: Sequence[RunItem], steps: Mapping[str, Step], logged: dict[tuple[str, str], str]) -> None:
     for row in rows:
         step = steps.get(row.table)
         now = step.name if step and not row.is_final else row.state
-        if said.get((row.run_id, row.table), "requested") != now:
+        if logged.get((row.run_id, row.table), "requested") != now:
             log.info(
                 now,
                 extra={"run_id": row.run_id, "table": row.table, "rows": row.loaded or row.rows, "reason": row.message},
             )
-        said[row.run_id, row.table] = now
+        logged[row.run_id, row.table] = now
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, timedelta):

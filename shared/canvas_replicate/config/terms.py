@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from canvas_replicate.config.yaml_file import YamlNode
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.sql.syntax import SqlSyntaxError, check_query, position
+from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 from canvas_replicate.suggest import did_you_mean
 
 _VARIABLE = re.compile(r"\$varbl1(?!\w)")
@@ -58,6 +58,8 @@ def _check_placeholders(what: str, node: YamlNode, sql: str, term_name: str | No
 
 
 def _check_syntax(what: str, node: YamlNode, sql: str, query: str, term: str) -> None:
+    from canvas_replicate.sql.syntax import check_query  # the parser is costly to import
+
     try:
         check_query(query)
     except SqlSyntaxError as error:

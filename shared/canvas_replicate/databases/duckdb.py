@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from canvas_replicate.databases.measuring import loaded, measuring_sql
 from canvas_replicate.databases.ports import (
@@ -37,6 +36,9 @@ from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, R
 from canvas_replicate.sql.control_expressions import batch_expression
 from canvas_replicate.sql.ddl import TableDdl, parse_ddl, table_sql
 from canvas_replicate.sql.translate import translate_query
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _TRANSIENT = (
     duckdb.TransactionException,
@@ -243,12 +245,14 @@ def _columns_in(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> l
 
 
 def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    from pyarrow import ArrowException  # costly to import, and the ledger needs none of it
+
     while True:
         try:
             batch = reader.read_next_batch()
         except StopIteration:
             return
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
+        except (duckdb.Error, ArrowException, OSError) as error:
             # What fails in the middle of a stream comes out of Arrow and has lost its DuckDB class.
             # Its text may quote a value, which must not reach logs and messages: only its first words are told.
             kind = str(error).partition(":")[0][:40]

@@ -13,7 +13,7 @@ from canvas_replicate.errors import ConfigError
 
 if TYPE_CHECKING:
     from canvas_replicate.databases.oracle.connecting import Oracle
-    from canvas_replicate.databases.postgresql import PostgreSql
+    from canvas_replicate.databases.postgresql.connecting import PostgreSql
 
 Engine = Literal["duckdb", "postgresql", "oracle"]
 
@@ -30,7 +30,7 @@ def open_source(settings: Settings, alias: str) -> Source:
         return OracleSource(database, trim_char=known.char_padding == "trim")
     if engine == "postgresql":
         server = _postgresql(settings, alias)
-        from canvas_replicate.databases.postgresql import PostgresqlSource
+        from canvas_replicate.databases.postgresql.source import PostgresqlSource
 
         return PostgresqlSource(server, native=native)
     from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
@@ -55,7 +55,7 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
         )
     if engine == "postgresql":
         server = _postgresql(settings, alias)
-        from canvas_replicate.databases.postgresql import PostgresqlTarget
+        from canvas_replicate.databases.postgresql.target import PostgresqlTarget
 
         return PostgresqlTarget(server, base_schema=settings.base_schema, view_schema=settings.view_schema)
     from canvas_replicate.databases.duckdb import DuckDb, DuckDbTarget
@@ -78,7 +78,7 @@ def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
         return OracleLedger(database)
     if engine == "postgresql":
         server = _postgresql(settings, alias)
-        from canvas_replicate.databases.postgresql import PostgresqlLedger
+        from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger
 
         return PostgresqlLedger(server)
     from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
@@ -103,7 +103,7 @@ def _path(settings: Settings, alias: str) -> Path:
 def _postgresql(settings: Settings, alias: str) -> PostgreSql:
     """Raises ConfigError where the driver is not installed."""
     with _driver(alias, "postgresql"):
-        from canvas_replicate.databases.postgresql import PostgreSql
+        from canvas_replicate.databases.postgresql.connecting import PostgreSql
     return PostgreSql(_url(settings, alias), settings.databases[alias.lower()].password)
 
 

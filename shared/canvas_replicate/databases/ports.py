@@ -12,13 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from canvas_replicate.control_file import ControlFile
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import DataError, PermanentError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from canvas_replicate.control_file import ControlFile
+    from canvas_replicate.datfile.statistics import Figures
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,4 @@
-"""Writing the ``.dat`` format (DESIGN section 8), column-wise, and measuring what was written.
-
-UTF-8, no header, ``|`` between fields, text and dates enclosed in ``"`` (doubled inside), numbers bare,
-NULL is nothing, ``#EOR#`` and a newline end a record. Oracle's rule holds: an empty string is NULL.
-"""
+"""Writing the ``.dat`` format (DESIGN section 8), column-wise, and measuring what was written."""
 
 from __future__ import annotations
 
@@ -18,12 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merged, moment, plain
 from canvas_replicate.errors import DataError
-
-FIELD_END = "|"
-ENCLOSURE = '"'
-RECORD_END = "#EOR#\n"
 
 _PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
 _PLAIN_MOMENT = r"^([1-9][0-9]{3}|0[0-9]{2}[1-9]|0[0-9][1-9]0|0[1-9]00)-"  # the years 1 to 9999

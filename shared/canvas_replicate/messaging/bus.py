@@ -17,14 +17,14 @@ from canvas_replicate.messaging.messages import Envelope
 
 
 class Delivery(Protocol):
-    """One handing over of a message. Ack and hand_back may be called from any thread, once."""
+    """One delivery of a message. Call ``ack`` or ``requeue`` once, from any thread."""
 
     @property
     def envelope(self) -> Envelope: ...
 
     def ack(self) -> None: ...
 
-    def hand_back(self) -> None: ...
+    def requeue(self) -> None: ...
 
 
 class Bus(Protocol):
@@ -39,7 +39,7 @@ class Bus(Protocol):
         """Hand deliveries to ``handle``, one at a time, until ``stop`` is set.
 
         An exception out of ``handle`` ends the consumer; the delivery it had not acked comes back.
-        Deliveries that are handed back count towards the delivery limit.
+        Requeued deliveries count towards the delivery limit.
         """
 
     def depth(self, queue: str) -> int:

@@ -47,7 +47,7 @@ class _MemoryDelivery:
     def ack(self) -> None:
         self.bus._settle(self, back=False)
 
-    def hand_back(self) -> None:
+    def requeue(self) -> None:
         self.bus._settle(self, back=True)
 
 
@@ -77,7 +77,7 @@ class MemoryBus:
             try:
                 handle(delivery)
             finally:
-                delivery.hand_back()  # does nothing once it was acked
+                delivery.requeue()  # does nothing once it was acked
 
     def depth(self, queue: str) -> int:
         with self._changed:

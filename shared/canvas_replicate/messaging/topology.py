@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from canvas_replicate.messaging import messages
+from canvas_replicate.messaging.retry import LADDER
 
 EXCHANGE = "replicate"
 UNROUTED = "replicate.unrouted"
 EVENTS = "replicate.events"
 STAGES = ("extractor", "loader", "provisioner", "canvas-pusher")
-
-# Name of each rung and how many seconds a message rests on it.
-LADDER = {"10s": 10, "1m": 60, "5m": 300, "15m": 900, "60m": 3600}
 
 # A process that dies with the same message this often takes the message out of circulation.
 DELIVERY_LIMIT = 5

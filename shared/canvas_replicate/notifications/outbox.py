@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from canvas_replicate.config.settings import SmtpSettings
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
-from canvas_replicate.notifications.smtp import MailNotSent, MailRefused, send
+from canvas_replicate.errors import PermanentError, ReplicateError
 from canvas_replicate.notifications.texts import Notice
 
 # Longer than a mail server may take for every one of its answers.
@@ -53,6 +53,8 @@ class Notices:
         """
         if smtp.host is None:
             return 0
+        from canvas_replicate.notifications.smtp import MailNotSent, send  # costly to import, and few mails are sent
+
         sent = 0
         for notice in self._waiting():
             if not self._claim(notice.cause):
@@ -62,7 +64,7 @@ class Notices:
             except MailNotSent as error:
                 log.warning("mail not sent", extra={"cause": notice.cause, "reason": error.message})
                 self._failed(notice.cause, error)
-                if not isinstance(error, MailRefused):
+                if not isinstance(error, PermanentError):
                     break  # the server is down: the others wait as well
             else:
                 self._sent(notice.cause)
@@ -101,7 +103,7 @@ class Notices:
                 cause=cause,
             )
 
-    def _failed(self, cause: str, error: MailNotSent) -> None:
+    def _failed(self, cause: str, error: ReplicateError) -> None:
         """A refused mail is not tried again, another one after a pause that grows."""
         with self._database.transaction() as session:
             now = session.now()
@@ -110,6 +112,6 @@ class Notices:
             session.execute(
                 "UPDATE replicate_notice SET failure = :failure, claimed_until = :until WHERE cause = :cause",
                 failure=error.message[:500],
-                until=now + (_NEWS_FOR if isinstance(error, MailRefused) else pause),
+                until=now + (_NEWS_FOR if isinstance(error, PermanentError) else pause),
                 cause=cause,
             )

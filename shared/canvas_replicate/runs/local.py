@@ -17,7 +17,7 @@ from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Message
 from canvas_replicate.runs.resume import resume_command
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import Stage, build_stages, publish_outbox
 
 Watch = Callable[[bool], None]
@@ -121,9 +121,9 @@ def _working(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[li
         runtime.progress.report(getattr(message, "table", ""), f"again in {rung}: {error.message}", 0)
 
     def consume(stage: Stage) -> None:
-        runner = Runner(stage, bus, runtime.ledger, on_wait=report_wait)
+        dispatcher = Dispatcher(stage, bus, runtime.ledger, on_wait=report_wait)
         try:
-            bus.consume(topology.work_queue(stage.name), runner.work, done)
+            bus.consume(topology.work_queue(stage.name), dispatcher.dispatch, done)
         except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
             failed.append(error)
 

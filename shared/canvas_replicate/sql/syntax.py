@@ -15,6 +15,8 @@ from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
+
 _KEYWORDS = re.findall(
     r"\w+",
     """SELECT DISTINCT FROM WHERE GROUP ORDER BY HAVING UNION INTERSECT MINUS JOIN INNER LEFT RIGHT FULL OUTER CROSS
@@ -31,25 +33,6 @@ _OPENERS = re.compile(
         | '(?:[^']|'')*' | "[^"]*" | (?P<open>/\*|[nN]?[qQ]?'|")""",
     re.VERBOSE | re.DOTALL,
 )
-
-
-class SqlSyntaxError(ValueError):
-    """A text that Oracle would not take as one query.
-
-    ``line`` and ``column`` count from 1 within the SQL text; ``word`` is the offending one as written;
-    ``suggestion`` says what to write, or is empty.
-    """
-
-    def __init__(self, message: str, *, line: int, column: int, word: str = "", suggestion: str = "") -> None:
-        super().__init__(message)
-        self.line = line
-        self.column = column
-        self.word = word
-        self.message = message
-        self.suggestion = suggestion
-
-    def __str__(self) -> str:
-        return f"line {self.line}, column {self.column}: {self.message} {self.suggestion}".rstrip()
 
 
 def check_query(sql: str) -> None:
@@ -85,11 +68,6 @@ def tokenize(sql: str) -> list[Token]:
             word=sql[start : start + 20].splitlines()[0] if sql else "",
             suggestion=f"Close it. {_TWICE}" if what == "text" else "Close it.",
         ) from None
-
-
-def position(text: str, offset: int) -> tuple[int, int]:
-    """Line and column, from 1, of a character."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _error(sql: str, token: Token, message: str, suggestion: str) -> SqlSyntaxError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
-from sqlglot.dialects.oracle import Oracle
-from sqlglot.errors import ParseError
+from typing import TYPE_CHECKING
 
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.sql.syntax import SqlSyntaxError, tokenize
+from canvas_replicate.sql.syntax_error import SqlSyntaxError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 
 def tables_read(query: str) -> frozenset[str]:
@@ -16,6 +17,13 @@ def tables_read(query: str) -> frozenset[str]:
     Left out: the names of its WITH clauses where they hide a table, DUAL, functions that return rows, and what lies
     behind a database link. Raises ConfigError for a text that cannot be read.
     """
+    # The parser is costly to import, and most commands read no SQL.
+    from sqlglot import exp
+    from sqlglot.dialects.oracle import Oracle
+    from sqlglot.errors import ParseError
+
+    from canvas_replicate.sql.syntax import tokenize
+
     try:
         tokens = tokenize(query)
         trees = Oracle().parser().parse(tokens, query) if tokens else []
@@ -35,6 +43,8 @@ def bare(name: str) -> str:
 
 
 def _is_stored(table: exp.Table) -> bool:
+    from sqlglot import exp
+
     if not isinstance(table.this, exp.Identifier) or ("@" in table.name and not table.this.quoted):
         return False
     return table.name.lower() != "dual" and not (not table.db and _is_subquery_name(table))

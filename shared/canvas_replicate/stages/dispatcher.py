@@ -43,46 +43,46 @@ from canvas_replicate.messaging.messages import (
     UnreadableMessage,
     parse,
 )
-from canvas_replicate.messaging.retry import RetryPolicy
+from canvas_replicate.messaging.retry import LadderPolicy, count_attempts, record_attempt
 from canvas_replicate.notifications import texts
 from canvas_replicate.stages.stage import Stage, publish_outbox
 
 log = logging.getLogger(__name__)
 
-# How a delivery may end, as the counter of messages says it.
+# How a delivery may end: the label of the counter of messages.
 MessageOutcome = Literal["done", "waiting", "retry", "dead", "handed_back"]
 
 
-class Runner:
-    """Works off one stage's deliveries. ``clock`` gives aware UTC; ``on_wait`` hears of every wait, with its rung."""
+class Dispatcher:
+    """Dispatches one stage's deliveries. ``clock`` gives aware UTC; ``on_wait`` gets every wait with its rung."""
 
     def __init__(
         self,
         stage: Stage,
         bus: Bus,
         ledger: Ledger,
-        policy: RetryPolicy | None = None,
+        policy: LadderPolicy | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_wait: Callable[[Message | None, str, ReplicateError], None] = lambda message, rung, error: None,
     ) -> None:
         self._stage = stage
         self._bus = bus
         self._ledger = ledger
-        self._policy = policy or RetryPolicy()
+        self._policy = policy or LadderPolicy()
         self._clock = clock
         self._on_wait = on_wait
 
-    def work(self, delivery: Delivery) -> None:
+    def dispatch(self, delivery: Delivery) -> None:
         name, envelope = self._stage.name, delivery.envelope
         started = time.monotonic()
         metrics.in_progress.labels(name).inc()
         metrics.in_progress_start.labels(name).set_to_current_time()
         try:
-            outcome = self._outcome(delivery)
+            outcome = self._handle(delivery)
         except TransientError as error:
             # Neither the ladder nor the dead letters can be reached, so the broker must keep the message.
-            log.warning("handed back", extra={**self._about(envelope), "reason": error.message})
-            delivery.hand_back()
+            log.warning("requeued", extra={**self._about(envelope), "reason": error.message})
+            delivery.requeue()
             outcome = "handed_back"
         finally:
             metrics.in_progress.labels(name).dec()
@@ -94,15 +94,15 @@ class Runner:
         metrics.messages.labels(name, envelope.type, outcome).inc()
         metrics.handler_seconds.labels(name, outcome).observe(time.monotonic() - started)
 
-    def _outcome(self, delivery: Delivery) -> MessageOutcome:
+    def _handle(self, delivery: Delivery) -> MessageOutcome:
         envelope = delivery.envelope
         message: Message | None = None
         outcome: MessageOutcome
         try:
             message = parse(envelope)
-            self._handler(message)(message)
+            self._find_handler(message)(message)
         except Interrupted:
-            delivery.hand_back()
+            delivery.requeue()
             return "handed_back"
         except (LeaseBusy, LeaseLost) as error:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
@@ -115,9 +115,9 @@ class Runner:
         except ReplicateError as error:
             outcome = self._give_up(envelope, message, error)
         except OSError as error:
-            # A full disk, a storage that is away: what the shared storage says when it cannot do its work.
-            said = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
-            storage = TransientError(said, code="storage")
+            # A full disk, a storage that is away: the shared storage fails with OSError.
+            reason = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
+            storage = TransientError(reason, code="storage")
             outcome = self._retry_or_give_up(envelope, message, storage, len(self._policy.rungs))
         except Exception as error:  # the one place that decides between retry and dead letter
             log.exception("unexpected error", extra=self._about(envelope))
@@ -128,20 +128,18 @@ class Runner:
         delivery.ack()
         return outcome
 
-    def _handler(self, message: Message) -> Callable[[Message], None]:
+    def _find_handler(self, message: Message) -> Callable[[Message], None]:
         handler = self._stage.handlers.get(type(message))
         if handler is None:
             raise UnreadableMessage(f"{self._stage.name} does not work on {message.type}.")
         return handler
 
     def _retry_or_give_up(
-        self, envelope: Envelope, message: Message | None, error: ReplicateError, attempts_allowed: int
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, retries: int
     ) -> MessageOutcome:
-        attempts = _attempts(envelope)
-        first = datetime.fromisoformat(str(envelope.headers.get("first_failed_at", self._clock().isoformat())))
-        if attempts >= attempts_allowed or self._clock() - first > self._policy.within:
+        rung = self._policy.find_next_rung(envelope, retries, self._clock())
+        if rung is None:
             return self._give_up(envelope, message, error)
-        rung = self._policy.rungs[min(attempts, len(self._policy.rungs) - 1)]
         self._retry(envelope, message, error, rung=rung, counts=True)
         return "retry"
 
@@ -154,28 +152,25 @@ class Runner:
         )
         self._on_wait(message, rung, error)
         if counts:
-            envelope = envelope.with_headers(
-                attempts=_attempts(envelope) + 1,
-                first_failed_at=envelope.headers.get("first_failed_at", self._clock().isoformat()),
-            )
+            envelope = record_attempt(envelope, self._clock())
         self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
 
     def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         try:
-            return self._bury(envelope, message, error)
+            return self._dead_letter(envelope, message, error)
         except TransientError as ledger_down:
             # Without its final state in the ledger the table must not become a dead letter.
             self._retry(envelope, message, ledger_down, rung="1m", counts=False)
             return "waiting"
 
-    def _bury(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
+    def _dead_letter(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         table = getattr(message, "table", None)
         next_step = error.next_for(table) if table else error.next_step
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
         try:
             self._end_in_ledger(message, error, next_step)
-            if not _told_by_ledger(message):
-                self._ledger.notify(self._dead_letter(envelope, message, error, next_step))
+            if not _is_mailed_by_ledger(message):
+                self._ledger.notify(self._dead_letter_notice(envelope, message, error, next_step))
         except TransientError:
             raise
         except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
@@ -184,7 +179,7 @@ class Runner:
             stage=self._stage.name,
             code=error.code,
             reason=error.message,
-            attempts=_attempts(envelope) + 1,
+            attempts=count_attempts(envelope) + 1,
             next_step=next_step,
             failed_at=self._clock().isoformat(),
         )
@@ -203,7 +198,7 @@ class Runner:
             again = f"replicate rerun --failed {run_id}"
             self._ledger.pushes.fail(run_id, replace(failed, next_step=next_step or again))
 
-    def _dead_letter(
+    def _dead_letter_notice(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
     ) -> texts.Notice:
         about = getattr(message, "table", None) or getattr(message, "process", None) or envelope.type
@@ -214,7 +209,7 @@ class Runner:
             about=str(about),
             code=error.code,
             reason=error.message,
-            attempts=_attempts(envelope) + 1,
+            attempts=count_attempts(envelope) + 1,
             since=self._clock(),
             next_step=next_step or f"replicate dead show {envelope.message_id}",
         )
@@ -228,13 +223,7 @@ class Runner:
         }
 
 
-def _told_by_ledger(message: Message | None) -> bool:
+def _is_mailed_by_ledger(message: Message | None) -> bool:
     """Provisions and pushes of a run that failed are mailed by the ledger: their dead letter is the same cause."""
     steps = ProvisionsRequested | RunLoaded | PushRequested | ProvisionsDone
     return isinstance(message, steps) and message.run_id is not None
-
-
-def _attempts(envelope: Envelope) -> int:
-    """0 for what is no number: a message from elsewhere may have any header."""
-    value = envelope.headers.get("attempts", 0)
-    return int(value) if str(value).isdigit() else 0

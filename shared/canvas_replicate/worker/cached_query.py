@@ -1,4 +1,4 @@
-"""Asking something slow on behalf of many: at most every few seconds, and never waiting longer than a deadline."""
+"""A slow query with a cached answer, for many callers: asked every few seconds at most, awaited with a deadline."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """``value`` is the last one that there was, None before the first; ``wrong`` says why it is not of now."""
+    """``value`` is the last answer, None before the first; ``wrong`` is the reason why it is not of now."""
 
     value: T | None
     wrong: str | None = None
 
 
-class Readings(Generic[T]):
-    """``read`` may raise ReplicateError. One call of it runs at a time, whoever asks meanwhile waits for its answer.
+class CachedQuery(Generic[T]):
+    """Caches the answer of ``read``, which may raise ReplicateError. One call of it runs at a time.
 
-    name: what is asked, for the sentence that says that it does not answer.
-    fresh_seconds: for so long an answer, or an error, is not asked for again.
-    wait_seconds: how long one who asks waits. A call that takes longer goes on; its answer is for those who come later.
+    name: what is asked, for the message that it does not answer.
+    fresh_seconds: how long an answer, or an error, is cached.
+    wait_seconds: how long ``get`` waits. A call that takes longer goes on; later callers get its answer.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Readings(Generic[T]):
 
     def get(self) -> Reading[T]:
         try:
-            return Reading(self._newest_call().result(self._wait_seconds))
+            return Reading(self._find_call().result(self._wait_seconds))
         except CancelledError:
             return Reading(self._last, f"{self._name} is no longer asked: the worker stops.")
         except TimeoutError:
@@ -67,7 +67,7 @@ class Readings(Generic[T]):
             self._is_closed = True
             self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def _newest_call(self) -> Future[T]:
+    def _find_call(self) -> Future[T]:
         with self._lock:
             if self._is_closed:
                 raise CancelledError

@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from canvas_replicate.backoff import stopped_by_signals
-from canvas_replicate.config.settings import Settings
-from canvas_replicate.config.settings_sources import load_settings
-from canvas_replicate.errors import ConfigError, ReplicateError
+from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.stages.dispatcher import Runner
+from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import build_stages, publish_outbox
-from canvas_replicate.wiring import open_runtime
+from canvas_replicate.wiring import broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
 from canvas_replicate.worker.health import TEND_SECONDS, Health
 from canvas_replicate.worker.http_server import Answer, serving
@@ -28,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def consume(stage_name: str) -> None:
-    """Work until SIGTERM or SIGINT; the message in work is then finished or handed back.
+    """Work until SIGTERM or SIGINT; the message in work is then finished or requeued.
 
     Raises ConfigError when no broker is configured.
     """
@@ -38,7 +36,7 @@ def consume(stage_name: str) -> None:
     health = Health(bus)
     [stage] = build_stages(runtime, (stage_name,))
     start_counters(stage, runtime.catalogue)
-    runner = Runner(stage, bus, runtime.ledger)
+    dispatcher = Dispatcher(stage, bus, runtime.ledger)
     log.info("consuming", extra={"stage": stage_name, "queue": topology.work_queue(stage_name)})
     with (
         stopped_by_signals(runtime.stop),
@@ -46,20 +44,9 @@ def consume(stage_name: str) -> None:
         serving(settings.metrics_port, _paths(board, health)),
         _tending(runtime, bus, health),
     ):
-        bus.consume(topology.work_queue(stage_name), runner.work, runtime.stop)
+        bus.consume(topology.work_queue(stage_name), dispatcher.dispatch, runtime.stop)
     bus.close()
     log.info("stopped", extra={"stage": stage_name})
-
-
-def broker_settings(command: str) -> Settings:
-    """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
-    settings = load_settings()
-    if not settings.has_broker:
-        raise ConfigError(
-            f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}.",
-            next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE",
-        )
-    return settings
 
 
 def tend(runtime: Runtime, bus: Bus) -> str | None:

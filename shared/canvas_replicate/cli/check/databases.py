@@ -14,21 +14,20 @@ from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.sql.ddl import TableDdl, parse_ddl
 
 
-def database_findings(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
+def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
     """Raises what reaching it raises."""
     engine = engine_of(settings, alias)
     if engine == "oracle":
         from canvas_replicate.cli.check import oracle
 
-        return oracle.database_findings(settings, alias, is_target=is_target)
+        return oracle.check_database(settings, alias, is_target=is_target)
     if engine == "postgresql":
-        return _postgresql(settings, alias)
+        return _check_postgresql(settings, alias)
     return [Finding("note", f"database {alias}", "DuckDB: one process at a time.")]
 
 
-def _postgresql(settings: Settings, alias: str) -> list[Finding]:
-    from canvas_replicate.databases.postgresql import PostgreSql
-    from canvas_replicate.databases.postgresql.connecting import translating
+def _check_postgresql(settings: Settings, alias: str) -> list[Finding]:
+    from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
 
     known = settings.databases[alias]
     with translating(f"database {alias}"), PostgreSql(known.url, known.password).connect() as connection:
@@ -41,7 +40,7 @@ def _postgresql(settings: Settings, alias: str) -> list[Finding]:
     return [Finding("note", what, f"PostgreSQL {version}, {encoding}.")]
 
 
-def ledger_findings(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
+def check_ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
     """The ledger where every table is there with every column; raises TransientError when it cannot be asked."""
     database, what = open_ledger(settings), f"database {target_alias(settings)}"
     if not database.is_ready():
@@ -50,13 +49,13 @@ def ledger_findings(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
     lacking = [
         found
         for table in parse_ddl(schema(), Path("ledger_tables.sql")).tables
-        if (found := _lacking(database, table)) is not None
+        if (found := _find_lack(database, table)) is not None
     ]
     findings = [Finding("error", what, *said) for said in lacking]
     return (None if findings else Ledger(database)), findings
 
 
-def _lacking(database: LedgerDatabase, table: TableDdl) -> tuple[str, str] | None:
+def _find_lack(database: LedgerDatabase, table: TableDdl) -> tuple[str, str] | None:
     """What the table lacks, and what to do; None when it is whole. A query that fails ends its transaction."""
     if _can_read(database, table.name, ", ".join(column.name for column in table.columns)):
         return None

@@ -13,11 +13,11 @@ from canvas_replicate.config.settings import Settings
 _LITTLE_BYTES = 1024**3
 
 
-def file_findings(settings: Settings) -> list[Finding]:
-    return _storage(settings.data_dir) + _secrets(settings.secrets_dir)
+def check_files(settings: Settings) -> list[Finding]:
+    return _check_storage(settings.data_dir) + _check_secrets(settings.secrets_dir)
 
 
-def _storage(data_dir: Path) -> list[Finding]:
+def _check_storage(data_dir: Path) -> list[Finding]:
     """The folder itself is made by the first run, in the nearest one that is there."""
     folder = data_dir.absolute()
     while not os.path.exists(folder):  # Path.exists raises where it may not look
@@ -32,7 +32,7 @@ def _storage(data_dir: Path) -> list[Finding]:
     return [Finding("note", "files", said)]
 
 
-def _secrets(folder: Path | None) -> list[Finding]:
+def _check_secrets(folder: Path | None) -> list[Finding]:
     """Files that are there but cannot be read end every command, so that they are known to be readable here."""
     if folder is None or os.path.isdir(folder):
         return []

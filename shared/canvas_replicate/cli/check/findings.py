@@ -35,34 +35,34 @@ class Finding:
     exit_code: ExitCode = ExitCode.USAGE
 
 
-def of_error(what: str, error: ReplicateError, level: Level = "error") -> Finding:
+def build_finding(what: str, error: ReplicateError, level: Level = "error") -> Finding:
     code = error.exit_code if error.exit_code in _PASSING else ExitCode.USAGE
     return Finding(level, what, error.message, error.next_step, code)
 
 
 @contextmanager
-def gathering(findings: list[Finding], what: str) -> Iterator[None]:
+def collect_errors(findings: list[Finding], what: str) -> Iterator[None]:
     """One of our errors ends the block and becomes a finding, so that it does not hide what comes after."""
     try:
         yield
     except ReplicateError as error:
-        findings.append(of_error(what, error))
+        findings.append(build_finding(what, error))
 
 
-def attempted(findings: list[Finding], what: str, look: Callable[[], T]) -> T | None:
+def run_check(findings: list[Finding], what: str, look: Callable[[], T]) -> T | None:
     """What ``look`` gives; None where it raised one of our errors, which became a finding."""
     try:
         return look()
     except ReplicateError as error:
-        findings.append(of_error(what, error))
+        findings.append(build_finding(what, error))
         return None
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first; what was found twice is told once."""
     return sorted(dict.fromkeys(findings), key=lambda finding: LEVELS.index(finding.level))
 
 
-def exit_code(findings: Iterable[Finding]) -> ExitCode:
+def choose_exit_code(findings: Iterable[Finding]) -> ExitCode:
     """Wrong configuration beats a dependency that is down, which beats a file that another process has."""
     return min((finding.exit_code for finding in findings if finding.level == "error"), default=ExitCode.OK)

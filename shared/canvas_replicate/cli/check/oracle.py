@@ -38,23 +38,23 @@ _METHODS = {
 # -- the database ------------------------------------------------------------------------------------------
 
 
-def database_findings(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
+def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
     what = f"database {alias}"
-    with _connected(settings, alias) as connection:
+    with _connect(settings, alias) as connection:
         charset, undo = dictionary.character_set(connection), dictionary.undo_seconds(connection)
-        findings = [Finding("note", what, _said(connection, charset, undo))]
+        findings = [Finding("note", what, _describe(connection, charset, undo))]
         if is_target:
-            findings += _charset(what, charset) + _space(what, connection)
+            findings += _check_charset(what, charset) + _check_space(what, connection)
     return findings
 
 
-def _said(connection: oracledb.Connection, charset: str | None, undo: int | None) -> str:
+def _describe(connection: oracledb.Connection, charset: str | None, undo: int | None) -> str:
     mode = "thin" if connection.thin else "thick"
     kept = "undo retention cannot be seen" if undo is None else f"undo is kept for {undo:,} s"
     return f"Oracle {connection.version}, {mode} mode, {charset or 'character set cannot be seen'}, {kept}."
 
 
-def _charset(what: str, charset: str | None) -> list[Finding]:
+def _check_charset(what: str, charset: str | None) -> list[Finding]:
     if charset is None or charset == _ALL_CHARACTERS:
         return []
     message = f"its character set is {charset}: characters that it lacks are replaced when they are loaded."
@@ -63,16 +63,16 @@ def _charset(what: str, charset: str | None) -> list[Finding]:
     ]
 
 
-def _space(what: str, connection: oracledb.Connection) -> list[Finding]:
+def _check_space(what: str, connection: oracledb.Connection) -> list[Finding]:
     quotas, free = dictionary.quotas(connection), dictionary.free_bytes(connection)
-    findings = [_full(what, quota) for quota in quotas if quota.most and quota.used >= _NEARLY_FULL * quota.most]
+    findings = [_report_full(what, quota) for quota in quotas if quota.most and quota.used >= _NEARLY_FULL * quota.most]
     if not quotas and not free:
         return [Finding("note", what, "quota and free space cannot be seen by this user.")]
     rooms = [f"{name} {size / 1024**3:.1f} GB" for name, size in free.items()]
     return findings + ([Finding("note", what, f"free space: {', '.join(rooms)}.")] if rooms else [])
 
 
-def _full(what: str, quota: Quota) -> Finding:
+def _report_full(what: str, quota: Quota) -> Finding:
     message = f"{quota.used / 1024**2:,.0f} of {(quota.most or 0) / 1024**2:,.0f} MB in {quota.tablespace} are used."
     return Finding("warning", what, message, "Have the quota raised: a view built out of place needs its size twice.")
 
@@ -80,24 +80,22 @@ def _full(what: str, quota: Quota) -> Finding:
 # -- a table -----------------------------------------------------------------------------------------------
 
 
-def table_findings(
-    settings: Settings, table: Table, control: ControlFile | None, base: Sequence[Column]
-) -> list[Finding]:
-    with _connected(settings, target_alias(settings)) as connection:
+def check_table(settings: Settings, table: Table, control: ControlFile | None, base: Sequence[Column]) -> list[Finding]:
+    with _connect(settings, target_alias(settings)) as connection:
         owner, name = dictionary.names(connection, table.base_table, settings.base_schema)
-        findings = _unusable(table, connection, owner, name)
+        findings = _check_indexes(table, connection, owner, name)
         if control is not None:
-            findings += _emptying(table, connection, owner, name, control)
-            findings += _loader(table, connection, owner, name, control, base)
+            findings += _check_emptying(table, connection, owner, name, control)
+            findings += _check_loader(table, connection, owner, name, control, base)
         owner, name = dictionary.names(connection, table.view, settings.view_schema)
         view = dictionary.view_facts(connection, owner, name)
         if view is not None:
-            findings += _view(table, view, settings, dictionary.refresh_method(connection, owner, name))
-            findings += _refreshing(table, connection, owner, settings)
+            findings += _check_view(table, view, settings, dictionary.refresh_method(connection, owner, name))
+            findings += _check_refreshing(table, connection, owner, settings)
     return findings
 
 
-def _unusable(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
+def _check_indexes(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
     return [
         Finding(
             "error",
@@ -109,20 +107,20 @@ def _unusable(table: Table, connection: oracledb.Connection, owner: str, name: s
     ]
 
 
-def _emptying(
+def _check_emptying(
     table: Table, connection: oracledb.Connection, owner: str, name: str, control: ControlFile
 ) -> list[Finding]:
     """TRUNCATE of another's table needs DROP ANY TABLE, and no foreign key may refer to it (oracle.md 6.5)."""
     if control.mode != "TRUNCATE":
         return []
-    findings = _referring(table, connection, owner, name)
+    findings = _check_referring(table, connection, owner, name)
     if _lacks(connection, owner, "DROP ANY TABLE"):
         message = f"TRUNCATE of a table of {owner.lower()} needs DROP ANY TABLE, which this user does not have."
         findings.append(Finding("error", table.name, message, "Say REPLACE in the control file, or have it granted."))
     return findings
 
 
-def _referring(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
+def _check_referring(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
     try:
         with translating("foreign keys that refer to it"):
             referring = dictionary.referring_tables(connection, owner, name)
@@ -140,7 +138,7 @@ def _lacks(connection: oracledb.Connection, owner: str, privilege: str) -> bool:
     return bool(seen) and owner != dictionary.user(connection) and privilege not in seen
 
 
-def _loader(
+def _check_loader(
     table: Table,
     connection: oracledb.Connection,
     owner: str,
@@ -168,7 +166,7 @@ def _loader(
     return [Finding("note", table.name, f"is loaded by INSERT here, since direct path would not keep: {why}.")]
 
 
-def _view(table: Table, view: ViewFacts, settings: Settings, method: str | None) -> list[Finding]:
+def _check_view(table: Table, view: ViewFacts, settings: Settings, method: str | None) -> list[Finding]:
     how = f"by {settings.refresh_procedure}" if settings.refresh_procedure else _METHODS.get(method, _METHODS[None])
     told = f"view {table.view} is refreshed {how}; Oracle calls it {view.staleness}."
     findings = [Finding("note", table.name, told)]
@@ -179,7 +177,7 @@ def _view(table: Table, view: ViewFacts, settings: Settings, method: str | None)
     return findings
 
 
-def _refreshing(table: Table, connection: oracledb.Connection, owner: str, settings: Settings) -> list[Finding]:
+def _check_refreshing(table: Table, connection: oracledb.Connection, owner: str, settings: Settings) -> list[Finding]:
     if settings.refresh_procedure or not _lacks(connection, owner, "ALTER ANY MATERIALIZED VIEW"):
         return []
     message = f"refreshing a view of {owner.lower()} needs ALTER ANY MATERIALIZED VIEW, which this user does not have."
@@ -189,7 +187,7 @@ def _refreshing(table: Table, connection: oracledb.Connection, owner: str, setti
 # -- a moment ----------------------------------------------------------------------------------------------
 
 
-def as_of(query: str, scn: int) -> str:
+def read_as_of(query: str, scn: int) -> str:
     """Raises SnapshotUnavailable where not all of the query can be read as of one moment."""
     try:
         return as_of_scn(query.strip().rstrip(";").rstrip(), scn)
@@ -198,7 +196,7 @@ def as_of(query: str, scn: int) -> str:
 
 
 @contextmanager
-def _connected(settings: Settings, alias: str) -> Iterator[oracledb.Connection]:
+def _connect(settings: Settings, alias: str) -> Iterator[oracledb.Connection]:
     known = settings.databases[alias]
     database = Oracle(
         known.url, known.password, wallet_password=known.wallet_password, call_seconds=float(known.timeout)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from canvas_replicate.cli.check.files import file_findings
-from canvas_replicate.cli.check.findings import Finding, attempted, exit_code, in_order
-from canvas_replicate.cli.check.parts import sources_of, table_findings
-from canvas_replicate.cli.check.pushes import push_findings
-from canvas_replicate.cli.check.reached import reach
-from canvas_replicate.cli.check.services import broker_findings, canvas_findings
-from canvas_replicate.cli.check.snapshots import snapshot_findings
+from canvas_replicate.cli.check.connections import ping
+from canvas_replicate.cli.check.files import check_files
+from canvas_replicate.cli.check.findings import Finding, run_check, sort_findings
+from canvas_replicate.cli.check.parts import check_table, find_sources
+from canvas_replicate.cli.check.pushes import check_pushes
+from canvas_replicate.cli.check.services import check_broker, check_canvas
+from canvas_replicate.cli.check.snapshots import check_snapshots
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.tables import Table
-
-__all__ = ["Finding", "Report", "exit_code", "preflight"]
 
 
 @dataclass(frozen=True)
@@ -40,33 +38,33 @@ class Report:
         return tuple(name for name in self.tables if name not in troubled)
 
 
-def preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
+def run_preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
     """``only`` are the tables to look at, even those that are off; databases, files and services always are.
 
     Raises ConfigError for a name in ``only`` that is no table; everything else that is wrong becomes a finding.
     """
     findings: list[Finding] = []
-    catalogue = attempted(findings, "configuration", lambda: catalogue_of(settings))
-    tables = _chosen(catalogue, only) if catalogue else []
-    reached, found = reach(settings)
-    findings += found + file_findings(settings) + broker_findings(settings) + canvas_findings(settings, catalogue)
+    catalogue = run_check(findings, "configuration", lambda: catalogue_of(settings))
+    tables = _choose_tables(catalogue, only) if catalogue else []
+    connections, found = ping(settings)
+    findings += found + check_files(settings) + check_broker(settings) + check_canvas(settings, catalogue)
     if catalogue is None:
-        return Report(tuple(in_order(findings)))
-    sources = {table: sources_of(table, catalogue, reached, findings) for table in tables}
+        return Report(tuple(sort_findings(findings)))
+    sources = {table: find_sources(table, catalogue, connections, findings) for table in tables}
     for table, aliases in sources.items():
-        findings += table_findings(table, aliases, reached)
-    findings += snapshot_findings(sources, catalogue, reached)
+        findings += check_table(table, aliases, connections)
+    findings += check_snapshots(sources, catalogue, connections)
     if not only:
-        findings += push_findings(catalogue, reached)
+        findings += check_pushes(catalogue, connections)
     return Report(
-        findings=tuple(in_order(findings)),
+        findings=tuple(sort_findings(findings)),
         tables=tuple(table.name for table in tables),
-        partly=tuple(table.name for table, aliases in sources.items() if not reached.all_of(aliases)),
+        partly=tuple(table.name for table, aliases in sources.items() if not connections.has_all(aliases)),
         off=() if only else tuple(name for name, table in catalogue.tables.items() if not table.enabled),
     )
 
 
-def _chosen(catalogue: Catalogue, only: Sequence[str]) -> list[Table]:
+def _choose_tables(catalogue: Catalogue, only: Sequence[str]) -> list[Table]:
     if only:
         return list(dict.fromkeys(catalogue.table(name) for name in only))
     return [table for table in catalogue.tables.values() if table.enabled]

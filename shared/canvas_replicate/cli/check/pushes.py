@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from canvas_replicate.cli.check.findings import Finding, attempted
-from canvas_replicate.cli.check.reached import Reached
+from canvas_replicate.cli.check.connections import Connections
+from canvas_replicate.cli.check.findings import Finding, run_check
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import PushProcess
@@ -16,21 +16,21 @@ from canvas_replicate.sql.tables_read import bare
 _REPORTS = {"xlists": "xlist"}
 
 
-def push_findings(catalogue: Catalogue, reached: Reached) -> list[Finding]:
+def check_pushes(catalogue: Catalogue, connections: Connections) -> list[Finding]:
     findings: list[Finding] = []
     for group, processes in catalogue.pushes.items():
         for process in processes:
             if process.enabled:
-                findings += _check_process(group, process, catalogue, reached)
+                findings += _check_process(group, process, catalogue, connections)
     return findings
 
 
-def _check_process(group: str, process: PushProcess, catalogue: Catalogue, reached: Reached) -> list[Finding]:
+def _check_process(group: str, process: PushProcess, catalogue: Catalogue, connections: Connections) -> list[Finding]:
     what = f"push {process.name}"
     findings: list[Finding] = []
-    source = reached.sources.get(reached.target or "")
+    source = connections.sources.get(connections.target or "")
     if source is not None:
-        attempted(findings, what, lambda: _describe(process, source))
+        run_check(findings, what, lambda: _describe(process, source))
     reads = find_push_tables(process, catalogue)
     for need in process.needs:
         if bare(need) in reads.others:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from canvas_replicate import __version__
-from canvas_replicate.canvas import CanvasClient, Patience
-from canvas_replicate.cli.check.findings import Finding, gathering
+from canvas_replicate.canvas import CanvasClient, RetryPolicy
+from canvas_replicate.cli.check.findings import Finding, collect_errors
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.errors import ConfigError
@@ -12,24 +12,24 @@ from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 
 # A person waits: what takes longer than this is down.
-_PATIENCE = Patience(connect_seconds=10, read_seconds=20, call_seconds=30, tries=2)
+_RETRY_POLICY = RetryPolicy(connect_seconds=10, read_seconds=20, call_seconds=30, tries=2)
 
 
-def broker_findings(settings: Settings) -> list[Finding]:
+def check_broker(settings: Settings) -> list[Finding]:
     """Passive: nothing is declared."""
     if not settings.has_broker:
         return []
     findings: list[Finding] = []
-    with gathering(findings, "broker"):
+    with collect_errors(findings, "broker"):
         bus = connect(settings.bus_url, declare=False)
         try:
-            findings += _queues(bus, declares=settings.bus_declare)
+            findings += _check_queues(bus, declares=settings.bus_declare)
         finally:
             bus.close()
     return findings
 
 
-def _queues(bus: Bus, *, declares: bool) -> list[Finding]:
+def _check_queues(bus: Bus, *, declares: bool) -> list[Finding]:
     depths, missing = dict[str, int](), list[str]()
     for queue in topology.queues():
         try:
@@ -38,11 +38,11 @@ def _queues(bus: Bus, *, declares: bool) -> list[Finding]:
             if error.code != "bus.topology":
                 raise
             missing.append(queue.name)
-    findings = [_dead(stage, depths.get(topology.dead_queue(stage), 0)) for stage in topology.STAGES]
-    return [finding for finding in findings if finding] + [_told(missing, len(depths), declares=declares)]
+    findings = [_count_dead(stage, depths.get(topology.dead_queue(stage), 0)) for stage in topology.STAGES]
+    return [finding for finding in findings if finding] + [_report_queues(missing, len(depths), declares=declares)]
 
 
-def _dead(stage: str, letters: int) -> Finding | None:
+def _count_dead(stage: str, letters: int) -> Finding | None:
     if not letters:
         return None
     return Finding(
@@ -50,7 +50,7 @@ def _dead(stage: str, letters: int) -> Finding | None:
     )
 
 
-def _told(missing: list[str], there: int, *, declares: bool) -> Finding:
+def _report_queues(missing: list[str], there: int, *, declares: bool) -> Finding:
     if not missing:
         return Finding("note", "broker", f"it answers, and all {there} queues are there.")
     if declares:
@@ -60,17 +60,17 @@ def _told(missing: list[str], there: int, *, declares: bool) -> Finding:
     return Finding("error", "broker", message, step)
 
 
-def canvas_findings(settings: Settings, catalogue: Catalogue | None) -> list[Finding]:
+def check_canvas(settings: Settings, catalogue: Catalogue | None) -> list[Finding]:
     canvas = settings.canvas
     if canvas.base_url is None and canvas.token is None:
-        return _unconfigured(catalogue)
+        return _report_unconfigured(catalogue)
     findings: list[Finding] = []
-    with gathering(findings, "canvas"):
+    with collect_errors(findings, "canvas"):
         if canvas.base_url is None or canvas.token is None:
             lacking = "TOKEN" if canvas.token is None else "BASE_URL"
             raise ConfigError(f"REPLICATE_CANVAS__{lacking} is not set.", next_step="Set both, or neither.")
         agent = f"canvas-replicate/{__version__} (replicate check)"
-        client = CanvasClient(canvas.base_url, canvas.token, user_agent=agent, patience=_PATIENCE)
+        client = CanvasClient(canvas.base_url, canvas.token, user_agent=agent, retry_policy=_RETRY_POLICY)
         try:
             user = client.get("users/self")
         finally:
@@ -80,7 +80,7 @@ def canvas_findings(settings: Settings, catalogue: Catalogue | None) -> list[Fin
     return findings
 
 
-def _unconfigured(catalogue: Catalogue | None) -> list[Finding]:
+def _report_unconfigured(catalogue: Catalogue | None) -> list[Finding]:
     schedules = catalogue.schedules.values() if catalogue else ()
     waiting = [schedule.name for schedule in schedules if schedule.then or schedule.provisions]
     if not waiting:

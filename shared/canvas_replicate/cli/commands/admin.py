@@ -54,7 +54,7 @@ def init_db(
             )
         return
     made = 0
-    for file, ddl in _ddl_of_tables(catalogue, settings.ddl_dir, settings.ctl_dir):
+    for file, ddl in _read_ddl(catalogue, settings.ddl_dir, settings.ctl_dir):
         statements = target.missing(ddl, file)
         if print_only:
             _print(statements)
@@ -66,7 +66,7 @@ def init_db(
         output.console().print(f"init-db: {ledger_said}; {made} of {all_tables} tables needed something.")
 
 
-def _ddl_of_tables(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[tuple[Path, str]]:
+def _read_ddl(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[tuple[Path, str]]:
     """Each table's own ddl file, or what its control file implies."""
     found = []
     for table in catalogue.loaded_tables.values():
@@ -77,7 +77,7 @@ def _ddl_of_tables(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[t
             found.append((file, ddl))
         else:
             control = ctl_dir / f"{table.name}.ctl"
-            found.append((control, _implied(table, control)))
+            found.append((control, _build_ddl(table, control)))
     return found
 
 
@@ -96,7 +96,7 @@ def _refuse_other_names(table: Table, file: Path, ddl: str) -> None:
             )
 
 
-def _implied(table: Table, control: Path) -> str:
+def _build_ddl(table: Table, control: Path) -> str:
     return oracle_ddl(read_control_file(control), table.base_table, table.view)
 
 
@@ -108,16 +108,16 @@ def _print(statements: list[str]) -> None:
 @secret.command()
 def encode(text: Annotated[str, typer.Argument(help="`-` reads it from standard input.")]) -> None:
     """Print TEXT in base64, as appconf.yaml wants it."""
-    output.console().print(encode_password(_text(text)), markup=False, highlight=False, soft_wrap=True)
+    output.console().print(encode_password(_read_text(text)), markup=False, highlight=False, soft_wrap=True)
 
 
 @secret.command()
 def decode(text: Annotated[str, typer.Argument(help="`-` reads it from standard input.")]) -> None:
     """Print the password that TEXT encodes."""
-    output.console().print(decode_password(_text(text)), markup=False, highlight=False, soft_wrap=True)
+    output.console().print(decode_password(_read_text(text)), markup=False, highlight=False, soft_wrap=True)
 
 
-def _text(argument: str) -> str:
+def _read_text(argument: str) -> str:
     return sys.stdin.read().rstrip("\n") if argument == "-" else argument
 
 

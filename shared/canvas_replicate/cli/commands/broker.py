@@ -21,8 +21,7 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.runs import opening
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
-from canvas_replicate.wiring import open_runtime
-from canvas_replicate.worker.consume import broker_settings
+from canvas_replicate.wiring import broker_settings, open_runtime
 
 dead = entry.new_app("Dead letters: messages that were given up, with the reason.")
 
@@ -45,9 +44,8 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs."""
-    runtime = open_runtime(
-        broker_settings("replicate trigger"), lambda catalogue: catalogue.run_tables(schedule), source=db
-    )
+    settings = broker_settings("replicate trigger")
+    runtime = open_runtime(settings, lambda catalogue: catalogue.run_tables(schedule), source=db, check_sql=False)
     runtime.ledger.close_overdue()
     try:
         opened = opening.open_schedule_run(runtime, schedule, source=db)
@@ -56,10 +54,10 @@ def trigger(
             raise
         output.console().print(Text(f"Nothing triggered: {running.message}"))
         return
-    publish_and_tell(runtime, [opened], as_json=as_json)
+    publish_runs(runtime, [opened], as_json=as_json)
 
 
-def publish_and_tell(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
+def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
     """Hand runs to the workers. What could not be published now is published by any worker within a minute."""
     bus = connect(runtime.settings.bus_url, declare=runtime.settings.bus_declare)
     try:
@@ -79,7 +77,7 @@ def publish_and_tell(runtime: Runtime, opened: list[Run], *, as_json: bool) -> N
 def sweep(as_json: AsJson = False) -> None:
     """Close runs past their deadline, and publish what dead processes left behind."""
     settings = load_settings()
-    runtime = open_runtime(settings)
+    runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
     published = 0
     if settings.has_broker:
@@ -99,13 +97,13 @@ def sweep(as_json: AsJson = False) -> None:
 @dead.command("list")
 def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
     """List dead letters: which message, why, how often it was tried, and what to do."""
-    bus = _bus(broker_settings("replicate dead"))
+    bus = _connect(broker_settings("replicate dead"))
     try:
-        found = [(name, letter) for name in _stages(stage) for letter in bus.browse(topology.dead_queue(name))]
+        found = [(name, letter) for name in _choose_stages(stage) for letter in bus.browse(topology.dead_queue(name))]
     finally:
         bus.close()
     if as_json:
-        output.print_json([_as_dict(name, letter) for name, letter in found])
+        output.print_json([_to_dict(name, letter) for name, letter in found])
         return
     if not found:
         output.console().print("There are no dead letters.")
@@ -116,7 +114,7 @@ def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
             letter.message_id,
             name,
             letter.type,
-            _about(letter),
+            _describe(letter),
             letter.headers.get("attempts"),
             letter.headers.get("code"),
             letter.headers.get("reason"),
@@ -124,18 +122,18 @@ def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
         ]
         for name, letter in found
     ]
-    output.console().print(output.table(columns, lines, numbers=["tried"]))
+    output.console().print(output.build_table(columns, lines, numbers=["tried"]))
 
 
 @dead.command("show")
 def show_dead(message_id: MessageId) -> None:
     """Print one dead letter whole, as JSON."""
-    bus = _bus(broker_settings("replicate dead"))
+    bus = _connect(broker_settings("replicate dead"))
     try:
-        name, letter = _the_one(bus, message_id)
+        name, letter = _find_letter(bus, message_id)
     finally:
         bus.close()
-    output.print_json(_as_dict(name, letter))
+    output.print_json(_to_dict(name, letter))
 
 
 @dead.command("requeue")
@@ -144,9 +142,9 @@ def requeue_dead(message_id: MessageId) -> None:
 
     A table whose state is final stays final: the stage then acks the message and does nothing.
     """
-    bus = _bus(broker_settings("replicate dead"))
+    bus = _connect(broker_settings("replicate dead"))
     try:
-        name, letter = _the_one(bus, message_id)
+        name, letter = _find_letter(bus, message_id)
         fresh = {key: value for key, value in letter.headers.items() if key not in _VERDICT}
         again = Envelope(
             letter.type, letter.body, letter.message_id, letter.correlation_id, letter.timestamp, letter.app_id, fresh
@@ -162,26 +160,26 @@ def requeue_dead(message_id: MessageId) -> None:
 @dead.command("drop")
 def drop_dead(message_id: MessageId) -> None:
     """Remove a dead letter for good."""
-    bus = _bus(broker_settings("replicate dead"))
+    bus = _connect(broker_settings("replicate dead"))
     try:
-        name, letter = _the_one(bus, message_id)
+        name, letter = _find_letter(bus, message_id)
         bus.remove(topology.dead_queue(name), letter.message_id)
     finally:
         bus.close()
     output.console().print(Text(f"Dropped {letter.message_id} of the {name}."))
 
 
-def _bus(settings: Settings) -> Bus:
+def _connect(settings: Settings) -> Bus:
     return connect(settings.bus_url, declare=settings.bus_declare)
 
 
-def _stages(stage: str) -> tuple[str, ...]:
+def _choose_stages(stage: str) -> tuple[str, ...]:
     if stage and stage not in topology.STAGES:
         raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Say one of {', '.join(topology.STAGES)}.")
     return (stage,) if stage else topology.STAGES
 
 
-def _the_one(bus: Bus, message_id: str) -> tuple[str, Envelope]:
+def _find_letter(bus: Bus, message_id: str) -> tuple[str, Envelope]:
     """The dead letter whose id starts so. Raises ConfigError for none or several."""
     found = [
         (stage, letter)
@@ -195,7 +193,7 @@ def _the_one(bus: Bus, message_id: str) -> tuple[str, Envelope]:
     return found[0]
 
 
-def _about(letter: Envelope) -> str:
+def _describe(letter: Envelope) -> str:
     try:
         body = json.loads(letter.body)
     except ValueError:
@@ -203,7 +201,7 @@ def _about(letter: Envelope) -> str:
     return str(body.get("table") or body.get("run_id") or "") if isinstance(body, dict) else "unreadable"
 
 
-def _as_dict(stage: str, letter: Envelope) -> dict[str, object]:
+def _to_dict(stage: str, letter: Envelope) -> dict[str, object]:
     return {
         "message_id": letter.message_id,
         "stage": stage,

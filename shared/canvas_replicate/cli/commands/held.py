@@ -40,18 +40,20 @@ def held(
         output.console().print("Nothing is held.")
         return
     lines = [
-        [a.artifact_id, a.table, output.word(a.state), a.gate, a.held_at, a.run_id, a.decided_by, a.reason]
+        [a.artifact_id, a.table, output.styled(a.state), a.gate, a.held_at, a.run_id, a.decided_by, a.reason]
         for a in found
     ]
     columns = ["id", "table", "state", "gate", "since (UTC)", "run", "decided by", "why"]
-    output.console().print(output.table(columns, lines, keep=["id", "table", "state"]))
+    output.console().print(output.build_table(columns, lines, keep=["id", "table", "state"]))
     if output.is_narrow():
         for artifact in found:
             output.console().print(Text(f"{artifact.artifact_id}: {artifact.reason}"))
     if any(a.state == "held" for a in found):
         for artifact in found:
             if artifact.state == "held" and artifact.gate == "push":
-                output.console().print(Text(f"look at {artifact.artifact_id}: {_plan_again(runtime, artifact)}"))
+                output.console().print(
+                    Text(f"look at {artifact.artifact_id}: {_build_plan_command(runtime, artifact)}")
+                )
         output.console().print(Text("next: replicate approve ID   or   replicate discard ID"))
 
 
@@ -67,7 +69,7 @@ def approve(
     runtime = open_runtime(load_settings())
     opened = [
         rerun.open_approved(runtime, artifact, even_if_older=even_if_older)
-        for artifact in _chosen(runtime, artifact_id, run)
+        for artifact in _find_held(runtime, artifact_id, run)
     ]
     proceed(runtime, opened, as_json=as_json)
 
@@ -78,15 +80,15 @@ def discard(
 ) -> None:
     """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
     runtime = open_runtime(load_settings())
-    for artifact in _chosen(runtime, artifact_id, run):
+    for artifact in _find_held(runtime, artifact_id, run):
         runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
         again = f"replicate rerun {artifact.table}"
         if artifact.gate == "push":
-            again = _plan_again(runtime, artifact)
+            again = _build_plan_command(runtime, artifact)
         output.console().print(Text(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}"))
 
 
-def _plan_again(runtime: Runtime, artifact: Artifact) -> str:
+def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
     """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
     kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept and kept.undoes:
@@ -95,7 +97,7 @@ def _plan_again(runtime: Runtime, artifact: Artifact) -> str:
     return f"canvas-pusher plan{orgs} --tablename {process_of(artifact.table)}"
 
 
-def _chosen(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
+def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
     """The held artefacts that are meant. Raises ConfigError when there is none to decide on."""
     if (artifact_id is None) == (run_id is None):
         raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
@@ -110,13 +112,13 @@ def _chosen(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> li
     if artifact.state != "held":
         raise ConfigError(
             f"{artifact.artifact_id} was {artifact.state} by {artifact.decided_by},"
-            f" {output.text(artifact.decided_at)} UTC.",
-            next_step=_way_on(runtime, artifact),
+            f" {output.format_cell(artifact.decided_at)} UTC.",
+            next_step=_find_next_step(runtime, artifact),
         )
     return [artifact]
 
 
-def _way_on(runtime: Runtime, artifact: Artifact) -> str:
+def _find_next_step(runtime: Runtime, artifact: Artifact) -> str:
     """What to type about a decided artefact: its publication may have been interrupted."""
     for run in runtime.ledger.runs.list_unfinished():
         rows = runtime.ledger.items.list_all(run.run_id)

@@ -35,10 +35,10 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show every table: how fresh its view is, what happened last, and what to type next."""
-    runtime = open_runtime(load_settings())
+    runtime = open_runtime(load_settings(), check_sql=False)
     while True:
         rows = runtime.ledger.list_current_status()
-        steps = _next_steps(runtime, rows)
+        steps = _find_next_steps(runtime, rows)
         if as_json:
             output.print_json([{**asdict(row), "next_step": steps.get(row.table)} for row in rows])
         elif not rows:
@@ -47,7 +47,7 @@ def status(
             if watch:
                 output.console().clear()
             output.show_status(rows, steps)
-            output.show_pushes(_pushes(runtime))
+            output.show_pushes(_find_pushes(runtime))
             for view in atomic_views(runtime.ledger.database):
                 said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
                 output.console().print(Text(said))
@@ -64,7 +64,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs, or show one RUN table by table."""
-    runtime = open_runtime(load_settings())
+    runtime = open_runtime(load_settings(), check_sql=False)
     if run_id is not None:
         run = runtime.ledger.runs.get(run_id)
         if not as_json:
@@ -84,16 +84,16 @@ def runs(
     lines = [
         [
             run.run_id,
-            output.word(run.status),
-            _counted(runtime, run),
-            output.age(run.opened_at),
+            output.styled(run.status),
+            _count_states(runtime, run),
+            output.format_age(run.opened_at),
             run.requested_by,
             run.rerun_of,
         ]
         for run in found
     ]
     output.console().print(
-        output.table(
+        output.build_table(
             ["run", "status", "tables", "age", "by", "rerun of"], lines, numbers=["age"], keep=["run", "status"]
         )
     )
@@ -102,7 +102,7 @@ def runs(
 def rejects(table: TableName, as_json: AsJson = False) -> None:
     """Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas
     refused of the last push."""
-    runtime = open_runtime(load_settings())
+    runtime = open_runtime(load_settings(), check_sql=False)
     latest = runtime.ledger.items.find_latest(table)
     if latest is None:
         raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")
@@ -117,7 +117,7 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
         output.console().print(Text(f"No record of {table} was rejected in {latest.run_id}."))
         return
     lines = [[reject.record_number, reject.column, reject.code, reject.reason] for reject in found]
-    output.console().print(output.table(["record", "column", "code", "reason"], lines, numbers=["record"]))
+    output.console().print(output.build_table(["record", "column", "code", "reason"], lines, numbers=["record"]))
     bad_file = runtime.storage.path("bad", latest.run_id, table)
     output.console().print(Text(f"{latest.rejected or 0:,} in all; the records are in {bad_file}"))
 
@@ -133,22 +133,22 @@ def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
         return
     columns = ["line", "change", "user", "course", "section", "wanted", "Canvas's answer"]
     lines = [[r.number, r.change, r.user_id, r.course_id, r.section_id, r.wanted, r.answer] for r in refused]
-    output.console().print(output.table(columns, lines, numbers=["line"]))
+    output.console().print(output.build_table(columns, lines, numbers=["line"]))
 
 
-def _pushes(runtime: Runtime) -> list[RunItem]:
+def _find_pushes(runtime: Runtime) -> list[RunItem]:
     """The last push of each process of pushes.yaml."""
     names = [process.name for group in runtime.catalogue.pushes.values() for process in group]
     return [row for name in names if (row := runtime.ledger.items.find_latest(push_row(name)))]
 
 
-def _counted(runtime: Runtime, run: Run) -> str:
+def _count_states(runtime: Runtime, run: Run) -> str:
     """``5 successful, 1 held``"""
     counts = Counter(row.state for row in runtime.ledger.items.list_all(run.run_id))
     return ", ".join(f"{count} {state}" for state, count in counts.most_common())
 
 
-def _next_steps(runtime: Runtime, rows: list[Status]) -> dict[str, str]:
+def _find_next_steps(runtime: Runtime, rows: list[Status]) -> dict[str, str]:
     steps = {}
     for row in rows:
         if row.status in ("failed", "held") and row.run_id:

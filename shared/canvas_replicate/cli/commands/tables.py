@@ -19,7 +19,7 @@ from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.cli.scaffold.drift import differences
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
-from canvas_replicate.cli.scaffold.plan import TableRequest, choose_source, plan_table, read_query
+from canvas_replicate.cli.scaffold.plan import ScaffoldRequest, TablePlan, choose_source, plan_table, read_query
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.config.settings_sources import load_settings
@@ -66,32 +66,18 @@ def add(
     settings = load_settings()
     catalogue = catalogue_of(settings)
     alias = choose_source(settings, catalogue, schedule or (), source)
-    wanted = TableRequest(
+    wanted = ScaffoldRequest(
         choose_names(source_table, catalogue, name, view),
         schedules=tuple(schedule or ()),
-        sql=_own_query(query, term, settings, alias),
+        sql=_read_own_query(query, term, settings, alias),
         term=term,
         key=tuple(column.lower() for column in key) if key else None,
-        grants=tuple(_role(role) for role in grant or ()),
-        source=alias if _must_be_written(settings, catalogue, schedule or (), alias) else None,
+        grants=tuple(_require_role(role) for role in grant or ()),
+        source=alias if _must_write_source(settings, catalogue, schedule or (), alias) else None,
         text_limit=text_limit,
     )
     plan = plan_table(wanted, open_source(settings, alias), settings, catalogue)
-    target = open_target(settings, create=True) if apply else None
-    statements = target.missing(plan.ddl.after, plan.ddl.file) if target else []
-    written = write or apply
-    if not as_json:
-        _print_diff(plan.changes)
-        _print_lines(plan.notes, "note: ")
-    if written:
-        write_together(plan.changes)
-    if target:
-        _apply(target, statements, plan.ddl)
-    if as_json:
-        made = {"written": written, "applied": statements}
-        output.print_json({"table": wanted.names.entry, "files": _files(plan.changes), "notes": plan.notes, **made})
-    else:
-        _print_next(context, wanted.names, settings, written=written, applied=apply)
+    _carry_out(context, plan, wanted.names, settings, write=write or apply, apply=apply, as_json=as_json)
 
 
 @tables.command("diff")
@@ -108,7 +94,7 @@ def diff(
     settings = load_settings()
     catalogue = catalogue_of(settings)
     entry = catalogue.table(table)
-    alias = resolve_source(entry.name, _schedule_of(catalogue, entry.name), catalogue, settings, source, None)
+    alias = resolve_source(entry.name, _find_schedule(catalogue, entry.name), catalogue, settings, source, None)
     state = read_state(
         entry,
         open_source(settings, alias),
@@ -124,7 +110,7 @@ def diff(
     wanted = plan_migration(state, text_limit=text_limit, for_oracle=for_oracle)
     is_drift = any(difference.is_drift for difference in found) or state.found.base is None
     if as_json:
-        files = {"files": _files(wanted.changes), "written": write, "notes": wanted.notes}
+        files = {"files": _list_files(wanted.changes), "written": write, "notes": wanted.notes}
         output.print_json({"differences": found, "migration": wanted.statements, **files})
     else:
         _print_migration(wanted, entry.name, is_drift=is_drift, for_oracle=for_oracle, write=write)
@@ -134,25 +120,52 @@ def diff(
         exit_with(ExitCode.FAILED)
 
 
-def _own_query(path: Path | None, term: str | None, settings: Settings, alias: str) -> str | None:
+def _read_own_query(path: Path | None, term: str | None, settings: Settings, alias: str) -> str | None:
     if path is None and term is not None:
         raise ConfigError("--term is for a query of your own.", next_step="Give it: --query FILE")
     return read_query(path, oracle_sql=settings.databases[alias].dialect == "oracle") if path else None
 
 
-def _role(text: str) -> str:
+def _require_role(text: str) -> str:
     """PUBLIC and every other name, in lower case as the DDL has it."""
     if not re.fullmatch(r"[A-Za-z][\w$#]*", text, re.ASCII):
         raise ConfigError(f"--grant: {text!r} is no name of a role or user.")
     return text.lower()
 
 
-def _must_be_written(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], alias: str) -> bool:
+def _must_write_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], alias: str) -> bool:
     """Whether nothing but an entry of its own leads to that database."""
     try:
         return choose_source(settings, catalogue, schedules, None) != alias
     except ConfigError:
         return True
+
+
+def _carry_out(
+    context: typer.Context,
+    plan: TablePlan,
+    names: Names,
+    settings: Settings,
+    *,
+    write: bool,
+    apply: bool,
+    as_json: bool,
+) -> None:
+    """Show the plan, write its files and make base table and view, as far as the options say."""
+    target = open_target(settings, create=True) if apply else None
+    statements = target.missing(plan.ddl.after, plan.ddl.file) if target else []
+    if not as_json:
+        _print_diff(plan.changes)
+        _print_lines(plan.notes, "note: ")
+    if write:
+        write_together(plan.changes)
+    if target:
+        _apply(target, statements, plan.ddl)
+    if as_json:
+        made = {"written": write, "applied": statements}
+        output.print_json({"table": names.entry, "files": _list_files(plan.changes), "notes": plan.notes, **made})
+    else:
+        _print_next(context, names, settings, written=write, applied=apply)
 
 
 def _apply(target: Target, statements: Sequence[str], ddl: FileChange) -> None:
@@ -166,7 +179,7 @@ def _apply(target: Target, statements: Sequence[str], ddl: FileChange) -> None:
         ) from error
 
 
-def _schedule_of(catalogue: Catalogue, table: str) -> str | None:
+def _find_schedule(catalogue: Catalogue, table: str) -> str | None:
     """One that names a source, if the table is in any."""
     return next((name for name, found in catalogue.schedules.items() if found.source and table in found.tables), None)
 
@@ -190,7 +203,7 @@ def _print_lines(lines: Iterable[str], prefix: str = "") -> None:
 def _print_next(context: typer.Context, names: Names, settings: Settings, *, written: bool, applied: bool) -> None:
     ddl = settings.ddl_dir / f"{names.entry}.sql"
     if not written:
-        _print_lines([f"next:  {_again(context)} --write"])
+        _print_lines([f"next:  {_build_retry_command(context)} --write"])
     elif applied:
         _print_lines([f"{names.base_table} and {names.view} are there.", f"next:  replicate rerun {names.entry}"])
     elif engine_of(settings, target_alias(settings)) == "oracle":
@@ -199,7 +212,7 @@ def _print_next(context: typer.Context, names: Names, settings: Settings, *, wri
         _print_lines(["The files are written.", f"next:  replicate init-db && replicate rerun {names.entry}"])
 
 
-def _again(context: typer.Context) -> str:
+def _build_retry_command(context: typer.Context) -> str:
     """The command as it was typed, without what had its default."""
     words = ["replicate", "table", str(context.info_name)]
     for parameter in context.command.params:
@@ -231,5 +244,5 @@ def _print_migration(wanted: Migration, table: str, *, is_drift: bool, for_oracl
         _print_lines(["The files are written." if write else f"next:  replicate table diff {table} --write"])
 
 
-def _files(changes: Iterable[FileChange]) -> list[dict[str, str]]:
+def _list_files(changes: Iterable[FileChange]) -> list[dict[str, str]]:
     return [{"file": str(change.file), "diff": "\n".join(format_diff(change))} for change in changes]

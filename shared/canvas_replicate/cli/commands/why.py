@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @why.command("table")
-def of_table(
+def explain_table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of tablesconf.yaml or provisions.yaml.")],
     as_json: AsJson = False,
 ) -> None:
@@ -45,13 +45,13 @@ def of_table(
     if as_json:
         output.print_json({**asdict(found), "facts": asdict(facts)})
         return
-    _say(found.answer if found.fresh else f"Not fresh. {found.answer}")
+    _print_line(found.answer if found.fresh else f"Not fresh. {found.answer}")
     _show_table(facts)
-    _say(f"next: {found.next_step}")
+    _print_line(f"next: {found.next_step}")
 
 
 @why.command("person")
-def of_person(
+def explain_person(
     user: Annotated[str, typer.Argument(metavar="USER", help="A SIS user id: the user_id of Canvas's reports.")],
     course: Annotated[
         str | None, typer.Argument(metavar="[COURSE]", help="The SIS id of a course or of a section.")
@@ -69,13 +69,13 @@ def of_person(
         return
     for sentence in (found.answer, found.reason, found.disagreement):
         if sentence:
-            _say(sentence)
+            _print_line(sentence)
     _show_links(facts)
     _show_planned(facts.planned)
-    _say(f"next: {found.next_step}")
+    _print_line(f"next: {found.next_step}")
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     output.console().print(Text(line))
 
 
@@ -84,9 +84,9 @@ def _show_table(facts: TableFacts) -> None:
     lines = [
         [
             each.run.run_id,
-            output.word(each.row.state),
+            output.styled(each.row.state),
             each.run.requested_by,
-            output.age(each.run.opened_at),
+            output.format_age(each.run.opened_at),
             each.row.rows,
             each.row.rejected,
             each.row.message,
@@ -95,17 +95,16 @@ def _show_table(facts: TableFacts) -> None:
     ]
     if lines:
         numbers, keep = ["age", "rows", "rejected"], ["run", "status", "age"]
-        output.console().print(output.table(columns, lines, numbers=numbers, keep=keep))
+        output.console().print(output.build_table(columns, lines, numbers=numbers, keep=keep))
     for file in facts.waiting:
-        _say(
-            f"waiting: a file of {output.text(file.extracted_at)} UTC, {output.text(file.rows)} rows, run {file.run_id}"
-        )
+        when, rows = output.format_cell(file.extracted_at), output.format_cell(file.rows)
+        _print_line(f"waiting: a file of {when} UTC, {rows} rows, run {file.run_id}")
     for held in facts.held:
-        _say(f"held: {held.artifact_id} since {output.text(held.held_at)} UTC, run {held.run_id}")
-    _say(f"switch: {'on' if facts.enabled else 'off'} ({facts.place})")
-    _say(f"schedules: {', '.join(facts.schedules) or 'none'}")
+        _print_line(f"held: {held.artifact_id} since {output.format_cell(held.held_at)} UTC, run {held.run_id}")
+    _print_line(f"switch: {'on' if facts.enabled else 'off'} ({facts.place})")
+    _print_line(f"schedules: {', '.join(facts.schedules) or 'none'}")
     readers = [f"{r.process} ({r.group}{'' if r.enabled else ', off'})" for r in facts.readers]
-    _say(f"pushes that read it: {', '.join(readers) or 'none'}")
+    _print_line(f"pushes that read it: {', '.join(readers) or 'none'}")
 
 
 def _show_links(facts: PersonFacts) -> None:
@@ -113,31 +112,33 @@ def _show_links(facts: PersonFacts) -> None:
     links = [(chain.table, link) for chain in facts.chains if not _is_empty(chain) for link in chain.links]
     links += [(process.process, process.link) for process in facts.processes]
     links += [(report.kind, report.link) for report in facts.reports]
-    lines = [[name, *_cells(link)] for name, link in links]
+    lines = [[name, *_format_cells(link)] for name, link in links]
     columns = ["of", "link", "rows", "as of (UTC)", "where", "what it has"]
     keep = ["of", "link", "rows", "as of (UTC)"]
-    output.console().print(output.table(columns, lines, numbers=["rows"], keep=keep))
+    output.console().print(output.build_table(columns, lines, numbers=["rows"], keep=keep))
     if output.is_narrow():
         for name, link in links:
             if link.trouble:
-                _say(f"{name}: {link.where} {link.trouble}")
+                _print_line(f"{name}: {link.where} {link.trouble}")
     empty = [chain.table for chain in facts.chains if _is_empty(chain)]
     if empty:
-        _say(f"no row from source to view: {', '.join(empty)}")
+        _print_line(f"no row from source to view: {', '.join(empty)}")
     for process in facts.processes:
         if process.unreadable:
-            _say(f"{process.process}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
+            _print_line(f"{process.process}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
         if process.others:
-            _say(f"{process.process} reads {', '.join(process.others)}: no table of the catalogue, not looked at.")
+            _print_line(
+                f"{process.process} reads {', '.join(process.others)}: no table of the catalogue, not looked at."
+            )
 
 
 def _is_empty(chain: TableChain) -> bool:
     return all(link.count == 0 and not link.elsewhere for link in chain.links)
 
 
-def _cells(link: Link) -> list[object]:
+def _format_cells(link: Link) -> list[object]:
     found = "?" if link.count is None else f"{'over ' if link.more else ''}{link.count:,}"
-    when = output.text(link.as_of) if link.as_of else "" if link.trouble else "now"
+    when = output.format_cell(link.as_of) if link.as_of else "" if link.trouble else "now"
     return [_STEPS.get(link.step, link.step), found, when, link.where, _describe_rows(link)]
 
 
@@ -154,7 +155,7 @@ def _describe_rows(link: Link) -> str:
 
 def _show_planned(planned: Sequence[PlannedChange]) -> None:
     if not planned:
-        _say("Nothing was ever planned for them.")
+        _print_line("Nothing was ever planned for them.")
         return
     columns = [
         "plan",
@@ -183,6 +184,6 @@ def _show_planned(planned: Sequence[PlannedChange]) -> None:
         for each in planned[:_LINES_SHOWN]
     ]
     keep = ["plan", "process", "wanted", "state"]
-    output.console().print(output.table([*columns, "Canvas's answer"], lines, keep=keep))
+    output.console().print(output.build_table([*columns, "Canvas's answer"], lines, keep=keep))
     if len(planned) > _LINES_SHOWN:
-        _say(f"and {len(planned) - _LINES_SHOWN:,} older ones")
+        _print_line(f"and {len(planned) - _LINES_SHOWN:,} older ones")

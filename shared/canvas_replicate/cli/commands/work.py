@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from canvas_replicate.cli.commands.broker import publish_and_tell
+from canvas_replicate.cli.commands.broker import publish_runs
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import (
@@ -141,7 +141,7 @@ def proceed(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
     """Do the work here on the bus in memory; with a broker, hand it to the workers."""
     if not runtime.settings.has_broker:
         run_here(runtime, opened, as_json=as_json)
-    publish_and_tell(runtime, opened, as_json=as_json)
+    publish_runs(runtime, opened, as_json=as_json)
 
 
 def run_here(runtime: Runtime, opened: Sequence[Run], *, as_json: bool) -> NoReturn:

@@ -23,11 +23,11 @@ from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.sql.ddl import parse_ddl
-from canvas_replicate.sql.syntax import SqlSyntaxError, check_query
+from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
 
 @dataclass(frozen=True)
-class TableRequest:
+class ScaffoldRequest:
     """The table as requested.
 
     Attributes:
@@ -58,7 +58,7 @@ class TablePlan:
         return self.changes[1]
 
 
-def plan_table(wanted: TableRequest, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
+def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
     """Raises ConfigError when a name, a column or a file does not allow it, and what the source raises."""
     names = wanted.names
     ctl, ddl = settings.ctl_dir / f"{names.entry}.ctl", settings.ddl_dir / f"{names.entry}.sql"
@@ -84,7 +84,7 @@ def plan_table(wanted: TableRequest, source: Source, settings: Settings, catalog
 
 
 def format_table_files(
-    wanted: TableRequest, columns: Sequence[Column], key: Sequence[str], *, for_oracle: bool
+    wanted: ScaffoldRequest, columns: Sequence[Column], key: Sequence[str], *, for_oracle: bool
 ) -> tuple[str, str]:
     """The control file and the ddl file."""
     parts = DdlParts(wanted.names, tuple(columns), tuple(key), wanted.grants, _format_header(wanted.names, columns))
@@ -112,6 +112,8 @@ def read_query(path: Path, *, oracle_sql: bool) -> str:
         raise ConfigError("there is no such file.", place=Place(path))
     query = strip_bom(text).replace("\r\n", "\n")
     if oracle_sql:
+        from canvas_replicate.sql.syntax import check_query  # the parser is costly to import
+
         try:
             check_query(re.sub(r"\$varbl1(?!\w)", "( NULL)", query))  # as long as the placeholder: columns stay right
         except SqlSyntaxError as error:
@@ -139,7 +141,7 @@ def _refuse_file(file: Path) -> None:
         raise ConfigError("the file is there already.", place=Place(file), next_step=step)
 
 
-def _plan_conf_changes(wanted: TableRequest, sql: str, settings: Settings) -> list[FileChange]:
+def _plan_conf_changes(wanted: ScaffoldRequest, sql: str, settings: Settings) -> list[FileChange]:
     """tablesconf.yaml before tablelist.yaml, so that no list ever names a table that is not there."""
     names = wanted.names
     entry = yaml_entries.format_table_entry(
@@ -210,7 +212,7 @@ def _verify_readable(texts: tuple[str, str], ctl: Path, ddl: Path) -> None:
         raise ConfigError(f"the columns {', '.join(columns)} would be read as {', '.join(fields)}.", place=Place(ctl))
 
 
-def _list_notes(wanted: TableRequest, columns: Sequence[Column], key: Sequence[str]) -> list[str]:
+def _list_notes(wanted: ScaffoldRequest, columns: Sequence[Column], key: Sequence[str]) -> list[str]:
     notes = []
     if not wanted.schedules:
         notes.append("No schedule copies it yet: --schedule NAME")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from canvas_replicate.cli.why.rows import PersonRow, PersonRows, select_searchable
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.writer import ENCLOSURE, RECORD_END
+from canvas_replicate.datfile.format import ENCLOSURE, RECORD_END
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _END = RECORD_END.encode()

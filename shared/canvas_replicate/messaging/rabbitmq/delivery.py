@@ -25,7 +25,7 @@ class RabbitDelivery:
     queue: str
     envelope: Envelope
     taken: set[RabbitDelivery]
-    answer: Literal["ack", "hand back"] | None = None
+    answer: Literal["ack", "requeue"] | None = None
     is_settled: bool = False
 
     def ack(self) -> None:
@@ -35,9 +35,9 @@ class RabbitDelivery:
             with suppress(ConnectionWrongStateError):
                 self.connection.add_callback_threadsafe(self.settle)
 
-    def hand_back(self) -> None:
+    def requeue(self) -> None:
         """Carried out when the handler has ended."""
-        self.answer = self.answer or "hand back"
+        self.answer = self.answer or "requeue"
 
     def settle(self) -> None:
         """Tell the broker; on the consumer's thread only. What was not acked goes back.

@@ -4,9 +4,26 @@ Read are tables, views, materialized views and unique indexes. What only Oracle 
 clauses, other indexes) is left out; what would change the content, but is not carried over, is refused.
 """
 
-from canvas_replicate.sql.ddl.model import Ddl, TableDdl, ViewDdl
-from canvas_replicate.sql.ddl.objects import Statement, objects
-from canvas_replicate.sql.ddl.reading import parse_ddl
+from __future__ import annotations
+
+from pathlib import Path
+
+from canvas_replicate.sql.ddl.model import Ddl, Statement, TableDdl, ViewDdl
 from canvas_replicate.sql.ddl.writing import table_sql
 
 __all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "objects", "parse_ddl", "table_sql"]
+
+
+# The parser is costly to import, and most commands read no SQL.
+def parse_ddl(text: str, file: Path) -> Ddl:
+    """Raises ConfigError, placed, for what is wrong or would be lost outside Oracle."""
+    from canvas_replicate.sql.ddl.reading import read_ddl
+
+    return read_ddl(text, file)
+
+
+def objects(text: str, file: Path) -> list[Statement]:
+    """The text's statements. Raises ConfigError for a text that cannot be cut into statements."""
+    from canvas_replicate.sql.ddl.statements import read_statements
+
+    return read_statements(text, file)

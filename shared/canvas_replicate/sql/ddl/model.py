@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from canvas_replicate.datfile.columns import Column
 
@@ -38,3 +39,13 @@ class Ddl:
     tables: tuple[TableDdl, ...]
     views: tuple[ViewDdl, ...]
     ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``kind`` is what it makes; ``name`` that object, or what a grant or a comment is about."""
+
+    kind: Literal["table", "view", "materialized view", "index", "grant", "comment", "other"]
+    schema: str | None
+    name: str
+    sql: str

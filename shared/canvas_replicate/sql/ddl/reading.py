@@ -10,7 +10,8 @@ from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.sql.ddl.model import Ddl, TableDdl, ViewDdl
 from canvas_replicate.sql.ddl.tokens import Reader, Source, statements
-from canvas_replicate.sql.syntax import SqlSyntaxError, check_query, position
+from canvas_replicate.sql.syntax import check_query
+from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 
 # The tokenizer makes one word of PRIMARY KEY and of FOREIGN KEY.
 _TABLE_CONSTRAINTS = {"CONSTRAINT", "PRIMARY", "PRIMARY KEY", "UNIQUE", "CHECK", "FOREIGN", "FOREIGN KEY"}
@@ -21,8 +22,7 @@ _ENDS_TYPE = {
 _STATE = {"ENABLE", "VALIDATE", "RELY"}
 
 
-def parse_ddl(text: str, file: Path) -> Ddl:
-    """Raises ConfigError, placed, for what is wrong or would be lost outside Oracle."""
+def read_ddl(text: str, file: Path) -> Ddl:
     source = Source(text, file)
     found = _Found()
     for statement in statements(source):

@@ -11,7 +11,8 @@ from typing import NoReturn
 from sqlglot.tokenizer_core import Token, TokenType
 
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.sql.syntax import SqlSyntaxError, position, tokenize
+from canvas_replicate.sql.syntax import tokenize
+from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 
 _NAME = re.compile(r"[a-z][a-z0-9_$#]*")
 

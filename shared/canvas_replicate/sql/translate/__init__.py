@@ -6,9 +6,19 @@ the modules here; whatever has none is refused by name. The rules, what each res
 docs/oracle-sql.md.
 """
 
-from canvas_replicate.sql.translate.functions import FUNCTIONS
+from __future__ import annotations
+
 from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.terms import Engine
-from canvas_replicate.sql.translate.translation import translate_query
 
-__all__ = ["FUNCTIONS", "Engine", "NotPortable", "translate_query"]
+__all__ = ["Engine", "NotPortable", "translate_query"]
+
+
+def translate_query(sql: str, engine: Engine) -> str:
+    """The same query for another engine.
+
+    Raises ConfigError for what is not one Oracle query, NotPortable for what has no proven translation.
+    """
+    from canvas_replicate.sql.translate.translation import write_query  # the parser is costly to import
+
+    return write_query(sql, engine)

@@ -12,7 +12,8 @@ from sqlglot.parsers.oracle import OracleParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.sql.syntax import SqlSyntaxError, check_query, tokenize
+from canvas_replicate.sql.syntax import check_query, tokenize
+from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
 # Imported for the rules that they register; the other modules with rules come with them.
 from canvas_replicate.sql.translate import conditions, functions  # noqa: F401
@@ -33,11 +34,7 @@ class _AsWritten(Oracle):
         }
 
 
-def translate_query(sql: str, engine: Engine) -> str:
-    """The same query for another engine.
-
-    Raises ConfigError for what is not one Oracle query, NotPortable for what has no proven translation.
-    """
+def write_query(sql: str, engine: Engine) -> str:
     try:
         check_query(sql)
     except SqlSyntaxError as error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.worker.cached_query import Readings
+from canvas_replicate.worker.cached_query import CachedQuery
 from canvas_replicate.worker.http_server import Answer
 from canvas_replicate.worker.status_page.page import HEADERS, Page, page_html
 from canvas_replicate.worker.status_page.report import read_report
@@ -18,8 +18,8 @@ from canvas_replicate.worker.status_page.report import read_report
 @contextmanager
 def status_board(runtime: Runtime, bus: Bus, stage: str) -> Iterator[Callable[[], Answer]]:
     """A function that answers with the page, whatever is down and however often it is called."""
-    ledger = Readings("The run ledger", lambda: read_report(runtime))
-    broker = Readings("The broker", lambda: dead_letters(bus))
+    ledger = CachedQuery("The run ledger", lambda: read_report(runtime))
+    broker = CachedQuery("The broker", lambda: dead_letters(bus))
 
     def answer() -> Answer:
         said, letters = ledger.get(), broker.get()

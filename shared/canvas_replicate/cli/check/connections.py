@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from canvas_replicate.cli.check.databases import database_findings, ledger_findings
-from canvas_replicate.cli.check.findings import Finding, gathering
+from canvas_replicate.cli.check.databases import check_database, check_ledger
+from canvas_replicate.cli.check.findings import Finding, collect_errors
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
 from canvas_replicate.databases.ports import Source, Target
@@ -14,7 +14,7 @@ from canvas_replicate.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True)
-class Reached:
+class Connections:
     """Attributes:
     sources: the databases that answered, by alias; the target is among them, its views can be read.
     target: alias of the reporting database.
@@ -28,7 +28,7 @@ class Reached:
     base: Target | None
     ledger: Ledger | None
 
-    def all_of(self, aliases: Sequence[str]) -> bool:
+    def has_all(self, aliases: Sequence[str]) -> bool:
         """Whether a table that is read from these could be compared whole."""
         return self.base is not None and bool(aliases) and all(alias in self.sources for alias in aliases)
 
@@ -37,22 +37,22 @@ class Reached:
         return self.target is not None and engine_of(self.settings, self.target) == "oracle"
 
 
-def reach(settings: Settings) -> tuple[Reached, list[Finding]]:
+def ping(settings: Settings) -> tuple[Connections, list[Finding]]:
     findings: list[Finding] = []
     sources: dict[str, Source] = {}
     target: str | None = None
-    with gathering(findings, "configuration"):
+    with collect_errors(findings, "configuration"):
         target = target_alias(settings)
     for alias in settings.databases:
-        with gathering(findings, f"database {alias}"):
+        with collect_errors(findings, f"database {alias}"):
             source = open_source(settings, alias)
             source.reach()
             sources[alias] = source
-            findings += database_findings(settings, alias, is_target=alias == target)
+            findings += check_database(settings, alias, is_target=alias == target)
     base, ledger = None, None
     if target in sources:
-        with gathering(findings, f"database {target}"):
+        with collect_errors(findings, f"database {target}"):
             base = open_target(settings)
-            ledger, found = ledger_findings(settings)
+            ledger, found = check_ledger(settings)
             findings += found
-    return Reached(settings, sources, target, base, ledger), findings
+    return Connections(settings, sources, target, base, ledger), findings

@@ -10,7 +10,7 @@ import pytest
 from tests.clocks import Clock
 
 from canvas_replicate.errors import TransientError
-from canvas_replicate.worker.cached_query import Reading, Readings
+from canvas_replicate.worker.cached_query import CachedQuery, Reading
 
 WITHIN = 10.0
 
@@ -45,12 +45,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def readings(source: Source, clock: Clock) -> Iterator[Callable[[float], Readings[int]]]:
-    made: list[Readings[int]] = []
+def readings(source: Source, clock: Clock) -> Iterator[Callable[[float], CachedQuery[int]]]:
+    made: list[CachedQuery[int]] = []
 
-    def make(wait_seconds: float) -> Readings[int]:
+    def make(wait_seconds: float) -> CachedQuery[int]:
         made.append(
-            Readings("The source", source.read, fresh_seconds=5, wait_seconds=wait_seconds, clock=clock.seconds)
+            CachedQuery("The source", source.read, fresh_seconds=5, wait_seconds=wait_seconds, clock=clock.seconds)
         )
         return made[-1]
 
@@ -61,7 +61,7 @@ def readings(source: Source, clock: Clock) -> Iterator[Callable[[float], Reading
 
 
 def test_a_fresh_answer_is_not_asked_for_again(
-    source: Source, clock: Clock, readings: Callable[[float], Readings[int]]
+    source: Source, clock: Clock, readings: Callable[[float], CachedQuery[int]]
 ) -> None:
     asked = readings(WITHIN)
     assert [asked.get(), asked.get()] == [Reading(1), Reading(1)]
@@ -70,7 +70,7 @@ def test_a_fresh_answer_is_not_asked_for_again(
 
 
 def test_an_error_is_told_with_the_last_answer_and_not_asked_for_again_at_once(
-    source: Source, clock: Clock, readings: Callable[[float], Readings[int]]
+    source: Source, clock: Clock, readings: Callable[[float], CachedQuery[int]]
 ) -> None:
     asked = readings(WITHIN)
     asked.get()
@@ -81,14 +81,14 @@ def test_an_error_is_told_with_the_last_answer_and_not_asked_for_again_at_once(
 
 
 def test_before_the_first_answer_an_error_comes_with_nothing(
-    source: Source, readings: Callable[[float], Readings[int]]
+    source: Source, readings: Callable[[float], CachedQuery[int]]
 ) -> None:
     source.error = TransientError("It is down.")
     assert readings(WITHIN).get() == Reading(None, "It is down.")
 
 
 def test_nobody_waits_longer_than_the_deadline_and_the_late_answer_is_used(
-    source: Source, readings: Callable[[float], Readings[int]]
+    source: Source, readings: Callable[[float], CachedQuery[int]]
 ) -> None:
     asked = readings(0.01)
     source.gate.clear()
@@ -103,7 +103,7 @@ def test_nobody_waits_longer_than_the_deadline_and_the_late_answer_is_used(
 
 
 def test_who_still_asks_after_the_end_gets_the_last_answer(
-    source: Source, clock: Clock, readings: Callable[[float], Readings[int]]
+    source: Source, clock: Clock, readings: Callable[[float], CachedQuery[int]]
 ) -> None:
     asked, never_asked = readings(WITHIN), readings(WITHIN)
     asked.get()
@@ -116,7 +116,7 @@ def test_who_still_asks_after_the_end_gets_the_last_answer(
 
 
 def test_many_who_ask_at_once_are_answered_by_one_call(
-    source: Source, readings: Callable[[float], Readings[int]]
+    source: Source, readings: Callable[[float], CachedQuery[int]]
 ) -> None:
     asked = readings(WITHIN)
     source.gate.clear()

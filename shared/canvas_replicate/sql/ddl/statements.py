@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from canvas_replicate.sql.ddl.model import Statement
 from canvas_replicate.sql.ddl.tokens import Reader, Source, statements
 
 
-@dataclass(frozen=True)
-class Statement:
-    """``kind`` is what it makes; ``name`` that object, or what a grant or a comment is about."""
-
-    kind: Literal["table", "view", "materialized view", "index", "grant", "comment", "other"]
-    schema: str | None
-    name: str
-    sql: str
-
-
-def objects(text: str, file: Path) -> list[Statement]:
-    """Raises ConfigError for a text that cannot be cut into statements."""
+def read_statements(text: str, file: Path) -> list[Statement]:
     source = Source(text, file)
     return [_read(Reader(source, tokens)) for tokens in statements(source)]
 
