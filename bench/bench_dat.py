@@ -126,7 +126,9 @@ def read_ours(path: Path, control: ControlFile) -> int:
 
 def read_records(path: Path, control: ControlFile) -> int:
     with path.open("rb") as file:
-        return sum(1 for raw in split_records(file, control.record_end) if read_record(raw.decode(), control).is_exact)
+        return sum(
+            1 for raw in split_records(file, control.record_end) if read_record(raw.decode(), control).surplus is None
+        )
 
 
 def read_csv(path: Path) -> int:
