@@ -12,7 +12,7 @@ from canvas_replicate.runs.opening import open_or_resume
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime, source_opener
-from extractor.handler import extract_table
+from extractor.handler import handle_table_requested
 
 app = entry.new_stage_app("extractor", "Queries source tables into proved .dat files.")
 
@@ -22,7 +22,7 @@ def build(runtime: Runtime) -> Stage:
     open_source = source_opener(runtime.settings)
 
     def on_requested(command: TableRequested) -> None:
-        extract_table(command, runtime=runtime, open_source=open_source)
+        handle_table_requested(command, runtime=runtime, open_source=open_source)
 
     return Stage("extractor", {TableRequested: on_requested})
 

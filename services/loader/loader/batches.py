@@ -18,11 +18,11 @@ import polars as pl
 import pyarrow as pa
 
 from canvas_replicate.control_file import ControlFile, Field
+from canvas_replicate.control_file.masks import Mask, parse_mask
 from canvas_replicate.databases.ports import RECORD
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, Place
 from loader.counts import Tally
-from loader.masks import Mask, parse_mask
 from loader.record_reader import DiscardedRecord, RejectedRecord, read_record
 from loader.record_splitter import CHUNK_BYTES, records_of, whole_records
 

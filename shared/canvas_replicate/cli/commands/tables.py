@@ -15,13 +15,13 @@ from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.cli.scaffold.changes import Change, unified_diff, write_together
-from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.cli.scaffold.drift import differences
 from canvas_replicate.cli.scaffold.migration import Migration, migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, names_for
 from canvas_replicate.cli.scaffold.plan import NewTable, planned, read_query, source_alias
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
 from canvas_replicate.config.settings import Settings, load_settings, target_alias
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
 from canvas_replicate.databases.ports import Target
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError

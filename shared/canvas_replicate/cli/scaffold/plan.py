@@ -10,13 +10,14 @@ from pathlib import Path
 
 from canvas_replicate.cli.scaffold import yaml_entries
 from canvas_replicate.cli.scaffold.changes import Change, read_text, without_bom
-from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT, control_text
+from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, ddl_text, refuse_key
 from canvas_replicate.cli.scaffold.names import Names, bare, long_names, refuse_columns
 from canvas_replicate.config.catalogue import Catalogue, Table, catalogue_of
 from canvas_replicate.config.settings import Settings, known_alias, target_alias
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.control_file import parse_control_file
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
