@@ -197,7 +197,7 @@ FUNCTIONS = [
     "extractor.handler:write_manifest",
     "canvas_replicate.ledger.ledger:Ledger.extracted",
     "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
-    "loader.gates:table_gate",
+    "loader.gates:verify_table",
     "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
     "canvas_replicate.ledger.ledger:Ledger.finish",
     "canvas_replicate.ledger.ledger:Ledger._close_if_done",
@@ -295,7 +295,7 @@ def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workpla
 @pytest.mark.parametrize(
     "function",
     [
-        "loader.gates:table_gate",
+        "loader.gates:verify_table",
         "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
         "canvas_replicate.ledger.ledger:Ledger.finish",
     ],

@@ -112,7 +112,7 @@ def _read(part: Path, job: _Job) -> tuple[DatWriter, Snapshot | None]:
     wide_numbers = False
     while True:
         try:
-            return _write(part, job, as_of=moment and moment.scn, wide_numbers=wide_numbers), moment
+            return _write(part, job, as_of=moment.scn if moment else None, wide_numbers=wide_numbers), moment
         except SnapshotUnavailable as error:
             if moment is None or moment.scn is None:
                 raise

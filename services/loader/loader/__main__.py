@@ -14,7 +14,7 @@ from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime
-from loader.handler import load_table
+from loader.handler import handle_table_ready
 
 app = entry.new_stage_app("loader", "Loads .dat files through their control files, proves them, refreshes their views.")
 
@@ -24,7 +24,7 @@ def build(runtime: Runtime) -> Stage:
     target = open_target(runtime.settings)
 
     def on_ready(message: TableReady) -> None:
-        load_table(message, runtime=runtime, loader=target, views=target)
+        handle_table_ready(message, runtime=runtime, loader=target, views=target)
 
     return Stage("loader", {TableReady: on_ready})
 

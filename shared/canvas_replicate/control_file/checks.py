@@ -55,11 +55,16 @@ def find_problems(
     """All problems of a control file; ``base`` and ``in_file`` (the file's column names) are None where not known."""
     yield from _find_in_header(table, control)
     if base is not None:
-        columns = {column.name: column for column in base}
-        yield from _find_in_fields(control, columns)
-        yield from _find_unfilled(control, columns)
+        yield from find_base_problems(control, base)
     if in_file is not None:
         yield from _find_in_order(control, in_file)
+
+
+def find_base_problems(control: ControlFile, base: Sequence[Column]) -> Iterator[Problem]:
+    """What the fields and the columns of the base table do not have in common."""
+    columns = {column.name: column for column in base}
+    yield from _find_in_fields(control, columns)
+    yield from _find_unfilled(control, columns)
 
 
 def _find_in_header(table: Table, control: ControlFile) -> Iterator[Problem]:

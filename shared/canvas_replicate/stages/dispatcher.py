@@ -173,7 +173,8 @@ class Runner:
         next_step = error.next_for(table) if table else error.next_step
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
         try:
-            self._end_in_ledger(message, error, next_step)
+            if not error.is_recorded:
+                self._end_in_ledger(message, error, next_step)
             if not _told_by_ledger(message):
                 self._ledger.notice(self._dead_letter(envelope, message, error, next_step))
         except TransientError:
