@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.workplace import Workplace
 
@@ -17,6 +19,11 @@ pytest_plugins = (
     *("tests.rabbitmq_fixtures", "tests.postgresql_fixtures", "tests.oracle_fixtures"),
     *("tests.chain", "tests.pushing", "tests.mail_fixtures"),
 )
+
+
+# A busy machine makes no example wrong: time is measured in bench/, never here.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture
@@ -65,6 +72,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    """Threads take turns as often as Python can: what one reads while another writes it is then soon seen."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import yaml
 from tests.workplace import Done, Workplace
 
 from replicate_demo.canvas import CanvasSimulator, Options
-from replicate_demo.canvas.model import Enrollment
+from replicate_demo.canvas.model import Enrollment, State
 
 TOKEN = "7~secret-of-tests"
 PROVISIONS = """
@@ -61,28 +61,15 @@ class Pushing:
         return sorted(key for key, found in self.enrollments().items() if found == state)
 
     def enrollments(self) -> dict[tuple[str, str], str]:
-        state = self.canvas.state
-        return {
-            key: each.workflow_state
-            for each in state.enrollments.values()
-            if each.type == "StudentEnrollment" and (key := self.key_of(each)) is not None
-        }
-
-    def key_of(self, each: Enrollment) -> tuple[str, str] | None:
-        state = self.canvas.state
-        section, course = state.sections[each.section_id], state.courses[each.course_id]
-        logins = state.logins_of(each.user_id)
-        term = state.terms[course.term_id].sis_id
-        usable = course.workflow_state == "available" and section.workflow_state == "active" and course.sis_id
-        if not (section.sis_id and logins and logins[0].sis_id and usable and term in ("fa19", "sp20")):
-            return None
-        return section.sis_id, logins[0].sis_id
+        return student_states(self.canvas.snapshot())
 
     def newcomers(self, count: int) -> list[tuple[str, str]]:
         """Students and sections that have nothing to do with each other yet."""
-        sections = sorted({section for section, _ in self.students()})
-        users = sorted({user for _, user in self.students()})
-        there = {key_of for each in self.canvas.state.enrollments.values() if (key_of := self.key_of(each))}
+        state = self.canvas.snapshot()
+        students = [key for key, found in student_states(state).items() if found == "active"]
+        sections = sorted({section for section, _ in students})
+        users = sorted({user for _, user in students})
+        there = {key for each in state.enrollments.values() if (key := key_of(state, each))}
         found = ((section, user) for user in users for section in sections if (section, user) not in there)
         return [pair for pair, _ in zip(found, range(count), strict=False)]
 
@@ -101,6 +88,25 @@ class Pushing:
                 "SELECT line_number, change_kind, state FROM replicate_push_journal ORDER BY plan_id, line_number"
             )
         ]
+
+
+def student_states(state: State) -> dict[tuple[str, str], str]:
+    return {
+        key: each.workflow_state
+        for each in state.enrollments.values()
+        if each.type == "StudentEnrollment" and (key := key_of(state, each)) is not None
+    }
+
+
+def key_of(state: State, each: Enrollment) -> tuple[str, str] | None:
+    """(section, user) by SIS id; None for what no push can name."""
+    section, course = state.sections[each.section_id], state.courses[each.course_id]
+    logins = state.logins_of(each.user_id)
+    term = state.terms[course.term_id].sis_id
+    usable = course.workflow_state == "available" and section.workflow_state == "active" and course.sis_id
+    if not (section.sis_id and logins and logins[0].sis_id and usable and term in ("fa19", "sp20")):
+        return None
+    return section.sis_id, logins[0].sis_id
 
 
 def prepared(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Pushing:

@@ -12,7 +12,7 @@ from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
 from canvas_replicate.datfile.manifest import Manifest, ManifestColumn
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
-from canvas_replicate.ledger.journal import Answer, Ended, JournalLine, KeptPlan, PushJournal
+from canvas_replicate.ledger.journal import ImportEnd, JournalLine, KeptPlan, LineOutcome, PushJournal
 from canvas_replicate.ledger.leases import Lease, Leases, take
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.records import (
@@ -712,37 +712,41 @@ class LedgerBehaviour:
     @pytest.fixture
     def journal(self, ledger_database: LedgerDatabase, lease: Lease) -> PushJournal:
         journal = PushJournal(ledger_database)
-        assert journal.keep(self.kept(), self.LINES, lease)
+        assert journal.record_plan(self.kept(), self.LINES, lease)
         return journal
 
     def test_a_plan_is_kept_once_with_what_became_of_its_lines(self, journal: PushJournal, lease: Lease) -> None:
-        journal.sending("p-1", [1, 2, 3], "run-1", lease)
-        journal.answered("p-1", [Answer(1, "applied", "enrollment 7 is active"), Answer(2, "rejected", "404")])
-        assert not journal.keep(self.kept(), self.LINES, lease)
-        assert journal.counts("p-1") == {"applied": 1, "rejected": 1, "sent": 1, "planned": 1}
-        assert [(line.number, line.state, line.answer) for line in journal.lines("p-1", "applied", "rejected")] == [
+        journal.mark_sent("p-1", [1, 2, 3], "run-1", lease)
+        journal.record_outcomes(
+            "p-1", [LineOutcome(1, "applied", "enrollment 7 is active"), LineOutcome(2, "rejected", "404")]
+        )
+        assert not journal.record_plan(self.kept(), self.LINES, lease)
+        assert journal.count_lines("p-1") == {"applied": 1, "rejected": 1, "sent": 1, "planned": 1}
+        assert [
+            (line.number, line.state, line.answer) for line in journal.list_lines("p-1", "applied", "rejected")
+        ] == [
             (1, "applied", "enrollment 7 is active"),
             (2, "rejected", "404"),
         ]
-        plan = journal.plan("p-1")
+        plan = journal.find_plan("p-1")
         assert plan is not None
         assert plan.planned_at is not None
-        assert (plan.sha256, plan.lines, journal.plan_of("p-1" * 8)) == ("p-1" * 8, 4, plan)
-        assert journal.plan("p-2") is None
+        assert (plan.sha256, plan.lines, journal.find_plan_by_sha256("p-1" * 8)) == ("p-1" * 8, 4, plan)
+        assert journal.find_plan("p-2") is None
 
     def test_an_applied_line_is_never_sent_again(self, journal: PushJournal, lease: Lease) -> None:
-        journal.answered("p-1", [Answer(1, "applied", "so")])
-        journal.sending("p-1", [1], "run-2", lease)
-        journal.answered("p-1", [Answer(1, "rejected", "no")])
-        assert journal.lines("p-1")[0].state == "applied"
+        journal.record_outcomes("p-1", [LineOutcome(1, "applied", "so")])
+        journal.mark_sent("p-1", [1], "run-2", lease)
+        journal.record_outcomes("p-1", [LineOutcome(1, "rejected", "no")])
+        assert journal.list_lines("p-1")[0].state == "applied"
 
     def test_what_was_refused_is_tried_again_by_another_run_only(self, journal: PushJournal, lease: Lease) -> None:
-        journal.sending("p-1", [1], "run-1", lease)
-        journal.answered("p-1", [Answer(1, "rejected", "no")])
-        journal.reopen("p-1", "run-1", lease)
-        assert journal.counts("p-1")["rejected"] == 1
-        journal.reopen("p-1", "run-2", lease)
-        assert journal.counts("p-1")["rejected"] == 0
+        journal.mark_sent("p-1", [1], "run-1", lease)
+        journal.record_outcomes("p-1", [LineOutcome(1, "rejected", "no")])
+        journal.reopen_rejected("p-1", "run-1", lease)
+        assert journal.count_lines("p-1")["rejected"] == 1
+        journal.reopen_rejected("p-1", "run-2", lease)
+        assert journal.count_lines("p-1")["rejected"] == 0
 
     def test_a_worker_that_lost_its_lease_sends_nothing(
         self, journal: PushJournal, leases: Leases, lease: Lease
@@ -750,8 +754,8 @@ class LedgerBehaviour:
         leases.break_all()
         leases.acquire(lease.key)
         with pytest.raises(LeaseLost):
-            journal.sending("p-1", [1], "run-1", lease)
-        assert journal.counts("p-1") == {"planned": 4}
+            journal.mark_sent("p-1", [1], "run-1", lease)
+        assert journal.count_lines("p-1") == {"planned": 4}
 
     def test_nothing_is_sent_for_a_run_that_was_closed(
         self, ledger: Ledger, journal: PushJournal, lease: Lease
@@ -760,45 +764,47 @@ class LedgerBehaviour:
         ledger.plan_pushes(run, ["users"])
         ledger.abandon(run.run_id, "too late")
         with pytest.raises(LeaseLost):
-            journal.sending("p-1", [1], run.run_id, lease, row="push:users")
-        assert journal.counts("p-1") == {"planned": 4}
+            journal.mark_sent("p-1", [1], run.run_id, lease, row="push:users")
+        assert journal.count_lines("p-1") == {"planned": 4}
 
     def test_what_was_applied_since_a_moment_and_which_plan_is_newest_are_known(
         self, journal: PushJournal, lease: Lease
     ) -> None:
-        first = journal.plan("p-1")
+        first = journal.find_plan("p-1")
         assert first is not None
         assert first.planned_at is not None
         moment = first.planned_at.replace(tzinfo=UTC)
-        journal.sending("p-1", [1, 2], "run-1", lease)
-        journal.answered("p-1", [Answer(2, "applied", "so")])
-        assert [(kept.plan_id, number) for kept, number in journal.applied_since("enrollments", moment)] == [("p-1", 2)]
-        assert journal.applied_since("enrollments", moment + timedelta(hours=1)) == []
-        assert [kept.plan_id for kept in journal.unsettled("enrollments")] == ["p-1"]
-        journal.keep(self.kept("p-2"), (), lease)
-        assert (journal.newer_plan("p-1"), journal.newer_plan("p-2")) == ("p-2", None)
-        journal.keep(self.kept(), self.LINES, lease)
-        assert (journal.newer_plan("p-1"), journal.newer_plan("p-2")) == (None, "p-1")
+        journal.mark_sent("p-1", [1, 2], "run-1", lease)
+        journal.record_outcomes("p-1", [LineOutcome(2, "applied", "so")])
+        assert [(kept.plan_id, number) for kept, number in journal.list_applied_since("enrollments", moment)] == [
+            ("p-1", 2)
+        ]
+        assert journal.list_applied_since("enrollments", moment + timedelta(hours=1)) == []
+        assert [kept.plan_id for kept in journal.list_unsettled("enrollments")] == ["p-1"]
+        journal.record_plan(self.kept("p-2"), (), lease)
+        assert (journal.find_newer_plan("p-1"), journal.find_newer_plan("p-2")) == ("p-2", None)
+        journal.record_plan(self.kept(), self.LINES, lease)
+        assert (journal.find_newer_plan("p-1"), journal.find_newer_plan("p-2")) == (None, "p-1")
 
     def test_objects_that_a_later_plan_touched_are_known(self, journal: PushJournal, lease: Lease) -> None:
-        first = journal.plan("p-1")
+        first = journal.find_plan("p-1")
         assert first is not None
         later = tuple(replace(line, plan_id="p-2") for line in self.LINES[:2])
-        journal.keep(self.kept("p-2"), later, lease)
-        assert journal.touched_since(first) == set()
-        journal.sending("p-2", [2], "run-2", lease)
-        assert journal.touched_since(first) == {"key 2"}
-        assert [line.plan_id for line in journal.of_user("u2")] == ["p-1", "p-2"]
+        journal.record_plan(self.kept("p-2"), later, lease)
+        assert journal.list_keys_touched_since(first) == set()
+        journal.mark_sent("p-2", [2], "run-2", lease)
+        assert journal.list_keys_touched_since(first) == {"key 2"}
+        assert [line.plan_id for line in journal.list_lines_of_user("u2")] == ["p-1", "p-2"]
 
     def test_an_import_is_known_before_it_is_sent(self, journal: PushJournal, lease: Lease) -> None:
-        assert journal.last_import("p-1") is None
-        started = journal.importing("p-1", 1, "p-1.1.csv", lease)
+        assert journal.find_last_import("p-1") is None
+        started = journal.open_import("p-1", 1, "p-1.1.csv", lease)
         assert (started.import_id, started.ended_at) == (None, None)
-        journal.taken(started, 45)
-        journal.answered("p-1", [], Ended(1, 45, "imported"))
-        ended = journal.last_import("p-1")
+        journal.record_import_id(started, 45)
+        journal.record_outcomes("p-1", [], ImportEnd(1, 45, "imported"))
+        ended = journal.find_last_import("p-1")
         assert ended is not None
         assert ended.ended_at is not None
         assert (ended.attempt, ended.import_id, ended.outcome) == (1, 45, "imported")
         with pytest.raises(DuplicateKey):
-            journal.importing("p-1", 1, "p-1.1.csv", lease)
+            journal.open_import("p-1", 1, "p-1.1.csv", lease)

@@ -9,7 +9,7 @@ import pytest
 import sqlglot
 from tests.oracle_fixtures import OracleDatabase
 
-from canvas_replicate.cli.scaffold.names import object_name
+from canvas_replicate.cli.scaffold.names import parse_object_name
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.provisions import load_provisions
 from canvas_replicate.ledger.ledger import schema
@@ -54,7 +54,7 @@ def test_the_status_tables_are_those_of_the_package() -> None:
 def test_names_of_the_status_tables_are_short_and_are_no_words_of_oracles_sql() -> None:
     tables = parse_ddl(schema(), STATUS_TABLES).tables
     names = [name for table in tables for name in (table.name, *(column.name for column in table.columns))]
-    assert [object_name(name, "ledger_tables.sql") for name in names if len(name) <= LONGEST_NAME] == names
+    assert [parse_object_name(name, "ledger_tables.sql") for name in names if len(name) <= LONGEST_NAME] == names
 
 
 @pytest.mark.parametrize("file", [STATUS_TABLES, GRANTS, PROCEDURE], ids=lambda file: file.name)

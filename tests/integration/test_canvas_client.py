@@ -81,22 +81,29 @@ class Site:
     """Gives the replies for a path one after the other, the last one for ever; keeps what it was asked."""
 
     url: str = ""
-    replies: dict[str, list[Reply]] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
     connections: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    _replies: dict[str, list[Reply]] = field(default_factory=dict)
+    _asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """All requests so far: a copy, as the server's threads go on."""
+        with self.lock:
+            return list(self._asked)
 
     def on(self, path: str, *replies: Reply) -> None:
-        self.replies[path] = list(replies)
+        with self.lock:
+            self._replies[path] = list(replies)
 
     def api(self, path: str, *replies: Reply) -> None:
         self.on(f"/api/v1/{path}", *replies)
 
     def reply_to(self, asked: Asked) -> Reply:
         with self.lock:
-            self.asked.append(asked)
-            waiting = self.replies.get(asked.path) or self.replies[asked.path.partition("?")[0]]
+            self._asked.append(asked)
+            waiting = self._replies.get(asked.path) or self._replies[asked.path.partition("?")[0]]
             return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
@@ -105,7 +112,8 @@ class Server(ThreadingHTTPServer):
     site: Site
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self.site.connections += 1
+        with self.site.lock:
+            self.site.connections += 1
         super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -14,8 +14,10 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -24,7 +26,7 @@ import requests
 
 from replicate_demo.__main__ import main
 from replicate_demo.campus import CampusError
-from replicate_demo.canvas import CanvasSimulator, Options, ThrottleLimits, seed
+from replicate_demo.canvas import CanvasSimulator, Options, ThrottleLimits, report_files, seed
 from replicate_demo.canvas.seeding import CUSTOM_ROLE, FIRST_ENROLLMENT
 
 TOKEN = "a token for tests"
@@ -130,7 +132,7 @@ def zipped(**files: str) -> bytes:
 
 def an_open_section(client: Client) -> Any:
     """Of an available course in an open term, from the SIS."""
-    state = client.canvas.state
+    state = client.canvas.snapshot()
     open_terms = {term.id for term in state.terms.values() if term.sis_id in ("fa19", "sp20")}
     for section in state.sections.values():
         course = state.courses[section.course_id]
@@ -141,7 +143,7 @@ def an_open_section(client: Client) -> Any:
 
 def a_stranger(client: Client, section: Any) -> str:
     """The SIS id of somebody who is not in that section's course."""
-    state = client.canvas.state
+    state = client.canvas.snapshot()
     members = {each.user_id for each in state.enrollments.values() if each.course_id == section.course_id}
     return next(
         login.sis_id
@@ -402,7 +404,7 @@ def test_the_root_account_is_never_listed(client: Client) -> None:
 def test_a_term_filters_courses_and_what_hangs_on_them_but_not_users(client: Client) -> None:
     term = {"enrollment_term_id": "sis_term_id:sp20"}
     assert {row["term_id"] for row in client.rows(courses=1, **term)} == {"sp20"}
-    state = client.canvas.state
+    state = client.canvas.snapshot()
     ours = {str(each.id) for each in state.courses.values() if state.terms[each.term_id].sis_id == "sp20"}
     for kind in ("sections", "enrollments"):
         found = {row["canvas_course_id"] for row in client.rows(**{kind: 1}, **term)}
@@ -658,8 +660,9 @@ def test_without_a_section_a_new_one_is_made_if_the_course_has_no_default(client
     section = an_open_section(client)
     given = {"enrollment[user_id]": f"sis_user_id:{a_stranger(client, section)}"}
     made = client("POST", f"courses/{section.course_id}/enrollments", data=given).json()["course_section_id"]
-    assert client.canvas.state.sections[made].sis_id is None
-    assert client.canvas.state.sections[made].name == client.canvas.state.courses[section.course_id].name
+    state = client.canvas.snapshot()
+    assert state.sections[made].sis_id is None
+    assert state.sections[made].name == state.courses[section.course_id].name
 
 
 @pytest.mark.parametrize(
@@ -719,7 +722,7 @@ def test_a_repeated_post_finds_the_same_row_and_leaves_an_active_one_active(clie
 
 
 def test_a_deleted_enrollment_is_revived_with_its_id_and_loses_its_sis_batch(client: Client) -> None:
-    state = client.canvas.state
+    state = client.canvas.snapshot()
     section = an_open_section(client)
     old = next(each for each in state.enrollments.values() if each.section_id == section.id and each.sis_batch_id)
     assert client("DELETE", f"courses/{section.course_id}/enrollments/{old.id}?task=delete").status_code == 200
@@ -743,7 +746,7 @@ def test_a_task_says_how_an_enrollment_ends_and_the_default_concludes(client: Cl
     number = enroll(client, section, a_stranger(client, section)).json()["id"]
     answer = client("DELETE", f"courses/{section.course_id}/enrollments/{number}", params={"task": task})
     assert (answer.status_code, answer.json()["enrollment_state"]) == (200, state)
-    assert client.canvas.state.enrollments[number].workflow_state == state
+    assert client.canvas.snapshot().enrollments[number].workflow_state == state
     again = client("DELETE", f"courses/{section.course_id}/enrollments/{number}", params={"task": task})
     assert again.status_code == (404 if state == "deleted" else 200)
 
@@ -776,7 +779,7 @@ def test_enrollments_are_listed_by_bookmarks_without_a_last_page(client: Client)
         assert "last" not in answer.links
         url = answer.links.get("next", {}).get("url", "")
         assert not url or "page=bookmark%3A" in url
-    ours = [each for each in client.canvas.state.enrollments.values() if each.course_id == section.course_id]
+    ours = [each for each in client.canvas.snapshot().enrollments.values() if each.course_id == section.course_id]
     assert sorted(seen) == sorted(each.id for each in ours if each.workflow_state == "active")
 
 
@@ -852,7 +855,7 @@ def test_a_user_with_a_taken_login_is_refused_in_three_nested_hashes(client: Cli
 
 
 def test_a_deleted_user_is_revived_on_request_with_both_ids(client: Client) -> None:
-    gone = next(each for each in client.canvas.state.logins.values() if each.sis_id == "000000666")
+    gone = next(each for each in client.canvas.snapshot().logins.values() if each.sis_id == "000000666")
     given = {"user[name]": "Back Again", "pseudonym[unique_id]": "back", "pseudonym[sis_user_id]": "000000666"}
     made = client("POST", "accounts/self/users", data={**given, "enable_sis_reactivation": "true"}).json()
     assert (made["id"], made["name"], made["login_id"]) == (gone.user_id, "Back Again", "back")
@@ -879,9 +882,9 @@ def test_integration_ids_are_set_on_courses_and_logins(client: Client) -> None:
     ],
 )
 def test_what_is_refused_leaves_nothing_half_made(client: Client, path: str, given: dict[str, str]) -> None:
-    before = repr(client.canvas.state)
+    before = repr(client.canvas.snapshot())
     assert client("POST", path, data=given).status_code in (400, 404)
-    assert repr(client.canvas.state) == before
+    assert repr(client.canvas.snapshot()) == before
 
 
 def test_the_last_login_of_a_user_stays(client: Client) -> None:
@@ -1003,22 +1006,22 @@ def test_a_file_that_cannot_be_read_fails_the_import(client: Client, content: st
 
 def test_an_import_deletes_nothing_that_it_does_not_name(client: Client) -> None:
     section = an_open_section(client)
-    before = {each.id: each.workflow_state for each in client.canvas.state.enrollments.values()}
+    before = {each.id: each.workflow_state for each in client.canvas.snapshot().enrollments.values()}
     row = f"{section.sis_id},{a_stranger(client, section)},student,active"
     client.imported(f"section_id,user_id,role,status\n{row}\n", change_threshold=0)
-    after = {each.id: each.workflow_state for each in client.canvas.state.enrollments.values()}
+    after = {each.id: each.workflow_state for each in client.canvas.snapshot().enrollments.values()}
     assert {number: after[number] for number in before} == before
     assert len(after) == len(before) + 1
 
 
 def test_batch_mode_deletes_what_the_sis_made_in_the_term_and_is_missing(client: Client) -> None:
     section = an_open_section(client)
-    term = client.canvas.state.courses[section.course_id].term_id
+    term = client.canvas.snapshot().courses[section.course_id].term_id
     row = f"section_id,user_id,role,status\n{section.sis_id},{a_stranger(client, section)},student,active\n"
     held = client.imported(row, batch_mode=1, batch_mode_term_id=term, change_threshold=10)
     assert held["workflow_state"] == "failed_with_messages"
     assert client.imported(row, batch_mode=1, batch_mode_term_id=term)["workflow_state"] == "imported"
-    state = client.canvas.state
+    state = client.canvas.snapshot()
     left = [
         each
         for each in state.enrollments.values()
@@ -1079,10 +1082,10 @@ def test_a_fault_can_be_meant_for_some_requests_only(client: Client) -> None:
 
 def test_an_error_after_execution_has_made_the_change(client: Client) -> None:
     section = an_open_section(client)
-    before = len(client.canvas.state.enrollments)
+    before = len(client.canvas.snapshot().enrollments)
     client.canvas.faults.arm("error_after_execution", status=504)
     assert enroll(client, section, a_stranger(client, section)).status_code == 504
-    assert len(client.canvas.state.enrollments) == before + 1
+    assert len(client.canvas.snapshot().enrollments) == before + 1
 
 
 def test_a_reset_after_execution_has_made_the_change(client: Client) -> None:
@@ -1236,6 +1239,98 @@ def test_the_command_arms_a_fault_with_numbers_and_texts_as_options(
     assert ended.value.code == 0
     [armed] = client.canvas.faults.armed()
     assert (armed.seconds, armed.status, armed.path) == (0.5, 503, "sis_imports")
+
+
+# --- Looked at while it works -------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_stays_as_it_was_and_the_next_one_has_what_came_since(client: Client) -> None:
+    section = an_open_section(client)
+    before = client.canvas.snapshot()
+    shown = repr(before)
+    made = enroll(client, section, a_stranger(client, section)).json()
+    client("PUT", f"sections/{section.id}", data={"course_section[name]": "Renamed"})
+    assert repr(before) == shown
+    assert client.canvas.snapshot() != before
+    assert client.canvas.snapshot().enrollments[made["id"]].section_id == section.id
+    assert [each.id for each in before.enrollments_of(made["user_id"]) if each.section_id == section.id] == []
+
+
+def test_what_is_changed_in_a_snapshot_is_not_changed_in_canvas(client: Client) -> None:
+    section = an_open_section(client)
+    changed = client.canvas.snapshot()
+    changed.sections[section.id].name = "only here"
+    del changed.enrollments[next(iter(changed.enrollments))]
+    assert client.canvas.snapshot().sections[section.id].name == section.name
+    assert len(client.canvas.snapshot().enrollments) == len(changed.enrollments) + 1
+
+
+def test_an_import_that_was_looked_at_stays_as_it_was(opened: Opened, clock: ManualClock) -> None:
+    client = opened(import_seconds=10, clock=clock)
+    client.sis_import(PEOPLE)
+    [(before, names)] = client.canvas.imports
+    clock.now += 10
+    [(after, _)] = client.canvas.imports
+    assert (before.workflow_state, before.counts, before.ended_at) == ("importing", {}, None)
+    assert (after.workflow_state, after.counts, names) == ("imported", {"users": 1}, ["attachment"])
+
+
+def test_an_edit_counts_and_is_saved_with_the_next_request(opened: Opened, tmp_path: Path) -> None:
+    first = opened(state_file=tmp_path / "canvas.json")
+    section = an_open_section(first)
+    with first.canvas.edit() as state:
+        state.sections[section.id].name = "Edited"
+    assert first("GET", f"sections/{section.id}").json()["name"] == "Edited"
+    assert opened(state_file=tmp_path / "canvas.json").canvas.snapshot().sections[section.id].name == "Edited"
+
+
+def test_canvas_can_be_looked_at_while_requests_change_it(client: Client, quick_switches: None) -> None:
+    section = an_open_section(client)
+    state = client.canvas.snapshot()
+    members = {each.user_id for each in state.enrollments.values() if each.course_id == section.course_id}
+    strangers = [each for each in state.users if each not in members and state.logins_of(each)][:80]
+
+    def write(user: int) -> int:
+        headers, data = {"Authorization": f"Bearer {TOKEN}"}, {"enrollment[user_id]": user}
+        where = f"{client.canvas.url}/api/v1/sections/{section.id}/enrollments"
+        return requests.post(where, data=data, headers=headers, timeout=10).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(write, user) for user in strangers]
+        while not all(each.done() for each in answers):
+            posts = sum(each.method == "POST" for each in client.canvas.requests)
+            found = client.canvas.snapshot().enrollments.values()
+            assert sum(each.user_id not in members and each.section_id == section.id for each in found) >= posts
+    assert [each.result() for each in answers] == [200] * len(strangers)
+    assert len(client.canvas.snapshot().enrollments) == len(state.enrollments) + len(strangers)
+
+
+def test_the_end_waits_for_a_request_that_writes_a_file(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, may_end = Event(), Event()
+    written: list[bytes] = []
+
+    def slow(path: Path, _: object) -> None:
+        path.write_bytes(b"half")
+        writing.set()
+        assert may_end.wait(10)
+        path.write_bytes(b"whole")
+        written.append(path.read_bytes())
+
+    def ask(number: int) -> None:
+        with suppress(requests.RequestException):  # the end may cut the answer off
+            client.report(number)
+
+    monkeypatch.setattr(report_files, "_write_archive", slow)
+    asking = Thread(target=ask, args=(client.start(users=1, courses=1),))
+    asking.start()
+    assert writing.wait(10)
+    ending = Thread(target=client.canvas.__exit__, args=(None, None, None))
+    ending.start()
+    ending.join(0.5)
+    may_end.set()
+    ending.join(10)
+    asking.join(10)
+    assert written == [b"whole"]
 
 
 # --- The campus, and a restart ------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_reports_become_tables_and_views(place: Workplace, canvas: CanvasSimulat
     done = place.run("provisioner", "run", "--json")
     assert done.code == 0
     assert states(done) == dict.fromkeys(("tmp_cnv_users", "tmp_cnv_courses", "tmp_cnv_enrollments"), "successful")
-    logins = {login.sis_id for login in canvas.state.logins.values() if login.workflow_state != "deleted"}
+    logins = {login.sis_id for login in canvas.snapshot().logins.values() if login.workflow_state != "deleted"}
     shown = {user_id for user_id, _ in place.target_sql(USERS)}
     assert shown == {sis_id or None for sis_id in logins}
     assert any(str(user_id).startswith("0") for user_id in shown)

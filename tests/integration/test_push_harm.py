@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.pushing import PROVISIONS, Pushing
+from tests.pushing import PROVISIONS, Pushing, key_of
 
 from canvas_pusher import gates
 from canvas_pusher.import_schemas import ENROLLMENTS
-from canvas_pusher.plan import Plan, Reported, active_by_term, plan
+from canvas_pusher.plan import CanvasReports, Plan, make_plan
 from canvas_pusher.resources import enrollments
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.settings import load_settings
@@ -22,7 +22,7 @@ from canvas_replicate.runs.rerun import rerun_failed
 from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import sis_imports
-from replicate_demo.canvas.model import Enrollment
+from replicate_demo.canvas.model import Enrollment, State
 
 BIG = {"additions": 10_000, "removals": 10_000, "removals_percent": 100}
 CHANNELS = pytest.mark.parametrize("channel", ["sis_import", "rest"])
@@ -50,8 +50,8 @@ def the_plan(pushing: Pushing) -> str:
     return str(plan_id)
 
 
-def the_enrollment(pushing: Pushing, pair: tuple[str, str]) -> Enrollment:
-    [found] = [each for each in pushing.canvas.state.enrollments.values() if pushing.key_of(each) == pair]
+def the_enrollment(state: State, pair: tuple[str, str]) -> Enrollment:
+    [found] = [each for each in state.enrollments.values() if key_of(state, each) == pair]
     return found
 
 
@@ -167,11 +167,11 @@ def test_rows_that_name_their_course_alone_count_for_its_term() -> None:
         + [("big", "s-big", f"v{n}", "student", "active") for n in range(2000)],
         *("course_id", "section_id", "user_id", "role", "status"),
     )
-    reported = Reported("r", own, courses, sections)
+    reported = CanvasReports("r", own, courses, sections)
     rows = [("small", f"u{n}", "student", "deleted") for n in range(90)]
     made = planned(frame(rows, "course_id", "user_id", "role", "status"), reported)
     assert {line.term for line in made.lines} == {"fa19"}
-    assert active_by_term(ENROLLMENTS, reported)["fa19"] == 100
+    assert gates.count_active_by_term(ENROLLMENTS, reported)["fa19"] == 100
 
 
 def test_a_table_that_is_being_loaded_is_waited_for(pushing: Pushing) -> None:
@@ -182,7 +182,7 @@ def test_a_table_that_is_being_loaded_is_waited_for(pushing: Pushing) -> None:
     pushing.place.target_sql(f"UPDATE replicate_run_table SET state = 'loading' WHERE run_id = '{other.run_id}'")
     [process] = runtime.catalogue.pushes["regular"]
     with pytest.raises(LeaseBusy):
-        gates.loads_of(process, runtime)
+        gates.find_loads(process, runtime)
 
 
 def test_a_message_for_a_run_that_is_not_there_yet_does_not_close_it(pushing: Pushing) -> None:
@@ -199,14 +199,14 @@ def test_a_message_for_a_run_that_is_not_there_yet_does_not_close_it(pushing: Pu
 def test_blanks_around_an_id_are_no_part_of_it() -> None:
     own = frame([("c", "s", "u1", "student", "active")], "course_id", "section_id", "user_id", "role", "status")
     wanted = frame([("s", "u1   ", "student", "deleted")], "section_id", "user_id", "role", "status")
-    [line] = planned(wanted, Reported("r", own, pd.DataFrame(), pd.DataFrame())).lines
+    [line] = planned(wanted, CanvasReports("r", own, pd.DataFrame(), pd.DataFrame())).lines
     assert line.row["user_id"] == "u1"
 
 
 def test_a_removal_where_no_report_reaches_is_told(pushing: Pushing) -> None:
     student = pushing.students()[0]
-    state = pushing.canvas.state
-    term = state.terms[state.courses[the_enrollment(pushing, student).course_id].term_id].sis_id
+    state = pushing.canvas.snapshot()
+    term = state.terms[state.courses[the_enrollment(state, student).course_id].term_id].sis_id
     other = {"fa19": "sp20", "sp20": "fa19"}[str(term)]
     conf = PROVISIONS.replace("terms: [fa19, sp20]", f"terms: [{other}]")
     (pushing.place.folder / "conf" / "provisions.yaml").write_text(conf, "utf-8")
@@ -218,7 +218,7 @@ def test_a_removal_where_no_report_reaches_is_told(pushing: Pushing) -> None:
 def test_a_view_that_lacks_a_column_places_nothing() -> None:
     courses = frame([("c", "t")], "course_id", "term_id")
     wanted = frame([("c", "u1", "student", "deleted")], "course_id", "user_id", "role", "status")
-    [line] = planned(wanted, Reported("r", None, courses, pd.DataFrame())).lines
+    [line] = planned(wanted, CanvasReports("r", None, courses, pd.DataFrame())).lines
     assert (line.change, line.term, line.account) == ("removal", "t", "unknown")
 
 
@@ -258,11 +258,10 @@ def test_an_odd_answer_concerns_its_line_alone(pushing: Pushing, monkeypatch: py
     pushing.configure("rest", budget=BIG)
     pushing.want(*((*pair, "active") for pair in pushing.newcomers(10)))
     pushing.provision()
-    post, odd = CanvasClient.post, [None]
+    post, odd = CanvasClient.post, iter([None])
 
     def once(self: CanvasClient, path: str, **body: Any) -> Any:
-        found = post(self, path, **body)
-        return odd.pop() if odd else found
+        return next(odd, post(self, path, **body))
 
     monkeypatch.setattr(CanvasClient, "post", once)
     assert pushing.push().code == 0
@@ -277,18 +276,19 @@ def test_a_lost_answer_is_not_adopted_by_the_state_alone(pushing: Pushing) -> No
     pushing.provision()
     pushing.canvas.faults.arm("server_error", method="POST", path="/enrollments")  # and does nothing
     assert pushing.push().code == 0
-    assert the_enrollment(pushing, student).limit_privileges is True
+    assert the_enrollment(pushing.canvas.snapshot(), student).limit_privileges is True
 
 
 def test_what_a_row_does_not_name_stays(pushing: Pushing) -> None:
     student = pushing.students()[0]
-    found = the_enrollment(pushing, student)
-    found.workflow_state, found.limit_privileges, found.end_at = "inactive", True, "2099-12-01T00:00:00Z"
+    with pushing.canvas.edit() as state:
+        found = the_enrollment(state, student)
+        found.workflow_state, found.limit_privileges, found.end_at = "inactive", True, "2099-12-01T00:00:00Z"
     pushing.configure("rest", budget=BIG)
     pushing.provision()
     pushing.want((*student, "active"))
     assert pushing.push().code == 0
-    now = the_enrollment(pushing, student)
+    now = the_enrollment(pushing.canvas.snapshot(), student)
     assert (now.workflow_state, now.limit_privileges, now.end_at) == ("active", True, "2099-12-01T00:00:00Z")
 
 
@@ -314,13 +314,13 @@ def test_a_push_stops_when_its_run_was_closed(pushing: Pushing, monkeypatch: pyt
     pushing.configure("rest", budget=BIG)
     pushing.provision()
     pushing.want(*((*pair, "active") for pair in pushing.newcomers(200)))
-    run_id, act, runtime = opened(), enrollments.act, open_runtime(load_settings())
+    run_id, apply, runtime = opened(), enrollments.apply, open_runtime(load_settings())
 
     def closing(*arguments: Any) -> Any:
         runtime.ledger.abandon(run_id, "The run's deadline passed before the table was done.")
-        return act(*arguments)
+        return apply(*arguments)
 
-    monkeypatch.setattr(enrollments, "act", closing)
+    monkeypatch.setattr(enrollments, "apply", closing)
     with pytest.raises(LeaseLost):
         handled(run_id)
     assert 0 < len(pushing.writes()) <= 48
@@ -354,5 +354,5 @@ def frame(rows: list[tuple[str, ...]], *columns: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns), dtype="str")
 
 
-def planned(wanted: pd.DataFrame, reported: Reported) -> Plan:
-    return plan("p", "sis_import", ENROLLMENTS, wanted, reported)
+def planned(wanted: pd.DataFrame, reported: CanvasReports) -> Plan:
+    return make_plan("p", "sis_import", ENROLLMENTS, wanted, reported)

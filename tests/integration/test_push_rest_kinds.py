@@ -13,8 +13,8 @@ import yaml
 from pydantic import SecretStr
 from tests.workplace import Done, Workplace
 
-from canvas_pusher.channels import rest
 from canvas_pusher.resources import courses, sections, users, xlists
+from canvas_pusher.resources.resource import Resource
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.errors import PermanentError
 from replicate_demo.canvas import CanvasSimulator, Options
@@ -80,25 +80,25 @@ class Site:
     client: CanvasClient
 
     def login(self, sis_id: str) -> Login:
-        [found] = [each for each in self.canvas.state.logins.values() if each.sis_id == sis_id]
+        [found] = [each for each in self.canvas.snapshot().logins.values() if each.sis_id == sis_id]
         return found
 
     def user(self, sis_id: str) -> User:
-        return self.canvas.state.users[self.login(sis_id).user_id]
+        return self.canvas.snapshot().users[self.login(sis_id).user_id]
 
     def course(self, sis_id: str) -> Course:
-        [found] = [each for each in self.canvas.state.courses.values() if each.sis_id == sis_id]
+        [found] = [each for each in self.canvas.snapshot().courses.values() if each.sis_id == sis_id]
         return found
 
     def section(self, sis_id: str) -> Section:
-        [found] = [each for each in self.canvas.state.sections.values() if each.sis_id == sis_id]
+        [found] = [each for each in self.canvas.snapshot().sections.values() if each.sis_id == sis_id]
         return found
 
     def course_of(self, section: str) -> str | None:
-        return self.canvas.state.courses[self.section(section).course_id].sis_id
+        return self.canvas.snapshot().courses[self.section(section).course_id].sis_id
 
     def counts(self) -> dict[str, int]:
-        state = self.canvas.state
+        state = self.canvas.snapshot()
         return {name: len(getattr(state, name)) for name in ("users", "logins", "courses", "sections", "enrollments")}
 
     def sent(self) -> list[str]:
@@ -110,22 +110,22 @@ class Site:
         """Of the last write."""
         return dict(json.loads([each for each in self.canvas.requests if each.method in ("POST", "PUT")][-1].body))
 
-    def apply(self, kind: rest.Kind, row: Mapping[str, str]) -> None:
+    def apply(self, resource: Resource, row: Mapping[str, str]) -> None:
         """As the sender does it; then it is so by what was answered, and by what Canvas has."""
-        seen = kind.act(self.client, row, kind.look(self.client, row))
-        assert kind.is_so(row, seen)
-        assert kind.is_so(row, kind.look(self.client, row))
+        seen = resource.apply(self.client, row, resource.find(self.client, row))
+        assert resource.matches(row, seen)
+        assert resource.matches(row, resource.find(self.client, row))
         sent = len(self.sent())
         if row["status"] != "deleted":
-            kind.act(self.client, row, None)
-            assert kind is xlists or len(self.sent()) == sent
+            resource.apply(self.client, row, None)
+            assert resource is xlists or len(self.sent()) == sent
 
-    def refuses(self, kind: rest.Kind, row: Mapping[str, str], words: str) -> None:
+    def refuses(self, resource: Resource, row: Mapping[str, str], words: str) -> None:
         """With these words, and with nothing changed."""
-        before = repr(self.canvas.state)
+        before = repr(self.canvas.snapshot())
         with pytest.raises(PermanentError, match=words):
-            kind.act(self.client, row, kind.look(self.client, row))
-        assert repr(self.canvas.state) == before
+            resource.apply(self.client, row, resource.find(self.client, row))
+        assert repr(self.canvas.snapshot()) == before
 
 
 @pytest.fixture(autouse=True)
@@ -187,14 +187,14 @@ def test_a_user_is_suspended_and_let_in_again(site: Site) -> None:
 
 def test_a_canvas_that_suspends_nobody_has_not_done_it(site: Site) -> None:
     site.apply(users, ADA)
-    assert not users.is_so({**ADA, "status": "suspended"}, users.look(site.client, ADA))
+    assert not users.matches({**ADA, "status": "suspended"}, users.find(site.client, ADA))
 
 
 def test_a_user_is_removed_and_need_not_be_removed_again(site: Site) -> None:
     site.apply(users, ADA)
     site.apply(users, {**ADA, "status": "deleted"})
     assert (site.user("000900001").workflow_state, len(site.sent())) == ("deleted", 2)
-    assert users.is_so({**ADA, "status": "deleted"}, users.look(site.client, ADA))
+    assert users.matches({**ADA, "status": "deleted"}, users.find(site.client, ADA))
 
 
 def test_of_a_user_with_two_logins_only_the_one_goes(site: Site) -> None:
@@ -229,7 +229,7 @@ def test_a_first_name_alone_names_nobody(site: Site) -> None:
 
 def test_a_new_course_is_in_its_account_and_term_with_its_dates(site: Site) -> None:
     site.apply(courses, {**COURSE, "integration_id": "int-1"})
-    made, state = site.course("NEW-1"), site.canvas.state
+    made, state = site.course("NEW-1"), site.canvas.snapshot()
     assert (made.name, made.code, made.integration_id) == ("A new course", "NEW 1", "int-1")
     assert (state.accounts[made.account_id].sis_id, state.terms[made.term_id].sis_id) == ("PROVOST", "sp20")
     assert (made.start_at, made.end_at, made.restrict_dates) == ("2020-01-13T13:00:00Z", "2040-05-15T00:00:00Z", True)
@@ -255,7 +255,7 @@ def test_a_course_is_renamed_moved_and_loses_its_dates(site: Site) -> None:
         "end_date": "",
     }
     site.apply(courses, moved)
-    made, state = site.course("NEW-1"), site.canvas.state
+    made, state = site.course("NEW-1"), site.canvas.snapshot()
     assert (made.name, made.start_at, made.end_at, made.restrict_dates) == ("Renamed", None, None, False)
     assert (state.accounts[made.account_id].sis_id, state.terms[made.term_id].sis_id) == ("ORGS", "fa19")
     assert len(site.sent()) == 2
@@ -270,8 +270,9 @@ def test_a_row_with_one_date_leaves_the_other_alone(site: Site) -> None:
 
 def test_dates_that_do_not_count_in_canvas_are_not_so(site: Site) -> None:
     site.apply(courses, COURSE)
-    site.course("NEW-1").restrict_dates = False
-    assert not courses.is_so(COURSE, courses.look(site.client, COURSE))
+    with site.canvas.edit() as state:
+        state.courses[site.course("NEW-1").id].restrict_dates = False
+    assert not courses.matches(COURSE, courses.find(site.client, COURSE))
 
 
 def test_a_course_is_concluded_with_its_last_name_and_opened_again(site: Site) -> None:
@@ -290,7 +291,7 @@ def test_a_deleted_course_keeps_its_sis_id_and_comes_back_where_it_is_wanted(sit
     site.apply(courses, {**COURSE, "account_id": "ORGS"})
     back = site.course("NEW-1")
     assert (back.id, back.workflow_state) == (number, "available")
-    assert site.canvas.state.accounts[back.account_id].sis_id == "ORGS"
+    assert site.canvas.snapshot().accounts[back.account_id].sis_id == "ORGS"
 
 
 def test_what_canvas_does_not_have_is_neither_made_nor_ended(site: Site) -> None:
@@ -332,7 +333,7 @@ def test_a_section_with_people_is_not_removed_and_canvas_says_why(site: Site) ->
 
 def test_a_cross_listed_section_belongs_to_the_course_it_came_from(site: Site) -> None:
     row = {"section_id": "2201-XLIST", "course_id": "XLIST-0", "name": "0002", "status": "active"}
-    assert sections.is_so(row, sections.look(site.client, row))
+    assert sections.matches(row, sections.find(site.client, row))
     site.apply(sections, {**row, "name": "0003"})
     assert (site.section("2201-XLIST").name, site.course_of("2201-XLIST")) == ("0003", "ETH/101.é")
 
@@ -374,7 +375,7 @@ def test_a_section_that_went_on_to_a_third_course_stays_there(listed: Site) -> N
 
 def test_its_own_course_is_none_to_cross_list_a_section_into(listed: Site) -> None:
     row = {**XLIST, "xlist_course_id": "NEW-1"}
-    assert not xlists.is_so(row, xlists.act(listed.client, row, None))
+    assert not xlists.matches(row, xlists.apply(listed.client, row, None))
 
 
 def test_a_section_or_a_course_that_canvas_does_not_have_is_refused(listed: Site) -> None:
@@ -453,7 +454,7 @@ def test_what_others_need_is_pushed_first_and_then_nothing_is_different(pushing:
     sent = imported(site) if channel == "sis_import" else list(dict.fromkeys(kind_of(path) for path in site.sent()))
     assert sent == IN_ORDER
     assert site.course_of("2201-NEW") == "NEW-2"
-    [enrolled] = [each for each in site.canvas.state.enrollments.values() if each.user_id == site.user("000900001").id]
+    [enrolled] = site.canvas.snapshot().enrollments_of(site.user("000900001").id)
     assert (enrolled.workflow_state, enrolled.course_id) == ("active", site.course("NEW-2").id)
     written = len(site.sent())
     pushing.provision()

@@ -13,7 +13,7 @@ from tests.workplace import Workplace
 
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.journal import Answer, JournalLine, KeptPlan
+from canvas_replicate.ledger.journal import JournalLine, KeptPlan, LineOutcome
 from canvas_replicate.ledger.records import Outcome, Push, push_row
 from canvas_replicate.runs import opening
 from canvas_replicate.runtime import Runtime
@@ -151,7 +151,7 @@ def counts(found: dict[str, Any]) -> dict[str, int | None]:
 
 
 def planned(
-    user: str, section: str, *, wanted: str = "active", answer: Answer | None = None, sent: bool = True
+    user: str, section: str, *, wanted: str = "active", answer: LineOutcome | None = None, sent: bool = True
 ) -> None:
     """A plan of one line, as far as it came."""
     opened = runtime()
@@ -159,11 +159,11 @@ def planned(
                     "pushes/x", 1, None, "20260101T000000Z-hourly-abcdef")  # fmt: skip
     line = JournalLine(plan.plan_id, 1, "addition", f'["section_id={section}"]', user, None, section, wanted, None)
     lease = opened.leases.acquire("push:enrollments")
-    opened.journal.keep(plan, [line], lease)
+    opened.journal.record_plan(plan, [line], lease)
     if sent:
-        opened.journal.sending(plan.plan_id, [1], plan.run_id, lease)
+        opened.journal.mark_sent(plan.plan_id, [1], plan.run_id, lease)
     if answer is not None:
-        opened.journal.answered(plan.plan_id, [answer])
+        opened.journal.record_outcomes(plan.plan_id, [answer])
     opened.leases.release(lease)
 
 
@@ -317,7 +317,7 @@ def test_what_canvas_refused_is_told_in_its_words(provisioned: Workplace) -> Non
     user, section, _ = absent(provisioned)
     want(provisioned, section, user)
     load(provisioned)
-    planned(user, section, answer=Answer(1, "rejected", "A section was not found"))
+    planned(user, section, answer=LineOutcome(1, "rejected", "A section was not found"))
     found = why(provisioned, "person", user, section)
     assert found["reason"].endswith("A section was not found")
     assert found["next_step"].startswith("Mend that")
@@ -327,7 +327,7 @@ def test_a_report_older_than_the_accepted_change_is_not_taken_for_a_contradictio
     user, section, _ = absent(provisioned)
     want(provisioned, section, user)
     load(provisioned)
-    planned(user, section, answer=Answer(1, "applied", "imported"))
+    planned(user, section, answer=LineOutcome(1, "applied", "imported"))
     found = why(provisioned, "person", user, section)
     assert found["in_canvas"] is False
     assert "older than the change" in found["disagreement"]
@@ -338,7 +338,7 @@ def test_a_later_report_that_contradicts_the_journal_is_told(provisioned: Workpl
     user, section, _ = absent(provisioned)
     want(provisioned, section, user)
     load(provisioned)
-    planned(user, section, answer=Answer(1, "applied", "imported"))
+    planned(user, section, answer=LineOutcome(1, "applied", "imported"))
     before = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=1)
     provisioned.target_sql(f"UPDATE replicate_push_journal SET answered_at = TIMESTAMP '{before}'")
     found = why(provisioned, "person", user, section)
@@ -380,7 +380,7 @@ def test_one_missing_enrollment_among_good_ones_is_found_without_naming_the_cour
     want(provisioned, good, user)
     want(provisioned, section, user)
     load(provisioned)
-    planned(user, section, answer=Answer(1, "rejected", "A section was not found"))
+    planned(user, section, answer=LineOutcome(1, "rejected", "A section was not found"))
     assert why(provisioned, "person", user)["reason"].endswith("A section was not found")
 
 
@@ -619,7 +619,7 @@ def test_people_get_one_screen(provisioned: Workplace) -> None:
     user, section, course = absent(provisioned)
     want(provisioned, section, user)
     load(provisioned)
-    planned(user, section, answer=Answer(1, "rejected", "A section was not found"))
+    planned(user, section, answer=LineOutcome(1, "rejected", "A section was not found"))
     for words in (("person", user, course), ("table", "tmp_wanted")):
         out = provisioned.run("replicate", "why", *words).out
         assert out.rstrip().rpartition("\n")[2].startswith("next: ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.oracle_fixtures import OracleDatabase
 
-from canvas_replicate.cli.why.asking import rows_of
+from canvas_replicate.cli.why.database_rows import search_source
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.errors import PermanentError
 
@@ -25,15 +25,17 @@ def source(oracle: OracleDatabase) -> OracleSource:
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_ids_find_their_own_rows(source: OracleSource, odd: str) -> None:
     query = "WITH a AS (SELECT user_id, class_nbr, note FROM people) SELECT * FROM a ORDER BY user_id -- end"
-    found = rows_of(source, query, odd, long_texts=False)
+    found = search_source(source, query, odd, long_texts=False)
     assert [row["user_id"] for row in found.rows] == [odd]
     assert "note" not in found.columns
 
 
 def test_a_number_column_that_equals_the_id_counts(source: OracleSource) -> None:
-    assert len(rows_of(source, "SELECT user_id, class_nbr, gpa FROM people", "70", long_texts=False).rows) == len(ODD)
+    assert len(search_source(source, "SELECT user_id, class_nbr, gpa FROM people", "70", long_texts=False).rows) == len(
+        ODD
+    )
 
 
 def test_a_table_that_is_not_there_is_an_error_of_ours(source: OracleSource) -> None:
     with pytest.raises(PermanentError):
-        rows_of(source, "SELECT user_id FROM nowhere", "7", long_texts=False)
+        search_source(source, "SELECT user_id FROM nowhere", "7", long_texts=False)

@@ -9,7 +9,7 @@ import pytest
 from tests.postgresql_fixtures import Database
 from tests.workplace import Workplace
 
-from canvas_replicate.cli.why.asking import rows_of
+from canvas_replicate.cli.why.database_rows import search_source
 from canvas_replicate.databases.postgresql import PostgresqlSource
 from canvas_replicate.errors import TransientError
 
@@ -50,7 +50,7 @@ def test_odd_ids_find_their_own_rows(empty_postgresql: Database, native: bool) -
         empty_postgresql.sql(f"INSERT INTO people VALUES ('{quoted}', 1, '{quoted}')")
     source = PostgresqlSource(empty_postgresql.opened, native=native)
     for odd in ODD:
-        found = rows_of(source, "SELECT * FROM people", odd, native=native)
+        found = search_source(source, "SELECT * FROM people", odd, native=native)
         assert [(row["user_id"], row["padded"]) for row in found.rows] == [(odd, odd)]
 
 
@@ -58,5 +58,5 @@ def test_a_query_that_takes_too_long_is_stopped(empty_postgresql: Database) -> N
     source = PostgresqlSource(empty_postgresql.opened, native=True)
     started = time.monotonic()
     with pytest.raises(TransientError, match="no answer within 1 s"):
-        rows_of(source, "SELECT 'x'::text AS user_id FROM pg_sleep(60)", "x", native=True, seconds=1)
+        search_source(source, "SELECT 'x'::text AS user_id FROM pg_sleep(60)", "x", native=True, seconds=1)
     assert time.monotonic() - started < 20

@@ -6,8 +6,12 @@ import inspect
 import logging
 import socket
 import ssl
+import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pika
 import pytest
@@ -19,9 +23,11 @@ from tests.behaviours.bus import requested
 
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError, TransientError
 from canvas_replicate.messaging import topology
-from canvas_replicate.messaging.bus import connect
+from canvas_replicate.messaging.bus import Delivery, connect
 from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 from canvas_replicate.messaging.rabbitmq.declaration import arguments, of_stage
+from canvas_replicate.messaging.rabbitmq.delivery import Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
 from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
 from canvas_replicate.messaging.rabbitmq.url import parameters
@@ -246,6 +252,54 @@ def test_a_dead_letter_of_the_broker_keeps_the_routing_key_it_was_published_with
     letter = received(pika.BasicProperties(headers={"x-death": deaths}), "replicate.loader.dead")
     assert letter.type == "table.ready.v1"
     assert letter.headers == {"reason": "delivery_limit"}
+
+
+# Deliveries
+
+
+class RaisesMeanwhile(Work):
+    """Its handler raises between the look for an error and the question whether it is over."""
+
+    may_raise = threading.Event()
+
+    def is_over(self) -> bool:
+        if self._thread is not None:
+            self.may_raise.set()
+            self._thread.join(10)
+        return super().is_over()
+
+
+class Channel:
+    """Delivers two messages."""
+
+    is_open = True
+
+    def __init__(self) -> None:
+        self.rejected: list[int] = []
+
+    def consume(self, queue: str, inactivity_timeout: float) -> Iterator[tuple[Any, Any, Any]]:
+        for tag in (1, 2):
+            yield pika.spec.Basic.Deliver("c", tag, routing_key="table.requested"), pika.BasicProperties(), b"{}"
+        yield None, None, None
+
+    def basic_reject(self, tag: int, requeue: bool) -> None:
+        self.rejected.append(tag)
+
+
+def test_a_consumer_whose_handler_raised_begins_no_other_message() -> None:
+    begun: list[str] = []
+
+    def handle(delivery: Delivery) -> None:
+        begun.append(delivery.envelope.message_id)
+        assert work.may_raise.wait(10)
+        raise RuntimeError("the ledger is gone")
+
+    work, channel, connection = RaisesMeanwhile(handle), Channel(), SimpleNamespace()
+    bus: Any = RabbitBus("amqp://u:p@127.0.0.1:1/x")
+    bus._hand_out(connection, channel, "replicate.extractor", work, threading.Event())
+    assert len(begun) == 1
+    assert isinstance(work.error, RuntimeError)
+    assert channel.rejected == [1]
 
 
 # Queues

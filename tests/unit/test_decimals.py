@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Context, Decimal
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.databases.decimals import decimals, no_number, written_out
@@ -28,7 +28,6 @@ def oracle_text(number: Decimal) -> str:
     return plain.replace("0.", ".", 1) if plain.startswith(("0.", "-0.")) else plain
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(st.lists(st.none() | ORACLE, min_size=1, max_size=20))
 def test_every_number_of_oracles_is_written_out_exactly(numbers: list[Decimal | None]) -> None:
     found = written_out(texts(*(None if number is None else oracle_text(number) for number in numbers)))
@@ -36,7 +35,6 @@ def test_every_number_of_oracles_is_written_out_exactly(numbers: list[Decimal | 
     assert [None if text is None else EXACT.create_decimal(text) for text in found.to_pylist()] == numbers
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(st.lists(st.none() | ORACLE.map(lambda number: format(number, "f")), min_size=1, max_size=20))
 def test_a_batch_is_made_into_decimals_exactly_or_not_at_all(plain: list[str | None]) -> None:
     found = decimals(texts(*plain))
@@ -44,7 +42,6 @@ def test_a_batch_is_made_into_decimals_exactly_or_not_at_all(plain: list[str | N
         assert found.to_pylist() == [None if text is None else EXACT.create_decimal(text) for text in plain]
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(st.lists(st.decimals(-(10**20), 10**20, places=10).map(lambda number: format(number, "f")), min_size=1))
 def test_what_fits_38_digits_becomes_decimals(plain: list[str]) -> None:
     assert decimals(texts(*plain)) is not None

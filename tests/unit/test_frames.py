@@ -91,7 +91,7 @@ TEXTS = st.one_of(
 ).filter(lambda text: text is None or RECORD_END not in text)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(TEXTS, st.none() | st.integers(-(10**38) + 1, 10**38 - 1), st.none() | st.datetimes(), TEXTS),
@@ -133,7 +133,7 @@ def test_what_was_written_is_read_back_exactly(tmp_path: Path, rows: list[tuple[
     assert (counts.read, counts.rejected, counts.discarded) == (len(rows), 0, len(rows) - len(not_empty))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.lists(st.sampled_from(["a", '"', "|", " ", "\n", "1", "#EOR#\n", '"x"', "||", "é"]), max_size=30))
 def test_the_fast_reading_and_the_reference_agree_on_any_file(tmp_path: Path, data: list[str]) -> None:
     content = "".join(data).encode()

@@ -20,11 +20,11 @@ import typer
 import yaml
 
 from canvas_replicate.cli.app import app
+from canvas_replicate.cli.options import choose_mode
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.provisions import load_provisions
 from canvas_replicate.config.settings import Settings, load_settings, setting_fields
 from canvas_replicate.messaging import topology
-from canvas_replicate.runs.opening import mode_named
 
 REPOSITORY = Path(__file__).parents[2]
 K8S = REPOSITORY / "deploy" / "k8s"
@@ -205,7 +205,7 @@ def test_a_cronjob_runs_a_command_that_exists_for_something_that_exists(built: l
             assert schedules.schedule_tables(parsed["schedule"])
             assert parsed["skip_if_running"]
         if command == "provision":
-            assert mode_named(parsed["historical"], parsed["processorgs"]) in reports.modes
+            assert choose_mode(parsed["historical"], parsed["processorgs"]) in reports.modes
 
 
 def test_the_clock_starts_seven_things_and_only_in_the_real_installation(built: list[Manifest]) -> None:

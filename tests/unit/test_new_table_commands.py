@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.commands import tables
 from canvas_replicate.cli.scaffold import changes
-from canvas_replicate.cli.scaffold.changes import Change, write_together
+from canvas_replicate.cli.scaffold.changes import FileChange, write_together
 from canvas_replicate.databases.ports import TableFacts
 from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError
@@ -223,7 +223,7 @@ def test_a_plan_can_be_read_as_json(place: Workplace) -> None:
 def test_when_one_file_cannot_be_written_none_is(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old", "utf-8")
     (tmp_path / "no folder").write_text("", "utf-8")
-    planned = [Change(tmp_path / "a", "old", "new"), Change(tmp_path / "no folder" / "b", None, "new")]
+    planned = [FileChange(tmp_path / "a", "old", "new"), FileChange(tmp_path / "no folder" / "b", None, "new")]
     with pytest.raises(ReplicateError, match="no folder"):
         write_together(planned)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "no folder"]
@@ -233,7 +233,7 @@ def test_when_one_file_cannot_be_written_none_is(tmp_path: Path) -> None:
 def test_a_file_that_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("newer", "utf-8")
     with pytest.raises(ConfigError, match="changed while this was planned"):
-        write_together([Change(tmp_path / "b", None, "new"), Change(tmp_path / "a", "old", "new")])
+        write_together([FileChange(tmp_path / "b", None, "new"), FileChange(tmp_path / "a", "old", "new")])
     assert (tmp_path / "a").read_text("utf-8") == "newer"
     assert not (tmp_path / "b").exists()
 
@@ -242,11 +242,11 @@ def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old", "utf-8")
     (tmp_path / "a").chmod(0o640)
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    write_together([Change(tmp_path / "link", "old", "new\r\n")])
+    write_together([FileChange(tmp_path / "link", "old", "new\r\n")])
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "a").read_bytes() == b"new\r\n"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_byte_order_mark_is_no_change_of_the_first_line() -> None:
-    assert changes.without_bom("\ufeffterms:") == "terms:"
+    assert changes.strip_bom("\ufeffterms:") == "terms:"

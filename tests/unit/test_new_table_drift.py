@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.cli.scaffold.ddl_text import DdlParts, ddl_text, read_parts
-from canvas_replicate.cli.scaffold.drift import Found, differences, wanted_columns
-from canvas_replicate.cli.scaffold.migration import Migration, TableState, migration
+from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, read_parts
+from canvas_replicate.cli.scaffold.drift import Found, choose_columns, differences
+from canvas_replicate.cli.scaffold.migration import Migration, TableState, plan_migration
 from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
@@ -43,7 +43,7 @@ def columns(**types: str) -> tuple[Column, ...]:
 
 
 TABLE = columns(**TYPES, loaded="DATE")
-DDL = ddl_text(DdlParts(NAMES, TABLE, ("emplid",), ("campus_reader",), "-- Names.\n"))
+DDL = format_ddl(DdlParts(NAMES, TABLE, ("emplid",), ("campus_reader",), "-- Names.\n"))
 
 
 def state(
@@ -64,7 +64,7 @@ def lines(query: tuple[Column, ...], **parts: object) -> list[str]:
 
 
 def migrated(query: tuple[Column, ...], **parts: object) -> Migration:
-    return migration(state(query, **parts), text_limit=1000, for_oracle=True)  # type: ignore[arg-type]
+    return plan_migration(state(query, **parts), text_limit=1000, for_oracle=True)  # type: ignore[arg-type]
 
 
 def alters(found: Migration) -> list[str]:
@@ -225,5 +225,5 @@ def test_after_the_migration_nothing_drifts(types: tuple[str, str]) -> None:
     query = columns(emplid=now, name="CLOB", pay="NUMBER", born="DATE")
     existing = columns(emplid=before, name="CLOB", pay="NUMBER", born="DATE", loaded="DATE")
     found = state(query, ctl=ctl, ddl=None, base=existing).found
-    after = replace(found, base=wanted_columns(found, existing))
+    after = replace(found, base=choose_columns(found, existing))
     assert [str(difference) for difference in differences(after) if difference.is_drift] == []

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.cli.scaffold.ddl_text import column_type, ddl_text, read_parts, refuse_key
-from canvas_replicate.cli.scaffold.names import Names, names_for, refuse_columns
-from canvas_replicate.cli.scaffold.plan import NewTable, select_text, table_files
+from canvas_replicate.cli.scaffold.ddl_text import format_ddl, get_base_type, read_parts, refuse_key
+from canvas_replicate.cli.scaffold.names import Names, choose_names, refuse_columns
+from canvas_replicate.cli.scaffold.plan import NewTable, format_select, format_table_files
 from canvas_replicate.config.catalogue import Catalogue, Table, load_catalogue
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
@@ -93,21 +93,21 @@ GRANT SELECT ON campus_student_names TO analysts;
 
 
 def test_the_control_file_has_exact_lengths_and_the_masks_of_our_files() -> None:
-    assert table_files(NewTable(NAMES), COLUMNS, (), for_oracle=True)[0] == CTL
+    assert format_table_files(NewTable(NAMES), COLUMNS, (), for_oracle=True)[0] == CTL
 
 
 def test_elsewhere_than_in_oracle_hex_is_known_from_the_column() -> None:
-    ctl, _ = table_files(NewTable(NAMES), COLUMNS, (), for_oracle=False)
+    ctl, _ = format_table_files(NewTable(NAMES), COLUMNS, (), for_oracle=False)
     assert "hash      CHAR(32)\n" in ctl
 
 
 def test_the_ddl_has_key_view_index_and_grants() -> None:
     wanted = NewTable(NAMES, grants=("campus_reader", "analysts"))
-    assert table_files(wanted, (COLUMNS[0], COLUMNS[4]), ("emplid",), for_oracle=True)[1] == DDL
+    assert format_table_files(wanted, (COLUMNS[0], COLUMNS[4]), ("emplid",), for_oracle=True)[1] == DDL
 
 
 def test_without_a_key_there_is_no_constraint_and_no_index() -> None:
-    _, ddl = table_files(NewTable(NAMES), COLUMNS, (), for_oracle=True)
+    _, ddl = format_table_files(NewTable(NAMES), COLUMNS, (), for_oracle=True)
     (table,), (view,) = (parse_ddl(ddl, Path("x.sql")).tables, parse_ddl(ddl, Path("x.sql")).views)
     assert (table.key, view.key, "CONSTRAINT" in ddl, "GRANT" in ddl) == ((), (), False, False)
 
@@ -119,7 +119,7 @@ def test_the_samples_have_the_form_that_is_written_here(table: Table) -> None:
     names = Names(table.name, "", table.base_table, table.view)
     parts = read_parts(text, path, names)
     assert parts is not None
-    assert ddl_text(parts) == text
+    assert format_ddl(parts) == text
     assert parts.grants == ("campus_reader",)
 
 
@@ -141,12 +141,12 @@ def test_a_ddl_file_that_says_more_is_recognised(more: str, where: str) -> None:
     [("LONG", "CLOB"), ("XMLTYPE", "CLOB"), ("NVARCHAR2(30 CHAR)", "NVARCHAR2(30)"), ("NUMBER", "NUMBER")],
 )
 def test_a_column_has_its_sources_type_where_a_base_table_can_have_it(source: str, made: str) -> None:
-    assert column_type(column("x", source)) == made
+    assert get_base_type(column("x", source)) == made
 
 
 def test_a_raw_that_hextoraw_cannot_make_is_refused_on_oracle() -> None:
     with pytest.raises(ConfigError, match="column photo: a BLOB of more than 2000 bytes"):
-        table_files(NewTable(NAMES), [column("photo", "BLOB")], (), for_oracle=True)
+        format_table_files(NewTable(NAMES), [column("photo", "BLOB")], (), for_oracle=True)
 
 
 def test_a_key_of_unlimited_text_is_refused_on_oracle() -> None:
@@ -174,26 +174,26 @@ def test_a_column_without_a_bare_name_is_refused(names: tuple[str, ...], said: s
 
 
 def test_the_query_names_every_column_on_a_line_of_its_own() -> None:
-    assert select_text("sis.student_names", COLUMNS[:2]) == (
+    assert format_select("sis.student_names", COLUMNS[:2]) == (
         "SELECT s.emplid,\n       s.full_name\n  FROM sis.student_names s"
     )
 
 
 def test_names_follow_the_tables_that_are_there() -> None:
-    assert names_for("SIS.Buildings", SAMPLES, None, None) == Names(
+    assert choose_names("SIS.Buildings", SAMPLES, None, None) == Names(
         "tmp_buildings", "sis.buildings", "tmp_buildings", "campus_buildings"
     )
 
 
 def test_without_other_tables_names_are_the_usual_ones() -> None:
-    assert names_for("buildings", NO_TABLES, None, None).view == "campus_buildings"
+    assert choose_names("buildings", NO_TABLES, None, None).view == "campus_buildings"
 
 
 def test_another_prefix_is_taken_over_with_its_schema(tmp_path: Path) -> None:
     entry = "tmp_{0}: {{cstable: schema_a.tmp_{0}, mvtable: schema_b.fsuvs_{0}, sql: SELECT x FROM y}}\n"
     (tmp_path / "tablesconf.yaml").write_text(entry.format("one") + entry.format("two"), "utf-8")
     (tmp_path / "tablelist.yaml").write_text("daily:\n  - tmp_one\n", "utf-8")
-    names = names_for("sis.three", load_catalogue(tmp_path, ["a"]), None, None)
+    names = choose_names("sis.three", load_catalogue(tmp_path, ["a"]), None, None)
     assert (names.entry, names.base_table, names.view) == ("tmp_three", "schema_a.tmp_three", "schema_b.fsuvs_three")
     assert names.view_index == "schema_b.fsuvs_three_key"
     assert names.key_constraint == "tmp_three_pk"
@@ -201,19 +201,19 @@ def test_another_prefix_is_taken_over_with_its_schema(tmp_path: Path) -> None:
 
 def test_a_table_that_is_there_is_refused_with_its_line_and_the_way_on() -> None:
     with pytest.raises(ConfigError, match=r"tablesconf.yaml:\d+:1: there is a table tmp_students") as refused:
-        names_for("sis.students", SAMPLES, None, None)
+        choose_names("sis.students", SAMPLES, None, None)
     assert "replicate table diff tmp_students" in refused.value.next_step
 
 
 def test_a_view_of_another_table_is_refused_with_its_line() -> None:
     with pytest.raises(ConfigError, match=r"tablesconf.yaml:\d+:1: table tmp_students has campus_students already"):
-        names_for("sis.pupils", SAMPLES, None, "campus_students")
+        choose_names("sis.pupils", SAMPLES, None, "campus_students")
 
 
 @pytest.mark.parametrize("name", ["sis.student names", "a.b.c", "1x", "sis.table", 'sis."X"'])
 def test_what_is_no_plain_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"SCHEMA\.TABLE: "):
-        names_for(name, SAMPLES, None, None)
+        choose_names(name, SAMPLES, None, None)
 
 
 TYPES = st.one_of(
@@ -236,7 +236,7 @@ def test_what_is_generated_is_read_back_and_agrees(
     table: dict[str, tuple[str, bool]], text_limit: int, for_oracle: bool
 ) -> None:
     columns = [column(name, kind, nullable=nullable) for name, (kind, nullable) in table.items()]
-    ctl, ddl = table_files(NewTable(NAMES, text_limit=text_limit), columns, (), for_oracle=for_oracle)
+    ctl, ddl = format_table_files(NewTable(NAMES, text_limit=text_limit), columns, (), for_oracle=for_oracle)
     control, made = parse_control_file(ctl, "x.ctl"), parse_ddl(ddl, Path("x.sql")).tables[0]
     assert (control.table, control.mode, control.record_end) == (made.name, "TRUNCATE", b"#EOR#\n")
     assert [field.name for field in control.data_fields] == [c.name for c in made.columns] == list(table)

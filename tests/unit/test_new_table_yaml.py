@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from canvas_replicate.cli.scaffold.yaml_entries import (
-    inserted,
-    scalar,
-    schedule_insertion,
-    table_entry,
-    table_insertion,
+    find_schedule_place,
+    find_table_place,
+    format_scalar,
+    format_table_entry,
+    insert_lines,
 )
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.errors import ConfigError
 
-ENTRY = table_entry(name="tmp_m", base_table="tmp_m", view="campus_m", source_table="sis.m", sql="SELECT x\n  FROM m")
+ENTRY = format_table_entry(
+    name="tmp_m", base_table="tmp_m", view="campus_m", source_table="sis.m", sql="SELECT x\n  FROM m"
+)
 WRITTEN = """\
 tmp_m:
   cstable: tmp_m
@@ -33,13 +35,13 @@ tmp_m:
 def with_table(folder: Path, text: str, name: str = "tmp_m") -> str:
     path = folder / "tablesconf.yaml"
     path.write_bytes(text.encode())
-    return inserted(text, [table_insertion(text, read_yaml(path), name, ENTRY)])
+    return insert_lines(text, [find_table_place(text, read_yaml(path), name, ENTRY)])
 
 
 def with_item(folder: Path, text: str, *schedules: str, name: str = "tmp_m") -> str:
     path = folder / "tablelist.yaml"
     path.write_bytes(text.encode())
-    return inserted(text, [schedule_insertion(text, read_yaml(path), schedule, name) for schedule in schedules])
+    return insert_lines(text, [find_schedule_place(text, read_yaml(path), schedule, name) for schedule in schedules])
 
 
 def test_an_entry_goes_to_its_alphabetical_place_above_the_comment_of_the_next(tmp_path: Path) -> None:
@@ -119,4 +121,4 @@ def test_a_schedule_that_is_not_there_is_no_new_one(tmp_path: Path) -> None:
     ("name", "written"), [("tmp_x$#", "tmp_x$#"), ("null", '"null"'), ("on", '"on"'), ("a b", '"a b"')]
 )
 def test_a_word_that_yaml_would_take_for_something_else_is_quoted(name: str, written: str) -> None:
-    assert scalar(name) == written
+    assert format_scalar(name) == written

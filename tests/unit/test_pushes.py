@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from canvas_pusher.gates import over_budget
+from canvas_pusher.gates import check_budget
 from canvas_pusher.import_schemas import ENROLLMENTS
-from canvas_pusher.plan import Plan, Reported, plan
+from canvas_pusher.plan import CanvasReports, Plan, make_plan
 from canvas_replicate.config.pushes import NO_PUSHES, Budget, PushProcess, load_pushes
 from canvas_replicate.errors import ConfigError, ExitCode
 
@@ -102,7 +102,9 @@ def removals(count: int) -> Plan:
     courses = pd.DataFrame([("c", "fa19", "a")], columns=["course_id", "term_id", "account_id"], dtype="str")
     sections = pd.DataFrame([("s", "c")], columns=["section_id", "course_id"], dtype="str")
     run = "20260101T000000Z-hourly-abcdef"
-    return plan("p", "rest", ENROLLMENTS, report.assign(status="deleted"), Reported(run, report, courses, sections))
+    return make_plan(
+        "p", "rest", ENROLLMENTS, report.assign(status="deleted"), CanvasReports(run, report, courses, sections)
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,13 +118,13 @@ def removals(count: int) -> Plan:
     ],
 )
 def test_a_budget_is_kept_to_the_row(count: int, active: int, said: list[str]) -> None:
-    assert over_budget(removals(count), Budget(), {"fa19": active}) == said
+    assert check_budget(removals(count), Budget(), {"fa19": active}) == said
 
 
 def test_additions_have_a_budget_of_their_own() -> None:
     wanted = pd.DataFrame([("s", str(n), "student", "active") for n in range(3)], dtype="str")
     wanted.columns = ["section_id", "user_id", "role", "status"]
     nothing = pd.DataFrame(columns=["course_id", "section_id", "term_id", "account_id"], dtype="str")
-    found = plan("p", "rest", ENROLLMENTS, wanted, Reported("r", nothing, nothing, nothing))
-    assert over_budget(found, Budget(additions=3), {}) == []
-    assert over_budget(found, Budget(additions=2), {}) == ["term unknown: 3 additions, of 2 that are allowed."]
+    found = make_plan("p", "rest", ENROLLMENTS, wanted, CanvasReports("r", nothing, nothing, nothing))
+    assert check_budget(found, Budget(additions=3), {}) == []
+    assert check_budget(found, Budget(additions=2), {}) == ["term unknown: 3 additions, of 2 that are allowed."]

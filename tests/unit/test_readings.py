@@ -102,6 +102,19 @@ def test_nobody_waits_longer_than_the_deadline_and_the_late_answer_is_used(
     assert source.asked == 1
 
 
+def test_who_still_asks_after_the_end_gets_the_last_answer(
+    source: Source, clock: Clock, readings: Callable[[float], Readings[int]]
+) -> None:
+    asked, never_asked = readings(WITHIN), readings(WITHIN)
+    asked.get()
+    clock.advance(5)
+    asked.close()
+    never_asked.close()
+    assert asked.get() == Reading(1, "The source is no longer asked: the worker stops.")
+    assert never_asked.get() == Reading(None, "The source is no longer asked: the worker stops.")
+    assert source.asked == 1
+
+
 def test_many_who_ask_at_once_are_answered_by_one_call(
     source: Source, readings: Callable[[float], Readings[int]]
 ) -> None:

@@ -376,7 +376,7 @@ def as_ruby_writes(rows: Sequence[Sequence[str]], line_end: str, always_quoted: 
     return "".join(",".join(map(written, row)) + line_end for row in rows)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(files=st.lists(ROWS, min_size=1, max_size=3), line_end=st.sampled_from(["\n", "\r\n"]), quoted=st.booleans())
 def test_rows_are_those_of_the_csv_module_with_the_last_of_each_key(
     files: list[list[tuple[str, ...]]], line_end: str, quoted: bool

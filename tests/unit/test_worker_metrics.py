@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from tests.behaviours.ledger import EXTRACTED_AT, manifest_of
 from tests.catalogues import catalogue, mode, report, table
 
-from canvas_pusher.plan import Change
+from canvas_pusher.plan import ChangeKind
 from canvas_replicate import metrics
 from canvas_replicate.config.catalogue import Catalogue, Schedule
 from canvas_replicate.config.pushes import Budget, PushProcess
@@ -183,7 +183,7 @@ def test_every_way_in_which_a_push_may_end_is_there_before_the_first_one() -> No
     push = PushProcess("enrollments", "enrollments", "SELECT 1", (), True, "rest", Budget(), Place(Path("pushes.yaml")))
     start_counters(stage("canvas-pusher", PushRequested), replace(HOURLY, pushes={"regular": (push,)}))
     found = {labels for labels in shown("replicate_push_operations_total") if "enrollments" in labels}
-    ends = product(get_args(Change), ("applied", "adopted", "rejected"))
+    ends = product(get_args(ChangeKind), ("applied", "adopted", "rejected"))
     assert found == {(action, outcome, "enrollments") for action, outcome in ends}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import signal
 from collections import deque
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event
+from threading import Event, Lock
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -34,6 +36,7 @@ class CanvasSimulator:
     """Runs from ``with`` to the end of its block, in threads of this process.
 
     ``url`` has no slash at the end; ``token`` is the only one that is good; ``faults`` are accidents to arm.
+    Any thread may use it: ``snapshot``, ``imports`` and ``requests`` give copies, which no later request changes.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class CanvasSimulator:
         self._saved = Saved(state_file) if state_file else None
         self._host, self._ports = host, (port, store_port)
         self._recorded: deque[Recorded] = deque(maxlen=MOST_REMEMBERED)
+        self._recording = Lock()
 
     def __enter__(self) -> Self:
         """Raises CampusError for a file that is no state, OSError for a port that is taken."""
@@ -64,7 +68,9 @@ class CanvasSimulator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        # A request may still be under way, though nobody waits for it: it writes into the folder that is removed here.
+        with self._site.lock:
+            self._opened.close()
 
     @property
     def url(self) -> str:
@@ -79,27 +85,39 @@ class CanvasSimulator:
     def faults(self) -> Faults:
         return self._site.faults
 
-    @property
-    def state(self) -> State:
-        """As it is now, with all that is due. It is the simulator's own: what is changed in it counts."""
-        with self._site.lock:
-            advance(self._site, self._site.options.clock())
-            return self._site.state
+    def snapshot(self) -> State:
+        """A copy of all records as they are now, with all that is due."""
+        with self._advanced() as state:
+            return state.copy()
+
+    @contextmanager
+    def edit(self) -> Iterator[State]:
+        """The simulator's own records, to change them; no request is served while the block runs."""
+        with self._advanced() as state:
+            self._site.changed = True
+            yield state
 
     @property
     def imports(self) -> list[tuple[SisImport, list[str]]]:
-        """Every SIS import so far, with the names of its files."""
-        with self._site.lock:
-            advance(self._site, self._site.options.clock())
+        """A copy of every SIS import so far, with the names of its files."""
+        with self._advanced():
             return [
-                (each, [self._site.files[number].name for number in each.csv_file_ids])
+                (deepcopy(each), [self._site.files[number].name for number in each.csv_file_ids])
                 for each in self._site.imports.values()
             ]
 
     @property
     def requests(self) -> list[Recorded]:
         """The last ten thousand, oldest first, of both ports; the simulator's own paths are left out."""
-        return list(self._recorded)
+        with self._recording:
+            return list(self._recorded)
+
+    @contextmanager
+    def _advanced(self) -> Iterator[State]:
+        """Hold the lock; the jobs have done what they would have done by now."""
+        with self._site.lock:
+            advance(self._site, self._site.options.clock())
+            yield self._site.state
 
     def _answer(self, request: Request) -> Answer:
         if request.path.startswith(CONTROL):
@@ -117,7 +135,8 @@ class CanvasSimulator:
     def _noted(self, server: str, request: Request, answer: Answer) -> Answer:
         path = f"{request.path}?{request.query}" if request.query else request.path
         headers = dict(request.headers)
-        self._recorded.append(Recorded(server, request.method, path, answer.status, headers, request.body))
+        with self._recording:
+            self._recorded.append(Recorded(server, request.method, path, answer.status, headers, request.body))
         return answer
 
 

@@ -1,4 +1,4 @@
-"""``canvas-pusher``: what is different in Canvas, planned, looked at, sent once and proved."""
+"""The command ``canvas-pusher``: plan the changes to Canvas, review them, send each once and verify it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from canvas_pusher import plan_output
-from canvas_pusher.handler import STAGE, follow, in_order, made_plan, requested
+from canvas_pusher.handler import handle_provisions_done, handle_push_requested
+from canvas_pusher.job import STAGE
+from canvas_pusher.planning import plan_process, sort_processes
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.canvas.client import open_canvas
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
-from canvas_replicate.cli.options import AsJson, OrgPushes, Process
+from canvas_replicate.cli.options import AsJson, OrgPushes, Process, choose_group
 from canvas_replicate.cli.output import console
 from canvas_replicate.config.settings import load_settings, target_alias
 from canvas_replicate.databases.ports import Source, Tag
@@ -35,7 +37,7 @@ After = Annotated[
 
 
 def build(runtime: Runtime) -> Stage:
-    """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
+    """Wire the stage to Canvas. The entry point ``canvas_replicate.stages`` names this function."""
 
     def open_client() -> CanvasClient:
         return open_canvas(runtime.settings.canvas, runtime.stop)
@@ -43,10 +45,10 @@ def build(runtime: Runtime) -> Stage:
     target = _open_target(runtime)
 
     def on_done(event: ProvisionsDone) -> None:
-        follow(event, runtime=runtime, target=target, open_client=open_client)
+        handle_provisions_done(event, runtime=runtime, target=target, open_client=open_client)
 
     def on_requested(command: PushRequested) -> None:
-        requested(command, runtime=runtime, target=target, open_client=open_client)
+        handle_push_requested(command, runtime=runtime, target=target, open_client=open_client)
 
     return Stage(STAGE, {ProvisionsDone: on_done, PushRequested: on_requested})
 
@@ -60,7 +62,7 @@ def run(
 ) -> None:
     """Plan every process of the group, hold what is over its budget, and send the rest to Canvas."""
     runtime = open_runtime(load_settings())
-    _run(runtime, open_push_run(runtime, _group(processorgs), tablename, after=after), as_json)
+    _run(runtime, open_push_run(runtime, choose_group(processorgs), tablename, after=after), as_json)
 
 
 @app.command()
@@ -69,21 +71,21 @@ def plan(
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
     runtime = open_runtime(load_settings())
-    group = _group(processorgs)
+    group = choose_group(processorgs)
     check_process(runtime, group, tablename)
     check_provisions(runtime, group, after=after)
-    chosen = [each for each in in_order(runtime.catalogue.pushes[group]) if tablename in (None, each.name)]
+    chosen = [each for each in sort_processes(runtime.catalogue.pushes[group]) if tablename in (None, each.name)]
     target = _open_target(runtime)
-    made = [
-        made_plan(runtime, target, group, process, Tag(STAGE, "plan", process.name), after=after)
+    plans = [
+        plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), after=after)
         for process in chosen
         if process.enabled
     ]
     if as_json:
-        plan_output.print_plans(made)
+        plan_output.print_plans(plans)
     else:
-        plan_output.show_plans(made, [each.name for each in chosen if not each.enabled])
-    if any(each.over_budget for each in made):
+        plan_output.show_plans(plans, [each.name for each in chosen if not each.enabled])
+    if any(each.over_budget for each in plans):
         entry.exit_with(ExitCode.HELD)
 
 
@@ -104,10 +106,6 @@ def undo(
 def _open_target(runtime: Runtime) -> Source:
     """The reporting database, which the SQL of every push reads."""
     return source_opener(runtime.settings)(target_alias(runtime.settings))
-
-
-def _group(processorgs: bool) -> str:
-    return "orgs" if processorgs else "regular"
 
 
 def _run(runtime: Runtime, opened: Run, as_json: bool, advice: str = "") -> NoReturn:

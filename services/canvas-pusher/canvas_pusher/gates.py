@@ -1,32 +1,35 @@
-"""What has to be true of a plan before it is sent: tables that were loaded in this run, and a budget that it keeps
-(gate 4, DESIGN section 9)."""
+"""What must hold before a plan is sent: the tables it reads were loaded, and it keeps its budget (gate 4, DESIGN
+section 9)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 
-from canvas_pusher.plan import Plan
+from canvas_pusher.import_schemas import ImportSchema
+from canvas_pusher.plan import CanvasReports, Plan
+from canvas_pusher.query_rows import clean_text, list_records
+from canvas_pusher.term_locator import LOCATING, TermLocator
+from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import Budget, PushProcess
 from canvas_replicate.errors import ConfigError, LeaseBusy
 from canvas_replicate.ledger.records import Run
 from canvas_replicate.ledger.views import loading
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.sql.tables_read import bare, tables_read
 
-# Neither says that what people read is older than it should be.
+# In neither state do readers see older rows than they should.
 _GOOD = ("successful", "superseded")
 _BAD = ("failed", "held")
 
 
-def not_loaded(process: PushProcess, run: Run | None, runtime: Runtime) -> str | None:
-    """Which table or view that the process reads is not what it should be, or None.
+def check_loaded(process: PushProcess, run: Run | None, runtime: Runtime) -> str | None:
+    """Why a table that the process reads must not be pushed from, or None.
 
-    In this run it must have been successful, where the run has it; else its last load must not have gone wrong.
+    A table of this run must have been successful in it; the last load of any other table must not have gone wrong.
     """
     rows = {row.table: row.state for row in runtime.ledger.tables(run.run_id)} if run else {}
     last = {status.table: status.status for status in runtime.ledger.status()}
-    for table in _read_by(process, runtime):
+    for table in _list_tables(process, runtime):
         state = rows.get(table)
         if state is not None and state not in _GOOD:
             return f"{table} was {state} in this run."
@@ -35,10 +38,12 @@ def not_loaded(process: PushProcess, run: Run | None, runtime: Runtime) -> str |
     return None
 
 
-def loads_of(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
-    """The run that each table that the process reads was last loaded by. Raises LeaseBusy while one is being loaded:
-    whoever reads a base table then sees half of it."""
-    tables = _read_by(process, runtime)
+def find_loads(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
+    """The run that last loaded each table that the process reads.
+
+    Raises LeaseBusy while one is being loaded: a query would then see half of its rows.
+    """
+    tables = _list_tables(process, runtime)
     under_way = loading(runtime.ledger.database) & {*tables}
     if under_way:
         raise LeaseBusy(
@@ -48,33 +53,11 @@ def loads_of(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
     return {table: row.run_id if row else None for table, row in shown.items()}
 
 
-def _read_by(process: PushProcess, runtime: Runtime) -> list[str]:
-    names = {bare(name) for name in process.needs} | _tables_of(process)
-    return [
-        table.name
-        for table in runtime.catalogue.loaded_tables.values()
-        if not names.isdisjoint({table.name, bare(table.base_table), bare(table.view)})
-    ]
+def check_budget(plan: Plan, budget: Budget, active: Mapping[str, int]) -> list[str]:
+    """Why the plan has to be held, a sentence per term and limit; empty when it may be sent.
 
-
-def _tables_of(process: PushProcess) -> frozenset[str]:
-    try:
-        return tables_read(process.query)
-    except ConfigError:
-        if process.needs:  # SQL of another dialect, whose tables are named
-            return frozenset()
-        raise ConfigError(
-            f"{process.name}: which tables its SQL reads cannot be told.",
-            place=process.place,
-            next_step="Name them under needs: in pushes.yaml.",
-        ) from None
-
-
-def over_budget(plan: Plan, budget: Budget, active: Mapping[str, int]) -> list[str]:
-    """Why the plan has to be held, a sentence per term and limit; empty when it may go.
-
-    ``active``: how many active rows of the plan's kind the last good report has, by term. A term that it does not
-    know has no percentage: of what is not there, nothing can be told.
+    ``active``: the number of active rows of the plan's kind in the last good report, by term. No percentage is
+    checked for a term that is not in it.
     """
     counts = Counter((line.term, line.change) for line in plan.lines)
     reasons = []
@@ -94,3 +77,25 @@ def over_budget(plan: Plan, budget: Budget, active: Mapping[str, int]) -> list[s
                 f" {budget.removals_percent:g} % that are allowed."
             )
     return reasons
+
+
+def count_active_by_term(schema: ImportSchema, reports: CanvasReports) -> dict[str, int]:
+    """The number of objects in use, by term, in the last good report of the kind; empty without such a report."""
+    if reports.own is None or reports.own.empty:
+        return {}
+    own, locator = clean_text(reports.own), TermLocator(reports.courses, reports.sections)
+    in_use = own[own["status"].isin(list(schema.present))]
+    rows = list_records(in_use[[name for name in LOCATING if name in in_use.columns]])
+    return dict(Counter(locator.locate(row, None)[0] for row in rows))
+
+
+def _list_tables(process: PushProcess, runtime: Runtime) -> list[str]:
+    """Raises ConfigError where neither the SQL nor ``needs:`` names the tables."""
+    read = find_push_tables(process, runtime.catalogue)
+    if not read.is_readable and not process.needs:
+        raise ConfigError(
+            f"{process.name}: which tables its SQL reads cannot be told.",
+            place=process.place,
+            next_step="Name them under needs: in pushes.yaml.",
+        )
+    return [table.name for table in read.tables]

@@ -1,46 +1,48 @@
-"""Plans on the shared storage: written once, and read back only if they are what was written."""
+"""Plans on the shared storage: written once, and read back only if the content has the plan's hash."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from canvas_pusher.plan import Line, Plan
+from canvas_pusher.plan import Plan, PlanLine
 from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import DataError
 
 _AGAIN = "Plan anew: replicate push"
+# Attributes whose key in the file differs. Plans of earlier releases are read as well, so the keys stay.
+_KEYS = {"duplicates": "repeated", "already_applied": "needless", "unverifiable": "unplaced"}
+_ATTRIBUTES = {key: attribute for attribute, key in _KEYS.items()}
 
 
 @dataclass(frozen=True)
 class PlanFile:
-    """``over_budget``: why the plan has to be held, as it was found when the plan was made. ``undoes``: the plan that
-    it takes back."""
+    """``over_budget``: why the plan has to be held, as found when it was made. ``undoes``: the plan it takes back."""
 
     plan: Plan
     over_budget: tuple[str, ...] = ()
     undoes: str | None = None
 
 
-def write(path: Path, content: PlanFile, token: int | str) -> None:
+def write_plan(path: Path, content: PlanFile, token: int | str) -> None:
     document = {
         "plan_id": content.plan.plan_id,
         "sha256": content.plan.sha256,
         "undoes": content.undoes,
         "over_budget": list(content.over_budget),
-        "plan": asdict(content.plan),
+        "plan": to_fields(content.plan),
     }
     with written_aside(path, token) as part:
         part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def read(path: Path, sha256: str) -> PlanFile:
+def read_plan(path: Path, sha256: str) -> PlanFile:
     """Raises DataError unless the file holds the plan of this hash."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        plan = _plan(document["plan"])
+        plan = _from_fields(document["plan"])
         over, undoes = tuple(map(str, document["over_budget"])), document["undoes"]
     except FileNotFoundError:
         raise DataError(f"The plan {path.name} is gone.", code="plan.missing", next_step=_AGAIN) from None
@@ -53,8 +55,14 @@ def read(path: Path, sha256: str) -> PlanFile:
     return PlanFile(plan, over, undoes)
 
 
-def _plan(fields: dict[str, object]) -> Plan:
-    lines = fields.pop("lines")
+def to_fields(plan: Plan) -> dict[str, object]:
+    """The plan under the keys of its file."""
+    return {_KEYS.get(name, name): value for name, value in asdict(plan).items()}
+
+
+def _from_fields(fields: Mapping[str, object]) -> Plan:
+    values = {_ATTRIBUTES.get(key, key): value for key, value in fields.items()}
+    lines = values.pop("lines")
     if not isinstance(lines, Sequence):
         raise TypeError("lines must be a list")
-    return Plan(lines=tuple(Line(**line) for line in lines), **fields)  # type: ignore[arg-type]  # the hash proves them
+    return Plan(lines=tuple(PlanLine(**line) for line in lines), **values)  # type: ignore[arg-type]  # checked by hash

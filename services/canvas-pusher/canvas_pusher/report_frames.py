@@ -1,4 +1,4 @@
-"""Queries of the target database as frames of text, as a SIS import CSV has its values."""
+"""Queries of the target database as frames of text, with the values as a SIS import CSV has them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import pandas as pd
 import pyarrow as pa
 
 from canvas_pusher import plan_file
-from canvas_pusher.import_schemas import Shape
-from canvas_pusher.plan import Line, Reported
+from canvas_pusher.import_schemas import ImportSchema
+from canvas_pusher.plan import CanvasReports, PlanLine
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.databases.ports import Source, Tag
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.gates import check_reports
 from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.names import qualify_name
 from canvas_replicate.runtime import Runtime
 
 _BATCH_ROWS = 50_000
@@ -26,86 +27,85 @@ _SECTIONS = ("section_id", "course_id")
 _ORIGINS = ("section_id", "nonxlist_course_id")
 
 
-def rows_of(source: Source, query: str, tag: Tag) -> pd.DataFrame:
+def fetch_rows(source: Source, query: str, tag: Tag) -> pd.DataFrame:
     """What a query returns; NULL is an empty text, dates are ISO 8601. Raises what ``Source.open`` raises."""
     with source.open(query, batch_rows=_BATCH_ROWS, tag=tag) as opened:
-        frames = [_texts(batch, opened.columns) for batch in opened.batches]
+        frames = [_convert_batch(batch, opened.columns) for batch in opened.batches]
     names = [column.name for column in opened.columns]
     if len(set(names)) < len(names):
         raise PermanentError("The SQL returns two columns of one name.", code="push.columns")
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names, dtype="str")
 
 
-def reported(
+def fetch_reports(
     runtime: Runtime,
     target: Source,
-    shape: Shape,
+    schema: ImportSchema,
     mode: str,
     tag: Tag,
     *,
     run: Run | None = None,
     after: str | None = None,
-) -> Reported:
-    """The last good reports of a mode, as their views show them: those are the ones that were proved.
+) -> CanvasReports:
+    """The last good reports of a mode, as their views show them; only a verified load refreshes a view.
 
     Raises StaleProvisions for reports that are older than the run, or than is allowed.
     """
     reports = {report.kind: report for report in runtime.catalogue.mode(mode).reports if report.enabled}
     used: dict[str, Report] = {}
 
-    def read(kind: str, wanted: Sequence[str]) -> pd.DataFrame | None:
+    def fetch(kind: str, wanted: Sequence[str]) -> pd.DataFrame | None:
         if kind not in reports:
             return None
         used[kind] = reports[kind]
-        view = _qualified(runtime, reports[kind].view)
+        view = qualify_name(reports[kind].view, runtime.settings.view_schema)
         there = [column.name for column in target.describe(f"SELECT * FROM {view}")]  # noqa: S608
         columns = [name for name in wanted if name in there]
-        return rows_of(target, f"SELECT {', '.join(columns)} FROM {view}", tag)  # noqa: S608  # names of the catalogue
+        return fetch_rows(target, f"SELECT {', '.join(columns)} FROM {view}", tag)  # noqa: S608  # catalogue names
 
-    own = read(shape.report, shape.columns)
-    courses, sections = read("courses", _COURSES), read("sections", _SECTIONS)
-    origins = read("xlist", _ORIGINS) if shape.kind == "sections" else None
+    own = fetch(schema.report, schema.columns)
+    courses, sections = fetch("courses", _COURSES), fetch("sections", _SECTIONS)
+    origins = fetch("xlist", _ORIGINS) if schema.kind == "sections" else None
     shown = {report.table: runtime.ledger.last_successful(report.table) for report in used.values()}
     loads = [row for row in shown.values() if row]
     check_reports(runtime, mode, loads, run=run, after=after)
-    latest = runtime.ledger.provisions_of(mode)
-    return Reported(
-        # Newer reports make another basis, even where their rows are alike.
-        basis=" ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}",
+    return CanvasReports(
+        basis=_describe_basis(runtime, mode, loads),
         own=own,
         courses=pd.DataFrame() if courses is None else courses,
         sections=pd.DataFrame() if sections is None else sections,
         origins={} if origins is None else dict(zip(*(origins[name] for name in _ORIGINS), strict=True)),
-        pushed=_pushed_since(runtime, shape, shown[used[shape.report].table]) if shape.report in used else {},
+        pushed=_find_pushed_since(runtime, schema, shown[used[schema.report].table]) if schema.report in used else {},
     )
 
 
-def _pushed_since(runtime: Runtime, shape: Shape, report: RunTable | None) -> dict[str, Mapping[str, str]]:
-    """Rows by key that Canvas took after the report was asked for, the latest of each object."""
+def _describe_basis(runtime: Runtime, mode: str, loads: Sequence[RunTable]) -> str:
+    """The runs that loaded the reports: newer reports make another basis, even where their rows are alike."""
+    latest = runtime.ledger.provisions_of(mode)
+    return " ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}"
+
+
+def _find_pushed_since(runtime: Runtime, schema: ImportSchema, report: RunTable | None) -> dict[str, Mapping[str, str]]:
+    """Rows by key that Canvas took after the report was requested, the latest of each object."""
     if report is None or report.extracted_at is None:
         return {}
     found: dict[str, Mapping[str, str]] = {}
-    plans: dict[str, dict[int, Line]] = {}
-    for kept, number in runtime.journal.applied_since(shape.kind, report.extracted_at):
+    plans: dict[str, dict[int, PlanLine]] = {}
+    for kept, number in runtime.journal.list_applied_since(schema.kind, report.extracted_at):
         if kept.plan_id not in plans:
-            content = plan_file.read(runtime.storage.absolute(kept.file), kept.sha256)
+            content = plan_file.read_plan(runtime.storage.absolute(kept.file), kept.sha256)
             plans[kept.plan_id] = {line.number: line for line in content.plan.lines}
         line = plans[kept.plan_id][number]
         found[line.key] = line.row
     return found
 
 
-def _qualified(runtime: Runtime, view: str) -> str:
-    schema = runtime.settings.view_schema
-    return f"{schema}.{view}" if schema and "." not in view else view
-
-
-def _texts(batch: pa.RecordBatch, columns: Sequence[Column]) -> pd.DataFrame:
-    made = {column.name: _text(values, column) for column, values in zip(columns, batch.columns, strict=True)}
+def _convert_batch(batch: pa.RecordBatch, columns: Sequence[Column]) -> pd.DataFrame:
+    made = {column.name: _convert(values, column) for column, values in zip(columns, batch.columns, strict=True)}
     return pd.DataFrame(made).fillna("").astype("str")
 
 
-def _text(values: pa.Array, column: Column) -> pd.Series[str]:
+def _convert(values: pa.Array, column: Column) -> pd.Series[str]:
     texts = pd.Series(values.cast(pa.large_string()).to_pandas(), dtype="str")
     if column.kind == "number":
         return texts.str.replace(_ZEROS, r"\1", regex=True)

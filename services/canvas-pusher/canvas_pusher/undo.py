@@ -1,4 +1,4 @@
-"""Taking a plan of enrollments back: what was applied of it, turned round, as a plan of its own."""
+"""Taking a plan of enrollments back: the inverse of what was applied of it, as a plan of its own."""
 
 from __future__ import annotations
 
@@ -6,86 +6,79 @@ from collections.abc import Mapping
 
 from canvas_pusher import plan_file
 from canvas_pusher.import_schemas import ENROLLMENTS
-from canvas_pusher.plan import Change, Line, Plan
+from canvas_pusher.plan import ChangeKind, Plan, PlanLine
 from canvas_replicate.errors import DataError
 from canvas_replicate.ledger.records import UNDO
 from canvas_replicate.runtime import Runtime
 
-_OF = "undo of "
-# What a report calls it, as a SIS import asks for it.
-_ASKED = {
+# A report's word for a status -> the status that a SIS import asks for.
+_REQUESTED = {
     "active": "active",
     "invited": "active",
     "inactive": "inactive",
     "concluded": "completed",
     "deleted": "deleted",
     "rejected": "deleted",
-    # What an undo was planned against is a line of ours, which has our words.
+    # The state before an undo may be a line of ours, which has the words of a SIS import.
     "completed": "completed",
     "deleted_last_completed": "deleted",
 }
 
 
-def is_meant(plan_id: str | None) -> bool:
-    return plan_id is not None and plan_id.startswith(UNDO)
+def parse_undo(plan_id: str | None) -> str | None:
+    """The id of the plan to take back; None for a request that is no undo."""
+    return plan_id.removeprefix(UNDO) if plan_id is not None and plan_id.startswith(UNDO) else None
 
 
-def meant(plan_id: str) -> str:
-    return plan_id.removeprefix(UNDO)
+def invert_plan(runtime: Runtime, process: str, plan_id: str) -> Plan:
+    """The plan that takes ``plan_id`` back. The same journal always gives the same inverse.
 
+    It has only lines that Canvas has or may have, and only objects that no later plan touched. A removal of something
+    that no report had cannot be taken back. All other lines count as already applied.
 
-def takes_back(made: Plan) -> bool:
-    return made.basis.startswith(_OF)
-
-
-def inverse(runtime: Runtime, process: str, plan_id: str) -> Plan:
-    """Only lines that Canvas has or may have, and only objects that no later plan touched: whoever came later meant it
-    so. What was taken away without being known before cannot be given back either.
-
-    Those are counted as needless. The same plan in the same journal always gives the same inverse. Raises DataError
-    for a plan that is not there, or not of enrollments.
+    Raises DataError for a plan that does not exist, or is not of enrollments.
     """
-    kept = runtime.journal.plan(plan_id)
+    kept = runtime.journal.find_plan(plan_id)
     if kept is None or kept.process != process or kept.kind != ENROLLMENTS.kind:
         raise DataError(f"{process} has no plan of enrollments {plan_id}.", code="plan.missing")
-    original = plan_file.read(runtime.storage.absolute(kept.file), kept.sha256).plan
-    applied = {line.number for line in runtime.journal.lines(plan_id, "applied", "sent")}
-    touched = runtime.journal.touched_since(kept)
-    back = [
+    original = plan_file.read_plan(runtime.storage.absolute(kept.file), kept.sha256).plan
+    applied = {line.number for line in runtime.journal.list_lines(plan_id, "applied", "sent")}
+    touched = runtime.journal.list_keys_touched_since(kept)
+    undone = [
         line
         for line in original.lines
-        if line.number in applied and line.key not in touched and not (line.before is None and _removes(line.row))
+        if line.number in applied and line.key not in touched and not (line.before is None and _is_removal(line.row))
     ]
     return Plan(
         process,
         original.kind,
         original.channel,
-        f"{_OF}{plan_id}",
-        tuple(_turned(number, line) for number, line in enumerate(back, start=1)),
-        repeated=0,
-        needless=len(applied) - len(back),
+        f"undo of {plan_id}",
+        tuple(_invert_line(number, line) for number, line in enumerate(undone, start=1)),
+        duplicates=0,
+        already_applied=len(applied) - len(undone),
     )
 
 
-def _turned(number: int, line: Line) -> Line:
-    """What was new is deleted; what was there gets every value back that the line changed."""
+def _invert_line(number: int, line: PlanLine) -> PlanLine:
+    """A new object is deleted; an existing one gets back every value that the line changed."""
     if line.before is None:
         row = {**line.row, "status": "deleted"}
     else:
         row = {name: line.before.get(name, value) for name, value in line.row.items()}
-        row["status"] = _status_before(line.before)
-    change: Change = "removal" if _removes(row) else "addition"
-    return Line(number, line.key, change, line.term, line.account, row, dict(line.row))
+        row["status"] = _get_status_before(line.before)
+    change: ChangeKind = "removal" if _is_removal(row) else "addition"
+    return PlanLine(number, line.key, change, line.term, line.account, row, dict(line.row))
 
 
-def _removes(row: Mapping[str, str]) -> bool:
+def _is_removal(row: Mapping[str, str]) -> bool:
     return row["status"] in ENROLLMENTS.removing
 
 
-def _status_before(before: Mapping[str, str]) -> str:
+def _get_status_before(before: Mapping[str, str]) -> str:
     status = before.get("status", "")
-    if status not in _ASKED:
+    if status not in _REQUESTED:
         raise DataError(
             f"An enrollment was {status or 'of no status'} before, which cannot be asked for.", code="push.undo"
         )
-    return _ASKED[status]
+    return _REQUESTED[status]

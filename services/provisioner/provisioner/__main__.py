@@ -6,10 +6,10 @@ from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.canvas.client import open_canvas
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
-from canvas_replicate.cli.options import AsJson, Historical, OrgReports, Wait
+from canvas_replicate.cli.options import AsJson, Historical, OrgReports, Wait, choose_mode
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
-from canvas_replicate.runs.opening import mode_named, open_provisions_run
+from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime
@@ -39,7 +39,7 @@ def run(
 ) -> None:
     """Fetch the reports, load them, refresh their views; with a broker its workers load them."""
     runtime = open_runtime(load_settings())
-    opened = open_provisions_run(runtime, mode_named(historical, processorgs))
+    opened = open_provisions_run(runtime, choose_mode(historical, processorgs))
     alone = not runtime.settings.has_broker
     tables = work_on(
         runtime,

@@ -8,7 +8,7 @@ from canvas_replicate.cli.output import show_failure, show_run, watching
 from canvas_replicate.errors import ExitCode
 from canvas_replicate.ledger.records import Run, RunTable
 from canvas_replicate.runs.local import run_until_done
-from canvas_replicate.runs.outcome import exit_code
+from canvas_replicate.runs.outcome import choose_exit_code
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_bus, source_opener
 
@@ -44,4 +44,4 @@ def show_outcome(runtime: Runtime, runs: Sequence[Run], items: Sequence[RunTable
     if not as_json:
         for run, failure in failures:
             show_failure(run, failure)
-    return exit_code(items, any(failure for _, failure in failures))
+    return choose_exit_code(items, any(failure for _, failure in failures))

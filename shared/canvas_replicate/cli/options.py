@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from canvas_replicate.errors import ConfigError
+
 Schedule = Annotated[str, typer.Argument(help="A schedule of tablelist.yaml.")]
 SourceAlias = Annotated[str | None, typer.Argument(help="Alias of the source database.")]
 TableName = Annotated[str, typer.Argument(help="A table of tablesconf.yaml.")]
@@ -18,3 +20,15 @@ Process = Annotated[
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="With a broker: until the loaders are done as well.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def choose_mode(historical: bool, processorgs: bool) -> str:
+    """The mode of provisions.yaml that these two options mean. Raises ConfigError for both."""
+    if historical and processorgs:
+        raise ConfigError("Say --historical or --processorgs, not both.")
+    return "historical" if historical else "orgs" if processorgs else "regular"
+
+
+def choose_group(processorgs: bool) -> str:
+    """The group of pushes.yaml that the option means."""
+    return "orgs" if processorgs else "regular"

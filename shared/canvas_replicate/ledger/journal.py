@@ -1,7 +1,7 @@
 """The journal of pushes: which change was planned, sent, applied or refused, and what Canvas said about it.
 
-What is sent is recorded before the call (DESIGN section 7), so that after a crash nobody has to guess: a line that is
-``sent`` may be in Canvas, a line that is ``planned`` is not.
+A line is recorded as ``sent`` before the call (DESIGN section 7). So after a crash a ``sent`` line may be in Canvas,
+and a ``planned`` line is not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONGEST_ANSWER = 500
 
 @dataclass(frozen=True)
 class KeptPlan:
-    """A plan as it was recorded. ``undoes``: the plan that it takes back; ``run_id``: the run that made it."""
+    """A recorded plan. ``undoes``: the plan that it takes back; ``run_id``: the run that made it."""
 
     plan_id: str
     process: str
@@ -49,7 +49,7 @@ class KeptPlan:
 @dataclass(frozen=True)
 class JournalLine:
     """One change. ``object_key`` is the same for every change of one object; ``was`` is its status before, empty for
-    something new; ``answer`` is Canvas's, or ours about what was found there. ``run_id``: who sent it last.
+    something new; ``answer`` is Canvas's, or ours about what was found there. ``run_id``: the run that sent it last.
     """
 
     plan_id: str
@@ -69,9 +69,11 @@ class JournalLine:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What became of a line: ``applied`` or ``rejected``, and why we say so. ``found``: nothing was sent, or its answer
-    was lost, and Canvas had it so."""
+class LineOutcome:
+    """What became of a line, and the evidence for it as ``text``.
+
+    ``found``: a lookup showed that Canvas has the line; nothing was sent, or the answer to it was lost.
+    """
 
     number: int
     state: Literal["applied", "rejected"]
@@ -80,7 +82,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Import:
+class SisImport:
     """A SIS import that carries the lines of a plan that were ``sent`` with it."""
 
     plan_id: str
@@ -93,7 +95,7 @@ class Import:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ImportEnd:
     """How an import ended; without an id Canvas never took it."""
 
     attempt: int
@@ -102,13 +104,16 @@ class Ended:
 
 
 class PushJournal:
-    """Plans and their lines in the ledger's database. Everything may be repeated."""
+    """Plans, their lines and their imports in the ledger's database."""
 
     def __init__(self, database: LedgerDatabase) -> None:
         self._database = database
 
-    def keep(self, plan: KeptPlan, lines: Sequence[JournalLine], lease: Lease) -> bool:
-        """False for a plan that is known: what was applied of it stays applied, and it is the newest again."""
+    def record_plan(self, plan: KeptPlan, lines: Sequence[JournalLine], lease: Lease) -> bool:
+        """Record a new plan and return True.
+
+        A known plan becomes the newest again, its lines keep their states, and the result is False.
+        """
         try:
             with self._database.transaction() as session:
                 still_held(session, lease)
@@ -117,7 +122,7 @@ class PushJournal:
                     "INSERT INTO replicate_push_journal (plan_id, line_number, change_kind, object_key, user_id,"
                     " course_id, section_id, wanted, was, state) VALUES (:plan_id, :line_number, :change_kind,"
                     " :object_key, :user_id, :course_id, :section_id, :wanted, :was, 'planned')",
-                    [_line_values(line) for line in lines],
+                    [_bind_line(line) for line in lines],
                 )
         except DuplicateKey:
             with self._database.transaction() as session:
@@ -130,8 +135,8 @@ class PushJournal:
             return False
         return True
 
-    def newer_plan(self, plan_id: str) -> str | None:
-        """A plan of the same process that was made later."""
+    def find_newer_plan(self, plan_id: str) -> str | None:
+        """The id of a later plan of the same process, the newest one."""
         with self._database.transaction() as session:
             found = session.query(
                 "SELECT n.plan_id FROM replicate_push_plan n JOIN replicate_push_plan p ON p.process = n.process"
@@ -141,8 +146,8 @@ class PushJournal:
             )
         return str(found[0][0]) if found else None
 
-    def applied_since(self, kind: str, moment: datetime) -> list[tuple[KeptPlan, int]]:
-        """Lines of a kind that were sent after a moment and that Canvas took, with their plan, in that order."""
+    def list_applied_since(self, kind: str, moment: datetime) -> list[tuple[KeptPlan, int]]:
+        """Lines of a kind that were sent after a moment and applied, with their plans, in the order of sending."""
         plans = ", ".join(f"p.{name.strip()}" for name in _PLAN.split(","))
         with self._database.transaction() as session:
             found = session.query(
@@ -152,45 +157,45 @@ class PushJournal:
                 kind=kind,
                 moment=moment.astimezone(UTC).replace(tzinfo=None),
             )
-        return [(_plan(row[:-1]), int(row[-1])) for row in found]
+        return [(_read_plan(row[:-1]), int(row[-1])) for row in found]
 
-    def plan(self, plan_id: str) -> KeptPlan | None:
+    def find_plan(self, plan_id: str) -> KeptPlan | None:
         with self._database.transaction() as session:
             found = session.query(f"SELECT {_PLAN} FROM replicate_push_plan WHERE plan_id = :id", id=plan_id)
-        return _plan(found[0]) if found else None
+        return _read_plan(found[0]) if found else None
 
-    def plan_of(self, sha256: str) -> KeptPlan | None:
+    def find_plan_by_sha256(self, sha256: str) -> KeptPlan | None:
         with self._database.transaction() as session:
             found = session.query(f"SELECT {_PLAN} FROM replicate_push_plan WHERE sha256 = :s", s=sha256)
-        return _plan(found[0]) if found else None
+        return _read_plan(found[0]) if found else None
 
-    def unsettled(self, process: str) -> list[KeptPlan]:
-        """Plans of a process with lines of which nobody knows whether Canvas has them, oldest first."""
+    def list_unsettled(self, process: str) -> list[KeptPlan]:
+        """Plans of a process with ``sent`` lines, oldest first. Whether Canvas has those lines is not known."""
         with self._database.transaction() as session:
             found = session.query(
                 f"SELECT {_PLAN} FROM replicate_push_plan WHERE process = :process AND plan_id IN (SELECT plan_id FROM"
                 " replicate_push_journal WHERE state = 'sent') ORDER BY planned_at, plan_id",
                 process=process,
             )
-        return [_plan(row) for row in found]
+        return [_read_plan(row) for row in found]
 
-    def lines(self, plan_id: str, *states: LineState) -> list[JournalLine]:
-        """In their order; all of them, or those in one of ``states``."""
-        return [line for line in self._lines("plan_id = :id", id=plan_id) if not states or line.state in states]
+    def list_lines(self, plan_id: str, *states: LineState) -> list[JournalLine]:
+        """Lines by number; all of them, or those in one of ``states``."""
+        return [line for line in self._select_lines("plan_id = :id", id=plan_id) if not states or line.state in states]
 
-    def counts(self, plan_id: str) -> Counter[str]:
-        """How many lines are in which state."""
+    def count_lines(self, plan_id: str) -> Counter[str]:
+        """The number of lines per state."""
         with self._database.transaction() as session:
             found = session.query(
                 "SELECT state, COUNT(*) FROM replicate_push_journal WHERE plan_id = :id GROUP BY state", id=plan_id
             )
         return Counter({str(state): int(count) for state, count in found})
 
-    def of_user(self, user_id: str) -> list[JournalLine]:
-        """All changes that were ever planned for somebody, plan by plan; the ids of plans say nothing of time."""
-        return self._lines("user_id = :user_id", user_id=user_id)
+    def list_lines_of_user(self, user_id: str) -> list[JournalLine]:
+        """All changes that were ever planned for a user, sorted by plan id, which is not the order in time."""
+        return self._select_lines("user_id = :user_id", user_id=user_id)
 
-    def touched_since(self, plan: KeptPlan) -> set[str]:
+    def list_keys_touched_since(self, plan: KeptPlan) -> set[str]:
         """Keys of objects of a plan's kind that later plans sent to Canvas."""
         with self._database.transaction() as session:
             found = session.query(
@@ -203,12 +208,12 @@ class PushJournal:
             )
         return {str(key) for (key,) in found}
 
-    def sending(
+    def mark_sent(
         self, plan_id: str, numbers: Iterable[int], run_id: str, lease: Lease, *, row: str | None = None
     ) -> None:
-        """Record the intent: from now on Canvas may have these.
+        """Record that these lines are about to be sent: from now on Canvas may have them.
 
-        Raises LeaseLost before anything is sent; also when the run's ``row`` was ended meanwhile, by a sweep say.
+        Raises LeaseLost when the lease is gone, or when the run's ``row`` has ended meanwhile (a sweep does that).
         """
         with self._database.transaction() as session:
             still_held(session, lease)
@@ -221,38 +226,40 @@ class PushJournal:
                 [{"now": now, "run_id": run_id, "id": plan_id, "number": number} for number in numbers],
             )
 
-    def answered(self, plan_id: str, answers: Sequence[Answer], ended: Ended | None = None) -> None:
-        """Canvas said what it did, which is true whoever holds the lease now. ``ended``: together with the end of the
-        import that carried the lines."""
+    def record_outcomes(
+        self, plan_id: str, outcomes: Sequence[LineOutcome], import_end: ImportEnd | None = None
+    ) -> None:
+        """Record what became of lines, and in the same transaction the end of the import that carried them."""
+        # No lease is checked: what Canvas answered is true for every process.
         with self._database.transaction() as session:
             now = session.now()
-            if ended:
+            if import_end:
                 session.execute(
                     "UPDATE replicate_push_import SET import_id = :import_id, outcome = :outcome, ended_at = :now"
                     " WHERE plan_id = :id AND attempt = :attempt",
-                    import_id=ended.import_id,
-                    outcome=ended.outcome[:64],
+                    import_id=import_end.import_id,
+                    outcome=import_end.outcome[:64],
                     now=now,
                     id=plan_id,
-                    attempt=ended.attempt,
+                    attempt=import_end.attempt,
                 )
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = :state, answered_at = :now, answer = :answer"
                 " WHERE plan_id = :id AND line_number = :number AND state IN ('planned', 'sent')",
                 [
                     {
-                        "state": a.state,
+                        "state": each.state,
                         "now": now,
-                        "answer": a.text[:_LONGEST_ANSWER],
+                        "answer": each.text[:_LONGEST_ANSWER],
                         "id": plan_id,
-                        "number": a.number,
+                        "number": each.number,
                     }
-                    for a in answers
+                    for each in outcomes
                 ],
             )
 
-    def reopen(self, plan_id: str, run_id: str, lease: Lease) -> None:
-        """What Canvas refused in an earlier run is tried again: somebody asked for the plan once more."""
+    def reopen_rejected(self, plan_id: str, run_id: str, lease: Lease) -> None:
+        """Set the lines that Canvas rejected in earlier runs back to ``planned``: this run tries them again."""
         with self._database.transaction() as session:
             still_held(session, lease)
             session.execute(
@@ -264,17 +271,17 @@ class PushJournal:
 
     # -- SIS imports -----------------------------------------------------------------------------------
 
-    def last_import(self, plan_id: str) -> Import | None:
+    def find_last_import(self, plan_id: str) -> SisImport | None:
         with self._database.transaction() as session:
             found = session.query(
                 f"SELECT {_IMPORT} FROM replicate_push_import WHERE plan_id = :id"
                 " ORDER BY attempt DESC FETCH FIRST 1 ROWS ONLY",
                 id=plan_id,
             )
-        return _import(found[0]) if found else None
+        return _read_import(found[0]) if found else None
 
-    def importing(self, plan_id: str, attempt: int, file_name: str, lease: Lease) -> Import:
-        """Record that a file of this name is about to be sent."""
+    def open_import(self, plan_id: str, attempt: int, file_name: str, lease: Lease) -> SisImport:
+        """Record that a file of this name is about to be sent. Raises PermanentError if the record is lost."""
         with self._database.transaction() as session:
             still_held(session, lease)
             session.execute(
@@ -285,13 +292,13 @@ class PushJournal:
                 file_name=file_name,
                 now=session.now(),
             )
-        kept = self.last_import(plan_id)
+        kept = self.find_last_import(plan_id)
         if kept is None or kept.file_name != file_name:
             raise PermanentError(f"The import {file_name} of plan {plan_id} was not recorded.", code="ledger.lost")
         return kept
 
-    def taken(self, started: Import, import_id: int) -> None:
-        """Canvas has it, under this id."""
+    def record_import_id(self, started: SisImport, import_id: int) -> None:
+        """Record Canvas's id of the import."""
         with self._database.transaction() as session:
             session.execute(
                 "UPDATE replicate_push_import SET import_id = :import_id WHERE plan_id = :id AND attempt = :attempt",
@@ -300,12 +307,12 @@ class PushJournal:
                 attempt=started.attempt,
             )
 
-    def _lines(self, where: str, **values: Any) -> list[JournalLine]:
+    def _select_lines(self, where: str, **values: Any) -> list[JournalLine]:
         with self._database.transaction() as session:
             found = session.query(
                 f"SELECT {_LINE} FROM replicate_push_journal WHERE {where} ORDER BY plan_id, line_number", **values
             )
-        return [_line(row) for row in found]
+        return [_read_line(row) for row in found]
 
 
 def _insert_plan(session: Session, plan: KeptPlan) -> None:
@@ -327,7 +334,7 @@ def _insert_plan(session: Session, plan: KeptPlan) -> None:
     )
 
 
-def _line_values(line: JournalLine) -> dict[str, Any]:
+def _bind_line(line: JournalLine) -> dict[str, Any]:
     return {
         "plan_id": line.plan_id,
         "line_number": line.number,
@@ -341,16 +348,16 @@ def _line_values(line: JournalLine) -> dict[str, Any]:
     }
 
 
-def _plan(row: tuple[Any, ...]) -> KeptPlan:
+def _read_plan(row: tuple[Any, ...]) -> KeptPlan:
     plan_id, process, kind, channel, group, basis, sha256, file, lines, undoes, run_id, planned_at = row
     return KeptPlan(plan_id, process, kind, channel, group, basis, sha256, file, int(lines), undoes, run_id, planned_at)
 
 
-def _line(row: tuple[Any, ...]) -> JournalLine:
+def _read_line(row: tuple[Any, ...]) -> JournalLine:
     plan_id, number, *rest = row
     return JournalLine(plan_id, int(number), *rest)
 
 
-def _import(row: tuple[Any, ...]) -> Import:
+def _read_import(row: tuple[Any, ...]) -> SisImport:
     plan_id, attempt, file_name, import_id, *rest = row
-    return Import(plan_id, int(attempt), file_name, None if import_id is None else int(import_id), *rest)
+    return SisImport(plan_id, int(attempt), file_name, None if import_id is None else int(import_id), *rest)

@@ -222,6 +222,11 @@ class Status:
     error_code: str | None
 
 
+def plan_id_of(sha256: str) -> str:
+    """The id of a push plan, from the hash of its content."""
+    return f"p-{sha256[:12]}"
+
+
 def process_of(row: str) -> str:
     return row.removeprefix("push:")
 

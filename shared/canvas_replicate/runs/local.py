@@ -1,4 +1,4 @@
-"""The whole chain, or a part of it, carried to its end by one process (DESIGN section 4, embedded default)."""
+"""Running the whole chain, or a part of it, to its end in one process (DESIGN section 4, embedded default)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Watch = Callable[[bool], None]
 
 _LOOK_SECONDS = 0.05
 _OVERDUE_SECONDS = 30
-# A worker that was asked to stop and has not done so by then is left behind; the ledger knows what it held.
+# A consumer that has not stopped by then is left behind; the ledger knows its leases.
 _STOP_SECONDS = 600
 
 
@@ -38,33 +38,22 @@ def run_until_done(
     until: Callable[[RunTable], bool] | None = None,
     watch: Watch = lambda at_end: None,
 ) -> list[RunTable]:
-    """Work until these runs are closed, or every table of them is where ``until`` says, and return the tables.
+    """Work until these runs are closed, or ``until`` holds for all their items, and return the items.
 
-    ``stages``: by default all that the runs need.
+    ``stages``: by default all that the runs need. With a broker configured, this process is one more worker of them.
 
-    With a broker configured, this process is one more worker of ``stages`` meanwhile, and others may do the work.
-
-    ``watch`` is called about twenty times a second with False, at the end with True. Raises AlreadyRunning when
-    another process carries one of the runs, Interrupted after SIGINT or SIGTERM: the runs then go on with the next
-    ``replicate run``, or the same one-shot stage; TransientError when a source is down before anything began.
+    ``watch`` is called about twenty times a second with False, at the end with True. Raises AlreadyRunning when another
+    process works on one of the runs, Interrupted after SIGINT or SIGTERM (the next ``replicate run``, or the same
+    one-shot stage, resumes the runs), TransientError when a source is down before anything began.
     """
     if stages is None:
-        stages = _stages_of(runs)
+        stages = _list_stages(runs)
     if "extractor" in stages:
         _ping_sources(runtime, runs, open_source)
     built = build_stages(runtime, tuple(stages))
     with _exclusive(runtime, runs), stopped_by_signals(runtime.stop), _working(runtime, bus, built) as failed:
         publish_outbox(bus, runtime.ledger)
-        looked = time.monotonic()
-        while not runtime.stop.wait(_LOOK_SECONDS):
-            watch(False)
-            if time.monotonic() - looked > _OVERDUE_SECONDS:
-                looked = time.monotonic()
-                runtime.ledger.close_overdue()
-            if failed:
-                raise failed[0]
-            if _is_idle(bus, built) and _is_done(runtime, runs, until):
-                break
+        _wait(runtime, failed, watch, lambda: _is_idle(bus, built) and _is_done(runtime, runs, until))
     bus.close()
     watch(True)
     runtime.notices.send_waiting(runtime.settings.smtp)
@@ -73,10 +62,24 @@ def run_until_done(
     if runtime.stop.is_set():
         program = stages[0] if len(stages) == 1 else "replicate"
         raise Interrupted("Stopped before the end.", next_step=f"Go on with: {resume_command(runs[0], program)}")
-    return _tables(runtime, runs)
+    return _list_items(runtime, runs)
 
 
-def _stages_of(runs: Sequence[Run]) -> tuple[str, ...]:
+def _wait(runtime: Runtime, failed: Sequence[BaseException], watch: Watch, is_done: Callable[[], bool]) -> None:
+    """Return when the work is done or the process is asked to stop. Raises what ended a consumer."""
+    looked = time.monotonic()
+    while not runtime.stop.wait(_LOOK_SECONDS):
+        watch(False)
+        if time.monotonic() - looked > _OVERDUE_SECONDS:
+            looked = time.monotonic()
+            runtime.ledger.close_overdue()
+        if failed:
+            raise failed[0]
+        if is_done():
+            return
+
+
+def _list_stages(runs: Sequence[Run]) -> tuple[str, ...]:
     provisions, pushes = any(run.provisions for run in runs), any(run.push for run in runs)
     return ("extractor", "loader", *["provisioner"] * provisions, *["canvas-pusher"] * pushes)
 
@@ -86,7 +89,7 @@ def _is_done(runtime: Runtime, runs: Sequence[Run], until: Callable[[RunTable], 
         return True
     if until is None:
         return False
-    rows = _tables(runtime, runs)  # of a run of reports there are none until they are planned
+    rows = _list_items(runtime, runs)  # a run of reports has none until they are planned
     return bool(rows) and all(until(row) for row in rows)
 
 
@@ -110,7 +113,7 @@ def _exclusive(runtime: Runtime, runs: Sequence[Run]) -> Iterator[None]:
 
 @contextmanager
 def _working(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
-    """One consumer thread per stage, while the block runs; what ends a consumer lands in the yielded list."""
+    """Run one consumer thread per stage during the block. The yielded list receives what ends a consumer."""
     failed: list[BaseException] = []
     done = threading.Event()
 
@@ -138,22 +141,22 @@ def _working(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[li
 def _ping_sources(runtime: Runtime, runs: Sequence[Run], open_source: Callable[[str], Source]) -> None:
     """Fail fast at start; retry only outages that begin later."""
     try:
-        waiting = [row for row in _tables(runtime, runs) if row.state == "requested" and row.kind == "tables"]
+        waiting = [row for row in _list_items(runtime, runs) if row.state == "requested" and row.kind == "tables"]
         for alias in sorted({row.source for row in waiting}):
             open_source(alias).reach()
     except ReplicateError as error:
-        for run in runs:  # nothing was begun, so nothing is left open for somebody else to go on with
+        for run in runs:  # nothing has begun, so no run is left open to be resumed
             if all(row.state == "requested" for row in runtime.ledger.tables(run.run_id)):
                 runtime.ledger.abandon(run.run_id, error.message)
         raise
 
 
 def _is_idle(bus: Bus, stages: Sequence[Stage]) -> bool:
-    """A bus in memory ends with this process, so nothing may lie on it; a broker keeps what lies there."""
+    """Whether this process may end: a bus in memory must be empty, a broker keeps its messages."""
     if not isinstance(bus, MemoryBus):
         return True
     return all(bus.depth(topology.work_queue(stage.name)) == 0 and bus.resting(stage.name) is None for stage in stages)
 
 
-def _tables(runtime: Runtime, runs: Sequence[Run]) -> list[RunTable]:
+def _list_items(runtime: Runtime, runs: Sequence[Run]) -> list[RunTable]:
     return [row for run in runs for row in runtime.ledger.tables(run.run_id)]

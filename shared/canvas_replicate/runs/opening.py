@@ -1,4 +1,4 @@
-"""Opening runs: of a schedule, of provisions, of a push."""
+"""Opening runs of a schedule, of provisions and of a push, and resuming the unfinished one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.suggest import did_you_mean
 
 
-def current_user() -> str:
-    """Who asks, for the ledger: ``user@host``."""
+def find_current_user() -> str:
+    """The user of this process, for the ledger: ``user@host``."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a numeric user without a passwd entry, as in a container
@@ -34,13 +34,13 @@ def open_schedule_run(
     then: bool = True,
     mode: str | None = None,
 ) -> Run:
-    """A run of a schedule's tables, which takes the schedule's slot. ``only`` leaves all other tables out.
+    """Open a run of a schedule's tables, or of its table ``only``.
 
     Raises AlreadyRunning while one is open, ConfigError for names that are not configured.
     """
     catalogue = runtime.catalogue
     options = catalogue.schedule(schedule)
-    tables = [new_table(runtime, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
+    tables = [request_table(runtime, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
     provisions = provisions_of(options) if then else None
     if provisions:
         catalogue.mode(provisions)
@@ -51,24 +51,17 @@ def open_schedule_run(
         exclusive=True,
         then=options.then if then else (),
         deadline=options.deadline,
-        requested_by=current_user(),
+        requested_by=find_current_user(),
         mode=mode,
         snapshot=options.snapshot,
         provisions=provisions,
     )
 
 
-def mode_named(historical: bool, processorgs: bool) -> str:
-    """The mode that the original's two options mean."""
-    if historical and processorgs:
-        raise ConfigError("Say --historical or --processorgs, not both.")
-    return "historical" if historical else "orgs" if processorgs else "regular"
-
-
 def open_provisions_run(
     runtime: Runtime, mode: str, *, then: Sequence[str] = (), requested_by: str | None = None
 ) -> Run:
-    """A run of reports only, by hand. In one process it goes on with the mode's unfinished one.
+    """Open a run of reports by hand; without a broker, resume the mode's unfinished one.
 
     Raises ConfigError for a mode that provisions.yaml does not have, AlreadyRunning while one is open.
     """
@@ -79,7 +72,7 @@ def open_provisions_run(
         runtime.ledger.request_again(unfinished.run_id)
         return unfinished
     return runtime.ledger.open_run(
-        mode, [], exclusive=True, provisions=mode, then=then, requested_by=requested_by or current_user()
+        mode, [], exclusive=True, provisions=mode, then=then, requested_by=requested_by or find_current_user()
     )
 
 
@@ -91,15 +84,15 @@ def open_push_run(
     after: str | None = None,
     requested_by: str | None = None,
 ) -> Run:
-    """A run that only pushes, by hand. In one process it goes on with the group's unfinished one.
+    """Open a run that only pushes; without a broker, resume the group's unfinished one.
 
-    ``after``: a run whose provisions it may rely on although they are not the latest, or old. Raises ConfigError for
-    what pushes.yaml does not have, StaleProvisions, AlreadyRunning while another push is open.
+    ``after``: the run whose provisions it relies on, although they are old or not the latest. Raises ConfigError for
+    names that pushes.yaml does not have, StaleProvisions, AlreadyRunning while another push is open.
     """
     check_process(runtime, group, process)
     check_provisions(runtime, group, after=after)
     runtime.ledger.close_overdue()
-    wanted, schedule = Push(group, process, after=after), push_schedule(group)
+    wanted, schedule = Push(group, process, after=after), get_push_schedule(group)
     unfinished = runtime.ledger.open_run_of(schedule)
     alone = unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished)
     if unfinished and alone and unfinished.push == wanted:
@@ -111,7 +104,7 @@ def open_push_run(
             next_step=f"Let it end first: {resume_command(unfinished)}",
         )
     return runtime.ledger.open_run(
-        schedule, [], exclusive=True, push=wanted, requested_by=requested_by or current_user()
+        schedule, [], exclusive=True, push=wanted, requested_by=requested_by or find_current_user()
     )
 
 
@@ -127,24 +120,25 @@ def check_process(runtime: Runtime, group: str, process: str | None) -> None:
 
 
 def open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
+    """Open a run for one plan, or for its undo. Raises StaleProvisions."""
     check_provisions(runtime, push.group)
     return runtime.ledger.open_run(
-        push_schedule(push.group),
+        get_push_schedule(push.group),
         [],
         exclusive=False,
         push=push,
         rerun_of=rerun_of,
-        requested_by=current_user(),
+        requested_by=find_current_user(),
         approves=approves,
     )
 
 
-def push_schedule(group: str) -> str:
-    """The schedule of a push that belongs to none."""
+def get_push_schedule(group: str) -> str:
+    """The name under which the ledger keeps pushes without a schedule."""
     return "push" if group == "regular" else f"push-{group}"
 
 
-def new_table(runtime: Runtime, table: Table, schedule: str | None, source: str | None) -> NewTable:
+def request_table(runtime: Runtime, table: Table, schedule: str | None, source: str | None) -> NewTable:
     last = runtime.ledger.last_successful(table.name)
     alias = resolve_source(
         table.name,
@@ -158,7 +152,7 @@ def new_table(runtime: Runtime, table: Table, schedule: str | None, source: str 
 
 
 def _expire_files(runtime: Runtime) -> None:
-    """Files past their retention go when a run opens; what is held, waits, or is what readers see stays."""
+    """Remove files past their retention, except those that are held, wait, or are what readers see."""
     before = datetime.now(UTC) - timedelta(days=runtime.settings.retention_days)
     runtime.storage.expire(before, runtime.ledger.runs_to_keep())
 
@@ -173,10 +167,10 @@ def open_or_resume(
     mode: str | None = None,
     new: bool = False,
 ) -> Run:
-    """The schedule's unfinished run, its messages recorded again, or a new one when there is none.
+    """Resume the schedule's unfinished run by recording its messages again, or open a new one.
 
-    Whether another process still works on the unfinished one is found out by whoever carries it. ``new``
-    gives the unfinished run up instead.
+    ``new`` abandons the unfinished run. Raises AlreadyRunning while a process works on it, or where it has other tables
+    or another source.
     """
     runtime.ledger.close_overdue()
     unfinished = runtime.ledger.open_run_of(runtime.catalogue.schedule(schedule).name)

@@ -1,4 +1,4 @@
-"""What the items of a run amount to: its exit code."""
+"""The exit code that follows from a run's items."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from canvas_replicate.errors import ExitCode
 from canvas_replicate.ledger.records import RunTable, run_status
 
 
-def exit_code(tables: Sequence[RunTable], a_step_failed: bool = False) -> ExitCode:
-    """Held beats partial (DESIGN section 5). Provisions or pushes can fail as a whole, with no row of theirs failed."""
-    if any(row.state == "held" for row in tables):
+def choose_exit_code(items: Sequence[RunTable], a_step_failed: bool = False) -> ExitCode:
+    """Held beats partial (DESIGN section 5). ``a_step_failed``: provisions or pushes failed as a whole."""
+    if any(row.state == "held" for row in items):
         return ExitCode.HELD
-    status = run_status(tables)
+    status = run_status(items)
     if a_step_failed and status == "successful":
-        status = "partial" if any(row.state == "successful" for row in tables) else "failed"
+        status = "partial" if any(row.state == "successful" for row in items) else "failed"
     return {"successful": ExitCode.OK, "partial": ExitCode.PARTIAL, "failed": ExitCode.FAILED}[status]

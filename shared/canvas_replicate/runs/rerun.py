@@ -1,10 +1,12 @@
-"""Opening runs that repeat earlier work: reruns, replays, released artifacts, undone plans."""
+"""Opening runs that repeat earlier work: reruns, replays, approved artifacts, undone plans."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.provisions import Report
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import (
@@ -20,112 +22,135 @@ from canvas_replicate.ledger.records import (
     process_of,
 )
 from canvas_replicate.messaging.messages import TableRequested
-from canvas_replicate.runs.opening import current_user, new_table, open_plan_run, open_push_run
+from canvas_replicate.runs.opening import find_current_user, open_plan_run, open_push_run, request_table
 from canvas_replicate.runtime import Runtime
 
 
 def open_undo_run(runtime: Runtime, plan_id: str) -> Run:
-    """A run that takes back what was applied of a plan. Raises ConfigError for a plan that cannot be taken back,
-    StaleProvisions."""
-    kept = runtime.journal.plan(plan_id)
+    """Open a run that takes back what was applied of a plan.
+
+    Raises ConfigError for a plan that cannot be taken back, StaleProvisions.
+    """
+    kept = runtime.journal.find_plan(plan_id)
     if kept is None:
         raise ConfigError(f"There is no plan {plan_id}.", next_step="Plans are named in: replicate runs RUN")
     if kept.kind != "enrollments":
         raise ConfigError(f"{plan_id} pushed {kept.kind}; only enrollments can be taken back.")
-    counts = runtime.journal.counts(plan_id)
+    counts = runtime.journal.count_lines(plan_id)
     if not counts["applied"] + counts["sent"]:
         raise ConfigError(f"Nothing of {plan_id} was applied, so there is nothing to take back.")
     return open_plan_run(runtime, Push(kept.group, kept.process, f"{UNDO}{plan_id}"), rerun_of=kept.run_id)
 
 
+@dataclass(frozen=True)
+class RerunRequest:
+    """Tables or reports to fetch again, at least one.
+
+    Attributes:
+        rerun_of: the run that is repeated; by default the last run that had the first table.
+        schedule: by default the schedule of that run.
+        source: the alias that the command line names.
+        then: the steps that follow.
+        provisions: the mode whose reports all follow the tables; by default the regular one where ``then`` names them.
+    """
+
+    tables: tuple[str, ...]
+    rerun_of: str | None = None
+    schedule: str | None = None
+    source: str | None = None
+    then: tuple[str, ...] = ()
+    provisions: str | None = None
+    requested_by: str | None = None
+
+
 def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
-    """A hand-made ``{"table": ...}`` as a run of its own, with nothing following."""
-    schedule = command.schedule if command.schedule in runtime.catalogue.schedules else None
+    """Open a run for a hand-made ``{"table": ...}`` message; nothing follows it."""
     return rerun_tables(
         runtime,
-        [command.table],
-        schedule=schedule,
-        source=command.source,
-        requested_by=command.requested_by or "message",
+        RerunRequest(
+            (command.table,),
+            schedule=command.schedule if command.schedule in runtime.catalogue.schedules else None,
+            source=command.source,
+            requested_by=command.requested_by or "message",
+        ),
     )
 
 
-def rerun_tables(
-    runtime: Runtime,
-    names: Sequence[str],
-    *,
-    rerun_of: str | None = None,
-    schedule: str | None = None,
-    source: str | None = None,
-    then: Sequence[str] = (),
-    requested_by: str | None = None,
-    provisions: str | None = None,
-) -> Run:
-    """Extract and load these tables in a new run; ``rerun_of`` defaults to the last run that had the first.
-
-    ``provisions``: all reports of this mode follow the tables; those of the regular one where ``then`` names them.
-    """
-    ledger = runtime.ledger
-    if "provisions" in then and provisions is None:
-        provisions = "regular"
-        runtime.catalogue.mode(provisions)
-    if rerun_of is None and (latest := ledger.latest(names[0])):
-        rerun_of = latest.run_id
+def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
+    """Extract and load tables, or fetch and load reports, in a new run. Raises ConfigError for names not configured."""
+    ledger, catalogue = runtime.ledger, runtime.catalogue
+    latest = ledger.latest(request.tables[0]) if request.rerun_of is None else None
+    rerun_of = latest.run_id if latest else request.rerun_of
+    schedule = request.schedule
     if schedule is None and rerun_of:
         schedule = ledger.run(rerun_of).schedule
-    reports = [runtime.catalogue.reports[name.lower()] for name in names if name.lower() in runtime.catalogue.reports]
+    reports = [catalogue.reports[name.lower()] for name in request.tables if name.lower() in catalogue.reports]
     tables = [
-        new_table(runtime, runtime.catalogue.table(name), schedule, source)
-        for name in names
-        if name.lower() not in runtime.catalogue.reports
+        request_table(runtime, catalogue.table(name), schedule, request.source)
+        for name in request.tables
+        if name.lower() not in catalogue.reports
     ]
-    modes = {runtime.catalogue.mode_of(report.table) for report in reports}
-    if len(modes) > 1:
-        raise ConfigError(
-            f"{', '.join(names)} belong to several modes of provisions.yaml.", next_step="Run each alone."
-        )
-    if "push" in then and not modes and provisions is None:
-        raise ConfigError("A push needs provisions before it.", next_step="Say --then provisions --then push.")
-    options = runtime.catalogue.schedules.get(schedule or "")
+    options = catalogue.schedules.get(schedule or "")
     return ledger.open_run(
         schedule or RERUN,
         tables,
         exclusive=False,
-        provisions=next(iter(modes), provisions),
+        provisions=_choose_provisions(catalogue, request, reports),
         reports=[NewTable(report.table, report.view, CANVAS) for report in reports],
         rerun_of=rerun_of,
-        then=then,
-        requested_by=requested_by or current_user(),
+        then=request.then,
+        requested_by=request.requested_by or find_current_user(),
         snapshot=options is not None and options.snapshot,
     )
 
 
-def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run:
-    """What failed or was held in a run, once more. Raises ConfigError when nothing did.
+def _choose_provisions(catalogue: Catalogue, request: RerunRequest, reports: Sequence[Report]) -> str | None:
+    """The mode of the reports that the run fetches. Raises ConfigError for several, and for a push without any."""
+    provisions = request.provisions
+    if "provisions" in request.then and provisions is None:
+        provisions = "regular"
+        catalogue.mode(provisions)
+    modes = {catalogue.mode_of(report.table) for report in reports}
+    if len(modes) > 1:
+        names = ", ".join(request.tables)
+        raise ConfigError(f"{names} belong to several modes of provisions.yaml.", next_step="Run each alone.")
+    if "push" in request.then and not modes and provisions is None:
+        raise ConfigError("A push needs provisions before it.", next_step="Say --then provisions --then push.")
+    return next(iter(modes), provisions)
 
-    Provisions that failed although none of their reports did (none was planned, all were switched off) are asked for
-    again as a whole.
+
+def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run:
+    """Repeat what failed or was held in a run. Raises ConfigError when nothing did.
+
+    Provisions that failed without a failed report (none was planned, all were switched off) are repeated as a whole.
     """
     run, rows = runtime.ledger.run(run_id), runtime.ledger.tables(run_id)
     failed = [row for row in rows if row.state in ("failed", "held") and row.kind != "pushes"]
     pushes = [process_of(row.table) for row in rows if row.state in ("failed", "held") and row.kind == "pushes"]
     if run.push and not failed and (pushes or runtime.ledger.push_failure(run_id) is not None):
-        if run.push.plan_id:  # an undo or a release is asked for again as what it was
+        if run.push.plan_id:  # an undo or an approval is repeated as what it was
             return open_plan_run(runtime, run.push, rerun_of=run_id)
         return open_push_run(runtime, run.push.group, pushes[0] if len(pushes) == 1 else None)
     by_a_report = any(row.kind == "provisions" for row in failed)
     again = run.provisions if not by_a_report and runtime.ledger.provisions_failure(run_id) is not None else None
     if failed:
-        return rerun_tables(runtime, [row.table for row in failed], rerun_of=run_id, provisions=again, then=then)
+        tables = tuple(row.table for row in failed)
+        return rerun_tables(runtime, RerunRequest(tables, rerun_of=run_id, provisions=again, then=tuple(then)))
     if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
     runtime.catalogue.mode(again)
     return runtime.ledger.open_run(
-        run.schedule, [], exclusive=False, provisions=again, rerun_of=run_id, requested_by=current_user(), then=then
+        run.schedule,
+        [],
+        exclusive=False,
+        provisions=again,
+        rerun_of=run_id,
+        requested_by=find_current_user(),
+        then=then,
     )
 
 
-def replay(runtime: Runtime, run_id: str, table: str) -> Run:
+def open_replay(runtime: Runtime, run_id: str, table: str) -> Run:
     """Load the kept file of an earlier run again, whatever is newer. Raises ConfigError when it is gone."""
     runtime.ledger.run(run_id)
     row = runtime.ledger.table(run_id, table)
@@ -137,9 +162,9 @@ def replay(runtime: Runtime, run_id: str, table: str) -> Run:
 
 
 def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool = False) -> Run:
-    """Release a held artefact, and open the new step that publishes exactly that file.
+    """Approve a held artifact, and open the run that publishes exactly that file.
 
-    Raises ConfigError when it was decided on before, DataError when the file is not what was held.
+    Raises ConfigError when it was decided before, DataError when the file is not the one that was held.
     """
     row = runtime.ledger.table(artifact.run_id, artifact.table)
     if row is None or row.manifest is None:
@@ -164,7 +189,7 @@ def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool =
 
 
 def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
-    kept = runtime.journal.plan_of(artifact.sha256)
+    kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept is None:
         raise ConfigError(f"The plan of {artifact.artifact_id} is not known.")
     push = Push(kept.group, kept.process, kept.plan_id)
@@ -185,6 +210,6 @@ def _open_with_file(runtime: Runtime, row: RunTable, table: NewTable, approval: 
         [with_file],
         exclusive=False,
         rerun_of=row.run_id,
-        requested_by=current_user(),
+        requested_by=find_current_user(),
         approves=approval,
     )

@@ -8,7 +8,7 @@ from canvas_replicate.runtime import Runtime
 
 
 def is_left_over(runtime: Runtime, run: Run) -> bool:
-    """Whether nobody works on an open run; with a broker, its messages wait for the workers."""
+    """Whether an open run has no process. With a broker no run is left over: its messages wait for the workers."""
     return run.is_open and not runtime.settings.has_broker and not is_being_run(runtime, run)
 
 
@@ -22,7 +22,7 @@ def is_being_run(runtime: Runtime, run: Run) -> bool:
 
 
 def resume_command(run: Run, program: str = "replicate") -> str:
-    """The command that goes on with an unfinished run; one that belongs to no schedule goes on with any."""
+    """The command that resumes an unfinished run. Every schedule's run resumes a run without a schedule."""
     only_pushes = run.push is not None and not run.provisions
     if run.push and only_pushes and run.push.plan_id is None:
         orgs = " --processorgs" if run.push.group == "orgs" else ""
@@ -38,11 +38,11 @@ def resume_command(run: Run, program: str = "replicate") -> str:
 
 
 def resume_left_over(runtime: Runtime, schedule: str) -> list[Run]:
-    """Unfinished reruns, replays and approvals, their messages recorded again. Other schedules' runs are left to them.
+    """Resume unfinished reruns, replays and approvals by recording their messages again; return these runs.
 
-    To be called before the schedule's run is opened: a file that was approved goes first, because what is
-    extracted now is compared with it.
+    Call it before the schedule's run is opened. Runs of other schedules are not touched.
     """
+    # An approved file goes first, because the gates compare new extracts with it.
     runtime.ledger.close_overdue()
     runtime.catalogue.schedule(schedule)
     unfinished = runtime.ledger.unfinished_runs()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -49,22 +49,28 @@ class Readings(Generic[T]):
         self._call: Future[T] | None = None
         self._ended_at = 0.0
         self._last: T | None = None
+        self._is_closed = False
 
     def get(self) -> Reading[T]:
-        call = self._newest_call()
         try:
-            return Reading(call.result(self._wait_seconds))
+            return Reading(self._newest_call().result(self._wait_seconds))
+        except CancelledError:
+            return Reading(self._last, f"{self._name} is no longer asked: the worker stops.")
         except TimeoutError:
             return Reading(self._last, f"{self._name} did not answer within {self._wait_seconds:g} s.")
         except ReplicateError as error:
             return Reading(self._last, error.message)
 
     def close(self) -> None:
-        """Ask no more; a call that is under way is left to its own timeouts."""
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        """Ask no more; a call that is under way is left to its own timeouts. Later callers get the last answer."""
+        with self._lock:
+            self._is_closed = True
+            self._reader.shutdown(wait=False, cancel_futures=True)
 
     def _newest_call(self) -> Future[T]:
         with self._lock:
+            if self._is_closed:
+                raise CancelledError
             call = self._call
             if call is None or (call.done() and self._clock() - self._ended_at >= self._fresh_seconds):
                 call = self._call = self._reader.submit(self._read_and_remember)

@@ -38,6 +38,7 @@ class Health:
     def not_ready(self) -> str | None:
         if not self._bus.is_connected():
             return "no connection to the broker"
-        if self._ledger_error:
-            return f"the run ledger: {self._ledger_error}"
+        error = self._ledger_error  # the worker's loop may replace it at any moment
+        if error:
+            return f"the run ledger: {error}"
         return self.not_alive()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from canvas_pusher.channels.rest import Row, Seen
-from canvas_pusher.plan import differing
-from canvas_pusher.resources.rest_rows import needing
+from canvas_pusher.comparison import find_differing
+from canvas_pusher.resources.resource import CanvasObject, ImportRow
+from canvas_pusher.resources.rest_rows import explain_missing
 from canvas_replicate.canvas import CanvasClient, api_path
 from canvas_replicate.errors import PermanentError
 
@@ -25,16 +25,16 @@ _SHOWN = {
     "end_date": "end_at",
     "limit_section_privileges": "limit_privileges_to_course_section",
 }
-# Without them Canvas lists those alone that take part.
+# Without them Canvas lists only enrollments that take part.
 _ALL_STATES = ("active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted")
 
 
-def look(client: CanvasClient, row: Row) -> Seen | None:
-    """The enrollment as Canvas has it, whatever its state; None where there is none, or no such section or user.
+def find(client: CanvasClient, row: ImportRow) -> CanvasObject | None:
+    """The enrollment in any state; None where there is none, or no such section or user.
 
-    Raises PermanentError for a row that names a course alone where the user is in several of its sections.
+    Raises PermanentError for a row without section_id where the user is in several sections of the course.
     """
-    place = _place(row)
+    place = _build_place(row)
     try:
         listed = client.pages(
             f"{place}/enrollments", sis_user_id=[row["user_id"]], state=_ALL_STATES, role=[_role_name(row)]
@@ -51,39 +51,39 @@ def look(client: CanvasClient, row: Row) -> Seen | None:
         raise PermanentError(
             "It names a course alone, and the user is in several of its sections.", code="push.section"
         )
-    return _seen(living[0]) if living else None
+    return _read(living[0]) if living else None
 
 
-def act(client: CanvasClient, row: Row, seen: Seen | None) -> Seen | None:
-    """Make it so. ``seen`` is what ``look`` found: removing needs it for the enrollment's present course, and adding
-    for what the row does not name, because Canvas clears what is not sent (4.1).
+def apply(client: CanvasClient, row: ImportRow, current: CanvasObject | None) -> CanvasObject | None:
+    """Add or end the enrollment. Ending needs ``current`` for the enrollment's present course; adding needs it for the
+    fields that the row does not name, because Canvas clears what is not sent (4.1).
 
     Raises what the client raises: CanvasOutcomeUnknown when Canvas may have done it.
     """
     status = row["status"]
     if status == "active":
-        wanted = {"enrollment": _wanted(client, row, seen)}
-        with needing("section_id or user_id"):
-            return _seen(client.post(f"{_place(row)}/enrollments", json=wanted))
+        wanted = {"enrollment": _build_fields(client, row, current)}
+        with explain_missing("section_id or user_id"):
+            return _read(client.post(f"{_build_place(row)}/enrollments", json=wanted))
     if status not in _TASKS:
         raise PermanentError(f"REST has no {status}; only a SIS import has.", code="push.status")
-    if seen is None:
+    if current is None:
         return None
-    path = api_path("courses", int(seen.fields["course_id"]), "enrollments", seen.canvas_id)
-    return _seen(client.delete(path, params={"task": _TASKS[status]}))
+    path = api_path("courses", int(current.fields["course_id"]), "enrollments", current.canvas_id)
+    return _read(client.delete(path, params={"task": _TASKS[status]}))
 
 
-def is_so(row: Row, seen: Seen | None) -> bool:
-    """What Canvas does not have need not be removed."""
-    if seen is None:
+def matches(row: ImportRow, current: CanvasObject | None) -> bool:
+    """Without an object a removal matches."""
+    if current is None:
         return row["status"] in _TASKS
     if row["status"] != "active":
-        return seen.state == row["status"]
+        return current.state == row["status"]
     named = {name: value for name, value in row.items() if name in _SHOWN and value}
-    return seen.state == "active" and not differing(named, seen.fields, apart=())
+    return current.state == "active" and not find_differing(named, current.fields, ignored=())
 
 
-def _place(row: Row) -> str:
+def _build_place(row: ImportRow) -> str:
     if row.get("section_id"):
         return api_path("sections", f"sis_section_id:{row['section_id']}")
     if row["status"] == "active":  # Canvas would make up a section (4.1)
@@ -91,9 +91,9 @@ def _place(row: Row) -> str:
     return api_path("courses", f"sis_course_id:{row['course_id']}")
 
 
-def _wanted(client: CanvasClient, row: Row, seen: Seen | None) -> dict[str, Any]:
-    """The row's values, and what is there already of those that the row does not name."""
-    values = {**(seen.fields if seen else {}), **{name: value for name, value in row.items() if value}}
+def _build_fields(client: CanvasClient, row: ImportRow, current: CanvasObject | None) -> dict[str, Any]:
+    """The row's values; the current ones for fields that the row does not name."""
+    values = {**(current.fields if current else {}), **{name: value for name, value in row.items() if value}}
     return {
         "user_id": f"sis_user_id:{row['user_id']}",
         **({"type": _TYPES[row["role"]]} if row["role"] in _TYPES else {"role": row["role"]}),
@@ -104,19 +104,19 @@ def _wanted(client: CanvasClient, row: Row, seen: Seen | None) -> dict[str, Any]
     }
 
 
-def _observed(client: CanvasClient, row: Row) -> int | None:
-    """The Canvas id of the student whom an observer watches."""
+def _observed(client: CanvasClient, row: ImportRow) -> int | None:
+    """The Canvas id of the student whom an observer watches, None for other roles."""
     if not row.get("associated_user_id"):
         return None
     return int(client.get(api_path("users", f"sis_user_id:{row['associated_user_id']}"))["id"])
 
 
-def _role_name(row: Row) -> str:
-    """What Canvas calls a role in its answers; a custom one has its own name (4.2)."""
+def _role_name(row: ImportRow) -> str:
+    """Canvas's name of a role in its answers; a custom role keeps its name (4.2)."""
     return _TYPES.get(row["role"], row["role"])
 
 
-def _seen(enrollment: Mapping[str, Any]) -> Seen:
+def _read(enrollment: Mapping[str, Any]) -> CanvasObject:
     limited = enrollment.get("limit_privileges_to_course_section")
     fields = {
         "course_id": str(enrollment["course_id"]),
@@ -124,4 +124,4 @@ def _seen(enrollment: Mapping[str, Any]) -> Seen:
         "end_date": str(enrollment.get("end_at") or ""),
         "limit_section_privileges": "" if limited is None else str(bool(limited)).lower(),
     }
-    return Seen(int(enrollment["id"]), str(enrollment["enrollment_state"]), fields)
+    return CanvasObject(int(enrollment["id"]), str(enrollment["enrollment_state"]), fields)

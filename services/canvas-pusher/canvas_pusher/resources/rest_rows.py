@@ -1,4 +1,4 @@
-"""What rows of several kinds have in common over REST: an object that is not there, and dates."""
+"""What several resources share: objects that may be missing, and dates."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from canvas_pusher.channels.rest import Row
+from canvas_pusher.resources.resource import ImportRow
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.errors import PermanentError
 
 _DATES = {"start_date": "start_at", "end_date": "end_at"}
 
 
-def found(client: CanvasClient, path: str) -> Mapping[str, Any] | None:
-    """None where Canvas has no such object; what is deleted is not there for it either."""
+def fetch_or_none(client: CanvasClient, path: str) -> Mapping[str, Any] | None:
+    """The object at a path; None for a missing or a deleted one."""
     try:
         answered: Mapping[str, Any] = client.get(path)
     except PermanentError as error:
@@ -25,8 +25,8 @@ def found(client: CanvasClient, path: str) -> Mapping[str, Any] | None:
 
 
 @contextmanager
-def needing(columns: str) -> Iterator[None]:
-    """A 404 of a call that adds or changes is about one of these columns of the row; Canvas does not say which."""
+def explain_missing(columns: str) -> Iterator[None]:
+    """Name the row's columns that a 404 inside of the block may be about; Canvas does not name them."""
     try:
         yield
     except PermanentError as error:
@@ -35,10 +35,10 @@ def needing(columns: str) -> Iterator[None]:
         raise PermanentError(f"Canvas does not have the row's {columns}: {error.message}", code=error.code) from error
 
 
-def sent_dates(row: Row, restricts: str) -> dict[str, str | bool]:
-    """Dates count, in Canvas and in its reports, only where the box named ``restricts`` is on (canvas-api.md 2.0).
+def build_dates(row: ImportRow, restricts: str) -> dict[str, str | bool]:
+    """The row's dates, and the switch ``restricts``: dates count only where it is on (canvas-api.md 2.0).
 
-    It is switched off only by a row that says of both dates that there are none.
+    Only a row with both dates empty switches it off.
     """
     dates = {sent: row[name] for name, sent in _DATES.items() if name in row}
     if any(dates.values()):
@@ -46,8 +46,8 @@ def sent_dates(row: Row, restricts: str) -> dict[str, str | bool]:
     return {**dates, restricts: False} if len(dates) == len(_DATES) else {**dates}
 
 
-def shown_dates(answered: Mapping[str, Any], restricts: str) -> dict[str, str]:
-    """As a report shows them."""
+def read_dates(answered: Mapping[str, Any], restricts: str) -> dict[str, str]:
+    """The dates as a report shows them."""
     if not answered.get(restricts):
         return dict.fromkeys(_DATES, "")
     return {name: answered.get(sent) or "" for name, sent in _DATES.items()}

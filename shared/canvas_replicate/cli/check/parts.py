@@ -9,13 +9,14 @@ from pathlib import Path
 from canvas_replicate.cli.check.findings import Finding, attempted, gathering, of_error
 from canvas_replicate.cli.check.reached import Reached
 from canvas_replicate.cli.check.tables import Parts, compared
-from canvas_replicate.cli.scaffold.changes import read_text, without_bom
+from canvas_replicate.cli.scaffold.changes import read_text, strip_bom
 from canvas_replicate.config.catalogue import Catalogue, Table, resolve_source
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError, Place
+from canvas_replicate.names import qualify_name
 from canvas_replicate.sql.ddl import parse_ddl
 
 
@@ -68,7 +69,7 @@ def _ddl(table: Table, reached: Reached, findings: list[Finding]) -> tuple[Colum
         if text is None:
             findings.append(Finding("note", table.name, f"there is no {file}: init-db goes by the control file."))
             return None
-        return _ddl_columns(without_bom(text).replace("\r\n", "\n"), file, table)
+        return _ddl_columns(strip_bom(text).replace("\r\n", "\n"), file, table)
     except ConfigError as error:
         findings.append(of_error(table.name, error, "warning" if reached.target_is_oracle else "error"))
         return None
@@ -92,8 +93,7 @@ def _view(table: Table, reached: Reached, findings: list[Finding]) -> tuple[str,
     """The view's columns; None where there is no such view, or it cannot be looked into."""
     if reached.base is None or reached.target is None:
         return None
-    schema = reached.settings.view_schema
-    name = table.view if "." in table.view or not schema else f"{schema}.{table.view}"
+    name = qualify_name(table.view, reached.settings.view_schema)
     with gathering(findings, table.name):
         reached.base.require_view(table.view)
         with suppress(PermanentError):

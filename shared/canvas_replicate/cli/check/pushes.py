@@ -1,15 +1,16 @@
-"""What is pushed to Canvas looked at: the SQL parsed on the target, what it reads, and what it is compared with."""
+"""Checks of pushes: the target parses the SQL, the SQL reads loaded tables, and a report exists to compare with."""
 
 from __future__ import annotations
 
 from canvas_replicate.cli.check.findings import Finding, attempted
 from canvas_replicate.cli.check.reached import Reached
 from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import PushProcess
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError, PermanentError
-from canvas_replicate.sql.tables_read import bare, tables_read
+from canvas_replicate.errors import PermanentError
+from canvas_replicate.sql.tables_read import bare
 
 # The report of provisioning_csv that has a kind's objects, where it is called otherwise.
 _REPORTS = {"xlists": "xlist"}
@@ -20,22 +21,22 @@ def push_findings(catalogue: Catalogue, reached: Reached) -> list[Finding]:
     for group, processes in catalogue.pushes.items():
         for process in processes:
             if process.enabled:
-                findings += _process(group, process, catalogue, reached)
+                findings += _check_process(group, process, catalogue, reached)
     return findings
 
 
-def _process(group: str, process: PushProcess, catalogue: Catalogue, reached: Reached) -> list[Finding]:
+def _check_process(group: str, process: PushProcess, catalogue: Catalogue, reached: Reached) -> list[Finding]:
     what = f"push {process.name}"
     findings: list[Finding] = []
     source = reached.sources.get(reached.target or "")
     if source is not None:
-        attempted(findings, what, lambda: _described(process, source))
-    known = {bare(name) for t in catalogue.loaded_tables.values() for name in (t.name, t.base_table, t.view)}
+        attempted(findings, what, lambda: _describe(process, source))
+    reads = find_push_tables(process, catalogue)
     for need in process.needs:
-        if bare(need) not in known:
+        if bare(need) in reads.others:
             message = f"{process.place}: needs: {need} is no table or view of tablesconf.yaml or provisions.yaml."
             findings.append(Finding("error", what, message, "Nothing loads it, so nothing would ever stop this push."))
-    if not process.needs and not _reads(process) & known:
+    if not process.needs and not reads.tables:
         message = "its SQL reads nothing that is loaded here, so no failed load would stop it."
         findings.append(Finding("warning", what, message, "Name the tables that it depends on under needs:."))
     report = _REPORTS.get(process.kind, process.kind)
@@ -49,17 +50,10 @@ def _process(group: str, process: PushProcess, catalogue: Catalogue, reached: Re
     return findings
 
 
-def _described(process: PushProcess, source: Source) -> tuple[Column, ...]:
-    """Parsed and not run."""
+def _describe(process: PushProcess, source: Source) -> tuple[Column, ...]:
+    """The columns of the SQL, which the target parses and does not run."""
     try:
         return source.describe(process.query)
     except PermanentError as error:
-        said = f"{process.place}: the target refuses the query: {error.message}"
-        raise PermanentError(said, code=error.code, next_step=error.next_step or "Mend the sql there.") from error
-
-
-def _reads(process: PushProcess) -> frozenset[str]:
-    try:
-        return tables_read(process.query)
-    except ConfigError:
-        return frozenset()
+        message = f"{process.place}: the target refuses the query: {error.message}"
+        raise PermanentError(message, code=error.code, next_step=error.next_step or "Mend the sql there.") from error

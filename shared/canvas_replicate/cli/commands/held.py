@@ -79,7 +79,7 @@ def discard(
     """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
     runtime = open_runtime(load_settings())
     for artifact in _chosen(runtime, artifact_id, run):
-        runtime.ledger.discard(artifact.artifact_id, opening.current_user())
+        runtime.ledger.discard(artifact.artifact_id, opening.find_current_user())
         again = f"replicate rerun {artifact.table}"
         if artifact.gate == "push":
             again = _plan_again(runtime, artifact)
@@ -88,7 +88,7 @@ def discard(
 
 def _plan_again(runtime: Runtime, artifact: Artifact) -> str:
     """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
-    kept = runtime.journal.plan_of(artifact.sha256)
+    kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept and kept.undoes:
         return f"it takes {kept.undoes} back; all of it is in {runtime.storage.absolute(kept.file)}"
     orgs = " --processorgs" if kept and kept.group == "orgs" else ""

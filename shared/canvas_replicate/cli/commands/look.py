@@ -122,8 +122,8 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
 
 
 def _show_refused(runtime: Runtime, row: RunTable, *, as_json: bool) -> None:
-    kept = runtime.journal.plan_of(row.file_sha256 or "")
-    refused = runtime.journal.lines(kept.plan_id, "rejected") if kept else []
+    kept = runtime.journal.find_plan_by_sha256(row.file_sha256 or "")
+    refused = runtime.journal.list_lines(kept.plan_id, "rejected") if kept else []
     if as_json:
         output.print_json(refused)
         return

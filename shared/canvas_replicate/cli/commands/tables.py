@@ -14,11 +14,11 @@ from rich.text import Text
 from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.options import AsJson, TableName
-from canvas_replicate.cli.scaffold.changes import Change, unified_diff, write_together
+from canvas_replicate.cli.scaffold.changes import FileChange, format_diff, write_together
 from canvas_replicate.cli.scaffold.drift import differences
-from canvas_replicate.cli.scaffold.migration import Migration, migration, read_state
-from canvas_replicate.cli.scaffold.names import Names, names_for
-from canvas_replicate.cli.scaffold.plan import NewTable, planned, read_query, source_alias
+from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
+from canvas_replicate.cli.scaffold.names import Names, choose_names
+from canvas_replicate.cli.scaffold.plan import NewTable, choose_source, plan_table, read_query
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
 from canvas_replicate.config.settings import Settings, load_settings, target_alias
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
@@ -64,9 +64,9 @@ def add(
     """Plan the files that copy SCHEMA.TABLE: control file, DDL, entries. Show them; write them with --write."""
     settings = load_settings()
     catalogue = catalogue_of(settings)
-    alias = source_alias(settings, catalogue, schedule or (), source)
+    alias = choose_source(settings, catalogue, schedule or (), source)
     wanted = NewTable(
-        names_for(source_table, catalogue, name, view),
+        choose_names(source_table, catalogue, name, view),
         schedules=tuple(schedule or ()),
         sql=_own_query(query, term, settings, alias),
         term=term,
@@ -75,7 +75,7 @@ def add(
         source=alias if _must_be_written(settings, catalogue, schedule or (), alias) else None,
         text_limit=text_limit,
     )
-    plan = planned(wanted, open_source(settings, alias), settings, catalogue)
+    plan = plan_table(wanted, open_source(settings, alias), settings, catalogue)
     target = open_target(settings, create=True) if apply else None
     statements = target.missing(plan.ddl.after, plan.ddl.file) if target else []
     written = write or apply
@@ -120,7 +120,7 @@ def diff(
     if not as_json:
         _print_lines(map(str, found))
     for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
-    wanted = migration(state, text_limit=text_limit, for_oracle=for_oracle)
+    wanted = plan_migration(state, text_limit=text_limit, for_oracle=for_oracle)
     is_drift = any(difference.is_drift for difference in found) or state.found.base is None
     if as_json:
         files = {"files": _files(wanted.changes), "written": write, "notes": wanted.notes}
@@ -149,12 +149,12 @@ def _role(text: str) -> str:
 def _must_be_written(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], alias: str) -> bool:
     """Whether nothing but an entry of its own leads to that database."""
     try:
-        return source_alias(settings, catalogue, schedules, None) != alias
+        return choose_source(settings, catalogue, schedules, None) != alias
     except ConfigError:
         return True
 
 
-def _apply(target: Target, statements: Sequence[str], ddl: Change) -> None:
+def _apply(target: Target, statements: Sequence[str], ddl: FileChange) -> None:
     try:
         target.apply(statements, str(ddl.file))
     except PermanentError as error:
@@ -173,10 +173,10 @@ def _schedule_of(catalogue: Catalogue, table: str) -> str | None:
 # -- what people see ---------------------------------------------------------------------------------------
 
 
-def _print_diff(changes: Iterable[Change]) -> None:
+def _print_diff(changes: Iterable[FileChange]) -> None:
     out = output.console()
     for change in changes:
-        for line in unified_diff(change):
+        for line in format_diff(change):
             out.print(Text(line, style=_STYLES.get(line[:1], "")), soft_wrap=True)
 
 
@@ -230,5 +230,5 @@ def _print_migration(wanted: Migration, table: str, *, is_drift: bool, for_oracl
         _print_lines(["The files are written." if write else f"next:  replicate table diff {table} --write"])
 
 
-def _files(changes: Iterable[Change]) -> list[dict[str, str]]:
-    return [{"file": str(change.file), "diff": "\n".join(unified_diff(change))} for change in changes]
+def _files(changes: Iterable[FileChange]) -> list[dict[str, str]]:
+    return [{"file": str(change.file), "diff": "\n".join(format_diff(change))} for change in changes]

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson
-from canvas_replicate.cli.why import gathering, verdict
+from canvas_replicate.cli.why import facts as why_facts
 from canvas_replicate.cli.why import table as why_table
-from canvas_replicate.cli.why.person import Link, PersonFacts, Planned, TableChain
-from canvas_replicate.cli.why.rows import counted
+from canvas_replicate.cli.why import verdict
+from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, TableChain
+from canvas_replicate.cli.why.rows import format_count
 from canvas_replicate.cli.why.table import TableFacts
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.wiring import open_runtime
@@ -38,8 +39,8 @@ def of_table(
     as_json: AsJson = False,
 ) -> None:
     """Show what readers see of TABLE, what its newest runs did, and what to type. Only the ledger is asked."""
-    facts = why_table.facts_of(open_runtime(load_settings()), name)
-    found = why_table.verdict(facts)
+    facts = why_table.gather_facts(open_runtime(load_settings()), name)
+    found = why_table.decide_verdict(facts)
     if as_json:
         output.print_json({**asdict(found), "facts": asdict(facts)})
         return
@@ -60,8 +61,8 @@ def of_person(
 
     Asks the source databases, so it may take a minute.
     """
-    facts = gathering.facts_about(open_runtime(load_settings()), user, course)
-    found = verdict.verdict(facts)
+    facts = why_facts.gather_facts(open_runtime(load_settings()), user, course)
+    found = verdict.decide_verdict(facts)
     if as_json:
         output.print_json({**asdict(found), "facts": {**asdict(facts), "courses": sorted(facts.courses)}})
         return
@@ -136,21 +137,21 @@ def _is_empty(chain: TableChain) -> bool:
 def _cells(link: Link) -> list[object]:
     found = "?" if link.count is None else f"{'over ' if link.more else ''}{link.count:,}"
     when = output.text(link.as_of) if link.as_of else "" if link.trouble else "now"
-    return [_STEPS.get(link.step, link.step), found, when, link.where, _told(link)]
+    return [_STEPS.get(link.step, link.step), found, when, link.where, _describe_rows(link)]
 
 
-def _told(link: Link) -> str:
+def _describe_rows(link: Link) -> str:
     if link.trouble:
         return link.trouble
     rows = ["  ".join(f"{name}={value}" for name, value in row.items()) for row in link.values[:_ROWS_SHOWN]]
     if len(link.values) > _ROWS_SHOWN:
         rows.append(f"and {len(link.values) - _ROWS_SHOWN:,} more")
     if link.elsewhere:
-        rows.append(f"{counted(link.elsewhere)} about other courses")
+        rows.append(f"{format_count(link.elsewhere)} about other courses")
     return "\n".join(rows)
 
 
-def _show_planned(planned: Sequence[Planned]) -> None:
+def _show_planned(planned: Sequence[PlannedChange]) -> None:
     if not planned:
         _say("Nothing was ever planned for them.")
         return

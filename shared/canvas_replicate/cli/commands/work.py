@@ -19,13 +19,14 @@ from canvas_replicate.cli.options import (
     Schedule,
     SourceAlias,
     TableName,
+    choose_group,
+    choose_mode,
 )
 from canvas_replicate.config.settings import Settings, load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run
 from canvas_replicate.runs import opening, resume
-from canvas_replicate.runs.rerun import replay as open_replay
-from canvas_replicate.runs.rerun import rerun_failed, rerun_tables
+from canvas_replicate.runs.rerun import RerunRequest, open_replay, rerun_failed, rerun_tables
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_runtime
 
@@ -66,7 +67,7 @@ def provision(
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     runtime = open_runtime(load_settings())
-    opened = opening.open_provisions_run(runtime, opening.mode_named(historical, processorgs), then=then or ())
+    opened = opening.open_provisions_run(runtime, choose_mode(historical, processorgs), then=then or ())
     proceed(runtime, [opened], as_json=as_json)
 
 
@@ -77,7 +78,7 @@ def push(
 ) -> None:
     """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
     runtime = open_runtime(load_settings())
-    opened = opening.open_push_run(runtime, "orgs" if processorgs else "regular", tablename)
+    opened = opening.open_push_run(runtime, choose_group(processorgs), tablename)
     proceed(runtime, [opened], as_json=as_json)
 
 
@@ -99,7 +100,7 @@ def rerun(
     if failed:
         opened = rerun_failed(runtime, failed, then or ())
     else:
-        opened = rerun_tables(runtime, [table or ""], source=db, then=then or ())
+        opened = rerun_tables(runtime, RerunRequest((table or "",), source=db, then=tuple(then or ())))
     proceed(runtime, [opened], as_json=as_json)
 
 

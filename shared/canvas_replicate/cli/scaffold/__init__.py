@@ -1,4 +1,4 @@
-"""A new table's files from what its source says, and the migration once the source has changed.
+"""A new table's files from the columns of its source, and the migration after the source has changed.
 
-Everything here plans: texts in, texts out. ``changes.write_together`` alone writes, and only files.
+Everything here turns texts into texts. ``changes.write_together`` alone writes, and only files.
 """

@@ -1,4 +1,4 @@
-"""Files before and after: shown as a diff, written all together."""
+"""Changes of files: shown as a diff, written together."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _BOM = "\ufeff"
 
 
 @dataclass(frozen=True)
-class Change:
-    """``before`` is None for a file that is not there yet. Texts hold the file's own line ends, and its BOM."""
+class FileChange:
+    """``before`` is None for a new file. Texts have the file's line ends, and its BOM."""
 
     file: Path
     before: str | None
@@ -26,7 +26,7 @@ class Change:
 
 
 def read_text(path: Path) -> str | None:
-    """The file to the last byte, None when there is none. Raises ConfigError for what is not UTF-8."""
+    """The whole file, None for a missing one. Raises ConfigError for a file that is not UTF-8."""
     try:
         return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
@@ -37,21 +37,21 @@ def read_text(path: Path) -> str | None:
         raise ConfigError("not UTF-8 text.", place=Place(path), next_step="Save the file as UTF-8.") from None
 
 
-def without_bom(text: str) -> str:
+def strip_bom(text: str) -> str:
     return text.removeprefix(_BOM)
 
 
-def unified_diff(change: Change) -> list[str]:
+def format_diff(change: FileChange) -> list[str]:
     before = "/dev/null" if change.before is None else str(change.file)
     old, new = (change.before or "").splitlines(), change.after.splitlines()
     return list(difflib.unified_diff(old, new, before, str(change.file), lineterm=""))
 
 
-def write_together(changes: Sequence[Change]) -> None:
-    """All are written aside and synced before the first takes its place; they take it in the order given.
+def write_together(changes: Sequence[FileChange]) -> None:
+    """Write and sync all changes to temporary files, then move these into place in the given order.
 
-    Raises ConfigError where a file is no longer what it was when the change was planned, PermanentError where one
-    cannot be written; all files are as they were then.
+    Raises ConfigError where a file has changed since the plan, PermanentError where one cannot be written. No file is
+    changed then.
     """
     for change in changes:
         if read_text(change.file) != change.before:

@@ -1,4 +1,4 @@
-"""Changes to a control file that somebody may have edited: whole lines of its column list, nothing else."""
+"""Changes to a control file that was perhaps edited by hand: whole lines of its column list, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from canvas_replicate.control_file.field_text import field_text
 from canvas_replicate.datfile.columns import Column
 
 
-def edited(
+def edit_columns(
     text: str,
     control: ControlFile,
     columns: Sequence[Column],
@@ -19,13 +19,13 @@ def edited(
     text_limit: int,
     for_oracle: bool,
 ) -> str | None:
-    """The control file with just these columns in this order; ``stale`` ones are written anew.
+    """The control file with exactly these columns in this order; ``stale`` ones get a new line.
 
     None where that cannot be done line by line: two fields on a line, a field on two, a comment in the list, or a
-    stale field with clauses of its own.
+    stale field with clauses.
     """
     lines = re.findall(r"[^\n]*\n|[^\n]+$", text)
-    entries = _entries(lines, control.fields)
+    entries = _find_entries(lines, control.fields)
     by_name = {field.name: field for field in control.fields}
     if entries is None or any(_has_clauses(by_name[name]) for name in stale):
         return None
@@ -36,7 +36,7 @@ def edited(
     for column in columns:
         new = f"{indent}{column.name:{width}} {field_text(column, text_limit, for_oracle)}"
         wanted[column.name] = new if column.name in stale else entries.get(column.name, new)
-    wanted = _with_made(wanted, control.fields, entries)
+    wanted = _keep_generated(wanted, control.fields, entries)
     end = "\r\n" if lines[first].endswith("\r\n") else "\n"
     rows = f",{end}".join(wanted.values()) + end
     after = "".join([*lines[:first], rows, *lines[first + len(control.fields) :]])
@@ -44,8 +44,8 @@ def edited(
     return after if [field.name for field in read_back.data_fields] == [column.name for column in columns] else None
 
 
-def _entries(lines: Sequence[str], fields: Sequence[Field]) -> dict[str, str] | None:
-    """The line of each field without its comma; None unless each has one, and nothing stands between them."""
+def _find_entries(lines: Sequence[str], fields: Sequence[Field]) -> dict[str, str] | None:
+    """The line of each field without its comma; None unless the fields are on consecutive lines, one each."""
     first = fields[0].line
     if [field.line for field in fields] != list(range(first, first + len(fields))):
         return None
@@ -54,13 +54,13 @@ def _entries(lines: Sequence[str], fields: Sequence[Field]) -> dict[str, str] | 
         row = lines[field.line - 1].rstrip()
         is_last = number == len(fields)
         starts = row.lstrip().strip('"').lower().startswith(field.name)
-        if not starts or "--" in row or row.endswith(",") == is_last or (is_last and not _closes(lines, field.line)):
+        if not starts or "--" in row or row.endswith(",") == is_last or (is_last and not _is_closed(lines, field.line)):
             return None
         found[field.name] = row.removesuffix(",")
     return found
 
 
-def _closes(lines: Sequence[str], at: int) -> bool:
+def _is_closed(lines: Sequence[str], at: int) -> bool:
     return at < len(lines) and lines[at].lstrip().startswith(")")
 
 
@@ -68,8 +68,8 @@ def _has_clauses(field: Field) -> bool:
     return bool(field.nullif or field.delimiters or field.expression)
 
 
-def _with_made(wanted: Mapping[str, str], fields: Sequence[Field], entries: Mapping[str, str]) -> dict[str, str]:
-    """Columns that the load itself fills stay behind the field they stood behind."""
+def _keep_generated(wanted: Mapping[str, str], fields: Sequence[Field], entries: Mapping[str, str]) -> dict[str, str]:
+    """Keep each column that the load itself fills behind the same field."""
     rows = list(wanted.items())
     for place, field in enumerate(fields):
         if field.is_generated:

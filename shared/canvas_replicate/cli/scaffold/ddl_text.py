@@ -1,4 +1,4 @@
-"""A table's ddl file: base table, view, key and grants; and whether a file that is there has just that form."""
+"""A table's ddl file: base table, view, key and grants; and whether an existing file has exactly that form."""
 
 from __future__ import annotations
 
@@ -34,29 +34,33 @@ class DdlParts:
     header: str = ""
 
 
-def ddl_text(parts: DdlParts) -> str:
-    sections = [parts.header, _TABLE + _statement(_table(parts)), _VIEW + _statement(_view(parts))]
+def format_ddl(parts: DdlParts) -> str:
+    sections = [
+        parts.header,
+        _TABLE + _end_statement(_format_table(parts)),
+        _VIEW + _end_statement(_format_view(parts)),
+    ]
     if parts.key:
-        sections.append(_INDEX + _statement(_index(parts)))
+        sections.append(_INDEX + _end_statement(_format_index(parts)))
     if parts.grants:
-        sections.append("".join(_statement(grant) for grant in _grants(parts)))
+        sections.append("".join(_end_statement(grant) for grant in _format_grants(parts)))
     return "\n".join(section for section in sections if section)
 
 
-def view_statements(parts: DdlParts) -> list[str]:
-    """What makes the view, once its base table is there."""
-    return [_view(parts), *([_index(parts)] if parts.key else []), *_grants(parts)]
+def list_view_statements(parts: DdlParts) -> list[str]:
+    """The statements that create the view, its index and its grants."""
+    return [_format_view(parts), *([_format_index(parts)] if parts.key else []), *_format_grants(parts)]
 
 
-def column_type(column: Column) -> str:
-    """The type in a base table: as in the source, but LONG and XML become what their text is."""
+def get_base_type(column: Column) -> str:
+    """The type in a base table: as in the source, except LONG and XML, which become CLOB."""
     if column.type in _AS_CLOB:
         return "CLOB"
-    return _NATIONAL.sub(r"\1(\2)", column.type)  # national types count characters, and Oracle lets nobody say so
+    return _NATIONAL.sub(r"\1(\2)", column.type)  # national types count characters; Oracle refuses the word CHAR there
 
 
 def read_parts(text: str, file: Path, names: Names) -> DdlParts | None:
-    """What ``ddl_text`` would make this very text of; None for a file with anything else in it.
+    """The parts from which ``format_ddl`` makes exactly this text; None for a file with anything else.
 
     Raises ConfigError as ``parse_ddl`` does.
     """
@@ -73,7 +77,7 @@ def read_parts(text: str, file: Path, names: Names) -> DdlParts | None:
         tuple(match[1] for match in granted if match),
         header[0] if header and not text.startswith(_TABLE) else "",
     )
-    return parts if ddl_text(parts) == text else None
+    return parts if format_ddl(parts) == text else None
 
 
 def refuse_key(key: Sequence[str], columns: Sequence[Column], *, for_oracle: bool) -> None:
@@ -88,22 +92,22 @@ def refuse_key(key: Sequence[str], columns: Sequence[Column], *, for_oracle: boo
             raise ConfigError(f"column {name} is a {by_name[name].type}: Oracle makes no key of it.", next_step=step)
 
 
-def _statement(text: str) -> str:
+def _end_statement(text: str) -> str:
     return f"{text};\n"
 
 
-def _table(parts: DdlParts) -> str:
+def _format_table(parts: DdlParts) -> str:
     width = max(len(column.name) for column in parts.columns)
     lines = []
     for column in parts.columns:
         required = "" if column.nullable and column.name not in parts.key else " NOT NULL"
-        lines.append(f"  {column.name:{width}} {column_type(column)}{required}")
+        lines.append(f"  {column.name:{width}} {get_base_type(column)}{required}")
     if parts.key:
         lines.append(f"  CONSTRAINT {parts.names.key_constraint} PRIMARY KEY ({', '.join(parts.key)})")
     return f"CREATE TABLE {parts.names.base_table} (\n" + ",\n".join(lines) + "\n)"
 
 
-def _view(parts: DdlParts) -> str:
+def _format_view(parts: DdlParts) -> str:
     columns = ",\n       ".join(column.name for column in parts.columns)
     return (
         f"CREATE MATERIALIZED VIEW {parts.names.view}\n  BUILD IMMEDIATE\n  REFRESH COMPLETE ON DEMAND\nAS\n"
@@ -111,9 +115,9 @@ def _view(parts: DdlParts) -> str:
     )
 
 
-def _index(parts: DdlParts) -> str:
+def _format_index(parts: DdlParts) -> str:
     return f"CREATE UNIQUE INDEX {parts.names.view_index} ON {parts.names.view} ({', '.join(parts.key)})"
 
 
-def _grants(parts: DdlParts) -> list[str]:
+def _format_grants(parts: DdlParts) -> list[str]:
     return [f"GRANT SELECT ON {parts.names.view} TO {role}" for role in parts.grants]

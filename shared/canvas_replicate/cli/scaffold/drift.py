@@ -1,4 +1,4 @@
-"""How a table's files and its base table differ from what its query yields today."""
+"""How a table's files and its base table differ from the columns that its query yields now."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from canvas_replicate.control_file import ControlFile, Field
 from canvas_replicate.datfile.columns import Column, Kind
 
-# What may hold a query's column without a change of its values: kinds of fields, and of table columns.
+# The kinds of fields, and of table columns, that hold a query's column without a change of its values.
 _FIELDS: Mapping[Kind, tuple[str, ...]] = {
     "number": ("number", "char"),
     "float": ("number", "char"),
@@ -32,13 +32,13 @@ _MOST_DIGITS = 38
 
 @dataclass(frozen=True)
 class Found:
-    """A table as its parts tell it.
+    """The columns of a table in each of its parts.
 
     Attributes:
         query: the columns that the configured query yields now.
         ddl: those of the ddl file's table; None without a file.
         base: those of the base table as it is; None when there is none.
-        sizes_known: whether the source tells lengths and precisions as declared. Oracle does, for expressions the
+        sizes_known: whether the source reports lengths and precisions as declared. Oracle does, for expressions the
             most that they can be; DuckDB's texts have no lengths, and its and PostgreSQL's integers no digits.
     """
 
@@ -51,7 +51,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Difference:
-    """``is_drift`` is False for what may stay as it is: narrowing is never proposed."""
+    """``is_drift`` is False for a difference that needs no change: narrowing is never proposed."""
 
     column: str
     what: str
@@ -70,35 +70,39 @@ class _Pair:
 
     @property
     def is_converted(self) -> bool:
-        """An expression may make any type of it, so there is nothing to compare."""
+        """An expression may yield any type, so that nothing can be compared."""
         return self.field is not None and (self.field.expression is not None or self.field.filler)
 
 
 def differences(found: Found) -> list[Difference]:
     """In the order of the query; columns that it no longer has come last."""
-    pairs = _pairs(found)
-    lines = [line for pair in pairs for line in _of_column(pair, found)]
-    return lines + _order(pairs, found.control) + _left_over(pairs, found)
+    pairs = _pair_columns(found)
+    lines = [line for pair in pairs for line in _compare_column(pair, found)]
+    return lines + _compare_order(pairs, found.control) + _find_left_over(pairs, found)
 
 
 def wanted_fields(found: Found) -> tuple[Column, ...]:
     """What the control file's fields must take, in order."""
-    return tuple(pair.column for pair in _pairs(found))
+    return tuple(pair.column for pair in _pair_columns(found))
 
 
 def stale_fields(found: Found) -> set[str]:
     """Fields that are there, but cannot take their column as it is now."""
-    return {pair.column.name for pair in _pairs(found) if pair.field and _of_field(pair, found)}
+    return {pair.column.name for pair in _pair_columns(found) if pair.field and _compare_field(pair, found)}
 
 
-def wanted_columns(found: Found, existing: Sequence[Column]) -> tuple[Column, ...]:
+def choose_columns(found: Found, existing: Sequence[Column]) -> tuple[Column, ...]:
     """The table's columns so that all values fit: kept where they do, else widened; never narrowed.
 
     New ones may be NULL: a table that has rows takes no other. Columns that the load itself fills stay.
     """
     there = {column.name: column for column in existing}
-    wanted = {pair.column.name: _wanted(pair, there, found.sizes_known) for pair in _pairs(found) if not _skips(pair)}
-    kept = [column for column in existing if column.name in _made_by_load(found.control)]
+    wanted = {
+        pair.column.name: _choose_column(pair, there, found.sizes_known)
+        for pair in _pair_columns(found)
+        if not _is_skipped(pair)
+    }
+    kept = [column for column in existing if column.name in _list_generated(found.control)]
     wanted |= {column.name: column for column in kept if column.name not in wanted}
     in_order = [wanted[name] for name in there if name in wanted]
     if len(in_order) == len(wanted):
@@ -106,8 +110,8 @@ def wanted_columns(found: Found, existing: Sequence[Column]) -> tuple[Column, ..
     return tuple(wanted.values())
 
 
-def _pairs(found: Found) -> list[_Pair]:
-    """By name; where the numbers agree, a field with a name of its own belongs to the column at its place."""
+def _pair_columns(found: Found) -> list[_Pair]:
+    """Pair by name; where the numbers agree, an unknown field belongs to the column at its place."""
     fields = {field.name: field for field in found.control.data_fields}
     names = {column.name for column in found.query}
     same_number = len(fields) == len(found.query)
@@ -121,35 +125,35 @@ def _pairs(found: Found) -> list[_Pair]:
     return pairs
 
 
-def _skips(pair: _Pair) -> bool:
+def _is_skipped(pair: _Pair) -> bool:
     return pair.field is not None and pair.field.filler
 
 
-def _made_by_load(control: ControlFile) -> set[str]:
+def _list_generated(control: ControlFile) -> set[str]:
     return {field.name for field in control.fields if field.is_generated}
 
 
-def _holders(found: Found) -> list[tuple[str, Mapping[str, Column]]]:
+def _list_holders(found: Found) -> list[tuple[str, Mapping[str, Column]]]:
     holders = (("the ddl file", found.ddl), ("the base table", found.base))
-    return [(said, {c.name: c for c in columns}) for said, columns in holders if columns is not None]
+    return [(holder, {c.name: c for c in columns}) for holder, columns in holders if columns is not None]
 
 
-def _of_column(pair: _Pair, found: Found) -> list[Difference]:
+def _compare_column(pair: _Pair, found: Found) -> list[Difference]:
     column = pair.column
-    holders = [] if _skips(pair) else _holders(found)
+    holders = [] if _is_skipped(pair) else _list_holders(found)
     missing = ["the control file"] if pair.field is None else []
-    missing += [said for said, columns in holders if column.name not in columns]
-    lines = [Difference(column.name, f"in the query ({column.type}), not in {_and(missing)}")] if missing else []
-    if wrong := _of_field(pair, found):
+    missing += [holder for holder, columns in holders if column.name not in columns]
+    lines = [Difference(column.name, f"in the query ({column.type}), not in {_join_words(missing)}")] if missing else []
+    if wrong := _compare_field(pair, found):
         lines.append(Difference(column.name, wrong))
     if not pair.is_converted:
-        for said, columns in holders:
+        for holder, columns in holders:
             if column.name in columns:
-                lines += _of_holder(column, said, columns[column.name], found.sizes_known)
+                lines += _compare_holder(column, holder, columns[column.name], found.sizes_known)
     return lines
 
 
-def _of_field(pair: _Pair, found: Found) -> str:
+def _compare_field(pair: _Pair, found: Found) -> str:
     """Why the field cannot take the column's values; empty when it can."""
     column, field = pair.column, pair.field
     if field is None or pair.is_converted:
@@ -165,8 +169,8 @@ def _of_field(pair: _Pair, found: Found) -> str:
     return ""
 
 
-def _of_holder(column: Column, said: str, there: Column, sizes_known: bool) -> list[Difference]:
-    types = f"{column.type} in the query, {there.type} in {said}"
+def _compare_holder(column: Column, holder: str, there: Column, sizes_known: bool) -> list[Difference]:
+    types = f"{column.type} in the query, {there.type} in {holder}"
     if there.kind not in _COLUMNS[column.kind]:
         return [Difference(column.name, types)]
     if not sizes_known or there.kind != column.kind:
@@ -178,7 +182,7 @@ def _of_holder(column: Column, said: str, there: Column, sizes_known: bool) -> l
     return []
 
 
-def _order(pairs: Sequence[_Pair], control: ControlFile) -> list[Difference]:
+def _compare_order(pairs: Sequence[_Pair], control: ControlFile) -> list[Difference]:
     in_query = [pair.field.name for pair in pairs if pair.field]
     in_control = [field.name for field in control.data_fields if field.name in in_query]
     for wanted, there in zip(in_query, in_control, strict=True):
@@ -187,18 +191,18 @@ def _order(pairs: Sequence[_Pair], control: ControlFile) -> list[Difference]:
     return []
 
 
-def _left_over(pairs: Sequence[_Pair], found: Found) -> list[Difference]:
-    known = {pair.column.name for pair in pairs} | _made_by_load(found.control)
+def _find_left_over(pairs: Sequence[_Pair], found: Found) -> list[Difference]:
+    known = {pair.column.name for pair in pairs} | _list_generated(found.control)
     places: dict[str, list[str]] = {}
     in_control = {field.name: field for field in found.control.data_fields}
-    for said, columns in (("the control file", in_control), *_holders(found)):
+    for holder, columns in (("the control file", in_control), *_list_holders(found)):
         for name in columns:
             if name not in known:
-                places.setdefault(name, []).append(said)
-    return [Difference(name, f"in {_and(said)}, not in the query") for name, said in places.items()]
+                places.setdefault(name, []).append(holder)
+    return [Difference(name, f"in {_join_words(holder)}, not in the query") for name, holder in places.items()]
 
 
-def _wanted(pair: _Pair, there: Mapping[str, Column], sizes_known: bool) -> Column:
+def _choose_column(pair: _Pair, there: Mapping[str, Column], sizes_known: bool) -> Column:
     column, existing = pair.column, there.get(pair.column.name)
     if existing is not None and pair.is_converted:
         return existing
@@ -206,11 +210,11 @@ def _wanted(pair: _Pair, there: Mapping[str, Column], sizes_known: bool) -> Colu
         return replace(column, nullable=True)
     if not sizes_known or existing.kind != column.kind or _fits(column, existing):
         return existing
-    return _widened(existing, column)
+    return _widen(existing, column)
 
 
 def _fits(column: Column, there: Column) -> bool:
-    """Whether every value fits. A NUMBER without limits is how Oracle describes an expression: it tells nothing."""
+    """Whether every value fits. Oracle describes an expression as a NUMBER without limits, which decides nothing."""
     if column.kind in ("text", "raw"):
         return there.length is None or (column.length is not None and column.length <= there.length)
     if column.kind == "number":
@@ -223,7 +227,7 @@ def _fits(column: Column, there: Column) -> bool:
     return True
 
 
-def _widened(existing: Column, column: Column) -> Column:
+def _widen(existing: Column, column: Column) -> Column:
     """The smallest type that holds the values of both."""
     if column.kind != "number":
         return replace(column, nullable=existing.nullable)
@@ -235,5 +239,5 @@ def _widened(existing: Column, column: Column) -> Column:
     return Column(column.name, "number", kind, whole + scale, scale, nullable=existing.nullable)
 
 
-def _and(words: Sequence[str]) -> str:
+def _join_words(words: Sequence[str]) -> str:
     return " and ".join(([", ".join(words[:-1])] if len(words) > 1 else []) + list(words[-1:]))

@@ -1,4 +1,4 @@
-"""From the differences to the statements and files that end them."""
+"""The statements and files that end the differences between a table and its source."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from canvas_replicate.cli.scaffold import drift
-from canvas_replicate.cli.scaffold.changes import Change, read_text
-from canvas_replicate.cli.scaffold.control_edit import edited
-from canvas_replicate.cli.scaffold.ddl_text import DdlParts, column_type, ddl_text, read_parts, view_statements
-from canvas_replicate.cli.scaffold.names import Names, bare
+from canvas_replicate.cli.scaffold.changes import FileChange, read_text
+from canvas_replicate.cli.scaffold.control_edit import edit_columns
+from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, get_base_type, list_view_statements, read_parts
+from canvas_replicate.cli.scaffold.names import Names, strip_schema
 from canvas_replicate.config.catalogue import Table
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Source
@@ -21,8 +21,8 @@ from canvas_replicate.sql.ddl import parse_ddl
 
 @dataclass(frozen=True)
 class TableState:
-    """A table as it is: what its parts say, and the texts that say it. ``parts`` is None where the ddl file is not
-    of the form that is written here."""
+    """A table as it is: its columns, and the texts of its files. ``parts`` is None where the ddl file does not have the
+    form that ``format_ddl`` writes."""
 
     names: Names
     found: drift.Found
@@ -34,10 +34,10 @@ class TableState:
 
 @dataclass(frozen=True)
 class Migration:
-    """``statements`` are Oracle's, in the order to run them; ``notes`` tell what is left to do by hand."""
+    """``statements`` are Oracle's, in the order to run them; ``notes`` name the work that is left to do by hand."""
 
     statements: tuple[str, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     notes: tuple[str, ...]
 
 
@@ -46,25 +46,25 @@ def read_state(
 ) -> TableState:
     """Raises ConfigError for a file that cannot be read, and what the databases raise."""
     names = Names(table.name, table.source_table or "its source", table.base_table, table.view)
-    control, ddl_said = read_control_file(ctl), read_text(ddl)
-    lines = ddl_said.replace("\r\n", "\n") if ddl_said is not None else None
+    control, ddl_now = read_control_file(ctl), read_text(ddl)
+    lines = ddl_now.replace("\r\n", "\n") if ddl_now is not None else None
     found = drift.Found(
-        query=_query_columns(table, source),
+        query=_describe_query(table, source),
         control=control,
-        ddl=_ddl_columns(lines, ddl, names) if lines is not None else None,
-        base=_base_columns(target, table.base_table),
+        ddl=_read_ddl_columns(lines, ddl, names) if lines is not None else None,
+        base=_describe_base(target, table.base_table),
         sizes_known=sizes_known,
     )
     parts = read_parts(lines, ddl, names) if lines is not None else None
-    return TableState(names, found, read_text(ctl) or "", ddl, ddl_said, parts)
+    return TableState(names, found, read_text(ctl) or "", ddl, ddl_now, parts)
 
 
-def migration(state: TableState, *, text_limit: int, for_oracle: bool) -> Migration:
-    """Raises ConfigError when a column of the key is gone or of another kind: which key then is nobody's to guess."""
+def plan_migration(state: TableState, *, text_limit: int, for_oracle: bool) -> Migration:
+    """Raises ConfigError when a column of the key is gone or of another kind: the new key cannot be guessed."""
     _refuse_lost_key(state)
-    control = _control_change(state, text_limit, for_oracle)
-    ddl = _ddl_change(state)
-    alter = _alter_statements(state)
+    control = _plan_control_change(state, text_limit, for_oracle)
+    ddl = _plan_ddl_change(state)
+    alter = _list_alter_statements(state)
     notes = []
     if control is None:
         notes.append(f"{state.found.control.file}: its column list is not one field a line; change it by hand.")
@@ -74,15 +74,19 @@ def migration(state: TableState, *, text_limit: int, for_oracle: bool) -> Migrat
         notes.append(f"There is no base table {state.names.base_table}: replicate init-db, or the DBA, makes it.")
     statements = [*alter]
     if alter and (state.parts is not None or state.ddl_text is None):
-        statements = [f"DROP MATERIALIZED VIEW {state.names.view}", *alter, *view_statements(_parts_after(state))]
+        statements = [
+            f"DROP MATERIALIZED VIEW {state.names.view}",
+            *alter,
+            *list_view_statements(_get_parts_after(state)),
+        ]
         if state.parts is None:
             notes.append(f"There is no {state.ddl_file}: the key and the grants of the view are not known.")
     changes = [change for change in (control, ddl) if change is not None and change.before != change.after]
     return Migration(tuple(statements), tuple(changes), tuple(notes))
 
 
-def _query_columns(table: Table, source: Source) -> tuple[Column, ...]:
-    """A query that names a column which the source has lost is refused: the commonest drift of all."""
+def _describe_query(table: Table, source: Source) -> tuple[Column, ...]:
+    """The query's columns. Raises PermanentError for a column that the source has lost, the most frequent drift."""
     try:
         return source.describe(table.query)
     except PermanentError as error:
@@ -93,15 +97,15 @@ def _query_columns(table: Table, source: Source) -> tuple[Column, ...]:
         ) from error
 
 
-def _ddl_columns(text: str, file: Path, names: Names) -> tuple[Column, ...]:
-    wanted = bare(names.base_table)
+def _read_ddl_columns(text: str, file: Path, names: Names) -> tuple[Column, ...]:
+    wanted = strip_schema(names.base_table)
     for table in parse_ddl(text, file).tables:
         if table.name == wanted:
             return table.columns
     raise ConfigError(f"no CREATE TABLE {wanted} in it.", place=Place(file))
 
 
-def _base_columns(target: BulkLoader, base_table: str) -> tuple[Column, ...] | None:
+def _describe_base(target: BulkLoader, base_table: str) -> tuple[Column, ...] | None:
     try:
         return target.describe(base_table)
     except PermanentError as error:
@@ -114,7 +118,7 @@ def _refuse_lost_key(state: TableState) -> None:
     if state.parts is None:
         return
     there = {column.name: column for column in state.parts.columns}
-    wanted = {column.name: column for column in _parts_after(state).columns}
+    wanted = {column.name: column for column in _get_parts_after(state).columns}
     for name in state.parts.key:
         if name not in wanted or _is_other_kind(there[name], wanted[name]):
             gone = "no longer in the query" if name not in wanted else f"{wanted[name].type} in the query"
@@ -125,49 +129,49 @@ def _refuse_lost_key(state: TableState) -> None:
             )
 
 
-def _control_change(state: TableState, text_limit: int, for_oracle: bool) -> Change | None:
+def _plan_control_change(state: TableState, text_limit: int, for_oracle: bool) -> FileChange | None:
     """None where the file cannot be changed line by line; its text before and after may be the same."""
     control = state.found.control
     columns = drift.wanted_fields(state.found)
     stale = drift.stale_fields(state.found)
     path = Path(control.file)
     if not stale and [field.name for field in control.data_fields] == [column.name for column in columns]:
-        return Change(path, state.control_text, state.control_text)
-    after = edited(state.control_text, control, columns, stale, text_limit=text_limit, for_oracle=for_oracle)
-    return None if after is None else Change(path, state.control_text, after)
+        return FileChange(path, state.control_text, state.control_text)
+    after = edit_columns(state.control_text, control, columns, stale, text_limit=text_limit, for_oracle=for_oracle)
+    return None if after is None else FileChange(path, state.control_text, after)
 
 
 def _ddl_is_behind(state: TableState) -> bool:
-    return state.found.ddl is not None and drift.wanted_columns(state.found, state.found.ddl) != state.found.ddl
+    return state.found.ddl is not None and drift.choose_columns(state.found, state.found.ddl) != state.found.ddl
 
 
-def _ddl_change(state: TableState) -> Change | None:
+def _plan_ddl_change(state: TableState) -> FileChange | None:
     if state.parts is None or state.ddl_text is None or not _ddl_is_behind(state):
         return None
-    after = ddl_text(_parts_after(state))
+    after = format_ddl(_get_parts_after(state))
     if "\r\n" in state.ddl_text:
         after = after.replace("\n", "\r\n")
-    return Change(state.ddl_file, state.ddl_text, after)
+    return FileChange(state.ddl_file, state.ddl_text, after)
 
 
-def _parts_after(state: TableState) -> DdlParts:
+def _get_parts_after(state: TableState) -> DdlParts:
     """The ddl file as it will be; without one, what the base table will be."""
     if state.parts is not None:
-        return replace(state.parts, columns=drift.wanted_columns(state.found, state.parts.columns))
-    return DdlParts(state.names, drift.wanted_columns(state.found, state.found.base or ()))
+        return replace(state.parts, columns=drift.choose_columns(state.found, state.parts.columns))
+    return DdlParts(state.names, drift.choose_columns(state.found, state.found.base or ()))
 
 
-def _alter_statements(state: TableState) -> list[str]:
-    """A copy is filled anew by every load, so a column of another kind is dropped and added."""
+def _list_alter_statements(state: TableState) -> list[str]:
+    """Oracle's statements for the base table. Every load replaces all rows, so a changed kind is dropped and added."""
     base: Sequence[Column] = state.found.base or ()
     if state.found.base is None:
         return []
     there = {column.name: column for column in base}
-    wanted = {column.name: column for column in drift.wanted_columns(state.found, base)}
+    wanted = {column.name: column for column in drift.choose_columns(state.found, base)}
     alter = f"ALTER TABLE {state.names.base_table}"
     statements = []
     for name, column in wanted.items():
-        definition = f"({name} {column_type(column)})"
+        definition = f"({name} {get_base_type(column)})"
         if name not in there:
             statements.append(f"{alter} ADD {definition}")
         elif _is_other_kind(there[name], column):

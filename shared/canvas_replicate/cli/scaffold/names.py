@@ -1,4 +1,4 @@
-"""What a new table and its view are called, and which names Oracle does not take without quotation marks."""
+"""The names of a new table and its view, and the names that Oracle does not accept without quotation marks."""
 
 from __future__ import annotations
 
@@ -43,43 +43,43 @@ class Names:
 
     @property
     def key_constraint(self) -> str:
-        return f"{bare(self.base_table)}_pk"
+        return f"{strip_schema(self.base_table)}_pk"
 
     @property
     def view_index(self) -> str:
-        """In the view's own schema: an unqualified index would be made in the schema of whoever makes it."""
+        """In the view's schema: an unqualified index would be created in the schema of the user."""
         return f"{self.view}_key"
 
 
-def names_for(source_table: str, catalogue: Catalogue, base_table: str | None, view: str | None) -> Names:
-    """Names that are not given begin as those of the tables that are there. Raises ConfigError for one in use."""
-    source_table = object_name(source_table, "SCHEMA.TABLE")
-    base_prefix, view_prefix = _prefixes(catalogue.tables.values())
-    base_table = object_name(base_table or base_prefix + bare(source_table), "--name")
-    view = object_name(view or view_prefix + bare(source_table), "--view")
-    names = Names(bare(base_table), source_table, base_table, view)
+def choose_names(source_table: str, catalogue: Catalogue, base_table: str | None, view: str | None) -> Names:
+    """Names that are not given get the prefixes of the existing tables. Raises ConfigError for a name in use."""
+    source_table = parse_object_name(source_table, "SCHEMA.TABLE")
+    base_prefix, view_prefix = _find_prefixes(catalogue.tables.values())
+    base_table = parse_object_name(base_table or base_prefix + strip_schema(source_table), "--name")
+    view = parse_object_name(view or view_prefix + strip_schema(source_table), "--view")
+    names = Names(strip_schema(base_table), source_table, base_table, view)
     _refuse_names_in_use(names, catalogue)
     _refuse_long_names(names)
     return names
 
 
-def bare(name: str) -> str:
+def strip_schema(name: str) -> str:
     """``schema_a.tmp_x`` without its schema."""
     return name.rpartition(".")[2]
 
 
-def object_name(text: str, said_by: str) -> str:
-    """In lower case. Raises ConfigError, beginning with ``said_by``."""
+def parse_object_name(text: str, option: str) -> str:
+    """The name in lower case. Raises ConfigError, beginning with ``option``."""
     name = text.lower()
     if not re.fullmatch(rf"({_NAME}\.)?{_NAME}", name):
-        raise ConfigError(f"{said_by}: {text!r} is not a name like tmp_students or schema_a.tmp_students.")
+        raise ConfigError(f"{option}: {text!r} is not a name like tmp_students or schema_a.tmp_students.")
     if reserved := [part for part in name.split(".") if part in _RESERVED]:
-        raise ConfigError(f"{said_by}: {reserved[0]!r} is a word of Oracle's SQL.", next_step="Take another name.")
+        raise ConfigError(f"{option}: {reserved[0]!r} is a word of Oracle's SQL.", next_step="Take another name.")
     return name
 
 
 def refuse_columns(columns: Sequence[Column], what: str) -> None:
-    """Raises ConfigError for a column that cannot be called by its bare name, or is there twice."""
+    """Raises ConfigError for a column that needs quotation marks, or exists twice."""
     for name, times in Counter(column.name for column in columns).items():
         step = "Write the query yourself, with an alias for it (SELECT expression AS name): --query FILE"
         if times > 1:
@@ -88,18 +88,23 @@ def refuse_columns(columns: Sequence[Column], what: str) -> None:
             raise ConfigError(f"{what}: column {name!r} is no name without quotation marks in Oracle.", next_step=step)
 
 
-def long_names(names: Names, columns: Collection[Column]) -> list[str]:
-    """Those that Oracle takes since 12.2 only."""
-    made = [bare(names.base_table), bare(names.view), names.key_constraint, bare(names.view_index)]
+def find_long_names(names: Names, columns: Collection[Column]) -> list[str]:
+    """The names that only Oracle 12.2 and later accept."""
+    made = [
+        strip_schema(names.base_table),
+        strip_schema(names.view),
+        names.key_constraint,
+        strip_schema(names.view_index),
+    ]
     return [name for name in (*made, *(column.name for column in columns)) if len(name) > LONGEST_EVERYWHERE]
 
 
-def _prefixes(tables: Collection[Table]) -> tuple[str, str]:
-    """What stands before the part that a base table and its view have in common, where most tables agree on it."""
+def _find_prefixes(tables: Collection[Table]) -> tuple[str, str]:
+    """The prefixes before the common part of a base table and its view, if most tables agree on them."""
     found: Counter[tuple[str, str]] = Counter()
     for table in tables:
-        base_prefix, stem = _cut(table.base_table)
-        view_prefix, view_stem = _cut(table.view)
+        base_prefix, stem = _split_prefix(table.base_table)
+        view_prefix, view_stem = _split_prefix(table.view)
         if stem and stem == view_stem:
             found[base_prefix, view_prefix] += 1
     for prefixes, times in found.most_common(1):
@@ -108,9 +113,9 @@ def _prefixes(tables: Collection[Table]) -> tuple[str, str]:
     return DEFAULT_PREFIXES
 
 
-def _cut(name: str) -> tuple[str, str]:
+def _split_prefix(name: str) -> tuple[str, str]:
     """``schema_a.tmp_student_names`` -> ``schema_a.tmp_`` and ``student_names``."""
-    stem = bare(name).partition("_")[2]
+    stem = strip_schema(name).partition("_")[2]
     return name.removesuffix(stem), stem
 
 
@@ -131,7 +136,7 @@ def _refuse_names_in_use(names: Names, catalogue: Catalogue) -> None:
 
 
 def _refuse_long_names(names: Names) -> None:
-    for name in (names.key_constraint, bare(names.view_index)):
+    for name in (names.key_constraint, strip_schema(names.view_index)):
         if len(name) > LONGEST:
             step = "Give shorter ones: --name, --view"
             raise ConfigError(f"{name} has {len(name)} letters; Oracle takes {LONGEST}.", next_step=step)

@@ -1,4 +1,4 @@
-"""What `replicate table add` writes: planned whole and proved readable before anything is written."""
+"""What `replicate table add` writes: planned as a whole, and verified to be readable before anything is written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from canvas_replicate.cli.scaffold import yaml_entries
-from canvas_replicate.cli.scaffold.changes import Change, read_text, without_bom
+from canvas_replicate.cli.scaffold.changes import FileChange, read_text, strip_bom
 from canvas_replicate.cli.scaffold.control_text import control_text
-from canvas_replicate.cli.scaffold.ddl_text import DdlParts, ddl_text, refuse_key
-from canvas_replicate.cli.scaffold.names import Names, bare, long_names, refuse_columns
+from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, refuse_key
+from canvas_replicate.cli.scaffold.names import Names, find_long_names, refuse_columns, strip_schema
 from canvas_replicate.config.catalogue import Catalogue, Table, catalogue_of
 from canvas_replicate.config.settings import Settings, known_alias, target_alias
 from canvas_replicate.config.yaml_file import read_yaml
@@ -28,12 +28,12 @@ from canvas_replicate.sql.syntax import SqlSyntaxError, check_query
 
 @dataclass(frozen=True)
 class NewTable:
-    """What was asked for.
+    """The table as requested.
 
     Attributes:
-        sql: a query of one's own, with ``$varbl1`` where ``term`` is given; None: every column of the source table.
-        key: the key's columns; None: the source table's primary key, and none for a query of one's own.
-        source: the alias to write into the entry, where nothing else would lead to it.
+        sql: a given query, with ``$varbl1`` where ``term`` is given; None: every column of the source table.
+        key: the key's columns; None: the source table's primary key, and none for a given query.
+        source: the alias to write into the entry, where no other configuration names it.
     """
 
     names: Names
@@ -47,18 +47,18 @@ class NewTable:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """``changes`` in the order in which they are written; ``notes`` are sentences for whoever decides."""
+class TablePlan:
+    """``changes`` in the order in which they are written; ``notes`` are sentences for the person who decides."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     notes: tuple[str, ...]
 
     @property
-    def ddl(self) -> Change:
+    def ddl(self) -> FileChange:
         return self.changes[1]
 
 
-def planned(wanted: NewTable, source: Source, settings: Settings, catalogue: Catalogue) -> Plan:
+def plan_table(wanted: NewTable, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
     """Raises ConfigError when a name, a column or a file does not allow it, and what the source raises."""
     names = wanted.names
     ctl, ddl = settings.ctl_dir / f"{names.entry}.ctl", settings.ddl_dir / f"{names.entry}.sql"
@@ -67,40 +67,40 @@ def planned(wanted: NewTable, source: Source, settings: Settings, catalogue: Cat
     if wanted.sql is None:
         facts = source.table(names.source_table)
         refuse_columns(facts.columns, names.source_table)
-        conf = _conf_changes(wanted, select_text(names.source_table, facts.columns), settings)
-        _with(conf, names.entry, settings, catalogue)
+        conf = _plan_conf_changes(wanted, format_select(names.source_table, facts.columns), settings)
+        _read_with(conf, names.entry, settings, catalogue)
         columns, key = facts.columns, facts.key if wanted.key is None else wanted.key
     else:
-        conf = _conf_changes(wanted, wanted.sql, settings)
-        columns = source.describe(_with(conf, names.entry, settings, catalogue).query)
+        conf = _plan_conf_changes(wanted, wanted.sql, settings)
+        columns = source.describe(_read_with(conf, names.entry, settings, catalogue).query)
         refuse_columns(columns, "the query")
         key = wanted.key or ()
     for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
     refuse_key(key, columns, for_oracle=for_oracle)
-    texts = table_files(wanted, columns, key, for_oracle=for_oracle)
-    _prove_readable(texts, ctl, ddl)
-    changes = (Change(ctl, None, texts[0]), Change(ddl, None, texts[1]), *conf)
-    return Plan(changes, tuple(_notes(wanted, columns, key)))
+    texts = format_table_files(wanted, columns, key, for_oracle=for_oracle)
+    _verify_readable(texts, ctl, ddl)
+    changes = (FileChange(ctl, None, texts[0]), FileChange(ddl, None, texts[1]), *conf)
+    return TablePlan(changes, tuple(_list_notes(wanted, columns, key)))
 
 
-def table_files(
+def format_table_files(
     wanted: NewTable, columns: Sequence[Column], key: Sequence[str], *, for_oracle: bool
 ) -> tuple[str, str]:
     """The control file and the ddl file."""
-    parts = DdlParts(wanted.names, tuple(columns), tuple(key), wanted.grants, _header(wanted.names, columns))
-    return control_text(wanted.names, columns, text_limit=wanted.text_limit, for_oracle=for_oracle), ddl_text(parts)
+    parts = DdlParts(wanted.names, tuple(columns), tuple(key), wanted.grants, _format_header(wanted.names, columns))
+    return control_text(wanted.names, columns, text_limit=wanted.text_limit, for_oracle=for_oracle), format_ddl(parts)
 
 
-def _header(names: Names, columns: Sequence[Column]) -> str:
-    """With what an out-of-place refresh cannot have (oracle.md 7.2)."""
+def _format_header(names: Names, columns: Sequence[Column]) -> str:
+    """A comment that names the columns which rule out an out-of-place refresh (oracle.md 7.2)."""
     lobs = [column.name for column in columns if column.kind in ("text", "raw") and column.length is None]
     refresh = "Oracle refreshes such a view in place only (DBMS_MVIEW, out_of_place => FALSE)"
     return f"-- A copy of {names.source_table}.\n" + (f"-- {lobs[0]} is a LOB: {refresh}.\n" if lobs else "")
 
 
-def select_text(source_table: str, columns: Sequence[Column]) -> str:
-    """Every column by name: SELECT * breaks the night the source has one more."""
-    alias = bare(source_table)[0]
+def format_select(source_table: str, columns: Sequence[Column]) -> str:
+    """Select every column by name: SELECT * breaks when the source gets another column."""
+    alias = strip_schema(source_table)[0]
     listed = ",\n       ".join(f"{alias}.{column.name}" for column in columns)
     return "\n".join((f"SELECT {listed}", f"  FROM {source_table} {alias}"))
 
@@ -110,7 +110,7 @@ def read_query(path: Path, *, oracle_sql: bool) -> str:
     text = read_text(path)
     if text is None:
         raise ConfigError("there is no such file.", place=Place(path))
-    query = without_bom(text).replace("\r\n", "\n")
+    query = strip_bom(text).replace("\r\n", "\n")
     if oracle_sql:
         try:
             check_query(re.sub(r"\$varbl1(?!\w)", "( NULL)", query))  # as long as the placeholder: columns stay right
@@ -120,10 +120,10 @@ def read_query(path: Path, *, oracle_sql: bool) -> str:
     return query
 
 
-def source_alias(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], said: str | None) -> str:
-    """Command line > the schedules, where all that name a database name the same > the only one but the target."""
-    if said is not None:
-        return known_alias(said, settings, "--source")
+def choose_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], given: str | None) -> str:
+    """Command line > the one database that the schedules name > the only database besides the target."""
+    if given is not None:
+        return known_alias(given, settings, "--source")
     by_schedule = {catalogue.schedule(schedule).source for schedule in schedules} - {None}
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     found = sorted(alias for alias in by_schedule if alias) or others
@@ -139,10 +139,10 @@ def _refuse_file(file: Path) -> None:
         raise ConfigError("the file is there already.", place=Place(file), next_step=step)
 
 
-def _conf_changes(wanted: NewTable, sql: str, settings: Settings) -> list[Change]:
+def _plan_conf_changes(wanted: NewTable, sql: str, settings: Settings) -> list[FileChange]:
     """tablesconf.yaml before tablelist.yaml, so that no list ever names a table that is not there."""
     names = wanted.names
-    entry = yaml_entries.table_entry(
+    entry = yaml_entries.format_table_entry(
         name=names.entry,
         base_table=names.base_table,
         view=names.view,
@@ -152,27 +152,27 @@ def _conf_changes(wanted: NewTable, sql: str, settings: Settings) -> list[Change
         source=wanted.source,
     )
     conf, listed = settings.conf_dir / "tablesconf.yaml", settings.conf_dir / "tablelist.yaml"
-    text, root = _yaml_text(conf), read_yaml(conf)
-    changes = [_inserted(conf, text, [yaml_entries.table_insertion(text, root, names.entry, entry)])]
+    text, root = _read_yaml_text(conf), read_yaml(conf)
+    changes = [_insert(conf, text, [yaml_entries.find_table_place(text, root, names.entry, entry)])]
     if wanted.schedules:
-        text, root = _yaml_text(listed), read_yaml(listed)
+        text, root = _read_yaml_text(listed), read_yaml(listed)
         schedules = dict.fromkeys(schedule.lower() for schedule in wanted.schedules)
-        rows = [yaml_entries.schedule_insertion(text, root, schedule, names.entry) for schedule in schedules]
-        changes.append(_inserted(listed, text, rows))
+        rows = [yaml_entries.find_schedule_place(text, root, schedule, names.entry) for schedule in schedules]
+        changes.append(_insert(listed, text, rows))
     return changes
 
 
-def _yaml_text(path: Path) -> str:
-    return without_bom(read_text(path) or "")
+def _read_yaml_text(path: Path) -> str:
+    return strip_bom(read_text(path) or "")
 
 
-def _inserted(path: Path, text: str, insertions: Collection[yaml_entries.Insertion]) -> Change:
+def _insert(path: Path, text: str, insertions: Collection[yaml_entries.Insertion]) -> FileChange:
     before = read_text(path) or ""
-    return Change(path, before, before.removesuffix(text) + yaml_entries.inserted(text, insertions))
+    return FileChange(path, before, before.removesuffix(text) + yaml_entries.insert_lines(text, insertions))
 
 
-def _with(changes: Sequence[Change], entry: str, settings: Settings, catalogue: Catalogue) -> Table:
-    """The new entry as it will be read, once all others are known to stay what they are."""
+def _read_with(changes: Sequence[FileChange], entry: str, settings: Settings, catalogue: Catalogue) -> Table:
+    """The new entry as the catalogue reads it. Raises ConfigError if the change affects any other entry."""
     texts: Mapping[str, str] = {change.file.name: change.after for change in changes}
     with tempfile.TemporaryDirectory() as folder:
         for name in ("tablesconf.yaml", "tablelist.yaml"):
@@ -181,9 +181,9 @@ def _with(changes: Sequence[Change], entry: str, settings: Settings, catalogue: 
         try:
             after = catalogue_of(settings.model_copy(update={"conf_dir": Path(folder)}))
         except ConfigError as error:
-            said = error.message.replace(folder, str(settings.conf_dir))
-            raise ConfigError(f"The new entry would not be read: {said}", next_step=error.next_step) from None
-    if _others(after, entry) != _others(catalogue, entry):
+            message = error.message.replace(folder, str(settings.conf_dir))
+            raise ConfigError(f"The new entry would not be read: {message}", next_step=error.next_step) from None
+    if _list_others(after, entry) != _list_others(catalogue, entry):
         raise ConfigError(
             "the new entry would change others, so this file is not written.",
             place=Place(settings.conf_dir / "tablesconf.yaml"),
@@ -192,7 +192,7 @@ def _with(changes: Sequence[Change], entry: str, settings: Settings, catalogue: 
     return after.table(entry)
 
 
-def _others(catalogue: Catalogue, entry: str) -> tuple[object, object]:
+def _list_others(catalogue: Catalogue, entry: str) -> tuple[object, object]:
     tables = {name: replace(table, place=Place("")) for name, table in catalogue.tables.items() if name != entry}
     schedules = {
         name: replace(schedule, tables=tuple(table for table in schedule.tables if table != entry))
@@ -201,7 +201,7 @@ def _others(catalogue: Catalogue, entry: str) -> tuple[object, object]:
     return tables, schedules
 
 
-def _prove_readable(texts: tuple[str, str], ctl: Path, ddl: Path) -> None:
+def _verify_readable(texts: tuple[str, str], ctl: Path, ddl: Path) -> None:
     """Raises ConfigError unless the loader reads from both files the same columns."""
     fields = [field.name for field in parse_control_file(texts[0], ctl).data_fields]
     (table,) = parse_ddl(texts[1], ddl).tables
@@ -210,7 +210,7 @@ def _prove_readable(texts: tuple[str, str], ctl: Path, ddl: Path) -> None:
         raise ConfigError(f"the columns {', '.join(columns)} would be read as {', '.join(fields)}.", place=Place(ctl))
 
 
-def _notes(wanted: NewTable, columns: Sequence[Column], key: Sequence[str]) -> list[str]:
+def _list_notes(wanted: NewTable, columns: Sequence[Column], key: Sequence[str]) -> list[str]:
     notes = []
     if not wanted.schedules:
         notes.append("No schedule copies it yet: --schedule NAME")
@@ -222,6 +222,6 @@ def _notes(wanted: NewTable, columns: Sequence[Column], key: Sequence[str]) -> l
     unlimited = [column.name for column in columns if column.kind == "text" and column.length is None]
     if unlimited:
         notes.append(f"At most {wanted.text_limit:,} characters of {', '.join(unlimited)}: --text-limit")
-    if too_long := long_names(wanted.names, columns):
+    if too_long := find_long_names(wanted.names, columns):
         notes.append(f"Longer than 30 letters, so for Oracle 12.2 and later only: {', '.join(too_long)}")
     return notes

@@ -1,6 +1,6 @@
-"""New entries in YAML files that people keep by hand: text is put between their lines, and every byte of theirs stays.
+"""New entries in YAML files that people keep by hand: new lines between existing ones, which stay byte for byte.
 
-Where a file is written in a way that this cannot be done in, that is an error with its place; nothing is rewritten.
+A file in which that is not possible is an error with its place; nothing is rewritten.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _RESERVED = ("terms", "schedules")
 
 @dataclass(frozen=True)
 class Insertion:
-    """``lines``, without their ends, come before the line of that number, which counts from 0."""
+    """``lines``, without line ends, come before the line with the number ``before``, which counts from 0."""
 
     before: int
     lines: tuple[str, ...]
 
 
-def inserted(text: str, insertions: Iterable[Insertion]) -> str:
-    """The line end is the one that the file's first line has."""
+def insert_lines(text: str, insertions: Iterable[Insertion]) -> str:
+    """Insert lines with the line end of the file's first line."""
     lines = split_lines(text)
     end = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
     for insertion in sorted(insertions, key=lambda insertion: insertion.before, reverse=True):
         at = insertion.before
-        if at and at == len(lines) and not _ended(lines[-1]):
+        if at and at == len(lines) and not _is_ended(lines[-1]):
             lines[-1] += end
         lines[at:at] = [line + end for line in insertion.lines]
     return "".join(lines)
@@ -44,7 +44,7 @@ def split_lines(text: str) -> list[str]:
     return _LINE.findall(text)
 
 
-def table_entry(
+def format_table_entry(
     *,
     name: str,
     base_table: str,
@@ -56,28 +56,28 @@ def table_entry(
 ) -> tuple[str, ...]:
     """The lines of a table in tablesconf.yaml."""
     return (
-        f"{scalar(name)}:",
-        f"  cstable: {scalar(base_table)}",
-        f"  mvtable: {scalar(view)}",
-        f"  dctable: {scalar(source_table)}",
-        *([f"  source: {scalar(source)}"] if source else []),
-        f"  varbl1: {scalar(term)}" if term else "  varbl1:",
+        f"{format_scalar(name)}:",
+        f"  cstable: {format_scalar(base_table)}",
+        f"  mvtable: {format_scalar(view)}",
+        f"  dctable: {format_scalar(source_table)}",
+        *([f"  source: {format_scalar(source)}"] if source else []),
+        f"  varbl1: {format_scalar(term)}" if term else "  varbl1:",
         "  sql: |",
         *(f"    {line}" if line else "" for line in sql.strip().split("\n")),
         '  toggle: "on"',
     )
 
 
-def table_insertion(text: str, root: YamlNode, name: str, entry: Sequence[str]) -> Insertion:
+def find_table_place(text: str, root: YamlNode, name: str, entry: Sequence[str]) -> Insertion:
     """At its alphabetical place: before the first table that comes after it, with the comment above that one."""
     lines = split_lines(text)
     keys = root.mapping()
     for node in keys.values():
         if node.key_place.column != 1:
             raise node.key_error("the keys of this file do not start their lines.", "Add the table by hand.")
-    starts = {key: _start(lines, (node.key_place.line or 1) - 1) for key, node in keys.items()}
+    starts = {key: _find_start(lines, (node.key_place.line or 1) - 1) for key, node in keys.items()}
     tables = [key for key in keys if key not in _RESERVED]
-    at = next((starts[key] for key in tables if key.lower() > name), _end(lines, starts, tables))
+    at = next((starts[key] for key in tables if key.lower() > name), _find_end(lines, starts, tables))
     if at < len(lines):
         blank_above = at > 0 and not lines[at - 1].strip()
         return Insertion(at, (*entry, "") if blank_above else tuple(entry))
@@ -86,39 +86,39 @@ def table_insertion(text: str, root: YamlNode, name: str, entry: Sequence[str]) 
     return Insertion(at, ("", *entry) if needs_blank else tuple(entry))
 
 
-def schedule_insertion(text: str, root: YamlNode, schedule: str, name: str) -> Insertion:
+def find_schedule_place(text: str, root: YamlNode, schedule: str, name: str) -> Insertion:
     """In the list of that schedule, before the first table that comes after it. Raises ConfigError for none such."""
     lines = split_lines(text)
-    node = _schedule(root.mapping(), schedule)
+    node = _find_schedule(root.mapping(), schedule)
     if isinstance(node.value, str):
-        return _first_item(lines, root, node, name)
+        return _place_first_item(lines, root, node, name)
     items = node.items()
     dashes = [re.match(r"( *)- *", lines[(item.place.line or 1) - 1]) for item in items]
     for item, dash in zip(items, dashes, strict=True):
         if dash is None or dash.end() + 1 != item.place.column:
-            raise item.error(f"schedule {schedule} is not a list with one '- table' a line.", _by_hand(name))
+            raise item.error(f"schedule {schedule} is not a list with one '- table' a line.", _advise_by_hand(name))
     if not dashes or dashes[0] is None:
-        raise node.error(f"schedule {schedule} is not a list with one '- table' a line.", _by_hand(name))
+        raise node.error(f"schedule {schedule} is not a list with one '- table' a line.", _advise_by_hand(name))
     indent = dashes[0][1]
-    new = (f"{indent}- {scalar(name)}",)
+    new = (f"{indent}- {format_scalar(name)}",)
     for item in items:
         if item.text().lower() > name:
-            return Insertion(_start(lines, (item.place.line or 1) - 1, indent), new)
+            return Insertion(_find_start(lines, (item.place.line or 1) - 1, indent), new)
     return Insertion(items[-1].place.line or 1, new)
 
 
-def scalar(text: str) -> str:
-    """As it is, or in quotation marks where YAML would take it for something else than this text."""
+def format_scalar(text: str) -> str:
+    """The text, in quotation marks where YAML would read anything else than this text."""
     if re.fullmatch(r"[A-Za-z][\w$#.-]*", text) and yaml.safe_load(text) == text:
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _by_hand(name: str) -> str:
+def _advise_by_hand(name: str) -> str:
     return f"Add {name} by hand, and leave out --schedule."
 
 
-def _schedule(keys: Mapping[str, YamlNode], schedule: str) -> YamlNode:
+def _find_schedule(keys: Mapping[str, YamlNode], schedule: str) -> YamlNode:
     for key, node in keys.items():
         if key.lower() == schedule.lower():
             return node
@@ -126,30 +126,30 @@ def _schedule(keys: Mapping[str, YamlNode], schedule: str) -> YamlNode:
     raise ConfigError(f"--schedule: no schedule {schedule!r} in tablelist.yaml.", next_step=step)
 
 
-def _first_item(lines: Sequence[str], root: YamlNode, node: YamlNode, name: str) -> Insertion:
-    """A schedule without tables: right below its key, indented as the lists of the others are."""
+def _place_first_item(lines: Sequence[str], root: YamlNode, node: YamlNode, name: str) -> Insertion:
+    """The place in a schedule without tables: below its key, indented as the lists of the others."""
     line = node.key_place.line or 1
     if not re.fullmatch(r"[^#\s]+:\s*(#.*)?", lines[line - 1].strip()):
-        raise node.error("this is not a list of tables.", _by_hand(name))
+        raise node.error("this is not a list of tables.", _advise_by_hand(name))
     others = [other.items() for other in root.mapping().values() if not isinstance(other.value, str)]
     first = next((items[0] for items in others if items), None)
     indent = re.match(" *", lines[(first.place.line or 1) - 1]) if first else None
-    return Insertion(line, (f"{indent[0] if indent else '  '}- {scalar(name)}",))
+    return Insertion(line, (f"{indent[0] if indent else '  '}- {format_scalar(name)}",))
 
 
-def _start(lines: Sequence[str], line: int, indent: str = "") -> int:
-    """Where the comment right above that line starts, unless it is the comment at the head of the file."""
+def _find_start(lines: Sequence[str], line: int, indent: str = "") -> int:
+    """The start of the comment directly above the line, unless that comment is at the head of the file."""
     start = line
     while start and lines[start - 1].startswith(f"{indent}#"):
         start -= 1
     return start if start else line
 
 
-def _end(lines: Sequence[str], starts: Mapping[str, int], tables: Sequence[str]) -> int:
-    """Behind the last table: before the reserved key that follows it, or at the end of the file."""
+def _find_end(lines: Sequence[str], starts: Mapping[str, int], tables: Sequence[str]) -> int:
+    """The line behind the last table: at the reserved key that follows it, or at the end of the file."""
     last = starts[tables[-1]] if tables else len(lines)
     return next((start for start in sorted(starts.values()) if start > last), len(lines))
 
 
-def _ended(line: str) -> bool:
+def _is_ended(line: str) -> bool:
     return line[-1:] in ("\n", "\r", "\x85", "\u2028", "\u2029")

@@ -1,1 +1,1 @@
-"""Why a table, or a person in a course, is as it is: facts gathered, a verdict drawn from them, and what to type."""
+"""``replicate why``: the facts about a table, or a person in a course, the verdict, and the next command."""

@@ -1,4 +1,4 @@
-"""Finding a person in a kept ``.dat`` file (DESIGN section 8), in bounded memory."""
+"""Searching a kept ``.dat`` file (DESIGN section 8) for the rows of one person, in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from canvas_replicate.cli.why.rows import Row, Rows, searchable
+from canvas_replicate.cli.why.rows import PersonRow, PersonRows, select_searchable
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.writer import ENCLOSURE, RECORD_END
 
@@ -15,25 +15,25 @@ _END = RECORD_END.encode()
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^|"]*))(?:\||$)')
 
 
-def rows_in_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) -> Rows:
-    """Raises FileNotFoundError when the file is gone."""
-    sought = {column.name for column in searchable(columns, user, long_texts=True)}
+def search_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) -> PersonRows:
+    """The first ``limit`` rows with the id in a column that can hold it. Raises FileNotFoundError."""
+    sought = {column.name for column in select_searchable(columns, user, long_texts=True)}
     names = tuple(column.name for column in columns)
-    found: list[Row] = []
-    for record in _records_with(path, user.replace(ENCLOSURE, ENCLOSURE * 2).encode()):
-        values = fields(record.decode("utf-8", "replace"))
+    found: list[PersonRow] = []
+    for record in _find_records(path, user.replace(ENCLOSURE, ENCLOSURE * 2).encode()):
+        values = split_fields(record.decode("utf-8", "replace"))
         if len(values) != len(columns):
             continue
-        row = {c.name: text for c, value in zip(columns, values, strict=True) if (text := _unpadded(c, value))}
+        row = {c.name: text for c, value in zip(columns, values, strict=True) if (text := _strip_padding(c, value))}
         if user not in (row.get(name) for name in sought):
             continue
         if len(found) == limit:
-            return Rows(names, tuple(found), more=True)
+            return PersonRows(names, tuple(found), more=True)
         found.append(row)
-    return Rows(names, tuple(found))
+    return PersonRows(names, tuple(found))
 
 
-def fields(record: str) -> list[str]:
+def split_fields(record: str) -> list[str]:
     """The values of a record; NULL is an empty text."""
     found = []
     place = 0
@@ -48,13 +48,13 @@ def fields(record: str) -> list[str]:
             return found
 
 
-def _unpadded(column: Column, value: str) -> str:
-    """A CHAR may be padded with blanks, which databases overlook when they compare it."""
+def _strip_padding(column: Column, value: str) -> str:
+    """The value without the padding of a CHAR column: databases ignore it in comparisons."""
     return value.rstrip(" ") if column.type.startswith(("CHAR", "NCHAR")) else value
 
 
-def _records_with(path: Path, needle: bytes) -> Iterator[bytes]:
-    """Records that hold the bytes somewhere. No value holds the record's end, so cutting there is exact."""
+def _find_records(path: Path, needle: bytes) -> Iterator[bytes]:
+    """The records that contain the bytes. No value contains the record's end, so that cutting there is exact."""
     rest = b""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

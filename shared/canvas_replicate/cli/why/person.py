@@ -1,7 +1,6 @@
-"""``why person``: what every link between the student system and Canvas knows of somebody.
+"""The facts about a person: what every link between the student system and Canvas has of them.
 
-Facts only; what follows from them is in ``verdict``. Values are kept for ids, status, role and term alone, and are
-never logged.
+They hold values of ids, status, role and term only, and are never logged. ``verdict`` draws the conclusion.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from typing import Literal
 from canvas_replicate.ledger.journal import JournalLine, KeptPlan
 from canvas_replicate.ledger.records import Artifact, RunTable
 
-Step = Literal["source", "file", "table", "view", "push", "report"]
+LinkStep = Literal["source", "file", "table", "view", "push", "report"]
 
 
 @dataclass(frozen=True)
 class Link:
-    """What one place has of the person (in the course, where one was named).
+    """What one place has of the person, in the course if one was named.
 
     Attributes:
-        where: the database, file, table, view or process that was asked.
-        count: rows; None where nobody could be asked, for the reason in ``trouble``.
-        elsewhere: rows of the person that are not about the course.
-        more: there are more rows than were looked at.
-        as_of: from when the rows are; None: from now.
-        of_courses: the rows name the course that they are about.
-        values: what may be shown of the rows.
+        where: the database, file, table, view or process that was searched.
+        count: the number of rows; None where the search failed, for the reason in ``trouble``.
+        elsewhere: the number of rows about other courses.
+        more: the search stopped at its limit.
+        as_of: the time of the rows; None means now.
+        of_courses: the rows name a course.
+        values: the values of the rows that may be shown.
     """
 
-    step: Step
+    step: LinkStep
     where: str
     count: int | None = None
     elsewhere: int = 0
@@ -44,8 +43,8 @@ class Link:
 
 @dataclass(frozen=True)
 class TableChain:
-    """One table's links, in the order in which rows come through them. ``table_next``: what the ledger says to type
-    about the table."""
+    """One table's links, in the order in which rows pass them. ``table_next``: the ledger's next command for the
+    table."""
 
     table: str
     view: str
@@ -54,15 +53,16 @@ class TableChain:
     links: tuple[Link, ...]
     table_next: str
 
-    def link(self, step: Step) -> Link:
+    def link(self, step: LinkStep) -> Link:
         return next(link for link in self.links if link.step == step)
 
 
 @dataclass(frozen=True)
 class ProcessFacts:
-    """A push process that reads one of the tables, or asks for the person.
+    """A push process.
 
-    ``latest``: its row in the newest run that pushed it. ``others``: what it reads that is no table of the catalogue.
+    ``latest``: its item in the newest run that pushed it. ``others``: the names it reads that the catalogue does not
+    have. ``unreadable``: its SQL is not Oracle's, so that only the names under ``needs:`` are known.
     """
 
     process: str
@@ -78,15 +78,15 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A change that was planned for the person, with the plan that has it."""
+class PlannedChange:
+    """A change that was planned for the person, with its plan."""
 
     plan: KeptPlan
     line: JournalLine
 
 
 @dataclass(frozen=True)
-class Reported:
+class ReportFacts:
     """A report of Canvas about persons; ``kind`` is users or enrollments."""
 
     kind: str
@@ -95,16 +95,16 @@ class Reported:
 
 @dataclass(frozen=True)
 class PersonFacts:
-    """``courses``: the course that was asked about with its sections, as the last reports have them. ``planned``: all
-    that ever was, newest first, times in aware UTC."""
+    """``courses``: the course with its sections, as the last reports have them. ``planned``: every change, newest
+    first, times in aware UTC."""
 
     user: str
     course: str | None
     courses: frozenset[str]
     chains: tuple[TableChain, ...]
     processes: tuple[ProcessFacts, ...]
-    planned: tuple[Planned, ...]
-    reports: tuple[Reported, ...]
+    planned: tuple[PlannedChange, ...]
+    reports: tuple[ReportFacts, ...]
 
     @property
     def who(self) -> str:

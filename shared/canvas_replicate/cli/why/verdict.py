@@ -1,4 +1,4 @@
-"""What follows from the facts about a person: are they in Canvas, which link broke first, and what to type."""
+"""The verdict on a person: whether they are in Canvas, which link broke first, and the next command."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from canvas_replicate.cli.why.person import Link, PersonFacts, Planned, ProcessFacts, TableChain
-from canvas_replicate.cli.why.rows import Row, counted
+from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, ProcessFacts, TableChain
+from canvas_replicate.cli.why.rows import PersonRow, format_count
 
 _DELETED = "deleted"
 # The report's word for a status of a SIS import, where they differ (canvas-api.md 2.2 and 4.13).
@@ -15,9 +15,9 @@ _REPORTED = {"completed": "concluded", "deleted_last_completed": _DELETED}
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """``in_canvas``: what the last report says, None where none could be asked. ``reason`` is the first break, or
-    why there is none; ``disagreement`` is empty where report and journal say the same."""
+class PersonVerdict:
+    """``in_canvas``: as the last report has it, None where no report can be read. ``reason`` is the first break, or why
+    there is none; ``disagreement`` is empty where report and journal agree."""
 
     in_canvas: bool | None
     answer: str
@@ -32,24 +32,26 @@ class _Break:
     next_step: str
 
 
-def verdict(facts: PersonFacts) -> Verdict:
-    report = _deciding_report(facts)
+def decide_verdict(facts: PersonFacts) -> PersonVerdict:
+    report = _find_deciding_report(facts)
     there = None if report is None else _is_there(report)
-    found = next(_breaks(facts, bool(there)), None) or _no_break(facts)
-    return Verdict(there, _answer(facts, report), found.reason, _disagreement(facts), found.next_step)
+    found = next(_find_breaks(facts, bool(there)), None) or _explain_no_break(facts)
+    return PersonVerdict(
+        there, _describe_answer(facts, report), found.reason, _describe_disagreement(facts), found.next_step
+    )
 
 
 # -- what Canvas says ------------------------------------------------------------------------------------------
 
 
-def _deciding_report(facts: PersonFacts) -> Link | None:
-    """Of the enrollments, where a course was asked about, else of the users; one that has the person, if any."""
-    links = _reports(facts, "enrollments" if facts.course else "users")
+def _find_deciding_report(facts: PersonFacts) -> Link | None:
+    """The report of enrollments for a course, else the report of users; one that has the person, if any."""
+    links = _list_reports(facts, "enrollments" if facts.course else "users")
     return next((link for link in links if _is_there(link)), links[0] if links else None)
 
 
-def _reports(facts: PersonFacts, kind: str) -> list[Link]:
-    """Those that could be asked."""
+def _list_reports(facts: PersonFacts, kind: str) -> list[Link]:
+    """The reports of a kind that could be read."""
     return [report.link for report in facts.reports if report.kind == kind and report.link.count is not None]
 
 
@@ -57,18 +59,19 @@ def _is_there(report: Link) -> bool:
     return any(row.get("status") != _DELETED for row in report.values)
 
 
-def _answer(facts: PersonFacts, report: Link | None) -> str:
+def _describe_answer(facts: PersonFacts, report: Link | None) -> str:
     if report is None:
         kind = "enrollments" if facts.course else "users"
         return f"Whether {facts.who} is in Canvas is not known: no report of {kind} can be asked."
     statuses = ", ".join(sorted({row["status"] for row in report.values if "status" in row}))
-    said = f" ({statuses})" if statuses else ""
-    return f"{facts.who} is {'' if _is_there(report) else 'not '}in Canvas{said}, says the report of {_time(report)}."
+    shown = f" ({statuses})" if statuses else ""
+    negation = "" if _is_there(report) else "not "
+    return f"{facts.who} is {negation}in Canvas{shown}, says the report of {_format_link_time(report)}."
 
 
-def _is_reported(facts: PersonFacts, kind: str, wanted: Row) -> bool:
-    """Whether Canvas has it as wanted, as far as the reports tell; what they do not have is deleted."""
-    rows = [row for report in _reports(facts, kind) for row in report.values if _is_same(wanted, row)]
+def _is_reported(facts: PersonFacts, kind: str, wanted: PersonRow) -> bool:
+    """Whether the reports show the wanted row. A row that they do not have counts as deleted."""
+    rows = [row for report in _list_reports(facts, kind) for row in report.values if _is_same(wanted, row)]
     status = wanted.get("status", "active")
     status = _REPORTED.get(status, status)
     if status == _DELETED:
@@ -76,8 +79,8 @@ def _is_reported(facts: PersonFacts, kind: str, wanted: Row) -> bool:
     return any(row.get("status") == status for row in rows)
 
 
-def _is_same(wanted: Row, row: Row) -> bool:
-    """An enrollment names its section, or else its course, and its role; what names none is about the person alone."""
+def _is_same(wanted: PersonRow, row: PersonRow) -> bool:
+    """An enrollment names its section, or else its course, and its role; a user's row names none of them."""
     if "role" in wanted and row.get("role", wanted["role"]) != wanted["role"]:
         return False
     for place in ("section_id", "course_id"):
@@ -86,7 +89,7 @@ def _is_same(wanted: Row, row: Row) -> bool:
     return True
 
 
-def _row_of(planned: Planned) -> Row:
+def _to_row(planned: PlannedChange) -> PersonRow:
     line = planned.line
     values = {"section_id": line.section_id, "course_id": line.course_id, "status": line.wanted}
     return {name: value for name, value in values.items() if value}
@@ -95,28 +98,27 @@ def _row_of(planned: Planned) -> Row:
 # -- report and journal ----------------------------------------------------------------------------------------
 
 
-def _disagreement(facts: PersonFacts) -> str:
-    """The last that Canvas accepted against what it reports."""
-    planned, report = _contradicted(facts)
+def _describe_disagreement(facts: PersonFacts) -> str:
+    """How the last accepted change and the report differ; empty where they agree."""
+    planned, report = _find_contradiction(facts)
     if planned is None or report is None:
         return ""
-    accepted = (
-        f"{planned.line.wanted} of {planned.plan.process}, which Canvas accepted {_moment(planned.line.answered_at)}"
-    )
+    when = _format_moment(planned.line.answered_at)
+    accepted = f"{planned.line.wanted} of {planned.plan.process}, which Canvas accepted {when}"
     if _is_older(report, planned):
         return f"That report is older than the change to {accepted}: it cannot show it."
     return f"Report and journal disagree about {accepted}: the later report does not have it. Who changed it in Canvas?"
 
 
-def _contradicted(facts: PersonFacts) -> tuple[Planned | None, Link | None]:
+def _find_contradiction(facts: PersonFacts) -> tuple[PlannedChange | None, Link | None]:
     planned = next((each for each in facts.planned if each.line.state == "applied" and each.line.wanted), None)
-    reports = _reports(facts, planned.plan.kind) if planned else []
-    if planned is None or not reports or _is_reported(facts, planned.plan.kind, _row_of(planned)):
+    reports = _list_reports(facts, planned.plan.kind) if planned else []
+    if planned is None or not reports or _is_reported(facts, planned.plan.kind, _to_row(planned)):
         return None, None
     return planned, reports[0]
 
 
-def _is_older(report: Link, planned: Planned) -> bool:
+def _is_older(report: Link, planned: PlannedChange) -> bool:
     answered = planned.line.answered_at
     return report.as_of is None or answered is None or report.as_of <= answered
 
@@ -124,7 +126,7 @@ def _is_older(report: Link, planned: Planned) -> bool:
 # -- the first break -------------------------------------------------------------------------------------------
 
 
-def _breaks(facts: PersonFacts, there: bool) -> Iterator[_Break]:
+def _find_breaks(facts: PersonFacts, there: bool) -> Iterator[_Break]:
     kinds = ("enrollments",) if facts.course else ("users", "enrollments")
     processes = [process for process in facts.processes if process.kind in kinds]
     if not processes:
@@ -133,20 +135,20 @@ def _breaks(facts: PersonFacts, there: bool) -> Iterator[_Break]:
     names = {process.process for process in processes}
     chains = [chain for chain in facts.chains if names & {*chain.processes}]
     for chain in chains:
-        yield from _in_chain(chain, facts.who)
-    if not there and not _spelt_otherwise(processes, chains):
-        yield from _nowhere(facts, chains)
-    yield from _asked_for(facts, processes, chains, there)
+        yield from _check_chain(chain, facts.who)
+    if not there and not _is_spelled_differently(processes, chains):
+        yield from _check_first_answers(facts, chains)
+    yield from _check_sql(facts, processes, chains, there)
     for process in processes:
-        yield from _sent(facts, process)
+        yield from _check_sent(facts, process)
 
 
-def _in_chain(chain: TableChain, who: str) -> Iterator[_Break]:
-    """Where a row stops on its way from the source to the view."""
+def _check_chain(chain: TableChain, who: str) -> Iterator[_Break]:
+    """The link between the source and the view that has no row any more."""
     source, file, table, view = chain.links
     again = chain.table_next or f"replicate rerun {chain.table}"
     if source.count and (file.count == 0 or (file.count is None and table.count == 0)):
-        loaded = f"of {_time(file)} does not" if file.as_of else "never was"
+        loaded = f"of {_format_link_time(file)} does not" if file.as_of else "never was"
         yield _Break(f"The source has {who} now ({chain.table}), the last load {loaded}.", again)
     elif file.count and table.count == 0:
         reason = f"The file of {chain.table} has {who}, the base table does not: rejected, or changed since."
@@ -155,36 +157,36 @@ def _in_chain(chain: TableChain, who: str) -> Iterator[_Break]:
         yield _Break(f"The base table of {chain.table} has {who}, the view {chain.view} does not.", again)
 
 
-def _spelt_otherwise(processes: list[ProcessFacts], chains: list[TableChain]) -> bool:
-    """The SQL makes a row of what no table has under that name, such as a course_id of crse_id and strm."""
+def _is_spelled_differently(processes: list[ProcessFacts], chains: list[TableChain]) -> bool:
+    """Whether the SQL builds the ids, such as a course_id of crse_id and strm, so that no table has them."""
     asked_for = any(process.link.count for process in processes)
     return asked_for and not any(link.count for chain in chains for link in chain.links)
 
 
-def _nowhere(facts: PersonFacts, chains: list[TableChain]) -> Iterator[_Break]:
-    """No table has the person, each asked where its rows come from, or as near to there as anybody answers."""
-    firsts = [(chain, link) for chain in chains if (link := _first_answer(chain)) is not None]
+def _check_first_answers(facts: PersonFacts, chains: list[TableChain]) -> Iterator[_Break]:
+    """A break where no table has the person at its source, or at the first link that answers."""
+    firsts = [(chain, link) for chain in chains if (link := _find_first_answer(chain)) is not None]
     if facts.course:
         firsts = [(chain, link) for chain, link in firsts if link.of_courses]
     if not firsts or any(link.count for _, link in firsts):
         return
     asked = ", ".join(f"{chain.table} ({link.step} {link.where})" for chain, link in firsts)
     others = sum(link.elsewhere for _, link in firsts)
-    also = f" {facts.user} has {counted(others)} there about other courses." if others else ""
+    also = f" {facts.user} has {format_count(others)} there about other courses." if others else ""
     if any(link.count for chain, _ in firsts for link in chain.links):
         also += " What was loaded before still has one."
     step = f"Mend it in the student system, then: replicate rerun {firsts[0][0].table}"
     yield _Break(f"There is no row of {facts.who} to begin with: {asked}.{also}", step)
 
 
-def _first_answer(chain: TableChain) -> Link | None:
+def _find_first_answer(chain: TableChain) -> Link | None:
     return next((link for link in chain.links if link.count is not None), None)
 
 
-def _asked_for(
+def _check_sql(
     facts: PersonFacts, processes: list[ProcessFacts], chains: list[TableChain], there: bool
 ) -> Iterator[_Break]:
-    """Whether the SQL of a process asks for the person now."""
+    """A break where the SQL of no process returns the person."""
     if any(process.link.count is None or process.link.count for process in processes):
         return
     names, place = ", ".join(process.process for process in processes), processes[0].place
@@ -199,18 +201,18 @@ def _asked_for(
         yield _Break(f"The SQL of {names} returns no row of {facts.who}.{hint}", f"Look at its conditions: {place}")
 
 
-def _sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
-    """What became of each row that the process asks for and Canvas does not have."""
+def _check_sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
+    """A break for each row that the process asks for and Canvas does not have."""
     for row in process.link.values:
         if _is_reported(facts, process.kind, row):
             continue
         planned = [
-            each for each in facts.planned if each.plan.process == process.process and _is_same(row, _row_of(each))
+            each for each in facts.planned if each.plan.process == process.process and _is_same(row, _to_row(each))
         ]
-        yield from _in_journal(facts, process, planned[0] if planned else None)
+        yield from _check_journal(facts, process, planned[0] if planned else None)
 
 
-def _in_journal(facts: PersonFacts, process: ProcessFacts, planned: Planned | None) -> Iterator[_Break]:
+def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedChange | None) -> Iterator[_Break]:
     name, held = process.process, process.held
     state = planned.line.state if planned else "never planned"
     if not process.enabled:
@@ -220,22 +222,24 @@ def _in_journal(facts: PersonFacts, process: ProcessFacts, planned: Planned | No
         step = f"replicate approve {held.artifact_id}   or   replicate discard {held.artifact_id}"
         yield _Break(f"The plan of {name} is held: {held.reason}", step)
     elif planned is None:
-        reason = f"{name} asks for {facts.who}, but that was never planned.{_in_newest_run(process)}"
+        reason = f"{name} asks for {facts.who}, but that was never planned.{_describe_newest_run(process)}"
         yield _Break(reason, f"canvas-pusher plan --tablename {name}")
     elif state in ("planned", "sent"):
-        told = (
-            "it was not sent" if state == "planned" else f"sent {_moment(planned.line.sent_at)}, without an answer yet"
+        progress = (
+            "it was not sent"
+            if state == "planned"
+            else f"sent {_format_moment(planned.line.sent_at)}, without an answer yet"
         )
-        reason = f"{name} planned it ({planned.plan.plan_id}), {told}.{_in_newest_run(process)}"
+        reason = f"{name} planned it ({planned.plan.plan_id}), {progress}.{_describe_newest_run(process)}"
         yield _Break(reason, f"canvas-pusher run --tablename {name}")
     elif state == "rejected":
-        when, answer = _moment(planned.line.answered_at), planned.line.answer or "no reason given"
+        when, answer = _format_moment(planned.line.answered_at), planned.line.answer or "no reason given"
         reason = f"Canvas refused it {when} ({planned.plan.plan_id}): {answer}"
         yield _Break(reason, f"Mend that, then: canvas-pusher plan --tablename {name}")
 
 
-def _in_newest_run(process: ProcessFacts) -> str:
-    """What became of the process there, if that was not good."""
+def _describe_newest_run(process: ProcessFacts) -> str:
+    """The end of the process in its newest run, unless it was successful."""
     latest = process.latest
     if latest is None:
         return " The process never ran."
@@ -244,8 +248,8 @@ def _in_newest_run(process: ProcessFacts) -> str:
     return f" In run {latest.run_id} it is {latest.state}: {latest.message or 'no reason given'}"
 
 
-def _no_break(facts: PersonFacts) -> _Break:
-    planned, report = _contradicted(facts)
+def _explain_no_break(facts: PersonFacts) -> _Break:
+    planned, report = _find_contradiction(facts)
     if planned is not None and report is not None:
         again = (
             "provisioner run"
@@ -257,14 +261,14 @@ def _no_break(facts: PersonFacts) -> _Break:
     unasked += [process.link for process in facts.processes if process.link.trouble]
     if unasked:
         return _Break(f"No break was found, but {unasked[0].where} {unasked[0].trouble}", "replicate check")
-    if _deciding_report(facts) is None:
+    if _find_deciding_report(facts) is None:
         return _Break("No link is broken up to Canvas.", "provisioner run")
     return _Break("No link is broken.", "Nothing.")
 
 
-def _time(link: Link) -> str:
-    return _moment(link.as_of)
+def _format_link_time(link: Link) -> str:
+    return _format_moment(link.as_of)
 
 
-def _moment(moment: datetime | None) -> str:
+def _format_moment(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "at an unknown time"

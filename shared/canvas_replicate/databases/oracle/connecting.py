@@ -104,6 +104,7 @@ def within(seconds: float, opening: Callable[[], oracledb.Connection], doing: st
     """What ``opening`` gives, or TransientError after that time; what comes later is closed again."""
     ended: list[oracledb.Connection | BaseException] = []
     given_up = threading.Event()
+    handing_over = threading.Lock()  # either the caller takes the connection, or the thread closes it
 
     def run() -> None:
         try:
@@ -111,15 +112,18 @@ def within(seconds: float, opening: Callable[[], oracledb.Connection], doing: st
         except BaseException as error:  # noqa: BLE001  # handed to the caller, who raises it
             ended.append(error)
             return
-        ended.append(opened)
+        with handing_over:
+            ended.append(opened)
         if given_up.is_set():
             opened.close()
 
     thread = threading.Thread(target=run, name=doing, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not ended:
-        given_up.set()
+    with handing_over:
+        if not ended:
+            given_up.set()
+    if given_up.is_set():
         raise TransientError(f"{doing}: no answer in {seconds:.0f} seconds.", code="oracle.silent")
     if isinstance(ended[0], BaseException):
         raise ended[0]

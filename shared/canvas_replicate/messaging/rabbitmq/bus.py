@@ -210,7 +210,8 @@ class RabbitBus:
             waiting = self._delivery(connection, channel, queue, *message) or waiting
             if stop.is_set() or work.error is not None:
                 return  # what waits was never begun: closing the channel gives it back
-            if work.is_over() and waiting is not None:
+            # A handler may raise after the look above; its error is there before its thread ends.
+            if work.is_over() and work.error is None and waiting is not None:
                 work.begin(waiting)
                 waiting = None
             self._publisher.keep_alive()

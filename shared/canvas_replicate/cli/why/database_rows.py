@@ -1,4 +1,4 @@
-"""Asking a database for the rows of one person, within a limit of rows and of time."""
+"""Searching a database for the rows of one person, within a limit of rows and of time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
-from canvas_replicate.cli.why.rows import Rows, searchable
+from canvas_replicate.cli.why.rows import PersonRows, select_searchable
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.databases.opening import engine_of, open_source
 from canvas_replicate.databases.ports import OpenQuery, Source
@@ -19,18 +19,21 @@ from canvas_replicate.errors import ReplicateError, TransientError
 
 MOST_ROWS = 1000
 MOST_SECONDS = 60.0
+_CANCEL_SECONDS = 10.0
 
 _PLAIN = re.compile(r"[a-z][a-z0-9_$#]*")
 
 
-def ask(settings: Settings, alias: str, query: str, value: str, *, only: Collection[str] = ()) -> Rows:
+def search_database(
+    settings: Settings, alias: str, query: str, value: str, *, only: Collection[str] = ()
+) -> PersonRows:
     """Rows of a query of which a column is ``value`` (one of the columns ``only``, where some are named).
 
     Raises what opening, describing and running the query raise, TransientError after ``MOST_SECONDS``.
     """
     source = open_source(settings, alias)
     known = settings.databases[alias]
-    return rows_of(
+    return search_source(
         source,
         query,
         value,
@@ -40,7 +43,7 @@ def ask(settings: Settings, alias: str, query: str, value: str, *, only: Collect
     )
 
 
-def rows_of(
+def search_source(
     source: Source,
     query: str,
     value: str,
@@ -49,44 +52,44 @@ def rows_of(
     long_texts: bool = True,
     native: bool = False,
     seconds: float = MOST_SECONDS,
-) -> Rows:
-    """As ``ask``, of an open source. ``native``: its SQL is the engine's own."""
-    described = _told_apart(source.describe(query))
-    candidates = searchable(described, value, long_texts=long_texts)
+) -> PersonRows:
+    """Search an open source as ``search_database`` does. ``native``: its SQL is the engine's own."""
+    described = _select_nameable(source.describe(query))
+    candidates = select_searchable(described, value, long_texts=long_texts)
     names = tuple(column.name for column in candidates)
     sought = [column for column in candidates if not only or column.name in only]
     if not sought:
-        return Rows(names)
-    sql = _filtered(query, names, sought, value, native=native)
+        return PersonRows(names)
+    sql = _build_query(query, names, sought, value, native=native)
     with source.open(sql, batch_rows=MOST_ROWS + 1, wide_numbers=True) as opened:
-        found = _within(opened, seconds)
-    rows = tuple({n: text for n, v in zip(names, row, strict=True) if (text := _text(v))} for row in found)
-    return Rows(names, rows[:MOST_ROWS], more=len(rows) > MOST_ROWS)
+        found = _fetch_within(opened, seconds)
+    rows = tuple({n: text for n, v in zip(names, row, strict=True) if (text := _format_value(v))} for row in found)
+    return PersonRows(names, rows[:MOST_ROWS], more=len(rows) > MOST_ROWS)
 
 
-def literal(value: str) -> str:
-    """An SQL text: a quote is doubled, nothing else is special in Oracle, DuckDB or PostgreSQL."""
+def quote_literal(value: str) -> str:
+    """The value as SQL text: Oracle, DuckDB and PostgreSQL double a quote, and nothing else is special."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def _told_apart(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Columns that a query around this one can name."""
+def _select_nameable(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The columns that a query around this one can name."""
     times = Counter(column.name for column in columns)
     return tuple(column for column in columns if times[column.name] == 1 and _PLAIN.fullmatch(column.name))
 
 
-def _filtered(query: str, names: Collection[str], sought: Collection[Column], value: str, *, native: bool) -> str:
+def _build_query(query: str, names: Collection[str], sought: Collection[Column], value: str, *, native: bool) -> str:
     def quoted(name: str) -> str:
         return f'q."{name if native else name.upper()}"'
 
     selected = ", ".join(map(quoted, names))
-    tests = " OR ".join(f"{quoted(c.name)} = {value if c.kind == 'number' else literal(value)}" for c in sought)
-    # The closing parenthesis on a line of its own: the query may end in a comment.
+    tests = " OR ".join(f"{quoted(c.name)} = {value if c.kind == 'number' else quote_literal(value)}" for c in sought)
+    # The closing parenthesis starts a line: the query may end in a comment.
     return f"SELECT {selected} FROM (\n{query.strip().rstrip(';')}\n) q WHERE {tests}"  # noqa: S608  # quoted above
 
 
-def _within(opened: OpenQuery, seconds: float) -> list[tuple[Any, ...]]:
-    """The first rows, a few more than ``MOST_ROWS`` at the most."""
+def _fetch_within(opened: OpenQuery, seconds: float) -> list[tuple[Any, ...]]:
+    """The first rows, at least ``MOST_ROWS`` + 1 where there are so many. Raises TransientError after ``seconds``."""
     late = threading.Event()
 
     def stop() -> None:
@@ -108,11 +111,12 @@ def _within(opened: OpenQuery, seconds: float) -> list[tuple[Any, ...]]:
         raise
     finally:
         clock.cancel()
+        clock.join(_CANCEL_SECONDS)  # a cancel that is under way needs the connection still open
     return found
 
 
-def _text(value: Any) -> str:
-    """As a ``.dat`` file has it; blanks at the end are the padding of a CHAR column."""
+def _format_value(value: Any) -> str:
+    """The value as a ``.dat`` file has it, without the padding of a CHAR column."""
     if value is None:
         return ""
     if isinstance(value, Decimal):

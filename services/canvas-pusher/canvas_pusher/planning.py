@@ -1,0 +1,156 @@
+"""The plan of one process: made from its SQL and the reports, or loaded where the run was opened for a stored plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from canvas_pusher import gates, plan_file, report_frames, undo
+from canvas_pusher.import_schemas import IMPORT_SCHEMAS
+from canvas_pusher.job import PushJob, group_option
+from canvas_pusher.plan import Plan, PlanLine, make_plan
+from canvas_pusher.plan_file import PlanFile
+from canvas_replicate.config.pushes import KINDS, PushProcess
+from canvas_replicate.databases.ports import Source, Tag
+from canvas_replicate.errors import DataError, PermanentError, TransientError
+from canvas_replicate.ledger.journal import JournalLine, KeptPlan
+from canvas_replicate.ledger.records import Run
+from canvas_replicate.runtime import Runtime
+
+
+def sort_processes(processes: Sequence[PushProcess]) -> list[PushProcess]:
+    """Users before courses before sections before enrollments, which need them; else in the order of the list."""
+    return sorted(processes, key=lambda process: KINDS.index(process.kind))
+
+
+def plan_process(
+    runtime: Runtime,
+    target: Source,
+    group: str,
+    process: PushProcess,
+    tag: Tag,
+    *,
+    run: Run | None = None,
+    after: str | None = None,
+) -> PlanFile:
+    """Make a plan; nothing is recorded.
+
+    Raises PermanentError for SQL that fails or returns what cannot be pushed, StaleProvisions for reports that are
+    too old, TransientError also while a table that is read is being loaded.
+    """
+    schema = IMPORT_SCHEMAS[process.kind]
+    reports = report_frames.fetch_reports(runtime, target, schema, group, tag, run=run, after=after)
+    loads = gates.find_loads(process, runtime)
+    with _naming_process(process, group):
+        wanted = report_frames.fetch_rows(target, process.query, tag)
+    if gates.find_loads(process, runtime) != loads:
+        raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
+    plan = make_plan(process.name, process.channel, schema, wanted, reports)
+    active = gates.count_active_by_term(schema, reports)
+    return PlanFile(plan, tuple(gates.check_budget(plan, process.budget, active)))
+
+
+def prepare_plan(job: PushJob) -> PlanFile:
+    """The plan of this run, written to the shared storage and to the journal before anything is sent.
+
+    Raises DataError for a stored plan that would now be another one, and what ``plan_process`` raises.
+    """
+    runtime, run_id, name = job.runtime, job.run.run_id, job.process.name
+    runtime.ledger.begin(run_id, job.row, "extracting", job.lease)
+    runtime.progress.report(job.row, "planning", 0)
+    content = _load_plan(job, job.push.plan_id) if job.push.plan_id else _make_plan(job)
+    plan, path = content.plan, runtime.storage.plan_path(run_id, name)
+    runtime.leases.check(job.lease)
+    plan_file.write_plan(path, content, job.lease.token)
+    kept = KeptPlan(
+        plan.plan_id,
+        name,
+        plan.kind,
+        plan.channel,
+        job.push.group,
+        plan.basis,
+        plan.sha256,
+        runtime.storage.relative(path),
+        len(plan.lines),
+        content.undoes,
+        run_id,
+    )
+    runtime.journal.record_plan(kept, [_to_journal_line(plan, line) for line in plan.lines], job.lease)
+    runtime.ledger.planned(run_id, job.row, plan.sha256, kept.file, len(plan.lines), job.lease)
+    return content
+
+
+def is_approved(job: PushJob, plan: Plan) -> bool:
+    """Whether a person released exactly this plan: its content and its basis."""
+    return any(
+        artifact.state == "approved" and artifact.gate == "push" and artifact.sha256 == plan.sha256
+        for artifact in job.runtime.ledger.artifacts("approved")
+    )
+
+
+def _make_plan(job: PushJob) -> PlanFile:
+    return plan_process(
+        job.runtime, job.target, job.push.group, job.process, job.tag, run=job.run, after=job.push.after
+    )
+
+
+def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
+    """The plan that the run was opened for.
+
+    Raises DataError when its base has changed: the reports, the query's result, or the plan that it takes back.
+    """
+    if job.undone_plan is not None:
+        return _make_inverse(job, job.undone_plan)
+    kept = job.runtime.journal.find_plan(plan_id)
+    if kept is None or kept.process != job.process.name:
+        raise DataError(f"{job.process.name} has no plan {plan_id}.", code="plan.missing", next_step=job.retry_command)
+    content = plan_file.read_plan(job.runtime.storage.absolute(kept.file), kept.sha256)
+    now = _make_inverse(job, content.undoes) if content.undoes else _make_plan(job)
+    if now.plan.plan_id != plan_id:
+        raise DataError(
+            f"{plan_id} is not what would be planned now ({now.plan.plan_id}): its base has changed, by newer reports"
+            " or another result of the SQL.",
+            code="plan.base_changed",
+            next_step=job.retry_command,
+        )
+    return content
+
+
+def _make_inverse(job: PushJob, plan_id: str) -> PlanFile:
+    inverse = undo.invert_plan(job.runtime, job.process.name, plan_id)
+    schema = IMPORT_SCHEMAS[inverse.kind]
+    reports = report_frames.fetch_reports(
+        job.runtime, job.target, schema, job.push.group, job.tag, run=job.run, after=job.push.after
+    )
+    active = gates.count_active_by_term(schema, reports)
+    return PlanFile(inverse, tuple(gates.check_budget(inverse, job.process.budget, active)), undoes=plan_id)
+
+
+def _to_journal_line(plan: Plan, line: PlanLine) -> JournalLine:
+    row, before = line.row, line.before or {}
+    return JournalLine(
+        plan.plan_id,
+        line.number,
+        line.change,
+        line.key,
+        row.get("user_id") or None,
+        row.get("course_id") or row.get("xlist_course_id") or before.get("course_id") or None,
+        row.get("section_id") or before.get("section_id") or None,
+        row["status"],
+        before.get("status") or None,
+    )
+
+
+@contextmanager
+def _naming_process(process: PushProcess, group: str) -> Iterator[None]:
+    """Add the process to the database's error. The error fails this process alone: the reports were read from the
+    same database before."""
+    try:
+        yield
+    except PermanentError as error:
+        look = f"canvas-pusher plan{group_option(group)} --tablename {process.name}"
+        raise DataError(
+            f"{process.place}: process {process.name}: {error.message}",
+            code=error.code,
+            next_step=f"{error.next_step or 'Mend its sql.'} Then look: {look}",
+        ) from error
