@@ -13,7 +13,7 @@ from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime
-from provisioner.handler import follow, provide
+from provisioner.handler import handle_provisions_requested, handle_run_loaded
 
 app = entry.new_stage_app("provisioner", "Fetches the provisioning reports of Canvas and hands them to the loader.")
 
@@ -25,10 +25,10 @@ def build(runtime: Runtime) -> Stage:
         return open_canvas(runtime.settings.canvas, runtime.stop)
 
     def on_requested(command: ProvisionsRequested) -> None:
-        provide(command, runtime=runtime, open_client=open_client)
+        handle_provisions_requested(command, runtime=runtime, open_client=open_client)
 
     def on_loaded(event: RunLoaded) -> None:
-        follow(event, runtime=runtime, open_client=open_client)
+        handle_run_loaded(event, runtime=runtime, open_client=open_client)
 
     return Stage("provisioner", {ProvisionsRequested: on_requested, RunLoaded: on_loaded})
 
