@@ -23,8 +23,8 @@ from canvas_replicate.control_file import ControlFile, parse_control_file
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.format import RECORD_END
 from canvas_replicate.datfile.writer import DatWriter
-from loader.batches import pair, read_frames
-from loader.counts import Tally
+from loader.batches import match_fields, read_frames
+from loader.counts import LoadCounts
 from loader.record_reader import read_record, split_records
 
 BATCH_ROWS = 10_000
@@ -118,16 +118,18 @@ def write_pandas(table: pa.Table, path: Path) -> int:
 
 
 def read_ours(path: Path, control: ControlFile) -> int:
-    targets = pair(control, {column.name: column for column in columns()})
-    tally = Tally(path.with_suffix(".bad"), path.with_suffix(".dsc"), control.record_end, 1)
+    targets = match_fields(control, {column.name: column for column in columns()})
+    counts = LoadCounts(path.with_suffix(".bad"), path.with_suffix(".dsc"), control.record_end, 1)
     bare = [column.kind == "number" for column in columns()]
     with path.open("rb") as file:
-        return sum(batch.num_rows for batch in read_frames(file, control, targets, bare, tally))
+        return sum(batch.num_rows for batch in read_frames(file, control, targets, bare, counts))
 
 
 def read_records(path: Path, control: ControlFile) -> int:
     with path.open("rb") as file:
-        return sum(1 for raw in split_records(file, control.record_end) if read_record(raw.decode(), control).is_exact)
+        return sum(
+            1 for raw in split_records(file, control.record_end) if read_record(raw.decode(), control).surplus is None
+        )
 
 
 def read_csv(path: Path) -> int:

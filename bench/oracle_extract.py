@@ -40,7 +40,7 @@ def ours(dsn: str, rows: int, folder: Path) -> int:
     from canvas_replicate.databases.oracle.source import OracleSource
     from canvas_replicate.datfile.storage import written_aside
     from canvas_replicate.datfile.writer import DatWriter
-    from extractor.prefetch import ahead
+    from extractor.prefetch import prefetch
 
     source = OracleSource(Oracle(f"oracle://{USER}@{dsn}", SecretStr(PASSWORD)))
     with (
@@ -49,7 +49,7 @@ def ours(dsn: str, rows: int, folder: Path) -> int:
         part.open("wb") as file,
     ):
         writer = DatWriter(file, query.columns)
-        for fetched in ahead(query.fetched, waiting=lambda: None, cancel=query.cancel):
+        for fetched in prefetch(query.fetched, on_idle=lambda: None, cancel=query.cancel):
             writer.write(query.exact(fetched))
     return writer.rows if writer.sha256 else 0
 

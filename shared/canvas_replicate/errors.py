@@ -38,6 +38,9 @@ class ReplicateError(Exception):
             the offending value's position.
         code: short stable identifier such as ``gate2.rows`` or ``ORA-00942``, kept in the ledger.
         next_step: what to type or change next, as one sentence; may be empty.
+
+    Attributes:
+        is_recorded: a handler sets it once the ledger holds the failure, so that nobody records it again.
     """
 
     exit_code = ExitCode.FAILED
@@ -48,6 +51,7 @@ class ReplicateError(Exception):
         self.message = message
         self.code = code or self.default_code
         self.next_step = next_step
+        self.is_recorded = False
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".rstrip()

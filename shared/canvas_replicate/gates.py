@@ -1,4 +1,4 @@
-"""Nothing is pushed to Canvas on stale data: what a push needs to know of Canvas first (DESIGN sections 5 and 7)."""
+"""Gates that stages share: a file that shrank too much (DESIGN 9), provisions too old to push from (DESIGN 5, 7)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from canvas_replicate.errors import ExitCode, PermanentError
 from canvas_replicate.ledger.records import SOME_REPORTS, Run, RunItem
 from canvas_replicate.runtime import Runtime
 
+DEFAULT_MAX_SHRINK = 0.5
+DEFAULT_MAX_REJECTED = 0
 _NEWEST = 100  # runs to look for good provisions in
 
 
@@ -17,6 +19,23 @@ class StaleProvisions(PermanentError):
 
     exit_code = ExitCode.HELD
     default_code = "gate4.provisions"
+
+
+def check_shrink(
+    rows: int, baseline: int | None, max_shrink: float | None, *, what: str = "the last load"
+) -> str | None:
+    """Return why a file must be held, or None. ``max_shrink`` is a fraction (0 to 1) of the ``baseline``'s rows.
+
+    A file without rows is held wherever there were some. ``what`` names the baseline in the message.
+    """
+    if not baseline:
+        return None
+    allowed = DEFAULT_MAX_SHRINK if max_shrink is None else max_shrink
+    lost = baseline - rows
+    if rows and lost <= baseline * allowed:
+        return None
+    limit = f", {allowed:.0%} allowed" if rows else ""
+    return f"{rows:,} rows, {baseline:,} in {what} ({lost / baseline:.0%} fewer{limit})."
 
 
 def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:

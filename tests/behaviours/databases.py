@@ -21,8 +21,8 @@ from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import DataError, Interrupted, PermanentError
 from canvas_replicate.sql.ddl import parse_ddl
-from loader.batches import pair, read_frames
-from loader.counts import Tally
+from loader.batches import match_fields, read_frames
+from loader.counts import LoadCounts
 
 
 @dataclass(frozen=True)
@@ -245,16 +245,16 @@ def copy(engine: Engine, query: str, folder: Path) -> tuple[dict[str, Figures], 
     file.seek(0)
     control = parse_control_file(CTL, "everything.ctl")
     base = {column.name: column for column in engine.target.describe("tmp_everything")}
-    tally = Tally(folder / "bad", folder / "discard", control.record_end, 1)
+    counts = LoadCounts(folder / "bad", folder / "discard", control.record_end, 1)
     bare = [column.kind in ("number", "float") for column in opened.columns]
     found: list[Loaded] = []
     replace(
         engine,
-        *read_frames(file, control, pair(control, base), bare, tally),
+        *read_frames(file, control, match_fields(control, base), bare, counts),
         measure={column.name: column for column in opened.columns},
         prove=found.append,
     )
-    assert tally.rejects == []
+    assert counts.rejects == []
     return writer.figures, found[0]
 
 

@@ -197,7 +197,7 @@ FUNCTIONS = [
     "extractor.handler:write_manifest",
     "canvas_replicate.ledger.items:Items.record_extracted",
     "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
-    "loader.gates:table_gate",
+    "loader.gates:verify_table",
     "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
     "canvas_replicate.ledger.items:Items.finish",
     "canvas_replicate.ledger.items:advance_after_item",
@@ -295,7 +295,7 @@ def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workpla
 @pytest.mark.parametrize(
     "function",
     [
-        "loader.gates:table_gate",
+        "loader.gates:verify_table",
         "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
         "canvas_replicate.ledger.items:Items.finish",
     ],

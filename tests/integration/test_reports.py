@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from canvas_replicate.canvas import CanvasClient, CanvasOutcomeUnknown, LinkExpired, RetryPolicy, TokenRefused
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError, TransientError
 from provisioner.contents import csv_of, header_of, rows_of
-from provisioner.reports import MARKER, ReportFailed, download, find, start, wait
+from provisioner.reports import MARKER, Polling, ReportFailed, download, find, start, wait
 from replicate_demo.canvas import CanvasSimulator, Options
 
 TOKEN = "7~a-word-that-is-secret"
@@ -75,12 +75,10 @@ def waited(client: CanvasClient, report_id: int, seconds: float = 20, stop: thre
         client,
         "self",
         report_id,
-        deadline_seconds=seconds,
+        Polling(seconds, first_pause_seconds=0.01, longest_pause_seconds=0.05),
         stop=stop or threading.Event(),
-        told=lambda state, progress: states.append(f"{state} {progress}"),
+        on_progress=lambda state, progress: states.append(f"{state} {progress}"),
         next_step=NEXT,
-        first_pause_seconds=0.01,
-        longest_pause_seconds=0.05,
     )
     return states
 
@@ -289,10 +287,9 @@ def test_a_stop_ends_the_waiting_at_once(canvas: CanvasSimulator, client: Canvas
             client,
             "self",
             report_id,
-            deadline_seconds=60,
+            Polling(deadline_seconds=60, first_pause_seconds=60, longest_pause_seconds=60),
             stop=stop,
-            told=lambda *_: seen.set(),
-            first_pause_seconds=60,
+            on_progress=lambda *_: seen.set(),
         )
     assert time.monotonic() - begun < 10
     stopping.join(10)

@@ -93,7 +93,7 @@ def test_every_control_file_of_this_repository_is_understood(path: Path) -> None
 def test_what_is_not_said_has_sql_loader_s_defaults() -> None:
     control = parse("load data into table t fields terminated by ',' (a)")
     assert (control.mode, control.record_end, control.schema) == ("INSERT", b"\n", None)
-    assert (control.trailing_nullcols, control.preserve_blanks, control.char_length_semantics) == (False,) * 3
+    assert (control.trailing_nullcols, control.preserve_blanks) == (False, False)
     assert (control.when, control.options, control.enclosure) == ((), {}, None)
     assert control.fields == (Field("a", "char", 255),)
 
@@ -192,13 +192,11 @@ def test_when_is_a_list_of_conditions() -> None:
     assert control.when == (Condition("a", "=", "x"), Condition("b", "<>", None))
 
 
-@pytest.mark.parametrize(
-    ("said", "characters"),
-    [("SEMANTICS CHAR", True), ("SEMANTICS CHARACTER", True), ("CHAR", True), ("SEMANTICS BYTE", False)],
-)
-def test_length_semantics_may_be_said(said: str, characters: bool) -> None:
-    text = f"LOAD DATA CHARACTER SET al32utf8 LENGTH {said} INTO TABLE t FIELDS TERMINATED BY '|' (a)"
-    assert parse(text).char_length_semantics is characters
+@pytest.mark.parametrize("said", ["SEMANTICS CHAR", "SEMANTICS CHARACTER", "CHAR", "SEMANTICS BYTE"])
+def test_lengths_count_characters_whichever_semantics_are_said(said: str) -> None:
+    table = "INTO TABLE t FIELDS TERMINATED BY '|' (a CHAR(9))"
+    text = f"LOAD DATA CHARACTER SET al32utf8 LENGTH {said} {table}"
+    assert parse(text) == parse(f"LOAD DATA {table}")
 
 
 def test_only_what_the_load_or_an_expression_changes_is_transformed() -> None:
@@ -256,7 +254,6 @@ def test_case_comments_blank_lines_and_the_order_of_clauses_change_nothing(text:
         preserve_blanks=True,
         when=(Condition("a", "<>", "x"),),
         options={"discardmax": 7},
-        char_length_semantics=True,
     )
 
 
@@ -403,7 +400,8 @@ def test_a_condition_takes_null_for_an_empty_text(condition: Condition, null: bo
 def test_every_word_that_the_parser_knows_is_named_on_its_page() -> None:
     page = (ROOT / "docs" / "control-files.md").read_text(encoding="utf-8")
     package = Path(str(control_file.__file__)).parent
-    source = "".join((package / name).read_text(encoding="utf-8") for name in ("words.py", "parser.py"))
+    modules = ("words.py", "lexer.py", "clauses.py", "fields.py", "parser.py")
+    source = "".join((package / name).read_text(encoding="utf-8") for name in modules)
     known = set(
         re.findall(r"""(?<=["' ])[A-Z][A-Z0-9_]+(?=["' ])""", re.sub(r'""".*?"""', "", source, flags=re.DOTALL))
     )

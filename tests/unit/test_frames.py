@@ -15,15 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from canvas_replicate.control_file import ControlFile, parse_control_file
+from canvas_replicate.control_file.checks import find_base_problems, require_none
 from canvas_replicate.databases.ports import RECORD
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.format import RECORD_END
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import ConfigError, DataError
 from loader import batches, record_splitter
-from loader.batches import pair, read_frames
-from loader.counts import Tally
-from loader.record_splitter import whole_records
+from loader.batches import match_fields, read_frames
+from loader.counts import LoadCounts
+from loader.record_splitter import read_chunks
 
 CTL = """
 LOAD DATA CHARACTERSET AL32UTF8 INFILE 'x.dat' "STR '#EOR#\\n'" TRUNCATE INTO TABLE t
@@ -44,14 +45,16 @@ def load(
     bare: Sequence[bool] | None = None,
     chunk_bytes: int = 1 << 20,
     required: Sequence[str] = (),
-) -> tuple[list[dict[str, str | None]], Tally]:
+) -> tuple[list[dict[str, str | None]], LoadCounts]:
     columns = {name: column_from_oracle_type(name, kind, nullable=name not in required) for name, kind in base.items()}
-    tally = Tally(folder / "t.bad", folder / "t.dsc", control.record_end, 1)
+    counts = LoadCounts(folder / "t.bad", folder / "t.dsc", control.record_end, 1)
     guess = bare or [False] * len(control.data_fields)
-    read = read_frames(io.BytesIO(data), control, pair(control, columns), guess, tally, chunk_bytes=chunk_bytes)
+    read = read_frames(
+        io.BytesIO(data), control, match_fields(control, columns), guess, counts, chunk_bytes=chunk_bytes
+    )
     rows = [row for batch in read for row in batch.drop_columns(RECORD).to_pylist()]
-    tally.publish(folder / "t.dat")
-    return rows, tally
+    counts.publish(folder / "t.dat")
+    return rows, counts
 
 
 def dat(columns: Sequence[Column], table: pa.Table) -> bytes:
@@ -114,7 +117,7 @@ def test_what_was_written_is_read_back_exactly(tmp_path: Path, rows: list[tuple[
     )
     data = dat(columns, table)
     bare = [False, True, False, False]
-    found, tally = load(data, control, kinds, tmp_path, bare=bare, chunk_bytes=chunk_bytes)
+    found, counts = load(data, control, kinds, tmp_path, bare=bare, chunk_bytes=chunk_bytes)
     expected = [
         {
             "a": row[0] or None,
@@ -128,7 +131,7 @@ def test_what_was_written_is_read_back_exactly(tmp_path: Path, rows: list[tuple[
     for row in found:
         row["d"] = row["d"].partition(" ")[2] if row["d"] else None
     assert found == not_empty
-    assert (tally.read, tally.rejected, tally.discarded) == (len(rows), 0, len(rows) - len(not_empty))
+    assert (counts.read, counts.rejected, counts.discarded) == (len(rows), 0, len(rows) - len(not_empty))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -182,11 +185,11 @@ def test_a_value_that_does_not_fit_is_rejected_with_its_reason(
     tmp_path: Path, field: str, column: str, value: str, reason: str
 ) -> None:
     data = f'"1"|"{value}"#EOR#\n"2"|#EOR#\n'.encode()
-    rows, tally = load(data, control_of("id CHAR", field), {"id": "CLOB", "c": column}, tmp_path)
+    rows, counts = load(data, control_of("id CHAR", field), {"id": "CLOB", "c": column}, tmp_path)
     assert [row["id"] for row in rows] == ["2"]
-    assert tally.rejects[0].record_number == 1
-    assert tally.rejects[0].column == "c"
-    assert reason in tally.rejects[0].reason
+    assert counts.rejects[0].record_number == 1
+    assert counts.rejects[0].column == "c"
+    assert reason in counts.rejects[0].reason
     assert (tmp_path / "t.bad").read_bytes() == f'"1"|"{value}"#EOR#\n'.encode()
 
 
@@ -202,18 +205,18 @@ def test_a_value_that_does_not_fit_is_rejected_with_its_reason(
     ],
 )
 def test_a_number_that_fits_is_taken_as_it_is(tmp_path: Path, column: str, value: str) -> None:
-    rows, tally = load(
+    rows, counts = load(
         f"{value}#EOR#\n".encode(), control_of("n DECIMAL EXTERNAL"), {"n": column}, tmp_path, bare=[True]
     )
-    assert (rows, tally.rejected) == ([{"n": value}], 0)
+    assert (rows, counts.rejected) == ([{"n": value}], 0)
 
 
 def test_null_in_a_not_null_column_is_rejected(tmp_path: Path) -> None:
-    rows, tally = load(
+    rows, counts = load(
         b'"a"|#EOR#\n', control_of("a CHAR", "b CHAR"), {"a": "CLOB", "b": "CLOB"}, tmp_path, required=["b"]
     )
     assert rows == []
-    assert "ORA-01400" in tally.rejects[0].reason
+    assert "ORA-01400" in counts.rejects[0].reason
 
 
 def test_zoned_times_keep_their_offset_in_the_form_of_our_own_files(tmp_path: Path) -> None:
@@ -258,45 +261,45 @@ def test_generated_columns_come_from_the_load(tmp_path: Path) -> None:
 
 def test_nullif_and_when_are_followed(tmp_path: Path) -> None:
     control = control_of("a CHAR", "b CHAR NULLIF b='NA'", when="WHEN a = 'x'")
-    rows, tally = load(b'"x"|"NA"#EOR#\n"y"|"1"#EOR#\n', control, {"a": "CLOB", "b": "CLOB"}, tmp_path)
+    rows, counts = load(b'"x"|"NA"#EOR#\n"y"|"1"#EOR#\n', control, {"a": "CLOB", "b": "CLOB"}, tmp_path)
     assert rows == [{"a": "x", "b": None}]
-    assert tally.discarded == 1
+    assert counts.discarded == 1
     assert (tmp_path / "t.dsc").read_bytes() == b'"y"|"1"#EOR#\n'
 
 
 def test_a_record_with_more_fields_than_columns_is_rejected(tmp_path: Path) -> None:
-    rows, tally = load(b'"a"|"b"#EOR#\n', control_of("a CHAR"), {"a": "CLOB"}, tmp_path)
+    rows, counts = load(b'"a"|"b"#EOR#\n', control_of("a CHAR"), {"a": "CLOB"}, tmp_path)
     assert rows == []
-    assert "more fields" in tally.rejects[0].reason
+    assert "more fields" in counts.rejects[0].reason
 
 
 def test_bytes_that_are_not_utf_8_are_rejected_and_kept(tmp_path: Path) -> None:
-    rows, tally = load(b'"\xff"#EOR#\n"a"#EOR#\n', control_of("a CHAR"), {"a": "CLOB"}, tmp_path)
+    rows, counts = load(b'"\xff"#EOR#\n"a"#EOR#\n', control_of("a CHAR"), {"a": "CLOB"}, tmp_path)
     assert rows == [{"a": "a"}]
     assert (tmp_path / "t.bad").read_bytes() == b'"\xff"#EOR#\n'
-    assert tally.first_reject == "record 1: not valid UTF-8"
+    assert counts.first_reject == "record 1: not valid UTF-8"
 
 
 def test_the_bad_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     control = control_of("a CHAR(1)")
-    tally = Tally(tmp_path / "t.bad", tmp_path / "t.dsc", control.record_end, 7)
+    counts = LoadCounts(tmp_path / "t.bad", tmp_path / "t.dsc", control.record_end, 7)
     columns = {"a": column_from_oracle_type("a", "CLOB")}
-    list(read_frames(io.BytesIO(b'"xx"#EOR#\n'), control, pair(control, columns), [False], tally))
+    list(read_frames(io.BytesIO(b'"xx"#EOR#\n'), control, match_fields(control, columns), [False], counts))
     assert not (tmp_path / "t.bad").exists()
-    tally.publish(tmp_path / "t.dat")
+    counts.publish(tmp_path / "t.dat")
     assert (tmp_path / "t.bad").read_bytes() == b'"xx"#EOR#\n'
 
 
 def test_a_file_without_record_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_splitter, "MAX_RECORD_BYTES", 100)
     with pytest.raises(DataError, match="No record end"):
-        list(whole_records(io.BytesIO(b"x" * 1000), b"#EOR#\n", 50))
+        list(read_chunks(io.BytesIO(b"x" * 1000), b"#EOR#\n", 50))
 
 
 @pytest.mark.parametrize(
     ("fields", "base", "said"),
     [
-        (("a CHAR", "b CHAR"), {"a": "CLOB"}, "t has no column b"),
+        (("a CHAR", "b CHAR"), {"a": "CLOB"}, "the base table has no column b"),
         (("a CHAR",), {"a": "DATE"}, "no mask"),
         (('a DATE "YYYY-MM-DD"',), {"a": "CLOB"}, "read as a date"),
     ],
@@ -304,19 +307,16 @@ def test_a_file_without_record_ends_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_a_control_file_that_cannot_fill_the_table_is_refused_with_its_line(
     fields: tuple[str, ...], base: dict[str, str], said: str
 ) -> None:
-    columns = {name: column_from_oracle_type(name, kind) for name, kind in base.items()}
+    columns = [column_from_oracle_type(name, kind) for name, kind in base.items()]
     with pytest.raises(ConfigError, match=said) as caught:
-        pair(control_of(*fields), columns)
+        require_none(find_base_problems(control_of(*fields), columns))
     assert str(caught.value).startswith("t.ctl:")
 
 
 def test_a_column_that_must_not_be_null_must_be_filled() -> None:
-    columns = {
-        "a": column_from_oracle_type("a", "CLOB"),
-        "b": column_from_oracle_type("b", "CLOB", nullable=False),
-    }
+    columns = [column_from_oracle_type("a", "CLOB"), column_from_oracle_type("b", "CLOB", nullable=False)]
     with pytest.raises(ConfigError, match="b is NOT NULL"):
-        pair(control_of("a CHAR"), columns)
+        require_none(find_base_problems(control_of("a CHAR"), columns))
 
 
 def test_a_datetime_has_the_writers_form() -> None:

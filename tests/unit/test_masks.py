@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canvas_replicate.control_file.masks import parse_mask
 from canvas_replicate.errors import ConfigError, Place
-from loader.masks import parse_mask
 
 # Masks beside the Python directives that write a text of their shape.
 WRITTEN = {

@@ -238,8 +238,8 @@ def test_names_that_find_no_field_are_errors() -> None:
     twice = compared(Parts(TABLE, QUERY + QUERY[:1]))
     odd = compared(Parts(TABLE, (replace(QUERY[0], name="count(*)"),)))
     assert [finding.message for finding in twice + odd] == [
-        "conf/tablesconf.yaml:3:1: the query's column 'emplid' is no plain name, or is there twice.",
-        "conf/tablesconf.yaml:3:1: the query's column 'count(*)' is no plain name, or is there twice.",
+        "conf/tablesconf.yaml:3:1: tmp_names: the query has 2 columns named emplid.",
+        "conf/tablesconf.yaml:3:1: tmp_names: column 1 of the query is 'count(*)', which is no name.",
     ]
 
 

@@ -34,8 +34,8 @@ def with_columns(columns: str) -> ControlFile:
 
 
 def meaning(control: ControlFile) -> ControlFile:
-    """Without what a derived file does not keep; lengths count characters whatever is said."""
-    return replace(control, file="", schema=None, options={}, char_length_semantics=True)
+    """Without what a derived file does not keep."""
+    return replace(control, file="", schema=None, options={})
 
 
 def test_a_whole_control_file_is_written_as_expected() -> None:

@@ -11,7 +11,7 @@ from tests.clocks import Clock
 
 from canvas_replicate.errors import AlreadyRunning, DataError, Interrupted, LeaseBusy, LeaseLost, TransientError
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.records import RunRequest, TableRequest
+from canvas_replicate.ledger.records import Outcome, RunRequest, TableRequest
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
@@ -152,7 +152,23 @@ def test_an_unforeseen_error_gets_a_few_tries_and_its_text_stays_in_the_log(benc
     assert "ValueError" in str(bench.dead()[0].headers["reason"])
 
 
-@pytest.mark.parametrize("error", [LeaseBusy("held by another", key="table:tmp_a"), LeaseLost("taken over")])
+def test_a_failure_that_a_handler_recorded_becomes_a_dead_letter_and_is_not_recorded_again(bench: Bench) -> None:
+    error = DataError("the table is not the file.", code="gate2.differs")
+    recorded = Outcome("failed", "loader", message="with what was counted", rejected=3)
+
+    def ending() -> None:
+        bench.ledger.items.finish(bench.run.run_id, "tmp_a", recorded)
+        error.is_recorded = True
+        raise error
+
+    bench.ending = ending
+    bench.work()
+    row = bench.ledger.items.list_all(bench.run.run_id)[0]
+    assert (row.state, row.message, row.rejected) == ("failed", "with what was counted", 3)
+    assert [letter.headers["code"] for letter in bench.dead()] == ["gate2.differs"]
+
+
+@pytest.mark.parametrize("error", [LeaseBusy("held by another", key="table:t"), LeaseLost("taken over")])
 def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -> None:
     bench.ends_with(error)
     for _ in range(20):

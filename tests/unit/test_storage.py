@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, MissingColumn, read_manifest
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.datfile.storage import Storage, sha256_of, write_manifest, written_aside
 from canvas_replicate.errors import DataError
@@ -38,6 +38,16 @@ def publish(storage: Storage, content: bytes = b"1#EOR#\n") -> Manifest:
     )
     write_manifest(storage.path("manifest", RUN, "tmp_x"), manifest, 1)
     return manifest
+
+
+def test_missing_columns_are_written_only_where_there_are_some(storage: Storage) -> None:
+    path = storage.path("manifest", RUN, "tmp_x")
+    manifest = publish(storage)
+    assert "missing_columns" not in path.read_text("utf-8")  # what an older reader understands
+    assert read_manifest(path) == manifest
+    lacking = manifest.model_copy(update={"missing_columns": (MissingColumn(name="b", renamed="c"),)})
+    write_manifest(path, lacking, 2)
+    assert read_manifest(path) == lacking
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ app = entry.new_stage_app("extractor", "Queries source tables into proved .dat f
 
 def build(runtime: Runtime) -> Stage:
     """The stage, wired to the source databases; named by the entry point ``canvas_replicate.stages``."""
-    from extractor.handler import extract_table  # costly to import, and `--help` needs none of it
+    from extractor.handler import handle_table_requested  # costly to import, and `--help` needs none of it
 
     open_source = source_opener(runtime.settings)
 
     def on_requested(command: TableRequested) -> None:
-        extract_table(command, runtime=runtime, open_source=open_source)
+        handle_table_requested(command, runtime=runtime, open_source=open_source)
 
     return Stage("extractor", {TableRequested: on_requested})
 

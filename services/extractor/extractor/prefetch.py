@@ -9,63 +9,71 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_LOOK_SECONDS = 0.1
+_IDLE_SECONDS = 0.1
 _GIVE_UP_SECONDS = 10.0
 
 
-class _Ended(Generic[T]):
+class _Ended:
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def ahead(
-    items: Iterator[T], *, depth: int = 2, waiting: Callable[[], None], cancel: Callable[[], None]
-) -> Iterator[T]:
-    """The same items, taken from the iterator by a thread of its own, at most ``depth`` ahead.
+class _Fetcher(Generic[T]):
+    """The thread's side: what it fetched, until it is stopped."""
 
-    What the iterator raises is raised here, at its place in the order. ``waiting`` is called all the time while no
-    item comes; what it raises ends the reading. Whoever ends early makes the thread end through ``cancel``, and waits
-    for it no longer than 10 seconds: a server that is silent can hold it.
-    """
-    taken: queue.Queue[T | _Ended[T]] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
+    def __init__(self, batches: Iterator[T], depth: int) -> None:
+        self.fetched: queue.Queue[T | _Ended] = queue.Queue(maxsize=depth)
+        self.stopped = threading.Event()
+        self._batches = batches
 
-    def put(item: T | _Ended[T]) -> None:
-        while not stopped.is_set():
+    def run(self) -> None:
+        error: BaseException | None = None
+        try:
+            for batch in self._batches:
+                self._put(batch)
+                if self.stopped.is_set():
+                    return
+        except BaseException as raised:  # noqa: BLE001  # handed to the reader, who raises it
+            error = raised
+        self._put(_Ended(error))
+
+    def _put(self, item: T | _Ended) -> None:
+        while not self.stopped.is_set():
             try:
-                taken.put(item, timeout=_LOOK_SECONDS)
+                self.fetched.put(item, timeout=_IDLE_SECONDS)
             except queue.Full:
                 continue
             return
 
-    def fetch() -> None:
-        error: BaseException | None = None
-        try:
-            for item in items:
-                put(item)
-                if stopped.is_set():
-                    return
-        except BaseException as raised:  # noqa: BLE001  # handed to the reader, who raises it
-            error = raised
-        put(_Ended(error))
 
-    thread = threading.Thread(target=fetch, name="fetch ahead", daemon=True)
+def prefetch(
+    batches: Iterator[T], *, depth: int = 2, on_idle: Callable[[], None], cancel: Callable[[], None]
+) -> Iterator[T]:
+    """Yield ``batches`` in order while a thread fetches up to ``depth`` of them ahead.
+
+    An error of the iterator is raised at its position. ``on_idle`` runs every 0.1 s while no batch is ready and may
+    raise to stop. Leaving early calls ``cancel`` and waits at most 10 s for the thread.
+    """
+    fetcher = _Fetcher(batches, depth)
+    # A silent server can block the thread for longer; it is a daemon and holds nothing but its connection.
+    thread = threading.Thread(target=fetcher.run, name="fetch ahead", daemon=True)
     thread.start()
     try:
         while True:
             try:
-                item = taken.get(timeout=_LOOK_SECONDS)
+                item = fetcher.fetched.get(timeout=_IDLE_SECONDS)
             except queue.Empty:
-                waiting()
+                on_idle()
                 continue
-            if isinstance(item, _Ended):
-                if item.error is not None:
-                    raise item.error
+            if not isinstance(item, _Ended):
+                yield item
+            elif item.error is None:
                 return
-            yield item
+            else:
+                raise item.error
     finally:
-        stopped.set()
-        thread.join(_LOOK_SECONDS)
+        fetcher.stopped.set()
+        thread.join(_IDLE_SECONDS)
         if thread.is_alive():
             cancel()
             thread.join(_GIVE_UP_SECONDS)

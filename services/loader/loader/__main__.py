@@ -20,12 +20,12 @@ app = entry.new_stage_app("loader", "Loads .dat files through their control file
 
 def build(runtime: Runtime) -> Stage:
     """The stage, wired to the target database; named by the entry point ``canvas_replicate.stages``."""
-    from loader.handler import load_table  # costly to import, and `--help` needs none of it
+    from loader.handler import handle_table_ready  # costly to import, and `--help` needs none of it
 
     target = open_target(runtime.settings)
 
     def on_ready(message: TableReady) -> None:
-        load_table(message, runtime=runtime, loader=target, views=target)
+        handle_table_ready(message, runtime=runtime, loader=target, views=target)
 
     return Stage("loader", {TableReady: on_ready})
 

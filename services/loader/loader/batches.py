@@ -18,13 +18,12 @@ import polars as pl
 import pyarrow as pa
 
 from canvas_replicate.control_file import ControlFile, Field
+from canvas_replicate.control_file.masks import Mask, parse_mask
 from canvas_replicate.databases.ports import RECORD
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError, Place
-from loader.counts import Tally
-from loader.masks import Mask, parse_mask
+from loader.counts import LoadCounts
 from loader.record_reader import DiscardedRecord, RejectedRecord, read_record
-from loader.record_splitter import CHUNK_BYTES, records_of, whole_records
+from loader.record_splitter import CHUNK_BYTES, read_chunks, split_chunk
 
 _ROW = "#row"  # a record's place in its chunk; no column can have this name
 _WHY = "#why"
@@ -40,8 +39,17 @@ class Target:
     """A field of the control file, the base column that it fills, and its date mask."""
 
     field: Field
-    column: Column | None
+    column: Column
     mask: Mask | None
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """``bad`` holds for a record that is rejected; ``code`` is Oracle's error for it, where Oracle has one."""
+
+    bad: pl.Expr
+    reason: str
+    code: str | None = None
 
 
 def read_frames(
@@ -49,25 +57,25 @@ def read_frames(
     control: ControlFile,
     targets: Sequence[Target],
     bare: Sequence[bool],
-    tally: Tally,
+    counts: LoadCounts,
     *,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[pa.Table]:
-    """The file's good records as text columns named like the base table's; all others go to the tally.
+    """The file's good records as text columns named like the base table's; all others go to ``counts``.
 
     ``bare`` says for each data field whether the file writes it without enclosures; a wrong guess costs time,
     never exactness.
     """
-    for chunk in whole_records(file, control.record_end, chunk_bytes):
-        first_number = tally.read + 1
+    for chunk in read_chunks(file, control.record_end, chunk_bytes):
+        first_number = counts.read + 1
         frame = _read_canonical(chunk, control, bare)
         if frame is None:
-            frame = _read_by_record(chunk, control, tally, first_number)
+            frame = _read_by_record(chunk, control, counts, first_number)
         else:
-            tally.read += frame.height
-        frame = _without_empty_records(frame, chunk, control, tally)
+            counts.read += frame.height
+        frame = _without_empty_records(frame, chunk, control, counts)
         frame = _with_generated(frame, control, first_number)
-        good = _checked(frame, targets, chunk, control, tally, first_number)
+        good = _checked(frame, targets, chunk, control, counts, first_number)
         yield good.to_arrow()
 
 
@@ -103,21 +111,21 @@ def _enclosed(name: str) -> pl.Expr:
     return pl.lit('"') + pl.col(name).str.replace_all('"', '""', literal=True) + pl.lit('"')
 
 
-def _read_by_record(chunk: bytes, control: ControlFile, tally: Tally, first_number: int) -> pl.DataFrame:
+def _read_by_record(chunk: bytes, control: ControlFile, counts: LoadCounts, first_number: int) -> pl.DataFrame:
     rows: list[tuple[int, list[str | None]]] = []
-    for place, raw in enumerate(records_of(chunk, control.record_end)):
-        tally.read += 1
+    for place, raw in enumerate(split_chunk(chunk, control.record_end)):
+        counts.read += 1
         try:
             record = read_record(raw.decode("utf-8"), control)
             if record.surplus is not None:
                 raise RejectedRecord(None, "more fields than the control file has columns")
             rows.append((place, record.values))
         except UnicodeDecodeError:
-            tally.reject(first_number + place, None, "not valid UTF-8", raw)
+            counts.reject(first_number + place, None, "not valid UTF-8", raw)
         except RejectedRecord as rejected:
-            tally.reject(first_number + place, rejected.column, rejected.reason, raw)
+            counts.reject(first_number + place, rejected.column, rejected.reason, raw)
         except DiscardedRecord:
-            tally.discard(raw)
+            counts.discard(raw)
     values: dict[str, list[str | None]] = {
         field.name: [row[place] for _, row in rows] for place, field in enumerate(control.data_fields)
     }
@@ -125,15 +133,15 @@ def _read_by_record(chunk: bytes, control: ControlFile, tally: Tally, first_numb
     return texts.with_columns(pl.Series(_ROW, [place for place, _ in rows], dtype=pl.UInt32))
 
 
-def _without_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFile, tally: Tally) -> pl.DataFrame:
+def _without_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFile, counts: LoadCounts) -> pl.DataFrame:
     """SQL*Loader discards a record of NULLs only."""
     columns = [field.name for field in control.data_fields if not field.filler]
     empty = frame.select(pl.all_horizontal(pl.col(name).is_null() for name in columns)).to_series()
     if not empty.any():
         return frame
-    records = records_of(chunk, control.record_end)
+    records = split_chunk(chunk, control.record_end)
     for place in frame[_ROW].filter(empty):
-        tally.discard(records[place])
+        counts.discard(records[place])
     return frame.filter(~empty)
 
 
@@ -160,45 +168,13 @@ def _with_generated(frame: pl.DataFrame, control: ControlFile, first_number: int
 # -- checking ----------------------------------------------------------------------------------------------
 
 
-def pair(control: ControlFile, base: Mapping[str, Column]) -> list[Target]:
-    """Pair fields and base columns. Raises ConfigError where they cannot be paired, or a date has no mask."""
-    targets = []
-    for field in control.fields:
-        place = Place(control.file, field.line)
-        if field.filler or field.kind == "expression":
-            continue
-        column = base.get(field.name)
-        if column is None:
-            raise ConfigError(
-                f"{control.table} has no column {field.name} (it has: {', '.join(base)}).",
-                place=place,
-                code="ctl.column",
-            )
-        mask = None
-        if field.mask is not None:
-            mask = parse_mask(field.mask, place=place)
-        dated = column.kind in ("date", "timestamp", "timestamp_tz")
-        if dated and mask is None and not field.is_generated and field.expression is None:
-            raise ConfigError(
-                f"{field.name} is a {column.type}, and the control file gives no mask to read it by.",
-                place=place,
-                code="ctl.mask",
-                next_step='Say for example DATE "YYYY-MM-DD HH24:MI:SS".',
-            )
-        if mask is not None and not dated and field.expression is None:
-            raise ConfigError(
-                f"{field.name} is read as a date, but the table's column is {column.type}.",
-                place=place,
-                code="ctl.mask",
-            )
-        targets.append(Target(field, column, mask))
-    filled = {target.field.name for target in targets} | {f.name for f in control.fields if f.kind == "expression"}
-    missing = [column.name for column in base.values() if not column.nullable and column.name not in filled]
-    if missing:
-        raise ConfigError(
-            f"{missing[0]} is NOT NULL, but the control file does not fill it.", place=Place(control.file)
-        )
-    return targets
+def match_fields(control: ControlFile, base: Mapping[str, Column]) -> list[Target]:
+    """The fields that fill base columns by themselves. ``control_file.checks`` found no problem with them."""
+    return [
+        Target(field, base[field.name], parse_mask(field.mask) if field.mask is not None else None)
+        for field in control.fields
+        if not field.filler and field.kind != "expression"
+    ]
 
 
 def _checked(
@@ -206,7 +182,7 @@ def _checked(
     targets: Sequence[Target],
     chunk: bytes,
     control: ControlFile,
-    tally: Tally,
+    counts: LoadCounts,
     first_number: int,
 ) -> pl.DataFrame:
     """Good rows in the form that base tables take; a bad one is rejected for its first bad column."""
@@ -214,7 +190,7 @@ def _checked(
     for target in targets:
         value, rules = _rules(target)
         values.append(value)
-        checks += [(target.field.name, reason, bad) for bad, reason in rules]
+        checks += [(target.field.name, rule) for rule in rules]
     for field in control.data_fields:
         if field.filler and field.bound_filler:
             values.append(pl.col(field.name))
@@ -222,60 +198,59 @@ def _checked(
     if not checks:
         return frame.select(values)
     first_bad = pl.coalesce(
-        [pl.when(bad.fill_null(False)).then(pl.lit(index, pl.UInt32)) for index, (_, _, bad) in enumerate(checks)]
+        [pl.when(rule.bad.fill_null(False)).then(pl.lit(index, pl.UInt32)) for index, (_, rule) in enumerate(checks)]
     )
     judged = frame.select(*values, pl.col(_ROW), first_bad.alias(_WHY))
     if judged[_WHY].null_count() < judged.height:
-        records = records_of(chunk, control.record_end)
+        records = split_chunk(chunk, control.record_end)
         bad_rows = judged.filter(pl.col(_WHY).is_not_null()).select(_ROW, _WHY)
         for place, why in bad_rows.iter_rows():
-            name, reason, _ = checks[why]
-            tally.reject(first_number + place, name, reason, records[place])
+            name, rule = checks[why]
+            counts.reject(first_number + place, name, rule.reason, records[place], code=rule.code)
         judged = judged.filter(pl.col(_WHY).is_null())
     return judged.drop(_ROW, _WHY)
 
 
-def _rules(target: Target) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
-    """The value for the base table, and what makes a record a reject: pairs of condition and reason."""
+def _rules(target: Target) -> tuple[pl.Expr, list[_Rule]]:
+    """The value for the base table, and what makes a record a reject."""
     field, column, mask = target.field, target.column, target.mask
     text = pl.col(field.name)
-    rules: list[tuple[pl.Expr, str]] = []
+    rules: list[_Rule] = []
     if not field.is_generated:
-        rules.append((text.str.len_chars() > field.length, "Field in data file exceeds maximum length"))
-    if field.expression is not None or column is None:
+        rules.append(_Rule(text.str.len_chars() > field.length, "Field in data file exceeds maximum length"))
+    if field.expression is not None:
         return text, rules
     if not column.nullable:
-        rules.append((text.is_null(), "NULL in a NOT NULL column (as ORA-01400)"))
+        rules.append(_Rule(text.is_null(), "NULL in a NOT NULL column", "ORA-01400"))
     if column.kind == "number":
         return text, rules + _number_rules(text, column)
     if column.kind == "float":
-        return text, [*rules, (~text.str.contains(_ANY_NUMBER), "invalid number (as ORA-01722)")]
+        return text, [*rules, _Rule(~text.str.contains(_ANY_NUMBER), "invalid number", "ORA-01722")]
     if column.kind == "raw":
-        return text, [*rules, (~text.str.contains("^([0-9A-Fa-f]{2})*$"), "not hexadecimal (as ORA-01465)")]
+        return text, [*rules, _Rule(~text.str.contains("^([0-9A-Fa-f]{2})*$"), "not hexadecimal", "ORA-01465")]
     if column.kind == "text":
         if column.length is not None:
             too_long = text.str.len_chars() > column.length
-            rules.append((too_long, f"value too large for {column.type} (as ORA-12899)"))
+            rules.append(_Rule(too_long, f"value too large for {column.type}", "ORA-12899"))
         return text, rules
     if mask is None:
         return text, rules
-    return _date_rules(text, column, mask, rules)
+    value, dated = _date_rules(text, column, mask)
+    return value, rules + dated
 
 
-def _number_rules(text: pl.Expr, column: Column) -> list[tuple[pl.Expr, str]]:
+def _number_rules(text: pl.Expr, column: Column) -> list[_Rule]:
+    plain = _Rule(~text.str.contains(_PLAIN_NUMBER), "invalid number", "ORA-01722")
     if column.precision is None:
-        return [
-            (~text.str.contains(_PLAIN_NUMBER), "invalid number (as ORA-01722)"),
-            (_significant_digits(text) > _MOST_DIGITS, "more digits than NUMBER keeps"),
-        ]
+        return [plain, _Rule(_significant_digits(text) > _MOST_DIGITS, "more digits than NUMBER keeps")]
     precision, scale = column.precision, column.scale or 0
     digits = text.str.strip_prefix("-").str.strip_prefix("+")
     whole = digits.str.split_exact(".", 1).struct.field("field_0").str.strip_chars_start("0").str.len_bytes()
     decimals = digits.str.split_exact(".", 1).struct.field("field_1").str.strip_chars_end("0").str.len_bytes()
     return [
-        (~text.str.contains(_PLAIN_NUMBER), "invalid number (as ORA-01722)"),
-        (whole > precision - scale, f"number too large for {column.type} (as ORA-01438)"),
-        (decimals.fill_null(0) > scale, f"more decimals than {column.type} keeps"),
+        plain,
+        _Rule(whole > precision - scale, f"number too large for {column.type}", "ORA-01438"),
+        _Rule(decimals.fill_null(0) > scale, f"more decimals than {column.type} keeps"),
     ]
 
 
@@ -284,9 +259,7 @@ def _significant_digits(text: pl.Expr) -> pl.Expr:
     return digits.str.strip_chars("0").str.len_bytes()
 
 
-def _date_rules(
-    text: pl.Expr, column: Column, mask: Mask, rules: list[tuple[pl.Expr, str]]
-) -> tuple[pl.Expr, list[tuple[pl.Expr, str]]]:
+def _date_rules(text: pl.Expr, column: Column, mask: Mask) -> tuple[pl.Expr, list[_Rule]]:
     zone = "UTC" if mask.has_zone else None
     fine = mask.fraction_digits > 6
     # Nanoseconds do not fit a 64-bit time for every year, so the fraction is carried over as text.
@@ -300,11 +273,11 @@ def _date_rules(
         # In the form of our own files the offset stays as it is; in any other the instant does.
         written = pl.when(text.str.contains(_WRITTEN_BY_US)).then(text).otherwise(written + "+00:00")
     wrong = text.is_not_null() & (~text.str.contains(mask.pattern) | parsed.is_null())
-    found = [(wrong, f"not a date as {mask.text} describes it (as ORA-01861)")]
+    rules = [_Rule(wrong, f"not a date as {mask.text} describes it", "ORA-01861")]
     if column.kind == "date":
         # Oracle would drop the fraction; nothing is dropped in silence here.
-        found.append((written.str.contains(r"\.0*[1-9]"), "a DATE holds no fraction of a second"))
-        return written.str.slice(0, _SECONDS), rules + found
+        rules.append(_Rule(written.str.contains(r"\.0*[1-9]"), "a DATE holds no fraction of a second"))
+        return written.str.slice(0, _SECONDS), rules
     if column.kind == "timestamp_tz" and not mask.has_zone:
-        found.append((text.is_not_null(), f"{mask.text} has no zone, {column.type} needs one"))
-    return written, rules + found
+        rules.append(_Rule(text.is_not_null(), f"{mask.text} has no zone, {column.type} needs one"))
+    return written, rules

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -12,16 +11,14 @@ from canvas_replicate.datfile.storage import part_of, written_aside
 from canvas_replicate.ledger.records import Reject
 from loader.record_reader import split_records
 
-_CODE = re.compile(r"\((?:as )?(ORA-\d{5})\)")
 
-
-class Tally:
+class LoadCounts:
     """SQL*Loader's arithmetic: read = loaded + rejected + discarded.
 
     Bad and discard files hold the records byte for byte, each with its end, so that the same control file can
     load them. They belong to one run and appear, whole, once ``publish`` is called and there is something in them.
 
-    ``rejected_records`` are their numbers, from 1; of ``rejects`` only the first ``kept`` are told in detail.
+    ``rejected_records`` are their numbers, from 1; of ``rejects`` only the first ``kept`` are kept in detail.
     """
 
     def __init__(
@@ -60,9 +57,9 @@ class Tally:
         where = f", column {first.column}" if first.column else ""
         return f"record {first.record_number}{where}: {first.reason}"
 
-    def reject(self, number: int, column: str | None, reason: str, record: bytes) -> None:
-        found = _CODE.search(reason)
-        self._keep(Reject(number, column, reason, found[1] if found else None))
+    def reject(self, number: int, column: str | None, reason: str, record: bytes, *, code: str | None = None) -> None:
+        """``code`` is what Oracle itself would refuse the value with, where it would."""
+        self._keep(Reject(number, column, f"{reason} (as {code})" if code else reason, code))
         self._append(self.bad_file, record)
 
     def refuse(self, rejection: Rejection) -> None:
@@ -92,7 +89,7 @@ class Tally:
             else:
                 path.unlink(missing_ok=True)  # of an earlier try of this run
 
-    def log(self) -> str:
+    def format_log(self) -> str:
         lines = [
             *(
                 f"Record {r.record_number}: Rejected - {f'column {r.column}: ' if r.column else ''}{r.reason}"

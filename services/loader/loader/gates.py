@@ -10,10 +10,9 @@ from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.datfile.statistics import Figures, differences
 from canvas_replicate.errors import DataError
+from canvas_replicate.gates import check_shrink
 from canvas_replicate.ledger.records import RunItem
-from loader.counts import Tally
-
-DEFAULT_MAX_REJECTED = 0
+from loader.counts import LoadCounts
 
 # The kinds of base columns in which a file column's figures can be found again.
 _COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
@@ -27,21 +26,17 @@ _COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
 }
 
 
-def file_gate(manifest: Manifest, last: RunItem | None, max_shrink: float) -> str | None:
+def check_file(manifest: Manifest, last: RunItem | None, max_shrink: float | None) -> str | None:
     """Why this file must be held, or None. ``last`` is the last successful load of the same table and source."""
-    if last is None or last.rows is None or not last.rows:
-        return None
-    lost = last.rows - manifest.rows
-    if manifest.rows and lost <= last.rows * max_shrink:
-        return None
-    said = f"{manifest.rows:,} rows, {last.rows:,} in the last load ({lost / last.rows:.0%} fewer"
-    said += f", {max_shrink:.0%} allowed)." if manifest.rows else ")."
-    if last.query_sha256 != manifest.query_sha256:
-        said += " The query or its term has changed since; approving makes this the new baseline."
-    return said
+    reason = check_shrink(manifest.rows, last.rows if last else None, max_shrink)
+    if reason is None or last is None or last.query_sha256 == manifest.query_sha256:
+        return reason
+    return f"{reason} The query or its term has changed since; approving makes this the new baseline."
 
 
-def measured(manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Column]) -> dict[str, Column | None]:
+def choose_measures(
+    manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Column]
+) -> dict[str, Column | None]:
     """Which base columns gate 2 compares, and how each is measured (None: its values are only counted).
 
     Columns are matched by name: a control file whose columns are in another order than the file's is found
@@ -57,32 +52,32 @@ def measured(manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Col
     return wanted
 
 
-def table_gate(
+def verify_table(
     manifest: Manifest,
     fields: Sequence[Field],
     measure: Mapping[str, Column | None],
-    tally: Tally,
+    counts: LoadCounts,
     loaded: Loaded,
     max_rejected: int,
 ) -> None:
     """Raises DataError unless the table holds what the file holds."""
-    if tally.rejected > max_rejected:
+    if counts.rejected > max_rejected:
         raise DataError(
-            f"{tally.rejected:,} of {tally.read:,} records were rejected ({max_rejected} allowed);"
-            f" first: {tally.first_reject}.",
+            f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed);"
+            f" first: {counts.first_reject}.",
             code="gate2.rejected",
-            next_step=f"Look at {tally.bad_file}, mend data or control file, then: replicate rerun {manifest.table}",
+            next_step=f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}",
         )
-    if tally.read != manifest.rows:
-        raise _differs(f"{tally.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
-    if tally.read != loaded.rows + tally.rejected + tally.discarded:
+    if counts.read != manifest.rows:
+        raise _differs(f"{counts.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
+    if counts.read != loaded.rows + counts.rejected + counts.discarded:
         raise _differs(
-            f"{tally.read:,} records were read, but {loaded.rows:,} are in the table, {tally.rejected:,} rejected and"
-            f" {tally.discarded:,} discarded",
+            f"{counts.read:,} records were read, but {loaded.rows:,} are in the table, {counts.rejected:,} rejected and"
+            f" {counts.discarded:,} discarded",
             manifest,
         )
-    _refuse_another_count(manifest, tally, loaded)
-    if tally.rejected or tally.discarded:
+    _verify_reported_counts(manifest, counts, loaded)
+    if counts.rejected or counts.discarded:
         return  # the table rightly holds less than the file: only the counts can be compared
     expected = _expected(manifest, fields, measure)
     different = differences(expected, loaded.figures)
@@ -91,19 +86,19 @@ def table_gate(
         raise _differs("; ".join(different[:3]) + more, manifest)
 
 
-def _refuse_another_count(manifest: Manifest, tally: Tally, loaded: Loaded) -> None:
+def _verify_reported_counts(manifest: Manifest, counts: LoadCounts, loaded: Loaded) -> None:
     """The database's own loader must have counted as the file's reader did, and as the table does."""
     if loaded.reported is None:
         return
-    counts = {
-        "read": (loaded.reported.read, tally.read),
+    compared = {
+        "read": (loaded.reported.read, counts.read),
         "loaded": (loaded.reported.loaded, loaded.rows),
-        "rejected": (loaded.reported.rejected, tally.rejected),
-        "discarded": (loaded.reported.discarded, tally.discarded),
+        "rejected": (loaded.reported.rejected, counts.rejected),
+        "discarded": (loaded.reported.discarded, counts.discarded),
     }
-    for what, (said, found) in counts.items():
-        if said != found:
-            raise _differs(f"SQL*Loader says {said:,} {what}, but it is {found:,}", manifest)
+    for what, (reported, found) in compared.items():
+        if reported != found:
+            raise _differs(f"SQL*Loader says {reported:,} {what}, but it is {found:,}", manifest)
 
 
 def _expected(manifest: Manifest, fields: Sequence[Field], measure: Mapping[str, Column | None]) -> dict[str, Figures]:

@@ -8,40 +8,68 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
 from canvas_replicate import metrics
-from canvas_replicate.config.tables import DEFAULT_MAX_SHRINK, Table
+from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
-from canvas_replicate.databases.ports import BulkLoader, Check, Load, Loaded, Session, Tag, ViewRefresher
+from canvas_replicate.control_file.checks import find_problems, require_none
+from canvas_replicate.databases.ports import BulkLoader, Load, Loaded, Session, Tag, ViewRefresher
 from canvas_replicate.datfile.manifest import NO_SNAPSHOT, Manifest, read_manifest
 from canvas_replicate.datfile.storage import written_aside
-from canvas_replicate.errors import ConfigError, DataError, Interrupted, PermanentError, Place
+from canvas_replicate.errors import DataError, Interrupted, PermanentError
+from canvas_replicate.gates import DEFAULT_MAX_REJECTED
 from canvas_replicate.ledger.items import require_loading
 from canvas_replicate.ledger.leases import Lease, require_lease
-from canvas_replicate.ledger.records import Outcome, Run, RunItem
+from canvas_replicate.ledger.records import Artifact, Outcome, Run, RunItem
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from loader import gates
-from loader.batches import pair, read_frames
-from loader.counts import Tally
+from loader.batches import match_fields, read_frames
+from loader.counts import LoadCounts
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One load: what is loaded, through what, and how to ask whether it may go on."""
+    """One load: what is loaded, under which lease, by what."""
 
     run: Run
     row: RunItem
     table: Table
     manifest: Manifest
     lease: Lease
-    check: Check
+    runtime: Runtime
+    loader: BulkLoader
+    views: ViewRefresher
+
+    @property
+    def tag(self) -> Tag:
+        return Tag("loader", self.run.run_id, self.table.name)
+
+    def path(self, what: str) -> Path:
+        return self.runtime.storage.path(what, self.run.run_id, self.table.name)
+
+    def check(self, session: Session | None) -> None:
+        """Raises LeaseLost or Interrupted when the load must not go on."""
+        self.require_running()
+        if session is None:
+            self.runtime.leases.check(self.lease)
+        else:
+            require_lease(session, self.lease)
+            require_loading(session, self.run.run_id, self.table.name)
+        if not self.runtime.ledger.runs.get(self.run.run_id).is_open:
+            raise Interrupted(f"Run {self.run.run_id} was closed meanwhile.")
+
+    def require_running(self) -> None:
+        if self.runtime.stop.is_set():
+            raise Interrupted(f"Stopped while loading {self.table.name}.", next_step="Run it again to go on.")
 
 
-def load_table(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
+def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
     """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control
     file that cannot work, LeaseLost or Interrupted when the load must not go on."""
     run = runtime.ledger.runs.get(message.run_id)
@@ -54,18 +82,14 @@ def load_table(message: TableReady, *, runtime: Runtime, loader: BulkLoader, vie
     with runtime.leases.held(f"table:{table.base_table}") as lease:
         if not runtime.ledger.items.begin(run.run_id, table.name, "loading", lease):
             return
-        manifest = _manifest(runtime, row)
-        job = _Job(
-            run, row, table, manifest, lease, lambda session: _may_go_on(runtime, run, table.name, lease, session)
-        )
-        stopped = _older(runtime, job) or _held(runtime, job)
-        outcome = stopped or _load(runtime, job, loader, views)
+        job = _Job(run, row, table, _read_manifest(runtime, row), lease, runtime, loader, views)
+        outcome = _superseded(job) or _held(job) or _load(job)
         runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
 
 
-def _manifest(runtime: Runtime, row: RunItem) -> Manifest:
+def _read_manifest(runtime: Runtime, row: RunItem) -> Manifest:
     """The manifest that the ledger recorded, unaltered."""
     manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     if manifest.table != row.table or manifest.sha256 != row.file_sha256:
@@ -77,27 +101,19 @@ def _manifest(runtime: Runtime, row: RunItem) -> Manifest:
     return manifest
 
 
-def _may_go_on(runtime: Runtime, run: Run, table: str, lease: Lease, session: Session | None) -> None:
-    if runtime.stop.is_set():
-        raise Interrupted("Stopped while loading.", next_step="Run it again to go on.")
-    if session is None:
-        runtime.leases.check(lease)
-    else:
-        require_lease(session, lease)
-        require_loading(session, run.run_id, table)
-    if not runtime.ledger.runs.get(run.run_id).is_open:
-        raise Interrupted(f"Run {run.run_id} was closed meanwhile.")
+def _find_approved(job: _Job) -> Artifact | None:
+    """What a person approved is one file, known by its hash; nothing in a message can open a gate."""
+    artifact = job.runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
+    return artifact if artifact and artifact.state == "approved" else None
 
 
-def _older(runtime: Runtime, job: _Job) -> Outcome | None:
+def _superseded(job: _Job) -> Outcome | None:
     """A file older than what readers see is not loaded, unless somebody asked for just that."""
-    published = runtime.ledger.items.find_published(job.table.name)
+    published = job.runtime.ledger.items.find_published(job.table.name)
     if published is None or published.extracted_at is None or job.row.replay:
         return None
-    if published.extracted_at <= job.manifest.extracted_at:
-        return None
-    artifact = runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
-    if artifact and artifact.state == "approved" and artifact.even_if_older:
+    approved = _find_approved(job)
+    if published.extracted_at <= job.manifest.extracted_at or (approved and approved.even_if_older):
         return None
     return Outcome(
         "superseded",
@@ -106,169 +122,115 @@ def _older(runtime: Runtime, job: _Job) -> Outcome | None:
     )
 
 
-def _held(runtime: Runtime, job: _Job) -> Outcome | None:
-    """Gate 1. What a person approved is that one file, known by its hash; nothing in a message can open the gate."""
-    artifact = runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
-    if artifact and artifact.state == "approved" and artifact.sha256 == job.manifest.sha256:
+def _held(job: _Job) -> Outcome | None:
+    """Gate 1."""
+    approved = _find_approved(job)
+    if approved and approved.sha256 == job.manifest.sha256:
         return None
-    last = runtime.ledger.items.find_published(job.table.name, job.manifest.source)
-    allowed = DEFAULT_MAX_SHRINK if job.table.max_shrink is None else job.table.max_shrink
-    reason = gates.file_gate(job.manifest, last, allowed)
+    last = job.runtime.ledger.items.find_published(job.table.name, job.manifest.source)
+    reason = gates.check_file(job.manifest, last, job.table.max_shrink)
     if reason is None:
         return None
     return Outcome("held", "loader", message=reason, error_code="gate1.shrink", hold_gate="file")
 
 
-def _load(runtime: Runtime, job: _Job, loader: BulkLoader, views: ViewRefresher) -> Outcome:
-    table, run_id = job.table, job.run.run_id
-    started = time.monotonic()
-    control = _control_file(runtime, table)
-    tally = Tally(
-        runtime.storage.path("bad", run_id, table.name),
-        runtime.storage.path("discard", run_id, table.name),
-        control.record_end,
-        job.lease.token,
-        kept=runtime.settings.rejects_kept,
-    )
-    tag = Tag("loader", run_id, table.name)
+def _load(job: _Job) -> Outcome:
+    """The file to its table, then the table to its view. A failure is recorded here, with what was counted."""
+    table, started = job.table, time.monotonic()
+    control = read_control_file(job.runtime.settings.ctl_dir / f"{table.name}.ctl")
+    kept = job.runtime.settings.rejects_kept
+    counts = LoadCounts(job.path("bad"), job.path("discard"), control.record_end, job.lease.token, kept)
     try:
-        views.require_view(table.view)  # before the table is emptied
-        _replace(runtime, job, control, tally, loader, tag)
-        refresh_started = time.monotonic()
-        rows = views.refresh(table.view, check=job.check, tag=tag)
-        metrics.view_refresh_seconds.labels(table.view).observe(time.monotonic() - refresh_started)
+        _replace(job, control, counts)
+        shown = _refresh(job)
     except PermanentError as error:
-        _publish_findings(runtime, job, tally)
-        failed = Outcome(
-            "failed",
-            "loader",
-            message=error.message,
-            error_code=error.code,
-            next_step=error.next_for(table.name),
-            rejected=tally.rejected,
-            discarded=tally.discarded,
-            load_seconds=time.monotonic() - started,
-            rejects=tally.rejects,
-        )
-        runtime.ledger.items.finish(run_id, table.name, failed, job.lease)
+        _publish_findings(job, counts)
+        outcome = _ended("failed", error.message, counts, started)
+        outcome = replace(outcome, error_code=error.code, next_step=error.next_for(table.name))
+        job.runtime.ledger.items.finish(job.run.run_id, table.name, outcome, job.lease)
+        error.is_recorded = True
         raise
-    _publish_findings(runtime, job, tally)
-    metrics.rows_loaded.labels(table.name).inc(tally.loaded)
-    said = f"{tally.loaded:,} rows proved"
-    if tally.rejected:
-        said += f", {tally.rejected:,} rejected (figures not compared)"
-    said += ", view refreshed." if rows == tally.loaded else f"; view {table.view} shows {rows:,}."
-    notes = [*job.manifest.notes, *([NO_SNAPSHOT] if job.manifest.snapshot == "none" else [])]
-    said = " ".join([said, *notes])
+    _publish_findings(job, counts)
+    metrics.rows_loaded.labels(table.name).inc(counts.loaded)
+    return _ended("successful", _describe_success(job, counts, shown), counts, started)
+
+
+def _ended(state: Literal["successful", "failed"], message: str, counts: LoadCounts, started: float) -> Outcome:
     return Outcome(
-        "successful",
+        state,
         "loader",
-        message=said,
-        loaded=tally.loaded,
-        rejected=tally.rejected,
-        discarded=tally.discarded,
+        message=message,
+        loaded=counts.loaded if state == "successful" else None,
+        rejected=counts.rejected,
+        discarded=counts.discarded,
         load_seconds=time.monotonic() - started,
-        rejects=tally.rejects,
+        rejects=counts.rejects,
     )
 
 
-def _publish_findings(runtime: Runtime, job: _Job, tally: Tally) -> None:
+def _describe_success(job: _Job, counts: LoadCounts, shown: int) -> str:
+    message = f"{counts.loaded:,} rows proved"
+    if counts.rejected:
+        message += f", {counts.rejected:,} rejected (figures not compared)"
+    message += ", view refreshed." if shown == counts.loaded else f"; view {job.table.view} shows {shown:,}."
+    notes = [*job.manifest.notes, *([NO_SNAPSHOT] if job.manifest.snapshot == "none" else [])]
+    return " ".join([message, *notes])
+
+
+def _publish_findings(job: _Job, counts: LoadCounts) -> None:
     """Bad file, discard file and log of this run; only a worker that still holds its lease gets here."""
-    tally.publish(runtime.storage.absolute(job.manifest.file))
-    with written_aside(runtime.storage.path("log", job.run.run_id, job.table.name), job.lease.token) as part:
-        part.write_text(tally.log(), encoding="utf-8")
-    metrics.rows_rejected.labels(job.table.name).inc(tally.rejected)
+    counts.publish(job.runtime.storage.absolute(job.manifest.file))
+    with written_aside(job.path("log"), job.lease.token) as part:
+        part.write_text(counts.format_log(), encoding="utf-8")
+    metrics.rows_rejected.labels(job.table.name).inc(counts.rejected)
 
 
-def _replace(runtime: Runtime, job: _Job, control: ControlFile, tally: Tally, loader: BulkLoader, tag: Tag) -> None:
-    """The file into the base table; gate 2 is asked before the load is final where the engine can undo it."""
-    base = {column.name: column for column in loader.describe(job.table.base_table)}
-    fields = control.data_fields
-    targets = pair(control, base)
-    _agree(job.manifest, control)
-    path = runtime.storage.verify(job.manifest)
-    bare = [column.kind in ("number", "float") for column in job.manifest.columns]
-    measure = gates.measured(job.manifest, fields, base)
-    max_rejected = gates.DEFAULT_MAX_REJECTED if job.table.max_rejected is None else job.table.max_rejected
+def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
+    """The file into the base table; gate 2 runs before the load is final where the engine can undo it."""
+    table, manifest, runtime = job.table, job.manifest, job.runtime
+    columns = job.loader.describe(table.base_table)
+    require_none(find_problems(table, control, columns, [column.name for column in manifest.columns]))
+    job.views.require_view(table.view)  # before the table is emptied
+    path, fields = runtime.storage.verify(manifest), control.data_fields
+    base = {column.name: column for column in columns}
+    bare = [column.kind in ("number", "float") for column in manifest.columns]
+    measure = gates.choose_measures(manifest, fields, base)
+    max_rejected = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
 
-    def prove(loaded: Loaded) -> None:
-        runtime.progress.report(job.table.name, "proving", tally.read)
-        gates.table_gate(job.manifest, fields, measure, tally, loaded, max_rejected)
+    def verify(loaded: Loaded) -> None:
+        runtime.progress.report(table.name, "proving", counts.read)
+        gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected)
 
-    log = runtime.storage.path("log", job.run.run_id, job.table.name)
     with path.open("rb") as file:
+        frames = read_frames(file, control, match_fields(control, base), bare, counts)
         load = Load(
-            table=job.table.base_table,
+            table=table.base_table,
             control=control,
             file=path,
-            batches=_reported(read_frames(file, control, targets, bare, tally), runtime, job.table.name, tally),
+            batches=_reported(frames, job, counts),
             expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
             measure=measure,
-            rejected=tally.rejected_records,
+            rejected=counts.rejected_records,
             max_rejected=max_rejected,
-            reject=tally.refuse,
-            aside=log.with_suffix(f".{job.lease.token}.sqlldr"),
-            method=job.table.loader or "auto",
-            tag=tag,
+            reject=counts.refuse,
+            aside=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
+            method=table.loader or "auto",
+            tag=job.tag,
         )
-        loader.replace(load, prove=prove, check=job.check)
-    runtime.progress.report(job.table.name, "refreshing", tally.read)
+        job.loader.replace(load, prove=verify, check=job.check)
+    runtime.progress.report(table.name, "refreshing", counts.read)
 
 
-def _reported(frames: Iterator[pa.Table], runtime: Runtime, table: str, tally: Tally) -> Iterator[pa.Table]:
+def _reported(frames: Iterator[pa.Table], job: _Job, counts: LoadCounts) -> Iterator[pa.Table]:
     for frame in frames:
-        if runtime.stop.is_set():
-            raise Interrupted(f"Stopped while loading {table}.", next_step="Run it again to go on.")
-        runtime.progress.report(table, "loading", tally.read)
+        job.require_running()
+        job.runtime.progress.report(job.table.name, "loading", counts.read)
         yield frame
 
 
-def _control_file(runtime: Runtime, table: Table) -> ControlFile:
-    """The table's control file, if it says what this loader can do and prove."""
-    control = read_control_file(runtime.settings.ctl_dir / f"{table.name}.ctl")
-    place = Place(control.file)
-    if control.table != table.base_table.rpartition(".")[2]:
-        raise ConfigError(
-            f"INTO TABLE {control.table}, but cstable of {table.name} is {table.base_table}.",
-            place=place,
-            code="ctl.table",
-        )
-    if control.mode in ("APPEND", "INSERT"):
-        raise ConfigError(
-            f"{control.mode} adds to what is there, so that a repeated load loads twice and no copy can be proved.",
-            place=place,
-            code="ctl.mode",
-            next_step="Say TRUNCATE or REPLACE.",
-        )
-    for option in ("skip", "load"):
-        if control.options.get(option):
-            raise ConfigError(
-                f"OPTIONS ({option.upper()}={control.options[option]}) leaves records out: no copy can be proved.",
-                place=place,
-                code="ctl.options",
-                next_step="Remove it.",
-            )
-    return control
-
-
-def _agree(manifest: Manifest, control: ControlFile) -> None:
-    """The file's columns are the control file's fields, in order. Raises ConfigError before anything is emptied."""
-    in_file = [column.name for column in manifest.columns]
-    in_control = [field.name for field in control.data_fields]
-    place = Place(control.file)
-    if len(in_file) != len(in_control):
-        raise ConfigError(
-            f"The file has {len(in_file)} columns ({', '.join(in_file)}), the control file {len(in_control)}"
-            f" ({', '.join(in_control)}).",
-            place=place,
-            code="ctl.columns",
-            next_step="Make them the same, in the same order.",
-        )
-    for column, field in zip(in_file, control.data_fields, strict=True):
-        if column != field.name and field.name in in_file:
-            raise ConfigError(
-                f"{field.name} stands where the file has {column}.",
-                place=Place(control.file, field.line),
-                code="ctl.order",
-                next_step="Give the control file the order of the query's columns.",
-            )
+def _refresh(job: _Job) -> int:
+    """Returns how many rows the view shows."""
+    started = time.monotonic()
+    rows = job.views.refresh(job.table.view, check=job.check, tag=job.tag)
+    metrics.view_refresh_seconds.labels(job.table.view).observe(time.monotonic() - started)
+    return rows

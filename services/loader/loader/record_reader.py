@@ -10,7 +10,7 @@ all-blank fields, using the WHEN and NULLIF clauses):
 - An empty value is NULL, ``""`` too. A value of blanks is NULL unless it is enclosed text or PRESERVE BLANKS.
 - A column after the end of the record is NULL with TRAILING NULLCOLS and rejects the record without. A record
   that ends right after a terminator ends before the next column.
-- What follows the last column is ignored; ``Record.surplus`` and ``Record.found`` let a caller be stricter.
+- What follows the last column is ignored; ``Record.surplus`` lets a caller be stricter.
 - WHEN and NULLIF see the values as read, before any NULLIF. A record of NULLs only is discarded.
 """
 
@@ -55,19 +55,11 @@ class Record:
     """The values of ``ControlFile.data_fields``, fillers included; None is NULL.
 
     Attributes:
-        found: how many of those fields the record really had. Fewer than all of them: a short, perhaps
-            truncated record that TRAILING NULLCOLS filled up.
         surplus: what stands after the last field's terminator, None when there was no such terminator.
     """
 
     values: list[str | None]
-    found: int
     surplus: str | None
-
-    @property
-    def is_exact(self) -> bool:
-        """True when the record has as many fields as the control file, no fewer and no more."""
-        return self.found == len(self.values) and self.surplus is None
 
 
 def split_records(file: BinaryIO, record_end: bytes, chunk_bytes: int = 8 * 1024 * 1024) -> Iterator[bytes]:
@@ -97,13 +89,11 @@ def read_record(record: str, control: ControlFile) -> Record:
     LENGTH SEMANTICS CHAR, so that a name with an accent is as long as it looks, and both must agree.
     """
     values: list[str | None] = []
-    found = 0
     start: int | None = 0
     for entry in control.data_fields:
-        found += start is not None
         value, start = _read_value(record, start, entry, control)
         values.append(value)
-    return Record(_with_conditions(values, control), found, None if start is None else record[start:])
+    return Record(_with_conditions(values, control), None if start is None else record[start:])
 
 
 class _Raw(NamedTuple):

@@ -1,4 +1,4 @@
-"""A data file cut where its records end."""
+"""Splits a data file where its records end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from loader.record_reader import MAX_RECORD_BYTES
 CHUNK_BYTES = 2 * 1024 * 1024
 
 
-def whole_records(file: BinaryIO, record_end: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+def read_chunks(file: BinaryIO, record_end: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
     """The file in pieces that end where a record ends. Raises DataError when no record end comes."""
     rest = b""
     while piece := file.read(chunk_bytes):
@@ -30,7 +30,7 @@ def whole_records(file: BinaryIO, record_end: bytes, chunk_bytes: int = CHUNK_BY
         yield rest
 
 
-def records_of(chunk: bytes, record_end: bytes) -> list[bytes]:
+def split_chunk(chunk: bytes, record_end: bytes) -> list[bytes]:
     """Without their ends; the file's last record may lack it."""
     records = chunk.split(record_end)
     return records[:-1] if not records[-1] else records

@@ -24,16 +24,16 @@ def build(runtime: Runtime) -> Stage:
     """The stage, wired to Canvas; named by the entry point ``canvas_replicate.stages``."""
     # Costly to import, and `--help` needs none of it.
     from canvas_replicate.canvas.client import open_canvas
-    from provisioner.handler import follow, provide
+    from provisioner.handler import handle_provisions_requested, handle_run_loaded
 
     def open_client() -> CanvasClient:
         return open_canvas(runtime.settings.canvas, runtime.stop)
 
     def on_requested(command: ProvisionsRequested) -> None:
-        provide(command, runtime=runtime, open_client=open_client)
+        handle_provisions_requested(command, runtime=runtime, open_client=open_client)
 
     def on_loaded(event: RunLoaded) -> None:
-        follow(event, runtime=runtime, open_client=open_client)
+        handle_run_loaded(event, runtime=runtime, open_client=open_client)
 
     return Stage("provisioner", {ProvisionsRequested: on_requested, RunLoaded: on_loaded})
 

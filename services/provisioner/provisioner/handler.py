@@ -7,7 +7,6 @@ downloaded again, a file that is there is announced again, and a table that is p
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import time
@@ -21,7 +20,7 @@ from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.provisions import CanvasTerm, Mode, Report, terms_wanted
 from canvas_replicate.control_file import read_control_file
-from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, read_manifest
+from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest, read_manifest
 from canvas_replicate.datfile.storage import sha256_of, write_manifest, written_aside
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
@@ -66,22 +65,29 @@ class _Job:
         return self.mode.account or self.runtime.settings.canvas.account
 
 
-def provide(command: ProvisionsRequested, *, runtime: Runtime, open_client: OpenClient) -> None:
+@dataclass(frozen=True)
+class _Converted:
+    writer: DatWriter
+    headers: Sequence[contents.Header]
+    duplicates: int
+
+
+def handle_provisions_requested(command: ProvisionsRequested, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Raises what the first report raised that may succeed later; whatever cannot is written into the ledger."""
     if command.run_id is None:
         open_provisions_run(runtime, command.mode, then=command.then, requested_by=command.requested_by or "message")
         return
-    _provide(runtime.ledger.runs.get(command.run_id), runtime, open_client)
+    _fetch_reports(runtime.ledger.runs.get(command.run_id), runtime, open_client)
 
 
-def follow(event: RunLoaded, *, runtime: Runtime, open_client: OpenClient) -> None:
+def handle_run_loaded(event: RunLoaded, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Tables were loaded: fetch the reports that follow them in this run."""
     run = runtime.ledger.runs.get(event.run_id)
     if event.kind == "tables" and run.is_open and run.provisions:
-        _provide(run, runtime, open_client)
+        _fetch_reports(run, runtime, open_client)
 
 
-def _provide(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
+def _fetch_reports(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
     if not run.is_open or run.provisions is None:
         return
     if any(row.kind == "tables" and not row.is_final for row in runtime.ledger.items.list_all(run.run_id)):
@@ -96,10 +102,10 @@ def _provide(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
             raise PermanentError(f"provisions.yaml has no {row.table} any more.", code="provisions.gone")
     client = open_client()
     try:
-        terms = _terms(client, mode) if any(_needs_terms(mode, known[row.table]) for row in waiting) else ()
+        terms = _find_terms(client, mode) if any(_needs_terms(mode, known[row.table]) for row in waiting) else ()
         jobs = [_Job(run, row, mode, known[row.table], terms, runtime, client) for row in waiting]
         with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="report") as pool:
-            errors = [error for error in pool.map(_attempted, jobs) if error]
+            errors = [error for error in pool.map(_attempt, jobs) if error]
     finally:
         client.close()
     if errors:
@@ -107,7 +113,7 @@ def _provide(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
         raise next((error for error in errors if isinstance(error, Interrupted)), errors[0])
 
 
-def _terms(client: CanvasClient, mode: Mode) -> tuple[CanvasTerm, ...]:
+def _find_terms(client: CanvasClient, mode: Mode) -> tuple[CanvasTerm, ...]:
     """Terms belong to the root account, whichever account the reports are of (canvas-api.md 3.1)."""
     found = client.pages("accounts/self/terms", key="enrollment_terms", **{"workflow_state[]": "all"})
     known = [CanvasTerm(int(term["id"]), term.get("sis_term_id"), str(term.get("name") or "")) for term in found]
@@ -118,12 +124,12 @@ def _needs_terms(mode: Mode, report: Report) -> bool:
     return report.scope == "term" and bool(mode.terms)
 
 
-def _attempted(job: _Job) -> ReplicateError | None:
+def _attempt(job: _Job) -> ReplicateError | None:
     """The error that may be tried again; one that may not ends its table, and the others go on."""
     try:
         with job.runtime.leases.held(f"report:{job.report.base_table}") as lease:
             try:
-                _fill(job, lease)
+                _fill_table(job, lease)
             except PermanentError as error:
                 _give_up(job, error, lease)
     except ReplicateError as error:
@@ -138,7 +144,7 @@ def _give_up(job: _Job, error: PermanentError, lease: Lease) -> None:
     job.runtime.ledger.items.finish(job.run.run_id, job.row.table, failed, lease)
 
 
-def _fill(job: _Job, lease: Lease) -> None:
+def _fill_table(job: _Job, lease: Lease) -> None:
     ledger, run, table = job.runtime.ledger, job.run, job.row.table
     row = ledger.items.find(run.run_id, table)
     if row is None or row.is_final:
@@ -150,11 +156,11 @@ def _fill(job: _Job, lease: Lease) -> None:
     if row.manifest:
         manifest, path = read_manifest(job.runtime.storage.absolute(row.manifest)), row.manifest
     elif ledger.items.begin(run.run_id, table, "extracting", lease):
-        manifest = job.runtime.storage.verified(run.run_id, table) or _made(job, lease)
+        manifest = job.runtime.storage.verified(run.run_id, table) or _make_file(job, lease)
         path = job.runtime.storage.relative(job.runtime.storage.path("manifest", run.run_id, table))
     else:
         return
-    reason = gates.report_gate(manifest, ledger.items.find_published(table, CANVAS), job.report.max_shrink)
+    reason = gates.check_report(manifest, ledger.items.find_published(table, CANVAS), job.report.max_shrink)
     ledger.items.record_extracted(run, manifest, path, lease, announce=reason is None)
     if reason:
         metrics.guard_holds.labels("report").inc()
@@ -162,64 +168,58 @@ def _fill(job: _Job, lease: Lease) -> None:
         ledger.items.finish(run.run_id, table, held, lease)
 
 
-def _made(job: _Job, lease: Lease) -> Manifest:
-    """The reports, fetched and written as one file."""
+def _make_file(job: _Job, lease: Lease) -> Manifest:
+    """The reports, fetched and written as one file with its manifest."""
     started = time.monotonic()
-    table, storage = job.row.table, job.runtime.storage
-    fetched = [_fetched(job, part, lease) for part in _parts(job)]
+    run_id, table, storage = job.run.run_id, job.row.table, job.runtime.storage
+    fetched = [_fetch(job, part, lease) for part in _parts(job)]
     metrics.report_seconds.labels(table).observe(time.monotonic() - started)
-    control = read_control_file(job.runtime.settings.ctl_dir / f"{table}.ctl")
-    wanted = [field.name for field in control.data_fields]
-    path = storage.path("dat", job.run.run_id, table)
+    path = storage.path("dat", run_id, table)
     folder = path.parent / f"{table}.{lease.token}.csv"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [contents.csv_of(file, job.report.kind, folder / str(n)) for n, file in enumerate(fetched)]
-        headers = [contents.header_of(file, job.report.kind, wanted) for file in files]
-        with (
-            written_aside(path, lease.token) as part,
-            contents.rows_of(files, job.report.kind, wanted) as rows,
-            part.open("wb") as data,
-        ):
-            writer = DatWriter(data, rows.columns)
-            for batch in rows.batches:
-                _go_on(job)
-                writer.write(batch)
-                job.runtime.progress.report(table, "converting", writer.rows)
-            job.runtime.leases.check(lease)
-        duplicates = rows.duplicates
+        converted = _convert(job, files, path, lease)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    asked = f"provisioning_csv of {job.report.kind}, account {job.account}: " + "; ".join(
-        " ".join(f"{name}={value}" for name, value in sorted(part.parameters.items())) for part in _parts(job)
-    )
-    manifest = Manifest(
-        run_id=job.run.run_id,
-        table=table,
-        source=CANVAS,
-        query=asked,
-        query_sha256=hashlib.sha256(asked.encode()).hexdigest(),
+    extracted_at = job.runtime.ledger.provisions.find_oldest_start(run_id, table) or datetime.now(UTC)
+    manifest = build_manifest(
+        Origin(run_id, table, CANVAS, _describe_request(job), extracted_at),
+        converted.writer,
         file=storage.relative(path),
-        rows=writer.rows,
-        bytes=writer.bytes,
-        sha256=writer.sha256,
-        extracted_at=job.runtime.ledger.provisions.find_oldest_start(job.run.run_id, table) or datetime.now(UTC),
         seconds=time.monotonic() - started,
-        notes=gates.notes(headers, duplicates),
-        columns=tuple(
-            ManifestColumn(
-                name=column.name,
-                type=column.type,
-                kind=column.kind,
-                empty_strings=writer.empty_strings[column.name],
-                figures=writer.figures[column.name],
-            )
-            for column in rows.columns
-        ),
+        notes=gates.write_notes(converted.headers, converted.duplicates),
+        missing_columns=gates.find_missing(converted.headers),
     )
     job.runtime.leases.check(lease)
-    write_manifest(storage.path("manifest", job.run.run_id, table), manifest, lease.token)
+    write_manifest(storage.path("manifest", run_id, table), manifest, lease.token)
     return manifest
+
+
+def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Converted:
+    """The CSV files as one ``.dat`` file, in the order of the control file's columns."""
+    kind, table = job.report.kind, job.row.table
+    control = read_control_file(job.runtime.settings.ctl_dir / f"{table}.ctl")
+    wanted = [field.name for field in control.data_fields]
+    headers = [contents.header_of(file, kind, wanted) for file in files]
+    with (
+        written_aside(path, lease.token) as part,
+        contents.rows_of(files, kind, wanted) as rows,
+        part.open("wb") as data,
+    ):
+        writer = DatWriter(data, rows.columns)
+        for batch in rows.batches:
+            _require_running(job)
+            writer.write(batch)
+            job.runtime.progress.report(table, "converting", writer.rows)
+        job.runtime.leases.check(lease)
+    return _Converted(writer, headers, rows.duplicates)
+
+
+def _describe_request(job: _Job) -> str:
+    """What was asked of Canvas, as the manifest's query."""
+    parts = (" ".join(f"{name}={value}" for name, value in sorted(p.parameters.items())) for p in _parts(job))
+    return f"provisioning_csv of {job.report.kind}, account {job.account}: " + "; ".join(parts)
 
 
 def _parts(job: _Job) -> list[_Part]:
@@ -230,7 +230,7 @@ def _parts(job: _Job) -> list[_Part]:
     return [_Part(str(term.id), {**flags, "enrollment_term_id": str(term.id)}) for term in job.terms]
 
 
-def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
+def _fetch(job: _Job, part: _Part, lease: Lease) -> Path:
     """The report's own file, whole. Its id is kept before anything is waited for."""
     ledger, run_id, table = job.runtime.ledger, job.run.run_id, job.row.table
     path = job.runtime.storage.report_path(run_id, table, part.name)
@@ -243,24 +243,7 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
         report_id = found or reports.start(job.client, job.account, part.parameters, marker, stop=job.runtime.stop)
         kept = CanvasReport(report_id)
         ledger.provisions.record_report(run_id, table, part.name, kept, lease)
-
-    def told(state: str, line: int) -> None:
-        _go_on(job)
-        job.runtime.progress.report(table, f"Canvas: {state}", line)
-
-    left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
-    pause = job.runtime.settings.canvas.poll_seconds
-    reports.wait(
-        job.client,
-        job.account,
-        kept.report_id,
-        deadline_seconds=max(left, 1.0),
-        stop=job.runtime.stop,
-        told=told,
-        next_step=f"replicate rerun {table}",
-        first_pause_seconds=min(2.0, pause),
-        longest_pause_seconds=pause,
-    )
+    _wait(job, kept.report_id)
     job.runtime.leases.check(lease)
     with written_aside(path, lease.token) as aside:
         again = f"replicate rerun {table}"
@@ -270,6 +253,26 @@ def _fetched(job: _Job, part: _Part, lease: Lease) -> Path:
     return path
 
 
-def _go_on(job: _Job) -> None:
+def _wait(job: _Job, report_id: int) -> None:
+    """Until the report is complete, at most until the run's deadline."""
+
+    def report_progress(state: str, line: int) -> None:
+        _require_running(job)
+        job.runtime.progress.report(job.row.table, f"Canvas: {state}", line)
+
+    left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
+    pause = job.runtime.settings.canvas.poll_seconds
+    reports.wait(
+        job.client,
+        job.account,
+        report_id,
+        reports.Polling(max(left, 1.0), first_pause_seconds=min(2.0, pause), longest_pause_seconds=pause),
+        stop=job.runtime.stop,
+        on_progress=report_progress,
+        next_step=f"replicate rerun {job.row.table}",
+    )
+
+
+def _require_running(job: _Job) -> None:
     if job.runtime.stop.is_set():
         raise Interrupted(f"Stopped while {job.row.table} was fetched.", next_step="Run it again to go on.")

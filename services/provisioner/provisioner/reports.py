@@ -48,6 +48,15 @@ class Downloaded:
     filename: str
 
 
+@dataclass(frozen=True)
+class Polling:
+    """How long a report is waited for, and how often its state is looked up; the pauses grow. All in seconds."""
+
+    deadline_seconds: float
+    first_pause_seconds: float = 2
+    longest_pause_seconds: float = 30
+
+
 def start(
     client: CanvasClient,
     account: str,
@@ -92,41 +101,38 @@ def wait(
     client: CanvasClient,
     account: str,
     report_id: int,
+    polling: Polling,
     *,
-    deadline_seconds: float,
     stop: threading.Event,
-    told: Callable[[str, int], None],
+    on_progress: Callable[[str, int], None],
     next_step: str = "",
-    first_pause_seconds: float = 2,
-    longest_pause_seconds: float = 30,
 ) -> None:
-    """Return once Canvas says ``complete``; ``told`` gets state and progress with each look.
+    """Return once Canvas says ``complete``; ``on_progress`` gets state and progress with each look.
 
     A progress of 100 proves nothing, and a state that is not known is one that goes on (canvas-api facts, 1.2). Reports
     of one Canvas run one after the other, so a long ``created`` is no trouble. Raises ReportFailed, PermanentError with
     code ``report.deadline`` (late by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is
     waited out until the deadline.
     """
-    until = time.monotonic() + deadline_seconds
-    pause = first_pause_seconds
+    until = time.monotonic() + polling.deadline_seconds
+    pause = polling.first_pause_seconds
     while True:
         try:
-            last_seen, progress = _looked_at(client, account, report_id, next_step)
+            last_seen, progress = _look_up(client, account, report_id, next_step)
         except TransientError as error:
             log.warning("report not seen", extra={"report": report_id, "reason": error.message})
             last_seen = f"not seen, because Canvas did not answer ({error.code})"
         else:
-            told(last_seen, progress)
+            on_progress(last_seen, progress)
             if last_seen == "complete":
                 return
         left = until - time.monotonic()
         if left <= 0:
-            text = (
-                f"Canvas's report {report_id} is not complete after {deadline_seconds:,.0f} s; last it was {last_seen}."
-            )
+            after = f"{polling.deadline_seconds:,.0f} s"
+            text = f"Canvas's report {report_id} is not complete after {after}; last it was {last_seen}."
             raise PermanentError(text, code="report.deadline", next_step=next_step)
         _rest(stop, min(pause * random.uniform(1, 1.25), left))  # noqa: S311
-        pause = min(pause * 1.5, longest_pause_seconds)
+        pause = min(pause * 1.5, polling.longest_pause_seconds)
 
 
 def download(client: CanvasClient, account: str, report_id: int, to: Path, *, next_step: str = "") -> Downloaded:
@@ -154,7 +160,7 @@ def _path(account: str, *report_id: int) -> str:
     return api_path("accounts", account, "reports", REPORT, *report_id)
 
 
-def _looked_at(client: CanvasClient, account: str, report_id: int, next_step: str) -> tuple[str, int]:
+def _look_up(client: CanvasClient, account: str, report_id: int, next_step: str) -> tuple[str, int]:
     """State and progress. Raises ReportFailed for a state from which no report comes back."""
     report = _report(client, account, report_id, next_step)
     state, progress = _words(report.get("status")), report.get("progress")

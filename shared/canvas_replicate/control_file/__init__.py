@@ -54,7 +54,7 @@ def read_control_file(path: Path) -> ControlFile:
 
 def parse_control_file(text: str, file: Path | str) -> ControlFile:
     """Raises ConfigError with file, line and column of the first word that is not understood."""
-    return Parser(text, file).control_file()
+    return Parser(text, file).parse()
 
 
 def oracle_ddl(control: ControlFile, base_table: str, view: str) -> str:

@@ -107,8 +107,6 @@ class ControlFile:
         record_end: the bytes that end a record in the data file.
         when: all must hold for a record to be loaded.
         options: lower-case names of OPTIONS and DISCARDMAX; numbers as int, TRUE and FALSE as bool.
-        char_length_semantics: whether LENGTH SEMANTICS CHAR is said; lengths count characters either way.
-        charset: always AL32UTF8: data files are UTF-8, and UTF8 is read as people mean it.
     """
 
     file: Path | str
@@ -122,8 +120,6 @@ class ControlFile:
     preserve_blanks: bool = False
     when: tuple[Condition, ...] = ()
     options: Mapping[str, OptionValue] = field(default_factory=dict)
-    char_length_semantics: bool = False
-    charset: str = "AL32UTF8"
 
     @property
     def terminator(self) -> str:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import DataError
 from canvas_replicate.names import RunId, TableName
 
-# What people are told of a table whose schedule asks for one moment for the whole run, and that was read without.
+if TYPE_CHECKING:
+    from canvas_replicate.datfile.writer import DatWriter
+
+# From which moment a file's rows are.
+SnapshotKind = Literal["query", "run", "none"]
+# What people read of a table whose schedule asks for one moment for the whole run, and that was read without.
 NO_SNAPSHOT = "snapshot: none (read by itself, not as of the run's moment)"
 
 
@@ -36,11 +44,19 @@ class ManifestColumn(BaseModel):
         return Column(self.name, self.kind, self.type, self.precision, self.scale, self.length)
 
 
+class MissingColumn(BaseModel):
+    """A column that Canvas's file lacks; ``renamed`` is the unknown one whose name looks like it: a guess."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    renamed: str | None = None
+
+
 class Manifest(BaseModel):
     """``snapshot`` says from which moment the rows are: ``query`` (one statement's own read consistency), ``run`` (the
     moment the whole run reads as of; then ``scn`` is set), or ``none``: that moment was asked for and could not be had,
     for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only. ``notes`` are what
-    people should hear of the rows."""
+    people should hear of the rows. ``missing_columns`` is written only where Canvas's file lacked some."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal[1] = 1
@@ -53,13 +69,65 @@ class Manifest(BaseModel):
     rows: int
     bytes: int
     sha256: str
-    snapshot: Literal["query", "run", "none"] = "query"
+    snapshot: SnapshotKind = "query"
     scn: int | None = None
     snapshot_refused: str | None = None
     extracted_at: AwareDatetime
     seconds: float
     notes: tuple[str, ...] = ()
+    # Left out where it is empty, because older readers refuse a key that they do not know.
+    missing_columns: tuple[MissingColumn, ...] = Field(default=(), exclude_if=lambda columns: not columns)
     columns: tuple[ManifestColumn, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a file come from, in the words of the manifest."""
+
+    run_id: str
+    table: str
+    source: str
+    query: str
+    extracted_at: datetime
+    snapshot: SnapshotKind = "query"
+    scn: int | None = None
+    snapshot_refused: str | None = None
+
+
+def build_manifest(
+    origin: Origin,
+    writer: DatWriter,
+    *,
+    file: str,
+    seconds: float,
+    notes: tuple[str, ...] = (),
+    missing_columns: tuple[MissingColumn, ...] = (),
+) -> Manifest:
+    """The manifest of what ``writer`` wrote; ``file`` is the path below the storage's root."""
+    return Manifest(
+        **vars(origin),
+        query_sha256=hashlib.sha256(origin.query.encode()).hexdigest(),
+        file=file,
+        rows=writer.rows,
+        bytes=writer.bytes,
+        sha256=writer.sha256,
+        seconds=seconds,
+        notes=notes,
+        missing_columns=missing_columns,
+        columns=tuple(
+            ManifestColumn(
+                name=column.name,
+                type=column.type,
+                kind=column.kind,
+                precision=column.precision,
+                scale=column.scale,
+                length=column.length,
+                empty_strings=writer.empty_strings[column.name],
+                figures=writer.figures[column.name],
+            )
+            for column in writer.columns
+        ),
+    )
 
 
 def read_manifest(path: Path) -> Manifest:

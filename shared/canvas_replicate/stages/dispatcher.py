@@ -168,7 +168,8 @@ class Dispatcher:
         next_step = error.next_for(table) if table else error.next_step
         log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
         try:
-            self._end_in_ledger(message, error, next_step)
+            if not error.is_recorded:
+                self._end_in_ledger(message, error, next_step)
             if not _is_mailed_by_ledger(message):
                 self._ledger.notify(self._dead_letter_notice(envelope, message, error, next_step))
         except TransientError:

@@ -17,8 +17,8 @@ from canvas_replicate.databases.ports import Load, Loaded, Rejection, SnapshotUn
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.datfile.writer import DatWriter
-from loader.batches import pair, read_frames
-from loader.counts import Tally
+from loader.batches import match_fields, read_frames
+from loader.counts import LoadCounts
 
 
 def values(source: Source, query: str, **how: Any) -> list[tuple[Any, ...]]:
@@ -102,7 +102,7 @@ def load_file(
     ``columns`` are the file's, where it was written with bare numbers.
     """
     base = {column.name: column for column in target.describe(control.table)}
-    tally = Tally(path.with_suffix(".rejected"), path.with_suffix(".discarded"), control.record_end, 1)
+    counts = LoadCounts(path.with_suffix(".rejected"), path.with_suffix(".discarded"), control.record_end, 1)
     bare = [column.kind in ("number", "float") for column in columns] or [False] * len(control.data_fields)
     refused: list[Rejection] = []
     with path.open("rb") as file:
@@ -110,17 +110,17 @@ def load_file(
             table=control.table,
             control=control,
             file=path,
-            batches=read_frames(file, control, pair(control, base), bare, tally),
+            batches=read_frames(file, control, match_fields(control, base), bare, counts),
             expressions={one.name: one.expression for one in control.fields if one.expression and not one.filler},
             measure=measure or {},
-            rejected=tally.rejected_records,
+            rejected=counts.rejected_records,
             max_rejected=max_rejected,
             reject=refused.append,
             aside=path.with_suffix(".aside"),
             method=method,
         )
         target.replace(load, prove=prove, check=nothing)
-    assert tally.rejects == []
+    assert counts.rejects == []
     return refused
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from canvas_replicate.cli.check.findings import Finding, Level
-from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT, field_text
+from canvas_replicate.cli.check.findings import Finding, Level, build_finding
 from canvas_replicate.cli.scaffold.drift import Difference, Found, differences, stale_fields, wanted_fields
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, Field
+from canvas_replicate.control_file.checks import MOMENTS, find_name_problems, find_problems
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, field_text, mask_of
 from canvas_replicate.control_file.model import DEFAULT_LENGTH
 from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.errors import Place
-
-_MOMENTS: tuple[Kind, ...] = ("date", "timestamp", "timestamp_tz")
-_PLAIN_NAME = re.compile(r"[a-z][a-z0-9_$#]*")
 
 
 @dataclass(frozen=True)
@@ -41,41 +39,31 @@ class Parts:
 
 def compared(parts: Parts) -> list[Finding]:
     """Every pair of parts that there is."""
-    name, findings = parts.table.name, _column_names(parts)
-    mentioned: set[str] = set()
+    name, findings, reported = parts.table.name, list[Finding](), set[str]()
+    names = [column.name for column in parts.query or ()]
+    problems = list(find_name_problems(parts.table, names))
     lengths: Mapping[str, int] = {}
     if parts.control is not None:
-        findings += _control_file(parts.table, parts.control)
+        in_file = None
         if parts.query is not None:
             found = Found(parts.query, parts.control, None, parts.base, parts.sizes_known)
-            mentioned = {difference.column for difference in differences(found)}
+            unread = _unread_masks(found)
+            reported = {difference.column for difference in differences(found)} | {field.name for field, _ in unread}
+            in_file = None if reported else names  # a difference of the query says more: it has the types
             lengths = _known_lengths(found)
-            findings += _query_differences(name, found) + _file_masks(name, found) + _converted_lengths(name, found)
+            findings += _query_differences(name, found) + _converted_lengths(name, found)
+            findings += [_mask_finding(name, parts.control, field, column) for field, column in unread]
         if parts.base is not None:
             base = {column.name: column for column in parts.base}
-            findings += _base_masks(name, parts.control, base) + _field_lengths(name, parts.control, base, lengths)
-            findings += _unfilled(name, parts.control, base, mentioned) + _homeless(name, parts.control, base)
+            findings += _field_lengths(name, parts.control, base, lengths)
+        own = find_problems(parts.table, parts.control, parts.base, in_file)
+        problems += [each for each in own if each.error.code == "ctl.mask" or each.column not in reported]
     if parts.base is not None:
         findings += _ddl_columns(name, parts.ddl, parts.base) + _view_columns(parts, parts.base)
-    return findings
+    return [build_finding(name, problem.error) for problem in problems] + findings
 
 
 # -- the query ---------------------------------------------------------------------------------------------
-
-
-def _column_names(parts: Parts) -> list[Finding]:
-    """Columns find their fields by name, so each needs a plain one of its own."""
-    names = [column.name for column in parts.query or ()]
-    unclear = [name for name in dict.fromkeys(names) if names.count(name) > 1 or not _PLAIN_NAME.fullmatch(name)]
-    return [
-        Finding(
-            "error",
-            parts.table.name,
-            f"{parts.table.place}: the query's column {name!r} is no plain name, or is there twice.",
-            "Give it an alias of its own.",
-        )
-        for name in unclear
-    ]
 
 
 def _query_differences(table: str, found: Found) -> list[Finding]:
@@ -109,27 +97,30 @@ def _level(difference: Difference, found: Found, *, in_control: bool) -> Level:
 
 def _never_fits(kind: Kind, there: Kind) -> bool:
     """Text and numbers may be converted, a fraction of a second may be zero: only moments have no other form."""
-    if kind not in _MOMENTS or there == "text":
+    if kind not in MOMENTS or there == "text":
         return False
-    return there not in _MOMENTS or (there == "timestamp_tz") != (kind == "timestamp_tz")
+    return there not in MOMENTS or (there == "timestamp_tz") != (kind == "timestamp_tz")
 
 
-def _file_masks(table: str, found: Found) -> list[Finding]:
-    """Whether a mask reads moments as they stand in the file (DESIGN section 8); values are matched exactly."""
+def _unread_masks(found: Found) -> list[tuple[Field, Column]]:
+    """Fields whose mask does not read moments as they stand in the file (DESIGN section 8); it must match exactly."""
     fields = {field.name: field for field in found.control.data_fields}
-    findings = []
-    for column in wanted_fields(found):
-        field = fields.get(column.name)
-        if field is None or field.mask is None or column.kind not in _MOMENTS or column.name in stale_fields(found):
-            continue
-        if not _reads(field.mask, column):
-            message = f"{column.name}: the mask {field.mask!r} does not read a {column.type} as the file has it."
-            findings.append(_at(field, found.control, table, message, f"Say {_field_text(column)}."))
-    return findings
+    stale = stale_fields(found)
+    return [
+        (field, column)
+        for column in wanted_fields(found)
+        if column.kind in MOMENTS and column.name not in stale
+        if (field := fields.get(column.name)) is not None and field.mask is not None and not _reads(field.mask, column)
+    ]
+
+
+def _mask_finding(table: str, control: ControlFile, field: Field, column: Column) -> Finding:
+    message = f"{column.name}: the mask {field.mask!r} does not read a {column.type} as the file has it."
+    return _at(field, control, table, message, f"Say {_field_text(column)}.")
 
 
 def _reads(mask: str, column: Column) -> bool:
-    written = _field_text(column).split('"')[1]
+    written = mask_of(column)
     said = mask.upper().removeprefix("FX")
     return said in (written, written.replace("FF6", "FF9"), re.sub(r"FF\d", "FF", written))
 
@@ -159,37 +150,6 @@ def _converted_lengths(table: str, found: Found) -> list[Finding]:
 # -- the control file --------------------------------------------------------------------------------------
 
 
-def _control_file(table: Table, control: ControlFile) -> list[Finding]:
-    """What the loader refuses before it reads a record."""
-    place, findings = Place(control.file), []
-    if control.table != table.base_table.rpartition(".")[2]:
-        message = f"{place}: INTO TABLE {control.table}, but cstable is {table.base_table}."
-        findings.append(Finding("error", table.name, message, "Give both the same name."))
-    if control.mode in ("APPEND", "INSERT"):
-        message = f"{place}: {control.mode} adds to what is there, so that no copy can be proved."
-        findings.append(Finding("error", table.name, message, "Say TRUNCATE or REPLACE."))
-    for option in ("skip", "load"):
-        if control.options.get(option):
-            message = f"{place}: OPTIONS ({option.upper()}=...) leaves records out, so that no copy can be proved."
-            findings.append(Finding("error", table.name, message, "Remove it."))
-    return findings
-
-
-def _base_masks(table: str, control: ControlFile, base: Mapping[str, Column]) -> list[Finding]:
-    findings = []
-    for field in control.data_fields:
-        column = base.get(field.name)
-        if column is None or field.filler or field.expression is not None:
-            continue
-        if column.kind in _MOMENTS and field.mask is None:
-            message = f"{field.name} is a {column.type}, and there is no mask to read it by."
-            findings.append(_at(field, control, table, message, f"Say {_field_text(column)}."))
-        elif column.kind not in _MOMENTS and field.mask is not None:
-            message = f"{field.name} is read as a date, but the base table's column is {column.type}."
-            findings.append(_at(field, control, table, message, f"Say {_field_text(column)}."))
-    return findings
-
-
 def _field_lengths(
     table: str, control: ControlFile, base: Mapping[str, Column], lengths: Mapping[str, int]
 ) -> list[Finding]:
@@ -217,33 +177,6 @@ def _field_lengths(
 def _cuts_off(field: Field, size: int | None) -> bool:
     """A column without limit has one in the control file by necessity, but hardly the default."""
     return field.length == DEFAULT_LENGTH if size is None else field.length < size
-
-
-def _unfilled(
-    table: str, control: ControlFile, base: Mapping[str, Column], mentioned: Collection[str]
-) -> list[Finding]:
-    filled = {field.name for field in control.fields if not field.filler} | set(mentioned)
-    return [
-        Finding(
-            "error",
-            table,
-            f"{Place(control.file)}: {column.name} is NOT NULL in the base table, and nothing fills it.",
-            "Select it in the query, or let the table have it NULL.",
-        )
-        for column in base.values()
-        if not column.nullable and column.name not in filled
-    ]
-
-
-def _homeless(table: str, control: ControlFile, base: Mapping[str, Column]) -> list[Finding]:
-    """Fields that the load itself fills; of the others the query's comparison tells."""
-    return [
-        _at(
-            field, control, table, f"the base table has no column {field.name}.", "Add the column, or remove the field."
-        )
-        for field in control.fields
-        if field.is_generated and field.name not in base
-    ]
 
 
 # -- ddl and view ------------------------------------------------------------------------------------------

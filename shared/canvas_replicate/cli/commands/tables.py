@@ -15,7 +15,6 @@ from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.cli.scaffold.changes import FileChange, format_diff, write_together
-from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.cli.scaffold.drift import differences
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
@@ -23,6 +22,7 @@ from canvas_replicate.cli.scaffold.plan import ScaffoldRequest, TablePlan, choos
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.config.settings_sources import load_settings
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.databases.opening import engine_of, open_source, open_target
 from canvas_replicate.databases.ports import Target
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from canvas_replicate.cli.scaffold.control_text import field_text
 from canvas_replicate.control_file import ControlFile, Field, parse_control_file
+from canvas_replicate.control_file.field_text import field_text
 from canvas_replicate.datfile.columns import Column
 
 

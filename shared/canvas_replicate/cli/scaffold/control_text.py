@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from canvas_replicate.cli.scaffold.names import Names
+from canvas_replicate.control_file.field_text import field_text
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError
-
-DEFAULT_TEXT_LIMIT = 1_000_000
-
-_DATE = "YYYY-MM-DD HH24:MI:SS"
-# HEXTORAW makes at most that many bytes of a text.
-_LONGEST_HEX_BYTES = 2000
-# A double is written out without exponent: sign, point and up to 324 + 17 digits.
-_DOUBLE = 350
 
 
 def control_text(names: Names, columns: Sequence[Column], *, text_limit: int, for_oracle: bool) -> str:
@@ -37,40 +29,6 @@ def control_text(names: Names, columns: Sequence[Column], *, text_limit: int, fo
             "\n)\n",
         ]
     )
-
-
-def field_text(column: Column, text_limit: int, for_oracle: bool) -> str:
-    """What stands after the column's name.
-
-    Raw values stand in the file as hex: SQL*Loader is told so by an expression (oracle.md 6.4), other engines know
-    it from the base table's column.
-    """
-    if column.kind == "number":
-        return "DECIMAL EXTERNAL"
-    if column.kind == "float":
-        return f"FLOAT EXTERNAL({_DOUBLE})"
-    if column.kind == "text":
-        return f"CHAR({column.length or text_limit})"
-    if column.kind == "raw":
-        return _raw_text(column, text_limit, for_oracle)
-    if column.kind == "date":
-        return f'DATE "{_DATE}"'
-    fraction = "FF9" if (column.precision or 0) > 6 else "FF6"
-    if column.kind == "timestamp":
-        return f'TIMESTAMP "{_DATE}.{fraction}"'
-    return f'TIMESTAMP WITH TIME ZONE "{_DATE}.{fraction}TZH:TZM"'
-
-
-def _raw_text(column: Column, text_limit: int, for_oracle: bool) -> str:
-    if not for_oracle:
-        return f"CHAR({column.length * 2 if column.length else text_limit})"
-    if column.length is None or column.length > _LONGEST_HEX_BYTES:
-        raise ConfigError(
-            f"column {column.name}: a {column.type} of more than {_LONGEST_HEX_BYTES} bytes cannot be loaded from a"
-            " text file.",
-            next_step="Leave it out with a query of your own: --query FILE",
-        )
-    return f'CHAR({column.length * 2}) "HEXTORAW(:{column.name})"'
 
 
 def _limit_comment(columns: Sequence[Column], text_limit: int) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from canvas_replicate.cli.scaffold import yaml_entries
 from canvas_replicate.cli.scaffold.changes import FileChange, read_text, strip_bom
-from canvas_replicate.cli.scaffold.control_text import DEFAULT_TEXT_LIMIT, control_text
+from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, refuse_key
 from canvas_replicate.cli.scaffold.names import Names, find_long_names, refuse_columns, strip_schema
 from canvas_replicate.config.catalogue import Catalogue, catalogue_of
@@ -18,6 +18,7 @@ from canvas_replicate.config.settings import Settings, known_alias, target_alias
 from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.control_file import parse_control_file
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column

@@ -1,63 +1,17 @@
-"""Searching a kept ``.dat`` file (DESIGN section 8) for the rows of one person, in bounded memory."""
+"""The rows of one person in a kept ``.dat`` file."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from canvas_replicate.cli.why.rows import PersonRow, PersonRows, select_searchable
+from canvas_replicate.cli.why.rows import PersonRows, select_searchable
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.format import ENCLOSURE, RECORD_END
-
-_CHUNK_BYTES = 4 * 1024 * 1024
-_END = RECORD_END.encode()
-_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^|"]*))(?:\||$)')
+from canvas_replicate.datfile.search import find_rows
 
 
 def search_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) -> PersonRows:
     """The first ``limit`` rows with the id in a column that can hold it. Raises FileNotFoundError."""
-    sought = {column.name for column in select_searchable(columns, user, long_texts=True)}
-    names = tuple(column.name for column in columns)
-    found: list[PersonRow] = []
-    for record in _find_records(path, user.replace(ENCLOSURE, ENCLOSURE * 2).encode()):
-        values = split_fields(record.decode("utf-8", "replace"))
-        if len(values) != len(columns):
-            continue
-        row = {c.name: text for c, value in zip(columns, values, strict=True) if (text := _strip_padding(c, value))}
-        if user not in (row.get(name) for name in sought):
-            continue
-        if len(found) == limit:
-            return PersonRows(names, tuple(found), more=True)
-        found.append(row)
-    return PersonRows(names, tuple(found))
-
-
-def split_fields(record: str) -> list[str]:
-    """The values of a record; NULL is an empty text."""
-    found = []
-    place = 0
-    while True:
-        match = _FIELD.match(record, place)
-        if match is None:
-            return []
-        enclosed, bare = match.groups()
-        found.append(bare if enclosed is None else enclosed.replace(ENCLOSURE * 2, ENCLOSURE))
-        place = match.end()
-        if not match[0].endswith("|"):
-            return found
-
-
-def _strip_padding(column: Column, value: str) -> str:
-    """The value without the padding of a CHAR column: databases ignore it in comparisons."""
-    return value.rstrip(" ") if column.type.startswith(("CHAR", "NCHAR")) else value
-
-
-def _find_records(path: Path, needle: bytes) -> Iterator[bytes]:
-    """The records that contain the bytes. No value contains the record's end, so that cutting there is exact."""
-    rest = b""
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            whole, _, rest = (rest + chunk).rpartition(_END)
-            if needle in whole:
-                yield from (record for record in whole.split(_END) if needle in record)
+    among = {column.name for column in select_searchable(columns, user, long_texts=True)}
+    found = tuple(islice(find_rows(path, columns, user, among), limit + 1))
+    return PersonRows(tuple(column.name for column in columns), found[:limit], more=len(found) > limit)
