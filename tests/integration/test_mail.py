@@ -27,7 +27,14 @@ from canvas_replicate.config.settings import SmtpSettings
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError, TransientError
 from canvas_replicate.notifications.smtp import MailNotSent, MailRefused, MailUnavailable, compose, send
-from canvas_replicate.notifications.texts import Notice, dead_letter, provisions_failed, push_failed, push_held
+from canvas_replicate.notifications.texts import (
+    DeadLetter,
+    Notice,
+    dead_letter,
+    provisions_failed,
+    push_failed,
+    push_held,
+)
 
 RUN = "20300101T000000Z-hourly-abc123"
 SINCE = datetime(2030, 1, 1, 6, 30, tzinfo=timezone(timedelta(hours=-5)))
@@ -264,7 +271,7 @@ def test_each_notice_tells_what_since_when_what_is_affected_and_the_next_command
 
 
 def letter(message_id: str = "m1", run_id: str | None = RUN, code: str = "ORA-00942", about: str = "tmp_x") -> Notice:
-    return dead_letter(
+    given_up = DeadLetter(
         stage="loader",
         message_id=message_id,
         run_id=run_id,
@@ -275,6 +282,7 @@ def letter(message_id: str = "m1", run_id: str | None = RUN, code: str = "ORA-00
         since=SINCE,
         next_step="replicate rerun tmp_x",
     )
+    return dead_letter(given_up)
 
 
 def test_dead_letters_of_a_run_with_one_code_are_one_cause() -> None:

@@ -20,7 +20,8 @@ from canvas_replicate.canvas import CanvasClient, TokenRefused
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import ConfigError, DataError, PermanentError
 from canvas_replicate.gates import check_provisions
-from canvas_replicate.ledger.records import PUSHING, Outcome, Run, RunItem, process_of, push_row
+from canvas_replicate.ledger.records import Outcome, Run, RunItem, process_of, push_row
+from canvas_replicate.ledger.what_follows import PushChanges
 from canvas_replicate.messaging.messages import ProvisionsDone, PushRequested
 from canvas_replicate.runs.opening import open_push_run
 from canvas_replicate.runtime import Runtime
@@ -45,8 +46,9 @@ def handle_push_requested(command: PushRequested, *, runtime: Runtime, target: S
 
 
 def _push_run(run: Run, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
-    if not run.is_open or run.push is None or (run.provisions and run.status != PUSHING):
-        return  # a run whose tables or reports are not done yet is pushed by a later message
+    # A run whose tables or reports are not done yet is pushed by a later message.
+    if run.push is None or not isinstance(runtime.ledger.runs.next_step(run.run_id), PushChanges):
+        return
     known = {process.name: process for process in runtime.catalogue.pushes[run.push.group]}
     names = [each.name for each in sort_processes(list(known.values())) if run.push.process in (None, each.name)]
     rows = {row.table: row for row in runtime.ledger.pushes.plan(run, names)}

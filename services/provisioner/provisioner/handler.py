@@ -26,6 +26,7 @@ from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
 from canvas_replicate.ledger.leases import Lease
 from canvas_replicate.ledger.records import CANVAS, CanvasReport, Outcome, Run, RunItem, TableRequest
+from canvas_replicate.ledger.what_follows import FetchReports
 from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
 from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
@@ -82,17 +83,14 @@ def handle_provisions_requested(command: ProvisionsRequested, *, runtime: Runtim
 
 def handle_run_loaded(event: RunLoaded, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Tables were loaded: fetch the reports that follow them in this run."""
-    run = runtime.ledger.runs.get(event.run_id)
-    if event.kind == "tables" and run.is_open and run.provisions:
-        _fetch_reports(run, runtime, open_client)
+    if event.kind == "tables":
+        _fetch_reports(runtime.ledger.runs.get(event.run_id), runtime, open_client)
 
 
 def _fetch_reports(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
-    if not run.is_open or run.provisions is None:
+    # Reports that were asked for too early are fetched at the run.loaded of the tables.
+    if run.provisions is None or not isinstance(runtime.ledger.runs.next_step(run.run_id), FetchReports):
         return
-    if any(row.kind == "tables" and not row.is_final for row in runtime.ledger.items.list_all(run.run_id)):
-        log.warning("reports wait for the run's tables", extra={"run_id": run.run_id})
-        return  # the run.loaded of the tables comes, and then they are fetched
     mode = runtime.catalogue.mode(run.provisions)
     known = {report.table: report for report in mode.reports}
     rows = runtime.ledger.provisions.plan(run, [TableRequest(r.table, r.view, CANVAS) for r in mode.reports])

@@ -54,27 +54,33 @@ def push_held(*, artifact_id: str, run_id: str, process: str, since: datetime, r
     return Notice(f"held:{artifact_id}", f"push {process} is held", "\n".join(body), step)
 
 
-def dead_letter(
-    *,
-    stage: str,
-    message_id: str,
-    run_id: str | None,
-    about: str,
-    code: str,
-    reason: str,
-    attempts: int,
-    since: datetime,
-    next_step: str,
-) -> Notice:
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """A message that a stage gave up. ``about`` is the table, the push process or the message's type."""
+
+    stage: str
+    message_id: str
+    run_id: str | None
+    about: str
+    code: str
+    reason: str
+    attempts: int
+    since: datetime
+    next_step: str
+
+
+def dead_letter(letter: DeadLetter) -> Notice:
     """Dead letters of one run and stage with one code are one cause: a database that is down kills many."""
+    stage, about, run_id = letter.stage, letter.about, letter.run_id
     body = [
-        f"The {stage} gave up a message about {about} after {attempts} tries; its id is {message_id}.",
-        f"Why: {code}: {reason}",
-        f"Since: {_moment(since)}",
+        f"The {stage} gave up a message about {about} after {letter.attempts} tries; its id is {letter.message_id}.",
+        f"Why: {letter.code}: {letter.reason}",
+        f"Since: {_moment(letter.since)}",
         f"Affected: {about}" + (f" in run {run_id}" if run_id else "") + ".",
         "There may be more with the same cause: replicate dead list",
     ]
-    return Notice(f"dead:{run_id or message_id}:{stage}:{code}", f"{stage} gave up {about}", "\n".join(body), next_step)
+    cause = f"dead:{run_id or letter.message_id}:{stage}:{letter.code}"
+    return Notice(cause, f"{stage} gave up {about}", "\n".join(body), letter.next_step)
 
 
 def _one_line(text: str) -> str:

@@ -44,7 +44,7 @@ def open_schedule_run(
     provisions = options.reports_mode if then else None
     if provisions:
         catalogue.mode(provisions)
-    _expire_files(runtime)
+    expire_files(runtime)
     return runtime.ledger.runs.open(
         RunRequest(
             schedule=options.name,
@@ -153,10 +153,13 @@ def request_table(runtime: Runtime, table: Table, schedule: str | None, source: 
     return TableRequest(table.name, table.view, alias)
 
 
-def _expire_files(runtime: Runtime) -> None:
-    """Remove files past their retention, except those that are held, wait, or are what readers see."""
+def expire_files(runtime: Runtime) -> list[str]:
+    """Remove the files of runs past their retention, and return these runs' ids. Repeatable.
+
+    What is held, waits, or is what readers see is kept.
+    """
     before = datetime.now(UTC) - timedelta(days=runtime.settings.retention_days)
-    runtime.storage.expire(before, runtime.ledger.runs.list_needed())
+    return runtime.storage.expire(before, runtime.ledger.runs.list_needed())
 
 
 def open_or_resume(

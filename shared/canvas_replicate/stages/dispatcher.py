@@ -203,7 +203,7 @@ class Dispatcher:
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
     ) -> texts.Notice:
         about = getattr(message, "table", None) or getattr(message, "process", None) or envelope.type
-        return texts.dead_letter(
+        letter = texts.DeadLetter(
             stage=self._stage.name,
             message_id=envelope.message_id,
             run_id=getattr(message, "run_id", None),
@@ -214,6 +214,7 @@ class Dispatcher:
             since=self._clock(),
             next_step=next_step or f"replicate dead show {envelope.message_id}",
         )
+        return texts.dead_letter(letter)
 
     def _about(self, envelope: Envelope) -> dict[str, str | None]:
         return {

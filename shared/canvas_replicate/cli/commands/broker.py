@@ -75,10 +75,11 @@ def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
 
 
 def sweep(as_json: AsJson = False) -> None:
-    """Close runs past their deadline, and publish what dead processes left behind."""
+    """Close runs past their deadline, publish what dead processes left behind, remove files past their retention."""
     settings = load_settings()
     runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
+    expired = opening.expire_files(runtime)
     published = 0
     if settings.has_broker:
         bus = connect(settings.bus_url, declare=settings.bus_declare)
@@ -87,11 +88,13 @@ def sweep(as_json: AsJson = False) -> None:
         finally:
             bus.close()
     if as_json:
-        output.print_json({"closed": closed, "published": published})
+        output.print_json({"closed": closed, "published": published, "expired": expired})
         return
     for run_id in closed:
         output.console().print(Text(f"closed {run_id}   next: replicate rerun --failed {run_id}"))
-    output.console().print(f"{len(closed)} runs closed, {published} messages published.")
+    output.console().print(
+        f"{len(closed)} runs closed, {published} messages published, files of {len(expired)} runs removed."
+    )
 
 
 @dead.command("list")
