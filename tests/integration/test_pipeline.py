@@ -548,3 +548,14 @@ def test_a_snapshot_that_cannot_be_had_is_labelled_and_never_claimed(place: Work
     manifest = json.loads((place.folder / "data" / "dat" / run_id / "tmp_students.manifest.json").read_text())
     assert (manifest["snapshot"], manifest["scn"]) == ("none", None)
     assert "DuckDB" in manifest["snapshot_refused"]
+
+
+def test_a_sweep_removes_files_past_their_retention_and_keeps_what_readers_see(place: Workplace) -> None:
+    place.run("replicate", "run", "hourly")
+    [(shown,)] = place.target_sql("SELECT DISTINCT run_id FROM replicate_current_status")
+    old = place.data / "dat" / "20200101T000000Z-hourly-abc123"
+    old.mkdir(parents=True)
+    swept = place.run("replicate", "sweep", "--json")
+    assert (swept.code, swept.json["expired"]) == (0, [old.name])
+    assert not old.exists()
+    assert (place.data / "dat" / shown).exists()
