@@ -19,7 +19,7 @@ import pytest
 from tests.status_samples import BAD, FAILED, FRESH, HELD, PROVISIONS, PUSH, RUN, page
 
 from canvas_replicate.worker.http_server import Answer, serving
-from canvas_replicate.worker.status_page.page import HEADERS, Page, page_html
+from canvas_replicate.worker.status_page.page import HEADERS, Page, render_page
 from canvas_replicate.worker.status_page.report import RunReport, StatusReport
 
 DESKTOP, PHONE, SMALL_PHONE = 1280, 390, 320
@@ -78,10 +78,10 @@ def served(free_port: int) -> Iterator[Callable[[Page], str]]:
     shown: list[Page] = []
 
     def answer() -> Answer:
-        return Answer(200, page_html(shown[-1]).encode(), "text/html; charset=utf-8", HEADERS)
+        return Answer(200, render_page(shown[-1]).encode(), "text/html; charset=utf-8", HEADERS)
 
     def measure() -> Answer:
-        return Answer(200, measuring(page_html(shown[-1])).encode(), "text/html; charset=utf-8")
+        return Answer(200, measuring(render_page(shown[-1])).encode(), "text/html; charset=utf-8")
 
     def serve(made: Page) -> str:
         shown.append(made)

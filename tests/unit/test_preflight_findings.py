@@ -73,9 +73,9 @@ def test_storage_is_looked_at_without_making_it(tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "not" / "there"
     settings = load_settings({"REPLICATE_DATA_DIR": str(folder), "REPLICATE_SECRETS_DIR": str(tmp_path / "none")})
     monkeypatch.setattr(files, "_LITTLE_BYTES", 0)
-    storage, secrets = files.file_findings(settings)
+    storage, secrets = files.check_files(settings)
     assert (storage.level, secrets.level) == ("note", "warning")
     assert f"are free for files in {folder}" in storage.message
     monkeypatch.setattr(files, "_LITTLE_BYTES", 2**80)
-    assert files.file_findings(settings)[0].level == "warning"
+    assert files.check_files(settings)[0].level == "warning"
     assert not folder.parent.exists()

@@ -28,8 +28,8 @@ from tests.status_samples import (
 )
 
 from canvas_replicate.ledger.records import Artifact
-from canvas_replicate.worker.status_page.page import HEADERS, Page, page_html
-from canvas_replicate.worker.status_page.parts import span
+from canvas_replicate.worker.status_page.formats import format_span
+from canvas_replicate.worker.status_page.page import HEADERS, Page, render_page
 from canvas_replicate.worker.status_page.report import RunReport, StatusReport
 
 VOID = {"meta"}
@@ -74,7 +74,7 @@ class Document(HTMLParser):
 
 
 def document(report: StatusReport | None = GOOD, **facts: object) -> Document:
-    return Document(page_html(page(report, **facts)))
+    return Document(render_page(page(report, **facts)))
 
 
 # What it says
@@ -197,7 +197,7 @@ def test_pushes_are_shown_where_something_is_known_of_them() -> None:
 
 def test_a_ledger_that_cannot_be_read_is_the_first_thing_said() -> None:
     said = page(None, ledger_wrong="The run ledger did not answer within 5 s.")
-    shown = Document(page_html(said))
+    shown = Document(render_page(said))
     assert said.status == 503
     assert "✗ Not known: the run ledger cannot be read" in shown.text[""]
     assert "The run ledger did not answer within 5 s." in shown.text[""]
@@ -234,7 +234,7 @@ def test_an_installation_without_tables_is_not_called_fresh() -> None:
     ],
 )
 def test_ages_are_said_in_two_units(length: timedelta, said: str) -> None:
-    assert span(length) == said
+    assert format_span(length) == said
 
 
 # What it is
@@ -257,8 +257,8 @@ def test_it_needs_no_script_and_nothing_from_outside() -> None:
     }
     attributes = {name for _, given in shown.tags for name in given}
     assert attributes <= {"lang", "charset", "name", "content", "http-equiv", "id", "class", "href", "data-label"}
-    assert "url(" not in page_html(page(BAD))
-    assert "@import" not in page_html(page(BAD))
+    assert "url(" not in render_page(page(BAD))
+    assert "@import" not in render_page(page(BAD))
 
 
 def test_it_looks_again_by_itself() -> None:
@@ -311,7 +311,7 @@ def hostile_pages(draw: st.DrawFn) -> Page:
 
 @given(hostile_pages())
 def test_no_text_from_the_ledger_ever_becomes_markup(hostile: Page) -> None:
-    shown = Document(page_html(hostile))
+    shown = Document(render_page(hostile))
     assert {tag for tag, _ in shown.tags} <= {tag for tag, _ in document(replace(BAD, pushes=[PUSH])).tags}
     assert not any(name.startswith("on") or name in ("src", "style") for _, given in shown.tags for name in given)
     assert [

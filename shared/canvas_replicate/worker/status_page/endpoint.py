@@ -11,7 +11,7 @@ from canvas_replicate.messaging.bus import Bus
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.worker.cached_query import CachedQuery
 from canvas_replicate.worker.http_server import Answer
-from canvas_replicate.worker.status_page.page import HEADERS, Page, page_html
+from canvas_replicate.worker.status_page.page import HEADERS, Page, render_page
 from canvas_replicate.worker.status_page.report import read_report
 
 
@@ -31,7 +31,7 @@ def status_board(runtime: Runtime, bus: Bus, stage: str) -> Iterator[Callable[[]
             dead_letters=None if letters.wrong else letters.value,
             bus_wrong=letters.wrong,
         )
-        return Answer(page.status, page_html(page).encode(), "text/html; charset=utf-8", HEADERS)
+        return Answer(page.status, render_page(page).encode(), "text/html; charset=utf-8", HEADERS)
 
     try:
         yield answer

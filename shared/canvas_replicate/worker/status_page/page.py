@@ -11,17 +11,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from canvas_replicate.ledger.views import ModeStatus, PushStatus
-from canvas_replicate.worker.status_page import sections as sections
-from canvas_replicate.worker.status_page.markup import Html, element, html
-from canvas_replicate.worker.status_page.parts import SIGNS, ago, command, next_line
-from canvas_replicate.worker.status_page.report import StatusReport
+from canvas_replicate.worker.status_page import grids
+from canvas_replicate.worker.status_page.formats import format_ago, format_span, split_commands
+from canvas_replicate.worker.status_page.report import StatusReport, TableReport
 
 REFRESH_SECONDS = 30
 
-_STYLE = resources.files("canvas_replicate").joinpath("status_page.css").read_text("utf-8")
+_FOLDER = Path(__file__).parent
+_STYLE = (_FOLDER / "page.css").read_text("utf-8")
 _STYLE_SHA256 = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_SHA256}'; base-uri 'none';"
@@ -32,15 +36,33 @@ HEADERS: Mapping[str, str] = {
 }
 
 
+# A state's tone; its sign and its word, because nobody has to tell colours apart.
+_TONES = {
+    **dict.fromkeys(("fresh", "successful"), "good"),
+    **dict.fromkeys(("held", "old", "never published", "partial", "not known"), "warn"),
+    **dict.fromkeys(("failed", "given up"), "bad"),
+    **dict.fromkeys(("open", "provisions"), "busy"),
+}
+_SIGNS = {"good": "✓", "warn": "!", "bad": "✗", "busy": "…", "off": "–"}
+_WORDS = {"open": "running", "provisions": "running: reports"}
+
+# Every text from outside is escaped, because the template marks nothing as safe.
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_ENVIRONMENT.globals |= {"tones": _TONES, "signs": _SIGNS, "words": _WORDS}
+_ENVIRONMENT.filters |= {"span": format_span, "commands": split_commands}
+
+
 @dataclass(frozen=True)
 class Page:
     """What is known at ``now``.
 
     Attributes:
         stage: whose worker shows the page.
-        report: what the ledger said last; None when it never did.
+        report: the last report of the ledger; None before the first.
         ledger_wrong: why ``report`` is not of now.
-        dead_letters: per stage, what lies in its queue of dead letters; None when that is not known.
+        dead_letters: the number of dead letters of each stage; None when that is not known.
         bus_wrong: why it is not.
     """
 
@@ -62,76 +84,75 @@ class Trouble:
     """``count`` things that need somebody; ``section`` of the page has them."""
 
     count: int
-    said: str
+    text: str
     section: str
     tone: str
 
 
-def page_html(page: Page) -> str:
-    troubles = found_troubles(page)
-    title = _headline(page, troubles)
-    head = element(
-        "head",
-        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html(f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}"><meta name="robots" content="noindex">'),
-        element("title", f"{title} – canvas-replicate"),
-        element("style", Html(_STYLE)),
+def render_page(page: Page) -> str:
+    troubles = find_troubles(page)
+    tones = {trouble.tone for trouble in troubles}
+    report, now = page.report, page.now
+    tables = report.tables if report else ()
+    return _ENVIRONMENT.get_template("page.html.j2").render(
+        page=page,
+        report=report,
+        style=Markup(_STYLE),  # noqa: S704  # our own file
+        refresh_seconds=REFRESH_SECONDS,
+        title=_choose_headline(page, troubles),
+        tone="bad" if page.ledger_wrong or "bad" in tones else "warn" if tones else "good",
+        troubles=troubles,
+        summary=_summarize([table for table in tables if table.condition == "fresh"], now),
+        failed=[table for table in tables if table.condition == "failed"],
+        not_fresh=_group_by_schedule([table for table in tables if table.condition in ("old", "never published")]),
+        modes=grids.list_modes(report.provisions, now) if report else [],
+        pushes=grids.list_pushes(report.pushes, now) if report else [],
+        runs=grids.list_runs(report.runs, now) if report else [],
+        tables=grids.list_tables(tables, now),
+        ago=lambda moment: format_ago(moment, now),
     )
-    body = element("main", _header(page), _banner(page, title, troubles), *_sections(page), _footer())
-    return html(Html("<!DOCTYPE html>\n"), element("html", head, element("body", body), lang="en"), Html("\n"))
 
 
-def found_troubles(page: Page) -> list[Trouble]:
+def find_troubles(page: Page) -> list[Trouble]:
     """In the order of the page. Dead letters that cannot be counted are one too: nobody may take them for none."""
     report, letters = page.report, page.dead_letters
     if letters is None:
         troubles = [Trouble(1, "Dead letters are not known", "dead-letters", "warn")]
     else:
-        troubles = [_trouble(sum(letters.values()), "dead letter", "dead letters", "dead-letters", "bad")]
+        troubles = [_count(sum(letters.values()), "dead letter", "dead letters", "dead-letters", "bad")]
     if report:
         conditions = Counter(table.condition for table in report.tables)
-        provisions, pushes = _failed(report.provisions), _failed(report.pushes)
+        provisions, pushes = _count_failed(report.provisions), _count_failed(report.pushes)
         troubles = [
-            _trouble(len(report.held), "artefact is held", "artefacts are held", "held", "warn"),
-            _trouble(conditions["failed"], "table failed", "tables failed", "failed", "bad"),
+            _count(len(report.held), "artefact is held", "artefacts are held", "held", "warn"),
+            _count(conditions["failed"], "table failed", "tables failed", "failed", "bad"),
             *troubles,
-            _trouble(conditions["never published"], "table never published", "tables never published", "old", "warn"),
-            _trouble(conditions["old"], "table is too old", "tables are too old", "old", "warn"),
-            _trouble(provisions, "mode of provisions failed", "modes of provisions failed", "provisions", "bad"),
-            _trouble(pushes, "push failed", "pushes failed", "pushes", "bad"),
+            _count(conditions["never published"], "table never published", "tables never published", "old", "warn"),
+            _count(conditions["old"], "table is too old", "tables are too old", "old", "warn"),
+            _count(provisions, "mode of provisions failed", "modes of provisions failed", "provisions", "bad"),
+            _count(pushes, "push failed", "pushes failed", "pushes", "bad"),
         ]
     return [trouble for trouble in troubles if trouble.count]
 
 
-def _trouble(count: int, one: str, many: str, section: str, tone: str) -> Trouble:
+def _count(count: int, one: str, many: str, section: str, tone: str) -> Trouble:
     return Trouble(count, f"{count} {one if count == 1 else many}", section, tone)
 
 
-def _failed(rows: Sequence[ModeStatus] | Sequence[PushStatus]) -> int:
+def _count_failed(rows: Sequence[ModeStatus] | Sequence[PushStatus]) -> int:
     return sum(row.status == "failed" for row in rows)
 
 
-def _sections(page: Page) -> list[Html]:
-    report, now = page.report, page.now
-    letters = sections.dead_letters(page.dead_letters, page.bus_wrong)
-    if report is None:
-        return [letters]
-    return [
-        sections.held(report.held, now),
-        sections.failed([table for table in report.tables if table.condition == "failed"], now),
-        letters,
-        sections.not_fresh([table for table in report.tables if table.condition in ("old", "never published")], now),
-        sections.provisions(report.provisions, now),
-        sections.pushes(report.pushes, now),
-        sections.runs(report.runs, now),
-        sections.tables(report.tables, now),
-    ]
+def _group_by_schedule(tables: Sequence[TableReport]) -> list[list[TableReport]]:
+    """By condition and schedule: the tables of a schedule that did not run grow old together, and need one command."""
+
+    def get_group(table: TableReport) -> tuple[str, str]:
+        return table.condition, table.schedule or ""
+
+    return [list(together) for _, together in groupby(sorted(tables, key=get_group), key=get_group)]
 
 
-# --- Top and bottom of the page ---------------------------------------------------------------------------------------
-
-
-def _headline(page: Page, troubles: Sequence[Trouble]) -> str:
+def _choose_headline(page: Page, troubles: Sequence[Trouble]) -> str:
     if page.ledger_wrong:
         return "Not known: the run ledger cannot be read"
     if troubles:
@@ -142,47 +163,9 @@ def _headline(page: Page, troubles: Sequence[Trouble]) -> str:
     return "All fresh"
 
 
-def _banner(page: Page, title: str, troubles: Sequence[Trouble]) -> Html:
-    tones = {trouble.tone for trouble in troubles}
-    tone = "bad" if page.ledger_wrong or "bad" in tones else "warn" if tones else "good"
-    return element(
-        "div",
-        element("h1", f"{SIGNS[tone]} {title}"),
-        _ledger_wrong(page) if page.ledger_wrong else _troubles(page, troubles),
-        class_=f"banner {tone}",
-    )
-
-
-def _ledger_wrong(page: Page) -> Html:
-    known = "Nothing is known yet."
-    if page.report:
-        known = f"Below is what was known {ago(page.report.at, page.now)}, and nothing newer."
-    return html(element("p", page.ledger_wrong or ""), element("p", known), next_line(command("replicate check")))
-
-
-def _troubles(page: Page, troubles: Sequence[Trouble]) -> Html:
-    if troubles:
-        links = (element("a", trouble.said, href=f"#{trouble.section}") for trouble in troubles)
-        return element("ul", *(element("li", link) for link in links))
-    fresh = [table for table in (page.report.tables if page.report else ()) if table.condition == "fresh"]
+def _summarize(fresh: Sequence[TableReport], now: datetime) -> str:
     oldest = min((table.as_of for table in fresh if table.as_of), default=None)
     if oldest is None:
-        return html()
+        return ""
     tables = "1 table" if len(fresh) == 1 else f"{len(fresh)} tables"
-    return element("p", f"{tables}; the oldest rows are of {ago(oldest, page.now)}. Nothing waits for anybody.")
-
-
-def _header(page: Page) -> Html:
-    return element(
-        "header",
-        element("span", element("b", "canvas-replicate"), f" seen by the {page.stage}"),
-        element("span", f"{page.now:%A %Y-%m-%d %H:%M:%S} UTC"),
-    )
-
-
-def _footer() -> Html:
-    return element(
-        "footer",
-        f"Looks again every {REFRESH_SECONDS} seconds. All times are UTC. A click on a command selects it;"
-        " commands run where the configuration is, for example in a container of a worker.",
-    )
+    return f"{tables}; the oldest rows are of {format_ago(oldest, now)}. Nothing waits for anybody."
