@@ -19,7 +19,10 @@ def test_a_report_tells_what_became_of_each_table(workplace: Workplace) -> None:
     assert workplace.run("replicate", "run", "hourly").code == 0
     workplace.students(10)
     assert workplace.run("replicate", "run", "hourly").code == 4
-    (workplace.folder / "ctls" / "tmp_broken.ctl").write_text("LOAD DATA of no kind", "utf-8")
+    control_file = workplace.folder / "ctls" / "tmp_broken.ctl"
+    control_file.write_text("LOAD DATA of no kind", "utf-8")
+    assert workplace.run("replicate", "run", "broken").code == 2  # and no run is opened
+    control_file.write_text(STUDENTS_CTL.replace("tmp_students", "tmp_broken").replace("TRUNCATE", "APPEND"), "utf-8")
     assert workplace.run("replicate", "run", "broken").code == 1
 
     report = read_report(open_runtime(load_settings()))

@@ -164,9 +164,10 @@ def empty_as(value: Any) -> BeforeValidator:
 
 def or_nothing(schema: dict[str, Any]) -> None:
     """For ``json_schema_extra`` of a key whose value may be empty."""
-    filled = dict(schema)
-    schema.clear()
-    schema["anyOf"] = [filled, {"type": "null"}]
+    if "type" in schema:
+        schema["type"] = [schema["type"], "null"]
+    else:
+        schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "null"}]
 
 
 def _read_filled(text: str) -> str:
