@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -123,6 +123,29 @@ class LedgerBehaviour:
     def test_an_unknown_run_is_a_clear_error(self, ledger: Ledger) -> None:
         with pytest.raises(ConfigError, match="no run nonsense"):
             ledger.run("nonsense")
+
+    # The session
+
+    def test_times_are_aware_utc_in_results_and_in_parameters(self, ledger_database: LedgerDatabase) -> None:
+        insert = "INSERT INTO replicate_view (view_name, definition, refreshed_at) VALUES (:name, 'x', :at)"
+        at = datetime(2030, 1, 1, 4, 0, 0, 123456, tzinfo=UTC)
+        same = {
+            "elsewhere": at.astimezone(timezone(timedelta(hours=-7))),
+            "naive": at.replace(tzinfo=None),
+            "utc": at,
+        }
+        with ledger_database.transaction() as session:
+            for name, value in list(same.items())[1:]:
+                session.execute(insert, name=name, at=value)
+            session.execute_many(insert, [{"name": "elsewhere", "at": same["elsewhere"]}])
+            found = session.query(
+                "SELECT view_name, refreshed_at FROM replicate_view WHERE refreshed_at = :at ORDER BY view_name",
+                at=same["elsewhere"],
+            )
+            now = session.now()
+        assert found == [(name, at) for name in same]
+        assert {moment.tzinfo for _, moment in found} == {UTC}
+        assert now.tzinfo is UTC
 
     # Table states
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -294,12 +294,12 @@ def test_a_server_that_is_down_may_be_up_later(ledger_database: OracleLedger, or
 def test_the_clock_goes_on_within_a_transaction(ledger_database: OracleLedger) -> None:
     with ledger_database.transaction() as session:
         first, second = session.now(), session.now()
-    assert first.tzinfo is None
+    assert first.tzinfo is UTC
     assert timedelta(0) < second - first < timedelta(seconds=30)
 
 
 def test_a_moment_keeps_its_microseconds_and_is_found_by_them(ledger_database: OracleLedger) -> None:
-    at = datetime(2030, 1, 1, 4, 0, 0, 123456)
+    at = datetime(2030, 1, 1, 4, 0, 0, 123456, tzinfo=UTC)
     with ledger_database.transaction() as session:
         session.execute(INSERT_VIEW, name="v", definition="x", at=at)
         assert session.query("SELECT refreshed_at FROM replicate_view WHERE refreshed_at = :at", at=at) == [(at,)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -163,7 +163,7 @@ def test_a_transaction_goes_on_after_a_key_that_is_there(ledger_database: Postgr
 def test_the_clock_goes_on_within_a_transaction(ledger_database: PostgresqlLedger) -> None:
     with ledger_database.transaction() as session:
         first, second = session.now(), session.now()
-    assert first.tzinfo is None
+    assert first.tzinfo is UTC
     assert timedelta(0) < second - first < timedelta(seconds=30)
 
 

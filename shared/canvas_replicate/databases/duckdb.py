@@ -31,6 +31,7 @@ from canvas_replicate.databases.ports import (
     Tag,
     as_fetched,
 )
+from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
 from canvas_replicate.sql.control_expressions import batch_expression
@@ -590,15 +591,15 @@ class _DuckDbSession:
             self._run(sql, row)
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self._run(sql, values).fetchall()
+        return to_aware_rows(self._run(sql, values).fetchall())
 
     def now(self) -> datetime:
-        row = self._cursor.execute("SELECT now() AT TIME ZONE 'UTC'").fetchone()
-        return row[0]  # type: ignore[index,no-any-return]
+        found: datetime = self.query("SELECT now() AT TIME ZONE 'UTC'")[0][0]
+        return found
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         try:
-            return self._cursor.execute(re.sub(r"(?<!:):([a-z_]+)", r"$\1", sql), dict(values))
+            return self._cursor.execute(re.sub(r"(?<!:):([a-z_]+)", r"$\1", sql), to_naive_values(values))
         except duckdb.ConstraintException as error:
             if "duplicate key" not in str(error).lower():
                 raise

@@ -107,7 +107,10 @@ class Source(Protocol):
 
 
 class Session(Protocol):
-    """One transaction of the ledger. SQL is portable, parameters are written ``:name``."""
+    """One transaction of the ledger. SQL is portable, parameters are written ``:name``.
+
+    Times are aware UTC, in results and in parameters; a parameter without a zone is taken as UTC.
+    """
 
     def execute(self, sql: str, **values: Any) -> int:
         """Returns how many rows were changed.
@@ -122,7 +125,7 @@ class Session(Protocol):
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
 
     def now(self) -> datetime:
-        """The database's clock, UTC without zone."""
+        """The database's clock."""
 
 
 # Whether a worker may go on. With a session it asks inside that transaction, so that nobody can take over between

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -287,11 +287,11 @@ def test_the_clock_is_utc_and_goes_on_within_a_transaction(first: OracleLedger, 
         before, after = session.now(), session.now()
     utc = oracle_server.sql("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL")[0][0]
     assert timedelta(0) < after - before < timedelta(seconds=30)
-    assert abs(utc - after) < timedelta(seconds=30)
+    assert abs(utc.replace(tzinfo=UTC) - after) < timedelta(seconds=30)
 
 
 def test_moments_texts_nulls_and_reserved_words_go_through_binds(first: OracleLedger) -> None:
-    at, text = datetime(2030, 1, 1, 4, 0, 0, 123456), "ä|'\n" * 40_000
+    at, text = datetime(2030, 1, 1, 4, 0, 0, 123456, tzinfo=UTC), "ä|'\n" * 40_000
     with first.transaction() as session:
         session.execute(INSERT_VIEW, name="v", definition=text, at=at)
         session.execute(INSERT_VIEW, name="w", definition=None, at=None)

@@ -16,6 +16,7 @@ import oracledb
 from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import DuplicateKey, Session
+from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.sql.ddl import objects
 
@@ -50,7 +51,7 @@ class OracleSession:
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._run(sql, values) as cursor:
-            return list(cursor.fetchall())
+            return to_aware_rows(cursor.fetchall())
 
     def now(self) -> datetime:
         """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
@@ -59,7 +60,7 @@ class OracleSession:
 
     @contextmanager
     def _run(self, sql: str, values: Mapping[str, Any]) -> Iterator[oracledb.Cursor]:
-        binds = driver_values(sql, values)
+        binds = driver_values(sql, to_naive_values(values))
         moments = {name: oracledb.DB_TYPE_TIMESTAMP for name, value in binds.items() if isinstance(value, datetime)}
         with _translating(), self._connection.cursor() as cursor:
             if moments:

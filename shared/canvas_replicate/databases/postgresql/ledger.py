@@ -15,6 +15,7 @@ import psycopg
 
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
+from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.sql.ddl import parse_ddl, table_sql
 
 _DOING = "the run ledger"
@@ -41,10 +42,10 @@ class PostgresqlSession:
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._connection.cursor() as cursor:
-            cursor.executemany(driver_sql(sql), [dict(row) for row in rows])
+            cursor.executemany(driver_sql(sql), [to_naive_values(row) for row in rows])
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self._run(sql, values).fetchall()
+        return to_aware_rows(self._run(sql, values).fetchall())
 
     def now(self) -> datetime:
         """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
@@ -52,7 +53,7 @@ class PostgresqlSession:
         return found
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
-        return self._connection.execute(driver_sql(sql), dict(values))
+        return self._connection.execute(driver_sql(sql), to_naive_values(values))
 
 
 def driver_sql(sql: str) -> str:
