@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 from tests.postgresql_server import Server, find_postgresql, running
 
-from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlLedger
+from canvas_replicate.databases.postgresql.connecting import PostgreSql
+from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger
 from canvas_replicate.ledger.ledger import schema
 
 _TEMPLATE = "replicate_template"

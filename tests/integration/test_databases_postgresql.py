@@ -24,7 +24,9 @@ from tests.postgresql_fixtures import Database
 from canvas_replicate.config.settings import load_settings
 from canvas_replicate.databases.opening import open_ledger, open_source, open_target
 from canvas_replicate.databases.ports import Loaded
-from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlSource, PostgresqlTarget, translated
+from canvas_replicate.databases.postgresql.connecting import PostgreSql, translated
+from canvas_replicate.databases.postgresql.source import PostgresqlSource
+from canvas_replicate.databases.postgresql.target import PostgresqlTarget
 from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
 

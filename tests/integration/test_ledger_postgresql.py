@@ -10,8 +10,8 @@ from tests.behaviours.ledger import LedgerBehaviour
 from tests.postgresql_fixtures import Database
 
 from canvas_replicate.databases.ports import DuplicateKey
-from canvas_replicate.databases.postgresql import PostgreSql, PostgresqlLedger
-from canvas_replicate.databases.postgresql.ledger import driver_sql
+from canvas_replicate.databases.postgresql.connecting import PostgreSql
+from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger, driver_sql
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, take
 from canvas_replicate.ledger.ledger import Ledger, schema

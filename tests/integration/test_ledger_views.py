@@ -9,10 +9,11 @@ from tests.behaviours.ledger import manifest_of
 from tests.oracle_fixtures import OracleDatabase
 from tests.postgresql_fixtures import Database
 
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.databases.oracle.ledger import OracleLedger
 from canvas_replicate.databases.ports import LedgerDatabase
-from canvas_replicate.databases.postgresql import PostgresqlLedger
+from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger
 from canvas_replicate.ledger import views
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger, schema

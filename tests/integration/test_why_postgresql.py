@@ -10,7 +10,7 @@ from tests.postgresql_fixtures import Database
 from tests.workplace import Workplace
 
 from canvas_replicate.cli.why.asking import rows_of
-from canvas_replicate.databases.postgresql import PostgresqlSource
+from canvas_replicate.databases.postgresql.source import PostgresqlSource
 from canvas_replicate.errors import TransientError
 
 PUSHES = """

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from canvas_replicate.cli.why.asking import MOST_ROWS, rows_of
 from canvas_replicate.cli.why.dat_rows import fields, rows_in_file
 from canvas_replicate.cli.why.rows import Rows, checked_id, in_course, searchable, shown
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.source import DuckDbSource
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import ConfigError, PermanentError
