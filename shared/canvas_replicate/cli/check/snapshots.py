@@ -38,10 +38,10 @@ def _flashback(table: Table, alias: str, moment: int | None, reached: Reached) -
     """The query parsed as of that moment, which needs FLASHBACK on each of its tables."""
     if moment is None or engine_of(reached.settings, alias) != "oracle":
         return []
-    from canvas_replicate.cli.check import oracle
+    from canvas_replicate.databases.oracle.flashback import as_of_scn
 
     try:
-        reached.sources[alias].describe(oracle.as_of(table.query, moment))
+        reached.sources[alias].describe(as_of_scn(table.query, moment))
     except ReplicateError as error:
         return [_warning(table.name, f"cannot be read as of a run's moment: {error.message}", error)]
     return []
