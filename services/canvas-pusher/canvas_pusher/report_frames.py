@@ -17,6 +17,7 @@ from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.gates import check_reports
 from canvas_replicate.ledger.records import Run, RunTable
+from canvas_replicate.names import qualify_name
 from canvas_replicate.runtime import Runtime
 
 _BATCH_ROWS = 50_000
@@ -57,7 +58,7 @@ def reported(
         if kind not in reports:
             return None
         used[kind] = reports[kind]
-        view = _qualified(runtime, reports[kind].view)
+        view = qualify_name(reports[kind].view, runtime.settings.view_schema)
         there = [column.name for column in target.describe(f"SELECT * FROM {view}")]  # noqa: S608
         columns = [name for name in wanted if name in there]
         return rows_of(target, f"SELECT {', '.join(columns)} FROM {view}", tag)  # noqa: S608  # names of the catalogue
@@ -93,11 +94,6 @@ def _pushed_since(runtime: Runtime, shape: Shape, report: RunTable | None) -> di
         line = plans[kept.plan_id][number]
         found[line.key] = line.row
     return found
-
-
-def _qualified(runtime: Runtime, view: str) -> str:
-    schema = runtime.settings.view_schema
-    return f"{schema}.{view}" if schema and "." not in view else view
 
 
 def _texts(batch: pa.RecordBatch, columns: Sequence[Column]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError, Place
+from canvas_replicate.names import qualify_name
 from canvas_replicate.sql.ddl import parse_ddl
 
 
@@ -92,8 +93,7 @@ def _view(table: Table, reached: Reached, findings: list[Finding]) -> tuple[str,
     """The view's columns; None where there is no such view, or it cannot be looked into."""
     if reached.base is None or reached.target is None:
         return None
-    schema = reached.settings.view_schema
-    name = table.view if "." in table.view or not schema else f"{schema}.{table.view}"
+    name = qualify_name(table.view, reached.settings.view_schema)
     with gathering(findings, table.name):
         reached.base.require_view(table.view)
         with suppress(PermanentError):

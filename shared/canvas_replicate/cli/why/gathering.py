@@ -18,6 +18,7 @@ from canvas_replicate.databases.opening import open_source
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError, DataError, ReplicateError
 from canvas_replicate.ledger.records import Artifact, RunTable, push_row
+from canvas_replicate.names import qualify_name
 from canvas_replicate.runtime import Runtime
 
 _ABOUT_PERSONS = ("users", "enrollments")
@@ -103,7 +104,7 @@ def _chain(
     published = runtime.ledger.last_successful(table.name)
     as_of = published.extracted_at if published else None
     settings, target = runtime.settings, target_alias(runtime.settings)
-    base, view = _placed(settings.base_schema, table.base_table), _placed(settings.view_schema, table.view)
+    base, view = qualify_name(table.base_table, settings.base_schema), qualify_name(table.view, settings.view_schema)
     return TableChain(
         table=table.name,
         view=table.view,
@@ -185,10 +186,6 @@ def _gone(runtime: Runtime, where: str, published: RunTable) -> Link:
     return Link("file", where, as_of=published.extracted_at, trouble=f"is gone (files are kept for {days} days)")
 
 
-def _placed(schema: str | None, name: str) -> str:
-    return name if "." in name or not schema else f"{schema}.{name}"
-
-
 def _all(name: str) -> str:
     return f"SELECT * FROM {name}"  # noqa: S608  # a name that the catalogue has checked
 
@@ -246,7 +243,7 @@ def _report(runtime: Runtime, asked: _Asked, report: Report) -> Link:
         return Link("report", report.view, trouble="no such report was ever loaded")
     started = runtime.ledger.reports_started(published.run_id, report.table)
     settings = runtime.settings
-    query = _all(_placed(settings.view_schema, report.view))
+    query = _all(qualify_name(report.view, settings.view_schema))
     found = _tried(
         "report",
         report.view,
@@ -262,7 +259,7 @@ def _with_sections(runtime: Runtime, reports: list[Report], course: str) -> froz
     settings, found = runtime.settings, {course}
     for report in reports:
         if report.kind in _NAMING_SECTIONS and runtime.ledger.last_successful(report.table):
-            view = _placed(settings.view_schema, report.view)
+            view = qualify_name(report.view, settings.view_schema)
             query = f"SELECT DISTINCT course_id, section_id FROM {view}"  # noqa: S608  # as in _all
             try:
                 rows = ask(settings, target_alias(settings), query, course, only=("course_id",))

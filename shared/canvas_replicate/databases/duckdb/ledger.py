@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,13 +10,13 @@ from typing import Any
 
 import duckdb
 
+from canvas_replicate.databases.binds import rewrite_binds
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.sql.ddl import parse_ddl, table_sql
 
 _DOING = "the run ledger"
-_BIND = re.compile(r"(?<!:):([a-z_]+)")
 
 
 class DuckDbSession:
@@ -43,7 +42,7 @@ class DuckDbSession:
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         try:
-            return self._cursor.execute(_BIND.sub(r"$\1", sql), to_naive_values(values))
+            return self._cursor.execute(rewrite_binds(sql, lambda name: f"${name}"), to_naive_values(values))
         except duckdb.ConstraintException as error:
             if "duplicate key" not in str(error).lower():
                 raise

@@ -12,7 +12,7 @@ from canvas_replicate.databases.duckdb.catalogs import columns_of
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
 from canvas_replicate.databases.duckdb.filling import insert_batches
 from canvas_replicate.databases.duckdb.keys import base_table_sql, refuse_duplicates
-from canvas_replicate.databases.measuring import loaded, measuring_sql
+from canvas_replicate.databases.measuring import measure_table
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
@@ -71,8 +71,8 @@ class DuckDbTarget:
             insert_batches(cursor, name, columns, load.batches, load.expressions)
             with translating(f"proving {load.table}"):
                 refuse_duplicates(cursor, name)
-                row = cursor.execute(measuring_sql(name, columns, load.measure, "duckdb")).fetchone() or ()
-            prove(loaded(row, load.measure))
+                found = measure_table(name, columns, load.measure, "duckdb", lambda sql: cursor.execute(sql).fetchone())
+            prove(found)
             check(None)
             cursor.commit()
 
