@@ -3,7 +3,7 @@
     python bench/memory.py              1, 5 and 10 million rows extracted, 1 and 5 million loaded: two minutes
     python bench/memory.py --quick      a tenth of that
 
-What grows with the table is what DuckDB keeps of the files, within its limit (`databases/duckdb.py`), which is higher
+What grows with the table is what DuckDB keeps of the files, within its limit (`databases/duckdb/`), which is higher
 for the reporting database. Exits 1 when a command took more than LIMIT_MB.
 """
 

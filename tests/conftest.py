@@ -10,7 +10,8 @@ import hypothesis
 import pytest
 from tests.workplace import Workplace
 
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.migrations import schema

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from canvas_pusher import __main__ as canvas_pusher
 from canvas_replicate.cli import app, entry
-from canvas_replicate.databases.duckdb import DuckDb
+from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.errors import ReplicateError
 from extractor import __main__ as extractor
 from loader import __main__ as loader

@@ -12,6 +12,18 @@ RunId = Annotated[str, Field(pattern=RUN_ID_PATTERN)]
 TableName = Annotated[str, Field(pattern=TABLE_PATTERN)]
 
 
-def qualify_name(name: str, schema: str | None) -> str:
-    """A table's or view's name with the configured schema, unless the name has a schema already."""
-    return name if "." in name or not schema else f"{schema}.{name}"
+def split_name(name: str, default_schema: str | None = None) -> tuple[str, str]:
+    """Schema and bare name. The schema is ``default_schema`` where the name has none, and empty without a default."""
+    schema, _, bare = name.rpartition(".")
+    return schema or default_schema or "", bare
+
+
+def qualify_name(name: str, default_schema: str | None) -> str:
+    """The name with its schema, as it is written in SQL; alone where neither it nor the default has one."""
+    schema, bare = split_name(name, default_schema)
+    return f"{schema}.{bare}" if schema else bare
+
+
+def quote_name(schema: str, name: str) -> str:
+    """A name that SQL reads as it is, in its very case."""
+    return f'"{schema}"."{name}"'

@@ -165,7 +165,7 @@ class LedgerBehaviour:
         assert {moment.tzinfo for _, moment in found} == {UTC}
         assert now.tzinfo is UTC
 
-    # Table states
+    # The session
 
     def test_a_published_file_and_its_message_are_recorded_together(
         self, ledger: Ledger, run: Run, lease: Lease

@@ -10,7 +10,7 @@ import duckdb
 import oracledb
 import pytest
 
-from canvas_replicate.databases.duckdb import translated
+from canvas_replicate.databases.duckdb.connecting import translated
 from canvas_replicate.databases.oracle import errors as oracle
 from canvas_replicate.errors import DataError, PermanentError, TransientError
 

@@ -48,7 +48,7 @@ def granted(privilege: str, to: str) -> set[str]:
 
 
 def test_the_status_tables_are_those_of_the_package() -> None:
-    assert STATUS_TABLES.read_text("utf-8") == schema(), "copy shared/canvas_replicate/ledger_tables.sql over it"
+    assert STATUS_TABLES.read_text("utf-8") == schema(), "run scripts/generate"
 
 
 def test_names_of_the_status_tables_are_short_and_are_no_words_of_oracles_sql() -> None:

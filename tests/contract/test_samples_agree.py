@@ -16,7 +16,8 @@ from canvas_replicate.config.provisions import CanvasTerm, Report, terms_wanted
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.source import DuckDbSource
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.sql.ddl import Ddl, parse_ddl
 from canvas_replicate.sql.translate import translate_query

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.commands import check
-from canvas_replicate.databases.duckdb import DuckDb
+from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.messaging.bus import connect
 
 APP = entry.new_app("test")

@@ -196,9 +196,9 @@ FUNCTIONS = [
     "canvas_replicate.datfile.writer:DatWriter.write",
     "extractor.handler:write_manifest",
     "canvas_replicate.ledger.items:Items.record_extracted",
-    "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
+    "canvas_replicate.databases.duckdb.target:DuckDbTarget.replace",
     "loader.gates:verify_table",
-    "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
+    "canvas_replicate.databases.duckdb.target:DuckDbTarget.refresh",
     "canvas_replicate.ledger.items:Items.finish",
     "canvas_replicate.ledger.items:advance_after_item",
 ]
@@ -248,8 +248,8 @@ def test_an_approval_killed_before_it_was_recorded_is_simply_given_again(student
     "function",
     [
         "canvas_replicate.runs.local:publish_outbox",
-        "canvas_replicate.databases.duckdb:DuckDbTarget.replace",
-        "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
+        "canvas_replicate.databases.duckdb.target:DuckDbTarget.replace",
+        "canvas_replicate.databases.duckdb.target:DuckDbTarget.refresh",
         "canvas_replicate.ledger.items:Items.finish",
     ],
 )
@@ -296,7 +296,7 @@ def test_an_extract_that_was_killed_goes_on_with_the_same_command(place: Workpla
     "function",
     [
         "loader.gates:verify_table",
-        "canvas_replicate.databases.duckdb:DuckDbTarget.refresh",
+        "canvas_replicate.databases.duckdb.target:DuckDbTarget.refresh",
         "canvas_replicate.ledger.items:Items.finish",
     ],
 )

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from tests.behaviours.databases import DatabasesBehaviour, Engine
 
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger, DuckDbSource, DuckDbTarget
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
+from canvas_replicate.databases.duckdb.source import DuckDbSource
+from canvas_replicate.databases.duckdb.target import DuckDbTarget
 from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.errors import PermanentError
 

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 from tests.behaviours.databases import replace_in
 
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger, DuckDbTarget
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
+from canvas_replicate.databases.duckdb.target import DuckDbTarget
 from canvas_replicate.errors import DataError
 
 DDL = "CREATE TABLE {0} (id NUMBER(9) PRIMARY KEY, a VARCHAR2(9), b VARCHAR2(9), UNIQUE (a, b))"

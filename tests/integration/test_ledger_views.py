@@ -9,7 +9,8 @@ from tests.behaviours.ledger import manifest_of
 from tests.oracle_fixtures import OracleDatabase
 from tests.postgresql_fixtures import Database
 
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.databases.oracle.ledger import OracleLedger
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger

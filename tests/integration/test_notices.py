@@ -10,7 +10,7 @@ from tests.mail_fixtures import ONCALL, Post, Start
 from tests.pushing import Pushing
 
 from canvas_replicate.config.settings import SmtpSettings
-from canvas_replicate.databases.duckdb import DuckDbLedger
+from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.workplace import STUDENTS_CTL, Workplace
 
-from canvas_replicate.databases.duckdb import DuckDbTarget
+from canvas_replicate.databases.duckdb import filling
 from canvas_replicate.runs import local
 
 VIEW = "SELECT * FROM campus_students ORDER BY id"
@@ -330,16 +330,14 @@ def test_a_lost_character_is_found_out(place: Workplace, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("lost", ["gpa", "born", "id"])
 def test_a_lost_value_is_found_out(place: Workplace, monkeypatch: pytest.MonkeyPatch, lost: str) -> None:
-    real = DuckDbTarget._insert
+    real = filling._insert
 
-    def insert(
-        self: DuckDbTarget, cursor: object, name: str, columns: object, batch: object, expressions: object
-    ) -> None:
-        real(self, cursor, name, columns, batch, expressions)  # type: ignore[arg-type]
+    def insert(cursor: object, name: str, columns: object, batch: object, expressions: object) -> None:
+        real(cursor, name, columns, batch, expressions)  # type: ignore[arg-type]
         change = {"gpa": "gpa = gpa + 0.01", "born": "born = '1900-01-01'", "id": "id = 'x' || id"}[lost]
         cursor.execute(f"UPDATE {name} SET {change} WHERE id = '000000007'")  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(DuckDbTarget, "_insert", insert)
+    monkeypatch.setattr(filling, "_insert", insert)
     done = place.run("replicate", "run", "hourly")
     assert done.code == 1
     assert f"{lost}: " in done.out
@@ -347,13 +345,13 @@ def test_a_lost_value_is_found_out(place: Workplace, monkeypatch: pytest.MonkeyP
 
 
 def test_a_lost_row_is_found_out(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = DuckDbTarget._insert
+    real = filling._insert
 
-    def insert(self: DuckDbTarget, cursor: object, name: str, *rest: object) -> None:
-        real(self, cursor, name, *rest)  # type: ignore[arg-type]
+    def insert(cursor: object, name: str, *rest: object) -> None:
+        real(cursor, name, *rest)  # type: ignore[arg-type]
         cursor.execute(f"DELETE FROM {name} WHERE id = '000000007'")  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(DuckDbTarget, "_insert", insert)
+    monkeypatch.setattr(filling, "_insert", insert)
     done = place.run("replicate", "run", "hourly")
     assert done.code == 1
     assert "99 are in the table" in done.out

@@ -65,6 +65,14 @@ def merged(name: str, *, oracle: bool) -> dict[str, str]:
     return {key: VARIABLE.sub(r"\2", str(value)) for key, value in both.items()}
 
 
+def test_generated_files_are_what_the_script_writes(tmp_path: Path) -> None:
+    """Run .venv/bin/python scripts/generate after their sources have changed."""
+    subprocess.run([sys.executable, ROOT / "scripts/generate", tmp_path], timeout=60, check=True)
+    written = {file.relative_to(tmp_path): file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
+    assert {ROOT / path for path in written} >= set(DOCKERFILES.values())
+    assert written == {path: (ROOT / path).read_text() for path in written}
+
+
 @EVERY_DOCKERFILE
 def test_an_image_is_built_in_two_stages_from_one_pinned_base(name: str) -> None:
     [argument] = [line for line in instructions(name, "ARG") if line.startswith("PYTHON_IMAGE=")]

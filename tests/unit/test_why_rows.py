@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from canvas_replicate.cli.why.dat_rows import search_file
 from canvas_replicate.cli.why.database_rows import MOST_ROWS, search_source
 from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row, select_searchable
-from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.source import DuckDbSource
 from canvas_replicate.databases.ports import OpenQuery, as_fetched
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.search import split_fields

@@ -1,9 +1,10 @@
-"""What a base table holds, asked in one aggregate query and told as a file's figures are."""
+"""What a base table holds, by one aggregate query, as figures that compare with a file's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from canvas_replicate.databases.ports import Loaded
@@ -11,32 +12,63 @@ from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, measure_of, moment, plain
 from canvas_replicate.sql.translate import Engine
 
-
-def measuring_sql(
-    name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None], engine: Engine
-) -> str:
-    """One row about the table ``name``, for ``loaded``: its rows, then the aggregates of each measured column."""
-    wanted = ["count(*)"]
-    for column_name, as_file in measure.items():
-        wanted += [f'count("{column_name}")', *_aggregates(columns[column_name], as_file, engine)]
-    return f"SELECT {', '.join(wanted)} FROM {name}"
+# Runs a query and gives its one row.
+FetchRow = Callable[[str], Sequence[Any] | None]
 
 
-def loaded(row: Sequence[Any], measure: Mapping[str, Column | None]) -> Loaded:
-    """The row that ``measuring_sql`` gave."""
-    values = iter(row[1:])
-    figures = {}
-    for column_name, as_file in measure.items():
-        found = [next(values) for _ in range(1 + _count(as_file))]
-        figures[column_name] = _figures(found, as_file)
-    return Loaded(rows=int(row[0]), figures=figures)
+def measure_table(
+    name: str,
+    columns: Mapping[str, Column],
+    measure: Mapping[str, Column | None],
+    engine: Engine,
+    fetch_row: FetchRow,
+) -> Loaded:
+    """Count the rows of the table ``name`` and measure these columns as the file's columns were measured."""
+
+    def aggregates(column: str, as_file: Column | None) -> list[str]:
+        return [f'count("{column}")', *_aggregates(columns[column], as_file, engine)]
+
+    return measure_columns(name, measure, aggregates, lambda _, values, as_file: to_figures(values, as_file), fetch_row)
 
 
-def _count(as_file: Column | None) -> int:
-    """How many aggregates a column has, besides the count of its values."""
-    if as_file is None:
-        return 0
-    return 2 if measure_of(as_file) == "range" else 1
+def measure_columns(
+    name: str,
+    measure: Mapping[str, Column | None],
+    aggregates: Callable[[str, Column | None], list[str]],
+    figures: Callable[[str, list[Any], Column | None], Figures],
+    fetch_row: FetchRow,
+) -> Loaded:
+    """As ``measure_table``, in the words of an engine: a column's ``aggregates``, and the ``figures`` of their values.
+
+    The first aggregate of each column counts its values.
+    """
+    wanted = {column: aggregates(column, as_file) for column, as_file in measure.items()}
+    selected = ", ".join(["count(*)", *chain.from_iterable(wanted.values())])
+    rows, *found = fetch_row(f"SELECT {selected} FROM {name}") or (0,)
+    values = iter(found)
+    return Loaded(
+        rows=int(rows),
+        figures={
+            column: figures(column, [next(values) for _ in sql], measure[column]) for column, sql in wanted.items()
+        },
+    )
+
+
+def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
+    """The figures of a column from its count and its aggregates."""
+    non_null, *rest = values
+    if as_file is None or not non_null:
+        return Figures(non_null=int(non_null))
+    measure = measure_of(as_file)
+    if measure == "range":
+        low, high = (repr(v) if as_file.kind == "float" else moment(v) for v in rest)
+        return Figures(non_null=int(non_null), lowest=low, highest=high)
+    if measure == "characters":
+        return Figures(non_null=int(non_null), characters=int(rest[0]))
+    number = plain(Decimal(rest[0]))
+    if measure == "total":
+        return Figures(non_null=int(non_null), total=number)
+    return Figures(non_null=int(non_null), residue=number)
 
 
 def _aggregates(base: Column, as_file: Column | None, engine: Engine) -> list[str]:
@@ -80,19 +112,3 @@ def _end(end: str, name: str, base: Column, engine: Engine) -> str:
         return f"to_char({value}, 'YYYY-MM-DD HH24:MI:SS.US')"
     fraction = "%n" if base.kind == "timestamp" and (base.precision or 0) > 6 else "%f"
     return f"strftime({value}, '%Y-%m-%d %H:%M:%S.{fraction}')"
-
-
-def _figures(values: Sequence[Any], as_file: Column | None) -> Figures:
-    non_null, *rest = values
-    if as_file is None or not non_null:
-        return Figures(non_null=non_null)
-    measure = measure_of(as_file)
-    if measure == "range":
-        low, high = (repr(v) if as_file.kind == "float" else moment(v) for v in rest)
-        return Figures(non_null=non_null, lowest=low, highest=high)
-    if measure == "characters":
-        return Figures(non_null=non_null, characters=int(rest[0]))
-    number = plain(Decimal(rest[0]))
-    return (
-        Figures(non_null=non_null, total=number) if measure == "total" else Figures(non_null=non_null, residue=number)
-    )

@@ -12,6 +12,7 @@ from canvas_replicate.databases.ports import LedgerDatabase, Source, Target
 from canvas_replicate.errors import ConfigError
 
 if TYPE_CHECKING:
+    from canvas_replicate.databases.duckdb.connecting import DuckDb
     from canvas_replicate.databases.oracle.connecting import Oracle
     from canvas_replicate.databases.postgresql.connecting import PostgreSql
 
@@ -24,18 +25,18 @@ def open_source(settings: Settings, alias: str) -> Source:
     native = known.dialect == "native"
     engine = engine_of(settings, alias)
     if engine == "oracle":
-        database = _oracle(settings, alias)
+        database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.source import OracleSource
 
         return OracleSource(database, trim_char=known.char_padding == "trim")
     if engine == "postgresql":
-        server = _postgresql(settings, alias)
+        server = open_postgresql(settings, alias)
         from canvas_replicate.databases.postgresql.source import PostgresqlSource
 
         return PostgresqlSource(server, native=native)
-    from canvas_replicate.databases.duckdb import DuckDb, DuckDbSource
+    from canvas_replicate.databases.duckdb.source import DuckDbSource
 
-    return DuckDbSource(DuckDb.open(_path(settings, alias), create=False), native=native)
+    return DuckDbSource(_open_duckdb(settings, alias, create=False), native=native)
 
 
 def open_target(settings: Settings, *, create: bool = False) -> Target:
@@ -43,7 +44,7 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
     alias = target_alias(settings)
     engine = engine_of(settings, alias)
     if engine == "oracle":
-        database = _oracle(settings, alias)
+        database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.target import OracleTarget, sqlldr_on_path
 
         return OracleTarget(
@@ -54,36 +55,36 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
             sqlldr=sqlldr_on_path(),
         )
     if engine == "postgresql":
-        server = _postgresql(settings, alias)
+        server = open_postgresql(settings, alias)
         from canvas_replicate.databases.postgresql.target import PostgresqlTarget
 
         return PostgresqlTarget(server, base_schema=settings.base_schema, view_schema=settings.view_schema)
-    from canvas_replicate.databases.duckdb import DuckDb, DuckDbTarget
+    from canvas_replicate.databases.duckdb.target import DuckDbTarget
 
     return DuckDbTarget(
-        DuckDb.open(_path(settings, alias), create=create),
+        _open_duckdb(settings, alias, create=create),
         base_schema=settings.base_schema or "main",
         view_schema=settings.view_schema or "main",
     )
 
 
 def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
-    """The ledger lies in the target database."""
+    """The ledger is in the target database."""
     alias = target_alias(settings)
     engine = engine_of(settings, alias)
     if engine == "oracle":
-        database = _oracle(settings, alias)
+        database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.ledger import OracleLedger
 
         return OracleLedger(database)
     if engine == "postgresql":
-        server = _postgresql(settings, alias)
+        server = open_postgresql(settings, alias)
         from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger
 
         return PostgresqlLedger(server)
-    from canvas_replicate.databases.duckdb import DuckDb, DuckDbLedger
+    from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 
-    return DuckDbLedger(DuckDb.open(_path(settings, alias), create=create))
+    return DuckDbLedger(_open_duckdb(settings, alias, create=create))
 
 
 def engine_of(settings: Settings, alias: str) -> Engine:
@@ -96,19 +97,21 @@ def _url(settings: Settings, alias: str) -> str:
     return settings.databases[known_alias(alias, settings, "database")].url
 
 
-def _path(settings: Settings, alias: str) -> Path:
-    return Path(_url(settings, alias).removeprefix("duckdb:///"))
+def _open_duckdb(settings: Settings, alias: str, *, create: bool) -> DuckDb:
+    from canvas_replicate.databases.duckdb.connecting import DuckDb
+
+    return DuckDb.open(Path(_url(settings, alias).removeprefix("duckdb:///")), create=create)
 
 
-def _postgresql(settings: Settings, alias: str) -> PostgreSql:
-    """Raises ConfigError where the driver is not installed."""
+def open_postgresql(settings: Settings, alias: str) -> PostgreSql:
+    """The server, not connected yet. Raises ConfigError where the driver is not installed."""
     with _driver(alias, "postgresql"):
         from canvas_replicate.databases.postgresql.connecting import PostgreSql
     return PostgreSql(_url(settings, alias), settings.databases[alias.lower()].password)
 
 
-def _oracle(settings: Settings, alias: str) -> Oracle:
-    """Raises ConfigError where the driver is not installed."""
+def open_oracle(settings: Settings, alias: str) -> Oracle:
+    """The server, not connected yet. Raises ConfigError where the driver is not installed."""
     with _driver(alias, "oracle"):
         from canvas_replicate.databases.oracle.connecting import Oracle
     known = settings.databases[alias.lower()]

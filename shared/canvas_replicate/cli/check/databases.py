@@ -6,7 +6,7 @@ from pathlib import Path
 
 from canvas_replicate.cli.check.findings import Finding
 from canvas_replicate.config.settings import Settings, target_alias
-from canvas_replicate.databases.opening import engine_of, open_ledger
+from canvas_replicate.databases.opening import engine_of, open_ledger, open_postgresql
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.ledger.ledger import Ledger
@@ -27,10 +27,9 @@ def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[F
 
 
 def _check_postgresql(settings: Settings, alias: str) -> list[Finding]:
-    from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
+    from canvas_replicate.databases.postgresql.connecting import translating
 
-    known = settings.databases[alias]
-    with translating(f"database {alias}"), PostgreSql(known.url, known.password).connect() as connection:
+    with translating(f"database {alias}"), open_postgresql(settings, alias).connect() as connection:
         found = connection.execute("SELECT current_setting('server_version'), current_setting('server_encoding')")
         version, encoding = found.fetchone() or ("", "")
     what = f"database {alias}"

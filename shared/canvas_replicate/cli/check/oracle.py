@@ -8,21 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import oracledb
-import sqlglot
-
 from canvas_replicate.cli.check.findings import Finding
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile
+from canvas_replicate.databases.opening import open_oracle
 from canvas_replicate.databases.oracle import dictionary
-from canvas_replicate.databases.oracle.connecting import Oracle
+from canvas_replicate.databases.oracle.connecting import Connection
 from canvas_replicate.databases.oracle.dictionary import Quota, ViewFacts
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.oracle.filling import not_for_direct_path
-from canvas_replicate.databases.oracle.flashback import as_of_scn
 from canvas_replicate.databases.oracle.target import sqlldr_on_path
-from canvas_replicate.databases.ports import SnapshotUnavailable
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 
@@ -48,7 +44,7 @@ def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[F
     return findings
 
 
-def _describe(connection: oracledb.Connection, charset: str | None, undo: int | None) -> str:
+def _describe(connection: Connection, charset: str | None, undo: int | None) -> str:
     mode = "thin" if connection.thin else "thick"
     kept = "undo retention cannot be seen" if undo is None else f"undo is kept for {undo:,} s"
     return f"Oracle {connection.version}, {mode} mode, {charset or 'character set cannot be seen'}, {kept}."
@@ -63,7 +59,7 @@ def _check_charset(what: str, charset: str | None) -> list[Finding]:
     ]
 
 
-def _check_space(what: str, connection: oracledb.Connection) -> list[Finding]:
+def _check_space(what: str, connection: Connection) -> list[Finding]:
     quotas, free = dictionary.quotas(connection), dictionary.free_bytes(connection)
     findings = [_report_full(what, quota) for quota in quotas if quota.most and quota.used >= _NEARLY_FULL * quota.most]
     if not quotas and not free:
@@ -95,7 +91,7 @@ def check_table(settings: Settings, table: Table, control: ControlFile | None, b
     return findings
 
 
-def _check_indexes(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
+def _check_indexes(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     return [
         Finding(
             "error",
@@ -107,9 +103,7 @@ def _check_indexes(table: Table, connection: oracledb.Connection, owner: str, na
     ]
 
 
-def _check_emptying(
-    table: Table, connection: oracledb.Connection, owner: str, name: str, control: ControlFile
-) -> list[Finding]:
+def _check_emptying(table: Table, connection: Connection, owner: str, name: str, control: ControlFile) -> list[Finding]:
     """TRUNCATE of another's table needs DROP ANY TABLE, and no foreign key may refer to it (oracle.md 6.5)."""
     if control.mode != "TRUNCATE":
         return []
@@ -120,7 +114,7 @@ def _check_emptying(
     return findings
 
 
-def _check_referring(table: Table, connection: oracledb.Connection, owner: str, name: str) -> list[Finding]:
+def _check_referring(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     try:
         with translating("foreign keys that refer to it"):
             referring = dictionary.referring_tables(connection, owner, name)
@@ -132,7 +126,7 @@ def _check_referring(table: Table, connection: oracledb.Connection, owner: str, 
     return [Finding("error", table.name, message, "Say REPLACE in the control file instead of TRUNCATE.")]
 
 
-def _lacks(connection: oracledb.Connection, owner: str, privilege: str) -> bool:
+def _lacks(connection: Connection, owner: str, privilege: str) -> bool:
     """False where privileges cannot be seen."""
     seen = dictionary.session_privileges(connection)
     return bool(seen) and owner != dictionary.user(connection) and privilege not in seen
@@ -140,7 +134,7 @@ def _lacks(connection: oracledb.Connection, owner: str, privilege: str) -> bool:
 
 def _check_loader(
     table: Table,
-    connection: oracledb.Connection,
+    connection: Connection,
     owner: str,
     name: str,
     control: ControlFile,
@@ -177,29 +171,14 @@ def _check_view(table: Table, view: ViewFacts, settings: Settings, method: str |
     return findings
 
 
-def _check_refreshing(table: Table, connection: oracledb.Connection, owner: str, settings: Settings) -> list[Finding]:
+def _check_refreshing(table: Table, connection: Connection, owner: str, settings: Settings) -> list[Finding]:
     if settings.refresh_procedure or not _lacks(connection, owner, "ALTER ANY MATERIALIZED VIEW"):
         return []
     message = f"refreshing a view of {owner.lower()} needs ALTER ANY MATERIALIZED VIEW, which this user does not have."
     return [Finding("warning", table.name, message, "Have it granted, or set REPLICATE_REFRESH_PROCEDURE.")]
 
 
-# -- a moment ----------------------------------------------------------------------------------------------
-
-
-def read_as_of(query: str, scn: int) -> str:
-    """Raises SnapshotUnavailable where not all of the query can be read as of one moment."""
-    try:
-        return as_of_scn(query.strip().rstrip(";").rstrip(), scn)
-    except sqlglot.errors.SqlglotError:
-        raise SnapshotUnavailable("the parser here cannot find the query's tables.") from None
-
-
 @contextmanager
-def _connect(settings: Settings, alias: str) -> Iterator[oracledb.Connection]:
-    known = settings.databases[alias]
-    database = Oracle(
-        known.url, known.password, wallet_password=known.wallet_password, call_seconds=float(known.timeout)
-    )
-    with translating(f"database {alias}"), database.connect() as connection:
+def _connect(settings: Settings, alias: str) -> Iterator[Connection]:
+    with translating(f"database {alias}"), open_oracle(settings, alias).connect() as connection:
         yield connection

@@ -42,10 +42,10 @@ def _check_flashback(table: Table, alias: str, moment: int | None, connections: 
     """The query parsed as of that moment, which needs FLASHBACK on each of its tables."""
     if moment is None or engine_of(connections.settings, alias) != "oracle":
         return []
-    from canvas_replicate.cli.check import oracle
+    from canvas_replicate.databases.oracle.flashback import as_of_scn
 
     try:
-        connections.sources[alias].describe(oracle.read_as_of(table.query, moment))
+        connections.sources[alias].describe(as_of_scn(table.query, moment))
     except ReplicateError as error:
         return [_build_warning(table.name, f"cannot be read as of a run's moment: {error.message}", error)]
     return []

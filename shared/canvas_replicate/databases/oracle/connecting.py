@@ -27,6 +27,8 @@ _SESSION = (
     "ALTER SESSION SET NLS_TIMESTAMP_TZ_FORMAT = 'YYYY-MM-DD HH24:MI:SS.FF9TZH:TZM'",
 )
 
+Connection = oracledb.Connection
+
 _thick_started = threading.Lock()
 
 

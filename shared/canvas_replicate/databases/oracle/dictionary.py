@@ -12,6 +12,7 @@ import oracledb
 from canvas_replicate.databases.ports import TableFacts
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import PermanentError
+from canvas_replicate.names import split_name
 
 _SIZED = ("VARCHAR2", "CHAR", "NVARCHAR2", "NCHAR")
 
@@ -29,9 +30,9 @@ class ViewFacts:
 
 
 def names(connection: oracledb.Connection, name: str, schema: str | None = None) -> tuple[str, str]:
-    """Owner and name as the dictionary writes them; an unqualified name lies in ``schema`` or is the user's own."""
-    owner, _, bare = name.upper().rpartition(".")
-    return owner or (schema.upper() if schema else own_schema(connection)), bare
+    """Owner and name as the dictionary writes them; an unqualified name is in ``schema``, else the user's own."""
+    owner, bare = split_name(name.upper(), schema.upper() if schema else None)
+    return owner or own_schema(connection), bare
 
 
 def own_schema(connection: oracledb.Connection) -> str:
@@ -61,19 +62,12 @@ def columns_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[
             code="table.missing",
             next_step="Make it (replicate table add --apply, or the DBA), or have SELECT on it granted.",
         )
-    return tuple(_column(f"{owner}.{name}".lower(), *row) for row in found)
+    return tuple(_column(f"{owner}.{name}".lower(), row) for row in found)
 
 
-def _column(
-    table: str,
-    name: str,
-    kind: str,
-    size: int,
-    characters: int,
-    precision: int | None,
-    scale: int | None,
-    nullable: str,
-) -> Column:
+def _column(table: str, row: tuple[Any, ...]) -> Column:
+    """``row`` as ``columns_of`` selects it."""
+    name, kind, size, characters, precision, scale, nullable = row
     if kind in _SIZED:
         oracle = f"{kind}({characters or size} CHAR)"
     elif kind == "RAW":

@@ -10,12 +10,13 @@ import oracledb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from canvas_replicate.databases.batches import peek
 from canvas_replicate.databases.oracle.errors import column_in, error_from_code, short_reason
 from canvas_replicate.databases.ports import RECORD, Load, Rejection
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, ReplicateError
+from canvas_replicate.sql.control_expressions import replace_binds
 
-_BIND = re.compile(r"""'(?:[^']|'')*'|:"?(?P<name>[A-Za-z][A-Za-z0-9_$#]*)"?""")
 _LOBS = {"CLOB": oracledb.DB_TYPE_LONG, "NCLOB": oracledb.DB_TYPE_LONG, "BLOB": oracledb.DB_TYPE_LONG_RAW}
 _CONVERTED = {
     "number": "{bind}",  # as TO_NUMBER: the session says that a point is a point
@@ -64,15 +65,14 @@ def _insert_statement(
     plain = {name: columns[name] for name in binds if name in columns and name not in expressions}
     bound = dict.fromkeys(plain)
 
-    def renamed(found: re.Match[str]) -> str:
-        name = (found["name"] or "").lower()
+    def bind(name: str) -> str | None:
         if name not in binds:
-            return found[0]
+            return None
         bound[name] = None
         return f":{binds[name]}"
 
     values = [_converted(column, f":{binds[name]}") for name, column in plain.items()]
-    values += [_BIND.sub(renamed, sql) for sql in expressions.values()]
+    values += [replace_binds(sql, bind) for sql in expressions.values()]
     names = ", ".join(f'"{name.upper()}"' for name in [*plain, *expressions])
     sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join(values)})"
     return _Insert(sql, plain, {name: binds[name] for name in bound})
@@ -140,8 +140,7 @@ def load_directly(
     connection: oracledb.Connection, owner: str, table: str, columns: Mapping[str, Column], batches: Iterable[pa.Table]
 ) -> None:
     """All batches in one load, which is committed as a whole or not at all. Raises what taking a batch raises."""
-    rest = iter(batches)
-    first = next(rest, None)
+    first, every = peek(batches)
     if first is None:
         return
     names = [name for name in first.column_names if name in columns]
@@ -150,8 +149,7 @@ def load_directly(
 
     def converted() -> Iterator[pa.RecordBatch]:
         try:
-            yield from _typed(first, columns, schema)
-            for batch in rest:
+            for batch in every:
                 yield from _typed(batch, columns, schema)
         except ReplicateError as error:
             failed.append(error)  # on its way through Arrow it would lose its class

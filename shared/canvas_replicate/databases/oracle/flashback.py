@@ -26,6 +26,7 @@ _READ_NO_TABLES = frozenset(
 
 def as_of_scn(query: str, scn: int) -> str:
     """Raises SnapshotUnavailable where something in the query would be read as of now all the same."""
+    query = strip_end(query)
     tree = _parsed(query)
     _refuse_calls(tree)
     parts = list(tree.find_all(exp.CTE))
@@ -37,6 +38,11 @@ def as_of_scn(query: str, scn: int) -> str:
     for end in sorted(ends, reverse=True):
         query = f"{query[:end]} AS OF SCN {scn}{query[end:]}"
     return query
+
+
+def strip_end(query: str) -> str:
+    """The query without its semicolon, which only SQL*Plus wants."""
+    return query.strip().rstrip(";").rstrip()
 
 
 def _parsed(query: str) -> exp.Expr:

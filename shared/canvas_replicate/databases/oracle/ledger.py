@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import threading
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import oracledb
 
+from canvas_replicate.databases.binds import bind_names, rewrite_binds
+from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import DuplicateKey, Session
@@ -22,8 +22,6 @@ from canvas_replicate.sql.ddl import objects
 
 _DOING = "the run ledger"
 _DDL = Path("ledger_tables.sql")
-# Literals are stepped over, so that only a bind is taken for one.
-_BIND = re.compile(r"'(?:[^']|'')*'|:(?P<name>[a-z_][a-z0-9_]*)")
 # Shorter than a lease. An Oracle session waits for another's transaction without end, unless its client gives up.
 _CALL_SECONDS = 30.0
 _PING_SECONDS = 5.0
@@ -71,17 +69,17 @@ class OracleSession:
 
 def driver_sql(sql: str) -> str:
     """``:name`` under another name: ``:number`` or ``:date`` would be ORA-01745."""
-    return _BIND.sub(lambda found: f":b_{found['name']}" if found["name"] else found[0], sql)
+    return rewrite_binds(sql, lambda name: f":b_{name}")
 
 
 def driver_values(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those that the statement names: the driver refuses any other."""
-    named = {found["name"] for found in _BIND.finditer(sql)}
+    named = bind_names(sql)
     return {f"b_{name}": value for name, value in values.items() if name in named}
 
 
 class OracleLedger:
-    """The ledger lies where its names lead from the target user's session: in its schema, or through synonyms.
+    """The ledger is where its names lead from the target user's session: in its schema, or through synonyms.
 
     ``call_seconds`` limits every call, and with that how long a statement waits for another's transaction.
     """
@@ -89,17 +87,13 @@ class OracleLedger:
     single_process = False
 
     def __init__(self, database: Oracle, *, call_seconds: float = _CALL_SECONDS) -> None:
-        self._database = database
-        self._call_seconds = call_seconds
-        # Connections between two transactions; as many as there were transactions at the same time.
-        self._idle: list[oracledb.Connection] = []
-        self._lock = threading.Lock()
-        # Whoever lets go of the ledger lets go of its connections, at the end of the process at the latest.
-        weakref.finalize(self, _close_all, self._idle)
+        self._kept = KeptConnections(
+            partial(_connect, database, call_seconds), partial(_answers, call_seconds=call_seconds), _close
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        connection = self._living() or self._connected()
+        connection = self._kept.take()
         committed = False
         try:
             yield OracleSession(connection)
@@ -108,32 +102,12 @@ class OracleLedger:
             committed = True
         finally:
             if committed or _rolled_back(connection):
-                with self._lock:
-                    self._idle.append(connection)
+                self._kept.keep(connection)
             else:
                 _close(connection)
 
-    def _living(self) -> oracledb.Connection | None:
-        """A kept connection that still answers; the server may have been restarted meanwhile."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            if _answers(connection):
-                _limit(connection, self._call_seconds)
-                return connection
-            _close(connection)
-
-    def _connected(self) -> oracledb.Connection:
-        connection = self._database.connect()
-        connection.module = "ledger"
-        _limit(connection, self._call_seconds)
-        return connection
-
     def close(self) -> None:
-        with self._lock:
-            _close_all(self._idle)
+        self._kept.close()
 
     def is_ready(self) -> bool:
         with self.transaction() as session:
@@ -188,12 +162,20 @@ def _make(session: Session, statement: str) -> None:
             ) from None
 
 
-def _answers(connection: oracledb.Connection) -> bool:
+def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
+    connection = database.connect()
+    connection.module = "ledger"
+    _limit(connection, call_seconds)
+    return connection
+
+
+def _answers(connection: oracledb.Connection, *, call_seconds: float) -> bool:
     try:
         _limit(connection, _PING_SECONDS)
         connection.ping()
     except (oracledb.Error, OSError):
         return False
+    _limit(connection, call_seconds)
     return True
 
 
@@ -215,8 +197,3 @@ def _close(connection: oracledb.Connection) -> None:
         connection.close()
     except (oracledb.Error, OSError):
         return
-
-
-def _close_all(connections: list[oracledb.Connection]) -> None:
-    while connections:
-        _close(connections.pop())

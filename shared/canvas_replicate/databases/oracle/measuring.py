@@ -1,4 +1,4 @@
-"""What an Oracle base table holds, asked in one aggregate query and told as a file's figures are."""
+"""What an Oracle base table holds, by one aggregate query."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import oracledb
 
+from canvas_replicate.databases.measuring import measure_columns, to_figures
 from canvas_replicate.databases.ports import Loaded
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, moment, plain
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of
 
 _MOMENT = "YYYY-MM-DD HH24:MI:SS.FF9"
 _MICROSECONDS = len("2030-01-01 00:00:00.000000")
@@ -23,18 +24,17 @@ def measured(
     connection: oracledb.Connection, name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None]
 ) -> Loaded:
     """``name`` is quoted already. Sees what this session has not committed yet."""
-    wanted = ["COUNT(*)"]
-    for column, as_file in measure.items():
-        wanted += [f"COUNT({_quoted(column)})", *_aggregates(columns[column], as_file)]
+
+    def aggregates(column: str, as_file: Column | None) -> list[str]:
+        return [f"COUNT({_quoted(column)})", *_aggregates(columns[column], as_file)]
+
+    def figures(column: str, values: list[Any], as_file: Column | None) -> Figures:
+        return _figures(values[0], values[1:], as_file)
+
     with connection.cursor() as cursor:
-        row = cursor.execute(f"SELECT {', '.join(wanted)} FROM {name}", fetch_decimals=True).fetchone() or (0,)
-    values = iter(row[1:])
-    figures = {}
-    for column, as_file in measure.items():
-        non_null = int(next(values))
-        found = [next(values) for _ in _aggregates(columns[column], as_file)]
-        figures[column] = _figures(non_null, found, columns[column], as_file)
-    return Loaded(rows=int(row[0]), figures=figures)
+        return measure_columns(
+            name, measure, aggregates, figures, lambda sql: cursor.execute(sql, fetch_decimals=True).fetchone()
+        )
 
 
 def _aggregates(base: Column, as_file: Column | None) -> list[str]:
@@ -75,29 +75,29 @@ def _end(end: str, name: str, base: Column) -> str:
     return f"{end}({name})"
 
 
-def _figures(non_null: int, values: Sequence[Any], base: Column, as_file: Column | None) -> Figures:
-    if as_file is None or not non_null:
-        return Figures(non_null=non_null)
-    measure = measure_of(as_file)
-    if measure == "total":
-        return Figures(non_null=non_null, total=plain(Decimal(values[0])))
-    if measure == "residue":
-        parts = [WIDE.divide(Decimal(value), Decimal(_STEP) ** step) for step, value in enumerate(values)]
-        total = parts[0]
-        for part in parts[1:]:
-            total = WIDE.add(total, part)
-        return Figures(non_null=non_null, residue=plain(total))
-    if measure == "characters":
-        return Figures(non_null=non_null, characters=int(values[0]))
-    low, high = (_moment(value, as_file) for value in values)
-    return Figures(non_null=non_null, lowest=low, highest=high)
+def _figures(non_null: int, values: Sequence[Any], as_file: Column | None) -> Figures:
+    if as_file is not None and non_null:
+        measure = measure_of(as_file)
+        if measure == "residue":
+            values = [_residue(values)]
+        elif measure == "range":
+            values = [_comparable(value, as_file) for value in values]
+    return to_figures([non_null, *values], as_file)
 
 
-def _moment(value: Any, as_file: Column) -> str:
+def _residue(sums: Sequence[Any]) -> Decimal:
+    """Put together from the sums of ``_residue_sums``."""
+    total = Decimal(0)
+    for step, value in enumerate(sums):
+        total = WIDE.add(total, WIDE.divide(Decimal(value), Decimal(_STEP) ** step))
+    return total
+
+
+def _comparable(value: Any, as_file: Column) -> Any:
     if as_file.kind == "float":
-        return repr(float(value))
+        return float(value)
     # A zoned moment's figure is one of microseconds; cutting keeps the order.
-    return moment(value[:_MICROSECONDS] if as_file.kind == "timestamp_tz" else value)
+    return value[:_MICROSECONDS] if as_file.kind == "timestamp_tz" else value
 
 
 def _quoted(name: str) -> str:

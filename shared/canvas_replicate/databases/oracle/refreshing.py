@@ -14,6 +14,7 @@ import oracledb
 from canvas_replicate.databases.oracle.dictionary import ViewFacts, rows, view_facts
 from canvas_replicate.databases.oracle.errors import inner_code
 from canvas_replicate.errors import DataError, PermanentError
+from canvas_replicate.names import quote_name
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def required_view(connection: oracledb.Connection, owner: str, name: str) -> Vie
 
 def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure: str | None) -> Method:
     """Returns how it was refreshed. Raises the driver's errors, and DataError where nothing shows that it happened."""
-    view = f'"{owner}"."{name}"'
+    view = quote_name(owner, name)
     before = rows(connection, "SELECT SYSDATE FROM DUAL")[0][0]
     method: Method
     if procedure:

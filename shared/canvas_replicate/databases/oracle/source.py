@@ -13,7 +13,7 @@ from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.dictionary import rows, table_facts
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.oracle.exact import Exact
-from canvas_replicate.databases.oracle.flashback import as_of_scn
+from canvas_replicate.databases.oracle.flashback import as_of_scn, strip_end
 from canvas_replicate.databases.oracle.types import Fetched, fetched
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
 from canvas_replicate.datfile.columns import Column
@@ -62,7 +62,7 @@ class OracleSource:
         wide_numbers: bool = False,
         tag: Tag | None = None,
     ) -> Iterator[OpenQuery]:
-        sql = _without_end(query)
+        sql = strip_end(query)
         reading = sql if as_of is None else as_of_scn(sql, as_of)
         connection = self._database.connect(tag)
         try:
@@ -94,7 +94,7 @@ class OracleSource:
         connection = self._database.connect()
         try:
             with translating(_DOING):
-                found = _described(connection, _without_end(query))
+                found = _described(connection, strip_end(query))
         finally:
             _close(connection)
         return tuple(column.column for column in found)
@@ -126,10 +126,6 @@ def _translating(as_of: int | None) -> Iterator[None]:
             code="value.refused",
             next_step="Mend the value in the source, or replace it in the query's SQL.",
         ) from None
-
-
-def _without_end(query: str) -> str:
-    return query.strip().rstrip(";").rstrip()
 
 
 def _described(

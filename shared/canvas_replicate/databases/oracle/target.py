@@ -23,6 +23,7 @@ from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.process import Login, find_sqlldr, run_sqlldr
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, DataError
+from canvas_replicate.names import qualify_name, quote_name
 from canvas_replicate.sql.ddl import Statement, objects
 
 # A load takes what it takes; what is longer has hung.
@@ -83,8 +84,8 @@ class OracleTarget:
                 if way == "direct":
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
-                    insert_batches(connection, _quoted(owner, name), columns, load)
-                found = measured(connection, _quoted(owner, name), columns, load.measure)
+                    insert_batches(connection, quote_name(owner, name), columns, load)
+                found = measured(connection, quote_name(owner, name), columns, load.measure)
             _refuse_unusable_indexes(connection, owner, name)
             prove(found)
             check(OracleSession(connection))
@@ -137,7 +138,7 @@ class OracleTarget:
         """The file is read and judged here before SQL*Loader empties the table: a bad file changes nothing."""
         for _ in load.batches:
             pass
-        table = _quoted(owner, name)
+        table = quote_name(owner, name)
         if len(load.rejected) > load.max_rejected:
             return measured(connection, table, columns, {})  # which prove refuses
         check(None)
@@ -173,7 +174,7 @@ class OracleTarget:
             refreshing.required_view(connection, owner, name)
             check(None)
             refreshing.refresh(connection, owner, name, procedure=self._procedure)
-            return int(dictionary.rows(connection, f"SELECT COUNT(*) FROM {_quoted(owner, name)}")[0][0])
+            return int(dictionary.rows(connection, f"SELECT COUNT(*) FROM {quote_name(owner, name)}")[0][0])
 
     # -- making them ---------------------------------------------------------------------------------------
 
@@ -189,7 +190,7 @@ class OracleTarget:
         if made.kind not in ("table", "view", "materialized view", "index"):
             return False
         default = self._base_schema if made.kind == "table" else self._view_schema
-        owner, name = dictionary.names(connection, f"{made.schema}.{made.name}" if made.schema else made.name, default)
+        owner, name = dictionary.names(connection, qualify_name(made.name, made.schema), default)
         return not dictionary.rows(
             connection, "SELECT 1 FROM all_objects WHERE owner = :o AND object_name = :n", o=owner, n=name
         )
@@ -216,12 +217,12 @@ def _empty(
     """REPLACE deletes the rows, TRUNCATE ends the transaction and cannot be undone."""
     if control.mode == "REPLACE":
         with connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {_quoted(owner, name)}")
+            cursor.execute(f"DELETE FROM {quote_name(owner, name)}")
         if not one_transaction:
             connection.commit()
     else:
         with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE TABLE {_quoted(owner, name)}")
+            cursor.execute(f"TRUNCATE TABLE {quote_name(owner, name)}")
 
 
 def _tell_rejections(said: LoadLog, load: Load) -> None:
@@ -251,10 +252,6 @@ def _refuse_unusable_indexes(connection: oracledb.Connection, owner: str, name: 
             code="load.unusable_index",
             next_step=f"Remove the duplicates in the source, then: ALTER INDEX {owner}.{unusable[0]} REBUILD",
         )
-
-
-def _quoted(owner: str, name: str) -> str:
-    return f'"{owner}"."{name}"'
 
 
 def _close(connection: oracledb.Connection) -> None:

@@ -10,6 +10,7 @@ import psycopg
 from canvas_replicate.databases.postgresql.types import read_column, table_column
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
+from canvas_replicate.names import split_name
 
 # What REFRESH … CONCURRENTLY demands of an index (PostgreSQL documentation, REFRESH MATERIALIZED VIEW).
 _USABLE_KEY = "i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"
@@ -27,12 +28,8 @@ def own_schema(connection: psycopg.Connection[Any]) -> str:
 
 
 def schema_and_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
-    schema, _, bare = name.lower().rpartition(".")
-    return schema or default or own_schema(connection), bare
-
-
-def quoted(schema: str, name: str) -> str:
-    return f'"{schema}"."{name}"'
+    schema, bare = split_name(name.lower(), default)
+    return schema or own_schema(connection), bare
 
 
 def kind_of(connection: psycopg.Connection[Any], schema: str, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import psycopg
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from canvas_replicate.databases.batches import peek
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.sql.control_expressions import batch_expression
 
@@ -18,13 +19,12 @@ def copy_batches(
     connection: psycopg.Connection[Any], base: str, columns: Mapping[str, Column], batches: Iterable[pa.Table]
 ) -> None:
     """Batches straight into the table; what is no column of it (a field only for expressions) is left out."""
-    rest = iter(batches)
-    first = next(rest, None)
+    first, every = peek(batches)
     if first is None:
         return
     names = [name for name in first.column_names if name in columns]
     raw = {name for name in names if columns[name].kind == "raw"}
-    _send(connection, base, names, _chained(first, rest), raw)
+    _send(connection, base, names, every, raw)
 
 
 def insert_staged(
@@ -35,13 +35,12 @@ def insert_staged(
     expressions: Mapping[str, str],
 ) -> None:
     """All batches into a temporary table of texts, and from there through the expressions."""
-    rest = iter(batches)
-    first = next(rest, None)
+    first, every = peek(batches)
     if first is None:
         return
     texts = ", ".join(f'"{name}" text' for name in first.column_names)
     connection.execute(f"CREATE TEMPORARY TABLE batch ({texts}) ON COMMIT DROP")
-    _send(connection, "pg_temp.batch", first.column_names, _chained(first, rest), set())
+    _send(connection, "pg_temp.batch", first.column_names, every, set())
     plain = [name for name in first.column_names if name in columns and name not in expressions]
     values = [_from_text(f'batch."{name}"', columns[name]) for name in plain]
     values += [
@@ -64,11 +63,6 @@ def _from_text(value: str, column: Column) -> str:
         "timestamp_tz": "timestamptz",
     }.get(column.kind)
     return f"CAST({value} AS {kind})" if kind else value
-
-
-def _chained(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    yield first
-    yield from rest
 
 
 def _send(

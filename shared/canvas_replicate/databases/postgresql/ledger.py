@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import threading
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from canvas_replicate.databases.binds import rewrite_binds
+from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
 from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.sql.ddl import parse_ddl, table_sql
 
 _DOING = "the run ledger"
-# Literals and casts are stepped over, so that only a bind is taken for one.
-_BIND = re.compile(r"'(?:[^']|'')*'|::|:(?P<name>[a-z_][a-z0-9_]*)")
 # Shorter than a lease. A process that hangs in the middle of a transaction must not keep all others waiting.
 _AT_MOST = "30s"
 
@@ -58,21 +56,16 @@ class PostgresqlSession:
 
 def driver_sql(sql: str) -> str:
     """``:name`` as psycopg writes it, and per cent signs kept."""
-    return _BIND.sub(lambda found: f"%({found['name']})s" if found["name"] else found[0], sql.replace("%", "%%"))
+    return rewrite_binds(sql.replace("%", "%%"), lambda name: f"%({name})s")
 
 
 class PostgresqlLedger:
-    """The ledger lies in the schema that the target user's session starts in."""
+    """The ledger is in the schema that the target user's session starts in."""
 
     single_process = False
 
     def __init__(self, database: PostgreSql) -> None:
-        self._database = database
-        # Connections between two transactions; as many as there were transactions at the same time.
-        self._idle: list[psycopg.Connection[Any]] = []
-        self._lock = threading.Lock()
-        # Whoever lets go of the ledger lets go of its connections, at the end of the process at the latest.
-        weakref.finalize(self, _close_all, self._idle)
+        self._kept = KeptConnections(partial(_connect, database), _answers, _close)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -81,38 +74,17 @@ class PostgresqlLedger:
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._living() or self._connected()
+        connection = self._kept.take()
         try:
             yield connection
         finally:
             if connection.broken:
                 connection.close()
             else:
-                with self._lock:
-                    self._idle.append(connection)
-
-    def _living(self) -> psycopg.Connection[Any] | None:
-        """A kept connection that still answers; the server may have been restarted meanwhile."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            try:
-                connection.execute("")
-            except psycopg.Error:
-                connection.close()
-            else:
-                return connection
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        return self._database.connect(
-            lock_timeout=_AT_MOST, statement_timeout=_AT_MOST, idle_in_transaction_session_timeout=_AT_MOST
-        )
+                self._kept.keep(connection)
 
     def close(self) -> None:
-        with self._lock:
-            _close_all(self._idle)
+        self._kept.close()
 
     def is_ready(self) -> bool:
         with self.transaction() as session:
@@ -140,6 +112,19 @@ class PostgresqlLedger:
                 session.execute(statement)
 
 
-def _close_all(connections: list[psycopg.Connection[Any]]) -> None:
-    while connections:
-        connections.pop().close()
+def _connect(database: PostgreSql) -> psycopg.Connection[Any]:
+    return database.connect(
+        lock_timeout=_AT_MOST, statement_timeout=_AT_MOST, idle_in_transaction_session_timeout=_AT_MOST
+    )
+
+
+def _answers(connection: psycopg.Connection[Any]) -> bool:
+    try:
+        connection.execute("")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _close(connection: psycopg.Connection[Any]) -> None:
+    connection.close()

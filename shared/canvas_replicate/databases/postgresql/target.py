@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from canvas_replicate.databases.measuring import loaded, measuring_sql
+from canvas_replicate.databases.measuring import measure_table
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
@@ -20,13 +20,13 @@ from canvas_replicate.databases.postgresql.catalogs import (
     kind_of,
     missing_schema,
     own_schema,
-    quoted,
     schema_and_name,
 )
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translating
 from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 from canvas_replicate.datfile.columns import Column
+from canvas_replicate.names import quote_name
 from canvas_replicate.sql.ddl import Ddl, ViewDdl, parse_ddl, table_sql
 from canvas_replicate.sql.translate import translate_query
 
@@ -73,7 +73,7 @@ class PostgresqlTarget:
         with self._session(f"loading {load.table}") as connection:
             schema, name = schema_and_name(connection, load.table, self._base_schema)
             columns = {column.name: column for column in columns_of(connection, schema, name)}
-            base = quoted(schema, name)
+            base = quote_name(schema, name)
             check(None)
             with connection.transaction():
                 connection.execute(f"TRUNCATE {base}")
@@ -81,8 +81,10 @@ class PostgresqlTarget:
                     insert_staged(connection, base, columns, load.batches, load.expressions)
                 else:
                     copy_batches(connection, base, columns, load.batches)
-                row = connection.execute(measuring_sql(base, columns, load.measure, "postgresql")).fetchone() or ()
-                prove(loaded(row, load.measure))
+                found = measure_table(
+                    base, columns, load.measure, "postgresql", lambda sql: connection.execute(sql).fetchone()
+                )
+                prove(found)
                 check(PostgresqlSession(connection))
 
     # -- views ---------------------------------------------------------------------------------------------
@@ -98,8 +100,8 @@ class PostgresqlTarget:
             concurrently = "CONCURRENTLY " if can_be_read_meanwhile(connection, schema, name) else ""
             check(None)
             with connection.transaction():
-                connection.execute(f"REFRESH MATERIALIZED VIEW {concurrently}{quoted(schema, name)}")
-                row = connection.execute(f"SELECT count(*) FROM {quoted(schema, name)}").fetchone()
+                connection.execute(f"REFRESH MATERIALIZED VIEW {concurrently}{quote_name(schema, name)}")
+                row = connection.execute(f"SELECT count(*) FROM {quote_name(schema, name)}").fetchone()
                 check(PostgresqlSession(connection))
         return int(row[0]) if row else 0
 
@@ -140,7 +142,7 @@ class PostgresqlTarget:
             path = sql.SQL(", ").join(map(sql.Identifier, (self._base_schema, own_schema(connection))))
             statements.append(f"SET LOCAL search_path = {path.as_string(connection)}")
         query = translate_query(view.query, "postgresql")
-        statements.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {quoted(schema, view.name)} AS {query}")
+        statements.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {quote_name(schema, view.name)} AS {query}")
         return statements + ([_key_sql(schema, view)] if view.key else [])
 
     def apply(self, statements: Iterable[str], what: str) -> None:
@@ -155,4 +157,4 @@ class PostgresqlTarget:
 
 def _key_sql(schema: str, view: ViewDdl) -> str:
     columns = ", ".join(f'"{name}"' for name in view.key)
-    return f"CREATE UNIQUE INDEX ON {quoted(schema, view.name)} ({columns})"
+    return f"CREATE UNIQUE INDEX ON {quote_name(schema, view.name)} ({columns})"

@@ -1,0 +1,1 @@
+"""DuckDB behind all four database ports: the embedded default, one process at a time."""

@@ -1,0 +1,134 @@
+"""One DuckDB file per process and path, and what the driver's errors mean to us."""
+
+from __future__ import annotations
+
+import atexit
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import duckdb
+
+from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
+
+_TRANSIENT = (
+    duckdb.TransactionException,
+    duckdb.OutOfMemoryException,
+    duckdb.IOException,
+    duckdb.HTTPException,
+    duckdb.InterruptException,
+    duckdb.SerializationException,
+    duckdb.ResourceInUseException,
+)
+_BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
+# DuckDB would keep all that it has read, up to 80 % of the machine's memory. Sorts and joins beyond the limit go to
+# disk; what cannot go there grows with threads and columns. A source is read once and needs little.
+_MEMORY_MB, _THREADS = 256, 2
+_OTHER_PROCESS = re.compile(r"Could not set lock on file .*?PID (\d+)", re.DOTALL)
+
+
+def translated(error: duckdb.Error, doing: str) -> ReplicateError:
+    """A driver's error as one of ours; ``doing`` names the table or the query. First line only: no row content."""
+    first_line = str(error).partition("\n")[0]
+    code = f"duckdb.{type(error).__name__}"
+    if isinstance(error, _BAD_DATA):
+        # The text quotes the offending value, which must not reach logs and messages.
+        return DataError(f"{doing}: the database refused a value ({type(error).__name__}).", code=code)
+    kind = TransientError if isinstance(error, _TRANSIENT) else PermanentError
+    return kind(f"{doing}: {first_line}", code=code)
+
+
+@contextmanager
+def translating(doing: str) -> Iterator[None]:
+    """Turn what the driver raises into one of our errors."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translated(error, doing) from error
+
+
+class DuckDb:
+    """One database file, opened once per process; each user takes a cursor."""
+
+    _opened: dict[Path, DuckDb] = {}  # noqa: RUF012  # one registry for the process, which is what DuckDB demands
+    _opening = threading.Lock()
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self.path = path
+        self._connection = connection
+        # Concurrent updates of a row fail instead of waiting, so the ledger writes one at a time.
+        self.ledger_lock = threading.Lock()
+        self._memory_mb = _MEMORY_MB
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> DuckDb:
+        """Raises AlreadyRunning while another process has the file, TransientError when it is not there."""
+        path = path.resolve()
+        with cls._opening:
+            if path not in cls._opened:
+                cls._opened[path] = cls(path, _connect(path, create=create))
+            return cls._opened[path]
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        return cursor
+
+    @contextmanager
+    def session(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for the length of a block. An uncommitted transaction ends with it."""
+        with closing(self.cursor()) as cursor, translating(doing):
+            yield cursor
+
+    @classmethod
+    def close_all(cls) -> None:
+        """At the end of the process, so that the next process that opens the file has nothing to replay."""
+        for opened in list(cls._opened.values()):
+            opened.close()
+
+    def make_room(self, megabytes: int) -> None:
+        """Let DuckDB have at least so much memory for what it keeps and sorts."""
+        with self._opening:
+            if megabytes > self._memory_mb:
+                with self._connection.cursor() as cursor:
+                    cursor.execute(f"SET memory_limit = '{megabytes}MB'")
+                self._memory_mb = megabytes
+
+    def close(self) -> None:
+        with self._opening:
+            self._opened.pop(self.path, None)
+            self._connection.close()
+
+
+atexit.register(DuckDb.close_all)
+
+
+def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
+    if not create and not path.exists():
+        raise TransientError(
+            f"The database file {path} is not there.",
+            code="duckdb.missing",
+            next_step="Check the URL of that database. The target's file is made by: replicate init-db",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return duckdb.connect(
+            str(path),
+            config={
+                # A query must never find a Python variable where it names a table.
+                "python_enable_replacements": False,
+                "memory_limit": f"{_MEMORY_MB}MB",
+                "threads": _THREADS,
+            },
+        )
+    except duckdb.Error as error:
+        other = _OTHER_PROCESS.search(str(error))
+        if other:
+            raise AlreadyRunning(
+                f"{path} is in use by process {other[1]}, and a DuckDB file belongs to one process at a time.",
+                code="duckdb.locked",
+                next_step="Wait for it, or keep the target in PostgreSQL or Oracle (docs/configuration.md).",
+            ) from error
+        raise translated(error, f"opening {path}") from error

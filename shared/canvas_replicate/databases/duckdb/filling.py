@@ -1,0 +1,53 @@
+"""Batches of text into a DuckDB base table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import duckdb
+import pyarrow as pa
+
+from canvas_replicate.databases.duckdb.types import write_from_text
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.sql.control_expressions import batch_expression
+
+
+class _Batch:
+    """What DuckDB reads as ``batch``: always the rows that were set last.
+
+    DuckDB keeps every object that was registered in a transaction until its end. This one is registered for each
+    batch again, so that what is kept is one batch and not the whole file.
+    """
+
+    rows: pa.Table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)
+
+
+def insert_batches(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, Column],
+    batches: Iterable[pa.Table],
+    expressions: Mapping[str, str],
+) -> None:
+    """All batches, in the transaction that is open; a field that only an expression names is left out."""
+    batch = _Batch()
+    for batch.rows in batches:
+        _insert(cursor, name, columns, batch, expressions)
+
+
+def _insert(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, Column],
+    batch: _Batch,
+    expressions: Mapping[str, str],
+) -> None:
+    plain = [column for column in batch.rows.column_names if column in columns and column not in expressions]
+    values = [write_from_text(f'batch."{column}"', columns[column]) for column in plain]
+    values += [batch_expression(sql, "duckdb") for sql in expressions.values()]
+    cursor.register("batch", batch)
+    cursor.execute(f"INSERT INTO {name} ({', '.join([*plain, *expressions])}) SELECT {', '.join(values)} FROM batch")
+    cursor.unregister("batch")

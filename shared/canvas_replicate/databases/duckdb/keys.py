@@ -1,0 +1,42 @@
+"""The keys of base tables: kept in a table's comment, and checked by every load.
+
+DuckDB's own keys are kept in memory, 40 MB and more per million rows, and replacing a table's rows under one takes
+four times as long.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import duckdb
+
+from canvas_replicate.errors import DataError
+from canvas_replicate.names import quote_name
+from canvas_replicate.sql.ddl import TableDdl, table_sql
+
+
+def base_table_sql(table: TableDdl, schema: str) -> list[str]:
+    """The statements that make a base table without indexes, its keys in its comment."""
+    statements = table_sql(replace(table, key=(), unique=()), schema, "duckdb")
+    keys = "; ".join(f"UNIQUE ({', '.join(columns)})" for columns in (table.key, *table.unique) if columns)
+    if keys:
+        statements.append(f"COMMENT ON TABLE {quote_name(schema, table.name)} IS '{keys}'")
+    return statements
+
+
+def refuse_duplicates(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Raises DataError when two rows have the same key. As in Oracle, rows that are NULL in all of it do not count."""
+    found = cursor.execute(
+        "SELECT comment FROM duckdb_tables() WHERE schema_name || '.' || table_name = $name", {"name": name}
+    ).fetchone()
+    for key in re.findall(r"UNIQUE \(([a-z0-9_$#, ]+)\)", (found and found[0]) or ""):
+        columns = ", ".join(f'"{column}"' for column in key.split(", "))
+        some_value = " OR ".join(f'"{column}" IS NOT NULL' for column in key.split(", "))
+        same = f"SELECT 1 FROM {name} WHERE {some_value} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
+        if cursor.execute(same).fetchone():
+            raise DataError(
+                f"{name}: rows that have the same {key}, which must be unique.",
+                code="load.duplicate",
+                next_step=f"Find them in the source: GROUP BY {key} HAVING COUNT(*) > 1",
+            )

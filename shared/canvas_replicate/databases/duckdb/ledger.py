@@ -1,0 +1,79 @@
+"""The run ledger's database in a DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from canvas_replicate.databases.binds import rewrite_binds
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.ports import DuplicateKey, Session
+from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
+from canvas_replicate.sql.ddl import parse_ddl, table_sql
+
+_DOING = "the run ledger"
+
+
+class DuckDbSession:
+    """The transaction that is open on a cursor."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, **values: Any) -> int:
+        row = self._run(sql, values).fetchone()
+        return int(row[0]) if row else 0
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        for row in rows:  # executemany does the same inside, and slower
+            self._run(sql, row)
+
+    def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return to_aware_rows(self._run(sql, values).fetchall())
+
+    def now(self) -> datetime:
+        found: datetime = self.query("SELECT now() AT TIME ZONE 'UTC'")[0][0]
+        return found
+
+    def _run(self, sql: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._cursor.execute(rewrite_binds(sql, lambda name: f"${name}"), to_naive_values(values))
+        except duckdb.ConstraintException as error:
+            if "duplicate key" not in str(error).lower():
+                raise
+            raise DuplicateKey(f"{_DOING}: a row with this key is there already.") from None
+
+
+class DuckDbLedger:
+    single_process = True
+
+    def __init__(self, database: DuckDb) -> None:
+        self._database = database
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with self._database.ledger_lock, self._database.session(_DOING) as cursor:
+            cursor.begin()
+            yield DuckDbSession(cursor)
+            cursor.commit()
+
+    def is_ready(self) -> bool:
+        with self.transaction() as session:
+            found = session.query("SELECT 1 FROM duckdb_tables() WHERE table_name = 'replicate_run'")
+        return bool(found)
+
+    def missing(self, ddl: str) -> list[str]:
+        parsed = parse_ddl(ddl, Path("ledger_tables.sql"))
+        with self.transaction() as session:
+            there = {name for (name,) in session.query("SELECT table_name FROM duckdb_tables()")}
+        return [sql for table in parsed.tables if table.name not in there for sql in table_sql(table, None, "duckdb")]
+
+    def apply(self, statements: Iterable[str]) -> None:
+        with self.transaction() as session:
+            for statement in statements:
+                session.execute(statement)

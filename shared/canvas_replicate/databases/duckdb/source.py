@@ -1,0 +1,96 @@
+"""Queries of a DuckDB file as Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from canvas_replicate.databases.duckdb.catalogs import columns_of, key_of
+from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
+from canvas_replicate.databases.duckdb.types import read_column, read_exactly
+from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.errors import PermanentError
+from canvas_replicate.names import split_name
+from canvas_replicate.sql.translate import translate_query
+
+_DOING = "the query"
+_MB_PER_COLUMN = 3
+
+
+class DuckDbSource:
+    """``native``: the SQL is DuckDB's own and not translated."""
+
+    def __init__(self, database: DuckDb, *, native: bool = False) -> None:
+        self._database = database
+        self._native = native
+
+    def reach(self) -> None:
+        """The file is open, so there is nothing left to try."""
+
+    @contextmanager
+    def open(
+        self,
+        query: str,
+        *,
+        batch_rows: int,
+        as_of: int | None = None,
+        wide_numbers: bool = False,
+        tag: Tag | None = None,
+    ) -> Iterator[OpenQuery]:
+        if as_of is not None:
+            raise _no_moments()
+        sql = self._sql(query)
+        with closing(self._database.cursor()) as cursor:
+            with translating(_DOING):
+                described = cursor.execute(f"DESCRIBE {sql}").fetchall()
+                self._database.make_room(len(described) * _MB_PER_COLUMN)
+                columns = tuple(read_column(name, kind) for name, kind, *_ in described)
+                selected = ", ".join(f"{read_exactly(f'q.c{n}', row[1])} AS c{n}" for n, row in enumerate(described))
+                names = ", ".join(f"c{n}" for n in range(len(described)))
+                # con.sql streams; a result of execute() would be copied into memory whole first.
+                reader = cursor.sql(f"SELECT {selected} FROM ({sql}) q({names})").to_arrow_reader(batch_rows)
+            yield OpenQuery(columns, _read(reader), as_fetched, cursor.interrupt)
+
+    def moment(self) -> int:
+        raise _no_moments()
+
+    def describe(self, query: str) -> tuple[Column, ...]:
+        with self._database.session(_DOING) as cursor:
+            found = cursor.execute(f"DESCRIBE {self._sql(query)}").fetchall()
+        return tuple(read_column(name, kind) for name, kind, *_ in found)
+
+    def table(self, name: str) -> TableFacts:
+        schema, table = split_name(name.lower(), "main")
+        with self._database.session(f"table {name}") as cursor:
+            facts = TableFacts(columns_of(cursor, schema, table), key_of(cursor, schema, table))
+        if not facts.columns:
+            raise PermanentError(
+                f"There is no table {name}.", code="table.missing", next_step="Check its name and schema."
+            )
+        return facts
+
+    def _sql(self, query: str) -> str:
+        return query.strip().rstrip(";") if self._native else translate_query(query, "duckdb")
+
+
+def _no_moments() -> SnapshotUnavailable:
+    return SnapshotUnavailable("DuckDB cannot read several queries as of one moment.")
+
+
+def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            # What fails in the middle of a stream comes out of Arrow and has lost its DuckDB class.
+            # Its text may quote a value, which must not reach logs and messages: only its first words are shown.
+            kind = str(error).partition(":")[0][:40]
+            raise PermanentError(f"the query failed while its rows were read ({kind}).", code="duckdb.stream") from None
+        if batch.num_rows:
+            yield batch

@@ -1,0 +1,158 @@
+"""Base tables and views in a DuckDB file. A view is a snapshot table that is replaced in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from canvas_replicate.databases.duckdb.catalogs import columns_of
+from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
+from canvas_replicate.databases.duckdb.filling import insert_batches
+from canvas_replicate.databases.duckdb.keys import base_table_sql, refuse_duplicates
+from canvas_replicate.databases.measuring import measure_table
+from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.errors import PermanentError
+from canvas_replicate.names import split_name
+from canvas_replicate.sql.ddl import parse_ddl
+from canvas_replicate.sql.translate import translate_query
+
+_MEMORY_MB = 1024
+
+
+class DuckDbTarget:
+    """Bulk loader and view refresher. Names without a schema are in the given default schemas."""
+
+    made_by_dba = False
+
+    def __init__(self, database: DuckDb, *, base_schema: str = "main", view_schema: str = "main") -> None:
+        self._database = database
+        self._base_schema = base_schema
+        self._view_schema = view_schema
+        database.make_room(_MEMORY_MB)
+
+    @contextmanager
+    def _session(self, doing: str, *, making: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._database.session(doing) as cursor:
+            if self._base_schema != "main":
+                if making:
+                    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self._base_schema}")
+                if cursor.execute(
+                    "SELECT 1 FROM duckdb_schemas() WHERE schema_name = $schema", {"schema": self._base_schema}
+                ).fetchone():
+                    # A view's unqualified tables are base tables; the ledger is in main.
+                    cursor.execute(f"SET search_path = '{self._base_schema},main'")
+            yield cursor
+
+    # -- base tables ---------------------------------------------------------------------------------------
+
+    def describe(self, table: str) -> tuple[Column, ...]:
+        schema, name = self._base(table)
+        with self._session(f"table {table}") as cursor:
+            found = columns_of(cursor, schema, name)
+        if not found:
+            raise PermanentError(
+                f"There is no table {schema}.{name}.",
+                code="table.missing",
+                next_step="Make it: replicate init-db.",
+            )
+        return found
+
+    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+        columns = {column.name: column for column in self.describe(load.table)}
+        name = ".".join(self._base(load.table))
+        with self._session(f"loading {load.table}") as cursor:
+            check(None)
+            cursor.begin()
+            cursor.execute(f"DELETE FROM {name}")
+            insert_batches(cursor, name, columns, load.batches, load.expressions)
+            with translating(f"proving {load.table}"):
+                refuse_duplicates(cursor, name)
+                found = measure_table(name, columns, load.measure, "duckdb", lambda sql: cursor.execute(sql).fetchone())
+            prove(found)
+            check(None)
+            cursor.commit()
+
+    # -- views ---------------------------------------------------------------------------------------------
+
+    def require_view(self, view: str) -> None:
+        with self._session(f"view {view}") as cursor:
+            self._definition(cursor, view)
+
+    def _definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
+        name = ".".join(self._view(view))
+        with translating(f"view {view}"):
+            found = cursor.execute(
+                "SELECT definition FROM replicate_view WHERE view_name = $name", {"name": name}
+            ).fetchone()
+        if found is None:
+            raise PermanentError(
+                f"There is no view {name}.", code="view.missing", next_step="Make it: replicate init-db."
+            )
+        return str(found[0])
+
+    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
+        name = ".".join(self._view(view))
+        with self._session(f"refreshing {view}") as cursor:
+            definition = self._definition(cursor, view)
+            check(None)
+            with self._database.ledger_lock:
+                cursor.begin()
+                cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {definition}")
+                cursor.execute(
+                    "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name",
+                    {"name": name},
+                )
+                rows = cursor.execute(f"SELECT count(*) FROM {name}").fetchone()
+                cursor.commit()
+        return int(rows[0]) if rows else 0
+
+    # -- making them ---------------------------------------------------------------------------------------
+
+    def missing(self, ddl: str, file: Path) -> list[str]:
+        """The statements that make what a ddl file describes and this database lacks.
+
+        Indexes and grants mean nothing to a DuckDB file and are left out.
+        """
+        parsed = parse_ddl(ddl, file)
+        statements: list[str] = []
+        for table in parsed.tables:
+            schema = table.schema or self._base_schema
+            if not self._has("duckdb_tables()", f"schema_name = '{schema}' AND table_name = '{table.name}'"):
+                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *base_table_sql(table, schema)]
+        for view in parsed.views:
+            name = f"{view.schema or self._view_schema}.{view.name}"
+            if not self._has("replicate_view", f"view_name = '{name}'"):
+                statements += _view_sql(name, translate_query(view.query, "duckdb"))
+        return statements
+
+    def apply(self, statements: Iterable[str], what: str) -> None:
+        """Run what ``missing`` gave, all or nothing."""
+        with self._session(what, making=True) as cursor, self._database.ledger_lock:
+            cursor.begin()
+            for statement in statements:
+                cursor.execute(statement)
+            cursor.commit()
+
+    def _has(self, where: str, condition: str) -> bool:
+        with self._session("the target database") as cursor:
+            return cursor.execute(f"SELECT 1 FROM {where} WHERE {condition}").fetchone() is not None
+
+    def _base(self, table: str) -> tuple[str, str]:
+        return split_name(table.lower(), self._base_schema)
+
+    def _view(self, view: str) -> tuple[str, str]:
+        return split_name(view.lower(), self._view_schema)
+
+
+def _view_sql(name: str, definition: str) -> list[str]:
+    """The statements that make a snapshot table and keep its definition, from which every refresh makes it anew."""
+    quoted = definition.replace("'", "''")
+    return [
+        f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}",
+        f"CREATE OR REPLACE TABLE {name} AS {definition}",
+        f"INSERT INTO replicate_view (view_name, definition) VALUES ('{name}', '{quoted}')",
+    ]

@@ -1,0 +1,57 @@
+"""Connections of a ledger between two transactions: as many as there were transactions at the same time."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Connection = TypeVar("Connection")
+
+
+class KeptConnections(Generic[Connection]):
+    """``answers``: whether a kept connection still works.
+
+    All are closed when this object is garbage, at the latest when the process ends.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        answers: Callable[[Connection], bool],
+        close: Callable[[Connection], None],
+    ) -> None:
+        # These must not refer to this object's owner, or both would wait for the garbage collector.
+        self._connect = connect
+        self._answers = answers
+        self._close = close
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._idle, close)
+
+    def take(self) -> Connection:
+        """One that still answers, since the server may have been restarted meanwhile, or a new one."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                connection = self._idle.pop()
+            if self._answers(connection):
+                return connection
+            self._close(connection)
+        return self._connect()
+
+    def keep(self, connection: Connection) -> None:
+        """For the next transaction. The last one on it must have ended."""
+        with self._lock:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        with self._lock:
+            _close_all(self._idle, self._close)
+
+
+def _close_all(connections: list[Connection], close: Callable[[Connection], None]) -> None:
+    while connections:
+        close(connections.pop())
