@@ -31,7 +31,11 @@ COMMANDS = (
         "broker",
         "Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs.",
     ),
-    ("sweep", "broker", "Close runs past their deadline, and publish what dead processes left behind."),
+    (
+        "sweep",
+        "broker",
+        "Close runs past their deadline, publish what dead processes left behind, remove files past their retention.",
+    ),
     ("status", "look", "Show every table: how fresh its view is, what happened last, and what to type next."),
     ("runs", "look", "List the newest runs, or show one RUN table by table."),
     (
