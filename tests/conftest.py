@@ -14,7 +14,7 @@ from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import upgrade
 from canvas_replicate.messaging.messages import TableReady
 
 pytest_plugins = (
@@ -54,7 +54,7 @@ def database(tmp_path: Path) -> Iterator[DuckDb]:
 @pytest.fixture
 def ledger_database(database: DuckDb) -> DuckDbLedger:
     made = DuckDbLedger(database)
-    made.apply(made.missing(schema()))
+    upgrade(made)
     return made
 
 

@@ -13,7 +13,7 @@ from tests.postgresql_server import Server, find_postgresql, running
 
 from canvas_replicate.databases.postgresql.connecting import PostgreSql
 from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import upgrade
 
 _TEMPLATE = "replicate_template"
 
@@ -49,7 +49,7 @@ def postgresql_template(postgresql_server: Server) -> Iterator[str]:
     name = f"{_TEMPLATE}_{uuid.uuid4().hex[:8]}"
     postgresql_server.run(f"CREATE DATABASE {name} TEMPLATE template0")
     ledger = PostgresqlLedger(_opened(postgresql_server, name))
-    ledger.apply(ledger.missing(schema()))
+    upgrade(ledger)
     ledger.close()
     yield name
     postgresql_server.run(f"DROP DATABASE {name} WITH (FORCE)")

@@ -24,6 +24,7 @@ from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.journal import PushJournal
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.ledger.migrations import require_newest
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.notifications.outbox import Notices
 from canvas_replicate.progress import Progress
@@ -74,8 +75,7 @@ def open_runtime(
     if control_files:
         _require_control_files(settings, found)
     database = open_ledger(settings)
-    if not database.is_ready():
-        raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
+    require_newest(database)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     leases = Leases(database, owner)
     if database.single_process:

@@ -18,7 +18,7 @@ from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import schema, upgrade
 from canvas_replicate.ledger.records import Outcome, RunRequest, TableRequest
 
 pytestmark = pytest.mark.oracle
@@ -29,7 +29,7 @@ INSERT_VIEW = "INSERT INTO replicate_view (view_name, definition, refreshed_at) 
 @pytest.fixture
 def ledger_database(oracle: OracleDatabase) -> Iterator[OracleLedger]:
     made = OracleLedger(oracle.opened)
-    made.apply(made.missing(schema()))
+    upgrade(made)
     yield made
     made.close()
 
@@ -61,10 +61,10 @@ class TestLedgerOnOracle(LedgerBehaviour):
 
 def test_the_tables_are_made_once(oracle: OracleDatabase) -> None:
     ledger = OracleLedger(oracle.opened)
-    assert not ledger.is_ready()
+    assert not ledger.has_table("replicate_run")
     wanted = ledger.missing(schema())
     ledger.apply(wanted)
-    assert ledger.is_ready()
+    assert ledger.has_table("replicate_run")
     assert ledger.missing(schema()) == []
     ledger.apply(wanted)  # as a second process would that found them missing at the same time
     ledger.close()
@@ -80,11 +80,11 @@ def test_what_an_interrupted_init_left_out_is_made_by_the_next(oracle: OracleDat
 
 def test_a_ledger_in_another_schema_is_reached_through_synonyms(oracle: OracleDatabase) -> None:
     owner = OracleLedger(oracle.as_user("schema_a").opened)
-    owner.apply(owner.missing(schema()))
+    upgrade(owner)
     owner.close()
     oracle.sql("CREATE SYNONYM replicate_run FOR schema_a.replicate_run")
     ledger = OracleLedger(oracle.opened)
-    assert ledger.is_ready()
+    assert ledger.has_table("replicate_run")
     assert "replicate_run " not in "".join(ledger.missing(schema()))
     ledger.close()
 
@@ -93,7 +93,7 @@ def test_a_name_that_something_else_has_is_told(oracle: OracleDatabase) -> None:
     oracle.control.fail("CREATE TABLE replicate_run ", 955, "name is already used by an existing object")
     ledger = OracleLedger(oracle.opened)
     with pytest.raises(PermanentError, match="replicate_run is the name of something else") as caught:
-        ledger.apply(ledger.missing(schema()))
+        upgrade(ledger)
     assert caught.value.code == "ORA-00955"
     ledger.close()
 
@@ -175,7 +175,7 @@ def test_waiting_for_a_transaction_that_does_not_end_ends_by_itself(
         with pytest.raises(TransientError):
             Leases(impatient, "test worker").renew(lease)
         assert time.monotonic() - began < 8
-    assert impatient.is_ready()
+    assert impatient.has_table("replicate_run")
     impatient.close()
 
 
@@ -229,7 +229,7 @@ def test_one_session_serves_one_transaction_after_the_other(
     oracle.control.reset()
     before = oracle.control.counters()["sessions_total"]
     for _ in range(3):
-        ledger_database.is_ready()
+        ledger_database.has_table("replicate_run")
     assert oracle.control.counters()["sessions_total"] == before
     assert [session["module"] for session in oracle.control.get("/sessions")] == ["ledger"]
 
@@ -237,9 +237,9 @@ def test_one_session_serves_one_transaction_after_the_other(
 def test_a_connection_that_died_between_two_transactions_is_replaced(
     ledger_database: OracleLedger, oracle: OracleDatabase
 ) -> None:
-    assert ledger_database.is_ready()
+    assert ledger_database.has_table("replicate_run")
     oracle.control.kill()
-    assert ledger_database.is_ready()
+    assert ledger_database.has_table("replicate_run")
 
 
 def test_a_session_that_is_killed_in_a_transaction_leaves_nothing_and_can_be_tried_again(
@@ -279,7 +279,7 @@ def test_a_missing_ledger_privilege_is_named_with_what_to_ask_for(
 
 def test_a_wrong_password_is_refused_and_never_shown(oracle: OracleDatabase) -> None:
     with pytest.raises(PermanentError) as caught:
-        OracleLedger(Oracle(oracle.url, SecretStr("not-the-password"))).is_ready()
+        OracleLedger(Oracle(oracle.url, SecretStr("not-the-password"))).has_table("replicate_run")
     assert "not-the-password" not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
     assert caught.value.code == "ORA-01017"
 
@@ -288,7 +288,7 @@ def test_a_server_that_is_down_may_be_up_later(ledger_database: OracleLedger, or
     oracle.control.refuse(1)
     oracle.control.kill()
     with pytest.raises(TransientError, match="connecting to 127"):
-        ledger_database.is_ready()
+        ledger_database.has_table("replicate_run")
 
 
 # Clock, parameters, values

@@ -15,7 +15,7 @@ from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger, drive
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import schema, upgrade
 from canvas_replicate.ledger.records import RunRequest, TableRequest
 
 pytestmark = pytest.mark.postgresql
@@ -60,9 +60,9 @@ class TestLedgerOnPostgresql(LedgerBehaviour):
 
 def test_the_tables_are_made_once(empty_postgresql: Database) -> None:
     ledger = PostgresqlLedger(empty_postgresql.opened)
-    assert not ledger.is_ready()
-    ledger.apply(ledger.missing(schema()))
-    assert ledger.is_ready()
+    assert not ledger.has_table("replicate_run")
+    upgrade(ledger)
+    assert ledger.has_table("replicate_run")
     assert ledger.missing(schema()) == []
     ledger.close()
 
@@ -185,9 +185,9 @@ def test_only_a_bind_is_taken_for_one(written: str, expected: str) -> None:
 def test_a_connection_that_the_server_ended_is_replaced(
     ledger_database: PostgresqlLedger, postgresql: Database
 ) -> None:
-    assert ledger_database.is_ready()
+    assert ledger_database.has_table("replicate_run")
     postgresql.sql(END_ALL_SESSIONS)
-    assert ledger_database.is_ready()
+    assert ledger_database.has_table("replicate_run")
 
 
 def test_a_session_that_the_server_ends_in_a_transaction_can_be_tried_again(
@@ -215,7 +215,7 @@ def test_a_wrong_password_is_refused_and_never_shown(postgresql: Database) -> No
         pytest.skip("this server asks for no password")
     wrong = PostgreSql(postgresql.server.url_of(postgresql.name), SecretStr("not-the-password"))
     with pytest.raises(PermanentError) as caught:
-        PostgresqlLedger(wrong).is_ready()
+        PostgresqlLedger(wrong).has_table("replicate_run")
     shown = f"{caught.value} {caught.value!r} {caught.value.__cause__} {wrong!r}"
     assert "not-the-password" not in shown
     assert "password authentication failed" in shown
@@ -223,4 +223,4 @@ def test_a_wrong_password_is_refused_and_never_shown(postgresql: Database) -> No
 
 def test_a_server_that_is_down_may_be_up_later(postgresql: Database) -> None:
     with pytest.raises(TransientError, match="connecting to 127"):
-        PostgresqlLedger(PostgreSql("postgresql://someone@127.0.0.1:1/x")).is_ready()
+        PostgresqlLedger(PostgreSql("postgresql://someone@127.0.0.1:1/x")).has_table("replicate_run")

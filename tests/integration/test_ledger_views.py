@@ -17,7 +17,7 @@ from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger
 from canvas_replicate.ledger import views
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import upgrade
 from canvas_replicate.ledger.records import Outcome, Run, RunRequest, TableRequest
 
 FAILED = Outcome("failed", "loader", message="bad", error_code="gate2", next_step="replicate rerun tmp_a")
@@ -108,7 +108,7 @@ class TestOnDuckDb(LedgerViewsBehaviour):
     @pytest.fixture
     def ledger_database(self, database: DuckDb) -> LedgerDatabase:
         made = DuckDbLedger(database)
-        made.apply(made.missing(schema()))
+        upgrade(made)
         return made
 
 
@@ -128,6 +128,6 @@ class TestOnOracle(LedgerViewsBehaviour):
     @pytest.fixture
     def ledger_database(self, oracle: OracleDatabase) -> Iterator[LedgerDatabase]:
         made = OracleLedger(oracle.opened)
-        made.apply(made.missing(schema()))
+        upgrade(made)
         yield made
         made.close()

@@ -557,3 +557,18 @@ def test_a_sweep_removes_files_past_their_retention_and_keeps_what_readers_see(p
     assert (swept.code, swept.json["expired"]) == (0, [old.name])
     assert not old.exists()
     assert (place.data / "dat" / shown).exists()
+
+
+def test_an_older_ledger_is_refused_by_name_and_upgraded_by_init_db(place: Workplace) -> None:
+    assert place.run("replicate", "run", "hourly").code == 0
+    before = place.run("replicate", "runs", "--json").json
+    place.target_sql("DROP TABLE replicate_schema", "ALTER TABLE replicate_run DROP COLUMN push_after")
+    refused = place.run("replicate", "status")
+    assert refused.code == 2
+    assert refused.error is not None
+    assert "replicate init-db" in refused.error.next_step
+    upgraded = place.run("replicate", "init-db")
+    assert upgraded.code == 0
+    assert "upgraded the run ledger" in upgraded.out
+    assert place.run("replicate", "runs", "--json").json == before
+    assert place.run("replicate", "run", "hourly").code == 0

@@ -258,11 +258,14 @@ class LedgerDatabase(Protocol):
     def transaction(self) -> AbstractContextManager[Session]:
         """Commits at the end, rolls back on any exception. Nested use is an error."""
 
-    def is_ready(self) -> bool:
-        """False until `replicate init-db` made the ledger's tables."""
+    def has_table(self, name: str) -> bool:
+        """Whether the ledger has this table."""
 
     def missing(self, ddl: str) -> list[str]:
-        """The statements that make the tables of an Oracle DDL text which are not there."""
+        """The statements that add the tables and columns of an Oracle DDL text which this database lacks.
+
+        A column that is added to a table with rows may be NULL.
+        """
 
     def apply(self, statements: Iterable[str]) -> None:
-        """Run what ``missing`` gave, all or nothing."""
+        """Run statements that ``missing`` gave, or CREATE INDEX, all or nothing. Repeatable."""

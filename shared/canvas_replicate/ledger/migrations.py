@@ -1,10 +1,97 @@
-"""The ledger's schema."""
+"""The ledger's schema: made new, upgraded from any earlier state, and checked by every program that opens it.
+
+`tables.sql` describes the newest schema. Whatever tables and columns of it a database lacks are added; that is
+repeatable and needs no step. A numbered step does what adding cannot.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
+
+from canvas_replicate.databases.ports import LedgerDatabase
+from canvas_replicate.errors import ConfigError
+from canvas_replicate.ledger.mapper import upsert
+
+
+@dataclass(frozen=True)
+class Step:
+    """``statements`` are portable SQL that may run twice; none where `tables.sql` says all."""
+
+    number: int
+    what: str
+    statements: Sequence[str] = ()
+
+
+_INDEXES = {
+    "replicate_run": ("opened_at", "closed_at"),
+    "replicate_run_table": ("table_name, finished_at",),
+    "replicate_outbox": ("published_at, created_at",),
+    "replicate_push_plan": ("process, planned_at", "sha256"),
+    "replicate_push_journal": ("user_id", "state, sent_at"),
+}
+STEPS: Sequence[Step] = (
+    Step(1, "the tables from before the schema had a version, with all columns that were added to them since"),
+    Step(
+        2,
+        "indexes for long histories",
+        tuple(
+            f"CREATE INDEX {table}_i{number} ON {table} ({columns})"
+            for table, indexes in _INDEXES.items()
+            for number, columns in enumerate(indexes, start=1)
+        ),
+    ),
+)
+NEWEST = STEPS[-1].number
 
 
 def schema() -> str:
     """Oracle DDL of the ledger and the status tables."""
     return resources.files("canvas_replicate.ledger").joinpath("tables.sql").read_text("utf-8")
+
+
+def upgrade(database: LedgerDatabase, steps: Sequence[Step] = STEPS) -> bool:
+    """Bring the ledger to the newest schema. False when it was there already. Repeatable, also after a crash."""
+    statements = pending_statements(database, steps)
+    newest = steps[-1].number
+    if not statements and version_of(database) == newest:
+        return False
+    database.apply(statements)
+    with database.transaction() as session:
+        upsert(session, "replicate_schema", {"id": 1}, {"version": newest, "upgraded_at": session.now()})
+    return True
+
+
+def pending_statements(database: LedgerDatabase, steps: Sequence[Step] = STEPS) -> list[str]:
+    """What ``upgrade`` would run: tables and columns that are missing, then the steps after the ledger's version."""
+    missing = database.missing(schema())
+    if database.single_process:  # DuckDB alters no table that has an index, and scans fast enough without
+        return missing
+    version = version_of(database)
+    return [*missing, *(sql for step in steps if step.number > version for sql in step.statements)]
+
+
+def version_of(database: LedgerDatabase) -> int:
+    """0 for a ledger without a version, or none at all."""
+    if not database.has_table("replicate_schema"):
+        return 0
+    with database.transaction() as session:
+        found = session.query("SELECT version FROM replicate_schema WHERE id = 1")
+    return int(found[0][0]) if found else 0
+
+
+def require_newest(database: LedgerDatabase) -> None:
+    """Raises ConfigError for a database without a ledger, or with an older one than this program needs.
+
+    A newer one is fine: steps only add, so that workers can be replaced one after the other.
+    """
+    if not database.has_table("replicate_run"):
+        raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
+    version = version_of(database)
+    if version < NEWEST:
+        raise ConfigError(
+            f"The run ledger has version {version}, and this program needs {NEWEST}.",
+            code="ledger.old",
+            next_step="Upgrade it, which keeps all that is in it: replicate init-db",
+        )

@@ -1,6 +1,14 @@
 -- The run ledger and the status tables, in Oracle SQL like every file in ddl/.
 -- Times are UTC. Names stay below 30 bytes and clear of reserved words.
 
+-- One row: the number of the newest step that was applied to these tables.
+CREATE TABLE replicate_schema (
+    id           NUMBER(1) NOT NULL,
+    version      NUMBER(9) NOT NULL,
+    upgraded_at  TIMESTAMP(6) NOT NULL,
+    PRIMARY KEY (id)
+);
+
 -- push_group: what is pushed to Canvas at the run's end; only one process or one plan of it, where they are named.
 -- push_after: the run whose provisions it relies on, where that is not the run itself or the latest one.
 CREATE TABLE replicate_run (

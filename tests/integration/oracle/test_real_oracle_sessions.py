@@ -20,7 +20,7 @@ from canvas_replicate.databases.ports import DuplicateKey, Tag
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import upgrade
 from canvas_replicate.ledger.records import Outcome, RunRequest, TableRequest
 
 SLEEP = "BEGIN DBMS_SESSION.SLEEP(60); END;"
@@ -159,7 +159,7 @@ def test_a_user_who_may_only_log_in_is_told_what_is_missing(oracle_server: Serve
 @pytest.fixture
 def first(reporting: User) -> Iterator[OracleLedger]:
     made = OracleLedger(reporting.opened)
-    made.apply(made.missing(schema()))
+    upgrade(made)
     yield made
     made.close()
 
@@ -222,7 +222,7 @@ def test_waiting_for_a_transaction_that_does_not_end_ends_by_itself(first: Oracl
             Leases(impatient, "first").renew(lease)
         assert time.monotonic() - began < 30
     assert caught.value.code == "DPY-4024"
-    assert impatient.is_ready()
+    assert impatient.has_table("replicate_run")
     impatient.close()
 
 

@@ -14,7 +14,7 @@ from canvas_replicate.databases.oracle.ledger import OracleLedger
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.ledger.leases import Leases
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import upgrade
 
 SOURCE_TABLE = """CREATE TABLE everything (
     id NUMBER(10), flag NUMBER(1), big NUMBER(19), wide NUMBER(38), amount NUMBER(38,10), price NUMBER(8,2),
@@ -58,7 +58,7 @@ class TestDatabasesOnRealOracle(EveryDatabaseBehaviour):
 @pytest.fixture
 def ledger_database(reporting: User) -> Iterator[OracleLedger]:
     made = OracleLedger(reporting.opened)
-    made.apply(made.missing(schema()))
+    upgrade(made)
     yield made
     made.close()
 

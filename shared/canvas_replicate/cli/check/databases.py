@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from canvas_replicate.cli.check.findings import Finding
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.databases.opening import engine_of, open_ledger, open_postgresql
-from canvas_replicate.databases.ports import LedgerDatabase
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema
-from canvas_replicate.sql.ddl import TableDdl, parse_ddl
+from canvas_replicate.ledger.migrations import pending_statements, require_newest
 
 
 def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
@@ -42,36 +38,12 @@ def _check_postgresql(settings: Settings, alias: str) -> list[Finding]:
 def check_ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
     """The ledger where every table is there with every column; raises TransientError when it cannot be asked."""
     database, what = open_ledger(settings), f"database {target_alias(settings)}"
-    if not database.is_ready():
-        message = "there is no run ledger in it yet."
-        return None, [Finding("error", what, message, "Make it: replicate init-db")]
-    lacking = [
-        found
-        for table in parse_ddl(schema(), Path("ledger_tables.sql")).tables
-        if (found := _find_lack(database, table)) is not None
-    ]
-    findings = [Finding("error", what, *said) for said in lacking]
-    return (None if findings else Ledger(database)), findings
-
-
-def _find_lack(database: LedgerDatabase, table: TableDdl) -> tuple[str, str] | None:
-    """What the table lacks, and what to do; None when it is whole. A query that fails ends its transaction."""
-    if _can_read(database, table.name, ", ".join(column.name for column in table.columns)):
-        return None
-    if not _can_read(database, table.name, "1"):
-        return f"the run ledger has no table {table.name}.", "Make it: replicate init-db"
-    missing = [column for column in table.columns if not _can_read(database, table.name, column.name)]
-    names = ", ".join(column.name for column in missing)
-    types = ", ".join(f"{column.name} {column.type}" for column in missing)
-    step = f"When no run is open, add to {table.name} (types are Oracle's): {types}"
-    return f"{table.name} is of an earlier version: it has no {names}.", step
-
-
-def _can_read(database: LedgerDatabase, table: str, columns: str) -> bool:
-    """Raises TransientError when nobody answers."""
     try:
-        with database.transaction() as session:
-            session.query(f"SELECT {columns} FROM {table} WHERE 1 = 0")  # noqa: S608  # names of our own schema
-    except PermanentError:
-        return False
-    return True
+        require_newest(database)
+    except ConfigError as error:
+        return None, [Finding("error", what, error.message, error.next_step)]
+    if pending := pending_statements(database):
+        first = [sql.partition(" (")[0] for sql in pending if not sql.startswith("COMMENT")]
+        message = f"the run ledger is incomplete; missing are: {'; '.join(first)}."
+        return None, [Finding("error", what, message, "Add them, which keeps all that is in it: replicate init-db")]
+    return Ledger(database), []

@@ -17,7 +17,7 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.ledger.migrations import schema
+from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade
 from canvas_replicate.sql.ddl import parse_ddl
 
 secret = entry.new_app("The original's encoding of passwords in appconf.yaml. It hides nothing.")
@@ -33,20 +33,23 @@ def add_to(app: typer.Typer) -> None:
 def init_db(
     print_only: Annotated[bool, typer.Option("--print", help="Print the SQL instead of running it.")] = False,
 ) -> None:
-    """Make what is missing in the target database: the ledger and status tables, base tables, views."""
+    """Make what is missing in the target database, and upgrade its ledger: status tables, base tables, views."""
     settings = load_settings()
     catalogue = catalogue_of(settings)
     ledger = open_ledger(settings, create=True)
-    wanted = ledger.missing(schema())
+    is_new = not ledger.has_table("replicate_run")
     if print_only:
-        _print(wanted)
-        if not ledger.is_ready():
-            output.console().print("-- The rest can be told once these tables are there.")
+        _print(pending_statements(ledger))
+        if is_new:
+            output.console().print("-- The rest can be printed once these tables are there.")
             return
+        was_upgraded = False
     else:
-        ledger.apply(wanted)
+        was_upgraded = upgrade(ledger)
     target = open_target(settings, create=True)
-    ledger_said = "made the run ledger and the status tables" if wanted else "the run ledger was there"
+    ledger_said = "the run ledger was there"
+    if was_upgraded:
+        ledger_said = "made the run ledger and the status tables" if is_new else f"upgraded the run ledger to {NEWEST}"
     if target.made_by_dba:
         if not print_only:
             output.console().print(

@@ -14,7 +14,7 @@ from canvas_replicate.databases.binds import rewrite_binds
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
-from canvas_replicate.sql.ddl import parse_ddl, table_sql
+from canvas_replicate.sql.ddl import missing_sql, parse_ddl
 
 _DOING = "the run ledger"
 
@@ -62,16 +62,14 @@ class DuckDbLedger:
             yield DuckDbSession(cursor)
             cursor.commit()
 
-    def is_ready(self) -> bool:
+    def has_table(self, name: str) -> bool:
         with self.transaction() as session:
-            found = session.query("SELECT 1 FROM duckdb_tables() WHERE table_name = 'replicate_run'")
-        return bool(found)
+            return bool(session.query("SELECT 1 FROM duckdb_tables() WHERE table_name = :name", name=name))
 
     def missing(self, ddl: str) -> list[str]:
-        parsed = parse_ddl(ddl, Path("ledger_tables.sql"))
         with self.transaction() as session:
-            there = {name for (name,) in session.query("SELECT table_name FROM duckdb_tables()")}
-        return [sql for table in parsed.tables if table.name not in there for sql in table_sql(table, None, "duckdb")]
+            found = session.query("SELECT table_name, list(column_name) FROM duckdb_columns() GROUP BY table_name")
+        return missing_sql(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "duckdb")
 
     def apply(self, statements: Iterable[str]) -> None:
         with self.transaction() as session:

@@ -18,17 +18,19 @@ from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.errors import DataError, PermanentError
-from canvas_replicate.sql.ddl import objects
+from canvas_replicate.sql.ddl import TableDdl, objects, parse_ddl
 
 _DOING = "the run ledger"
-_DDL = Path("ledger_tables.sql")
+_DDL = Path("tables.sql")
 # Shorter than a lease. An Oracle session waits for another's transaction without end, unless its client gives up.
 _CALL_SECONDS = 30.0
 _PING_SECONDS = 5.0
 
 _KEY_IS_THERE = "ORA-00001"
 _NO_SUCH_TABLE = "ORA-00942"
-_NAME_IS_TAKEN = "ORA-00955"
+_NO_SUCH_COLUMN = "ORA-00904"
+# A name that is taken, columns that have an index, a column that is there.
+_MADE_ALREADY = ("ORA-00955", "ORA-01408", "ORA-01430")
 
 
 class OracleSession:
@@ -109,13 +111,20 @@ class OracleLedger:
     def close(self) -> None:
         self._kept.close()
 
-    def is_ready(self) -> bool:
+    def has_table(self, name: str) -> bool:
         with self.transaction() as session:
-            return _is_there(session, "replicate_run")
+            return _can_select(session, name)
 
     def missing(self, ddl: str) -> list[str]:
+        tables = {table.name: table for table in parse_ddl(ddl, _DDL).tables}
+        statements = []
         with self.transaction() as session:
-            return [made.sql for made in objects(ddl, _DDL) if not _is_there(session, made.name)]
+            for made in objects(ddl, _DDL):
+                if _can_select(session, made.name):
+                    statements += _missing_columns(session, tables[made.name])
+                else:
+                    statements.append(made.sql)
+        return statements
 
     def apply(self, statements: Iterable[str]) -> None:
         """Oracle commits every CREATE by itself: what was made stays, and ``missing`` gives the rest."""
@@ -136,25 +145,37 @@ def _translating() -> Iterator[None]:
         raise
 
 
-def _is_there(session: Session, table: str) -> bool:
+def _can_select(session: Session, table: str, columns: str = "1") -> bool:
+    """Whether a table is there, with these columns."""
     try:
-        session.query(f"SELECT 1 FROM {table} WHERE 1 = 0")
+        session.query(f"SELECT {columns} FROM {table} WHERE 1 = 0")
     except PermanentError as error:
-        if error.code != _NO_SUCH_TABLE:
+        if error.code not in (_NO_SUCH_TABLE, _NO_SUCH_COLUMN):
             raise
         return False
     return True
 
 
+def _missing_columns(session: Session, table: TableDdl) -> list[str]:
+    if _can_select(session, table.name, ", ".join(column.name for column in table.columns)):
+        return []
+    return [
+        f"ALTER TABLE {table.name} ADD ({column.name} {column.type})"
+        for column in table.columns
+        if not _can_select(session, table.name, column.name)
+    ]
+
+
 def _make(session: Session, statement: str) -> None:
-    """A table that another process makes at the same moment is as good as ours."""
+    """What another process makes at the same moment is as good as ours."""
     try:
         session.execute(statement)
     except PermanentError as error:
-        if error.code != _NAME_IS_TAKEN:
+        if error.code not in _MADE_ALREADY:
             raise
-        name = objects(statement, _DDL)[0].name
-        if not _is_there(session, name):
+        made = objects(statement, _DDL)[0]
+        name = made.name
+        if made.kind == "table" and not _can_select(session, name):
             raise PermanentError(
                 f"{_DOING}: {name} is the name of something else, or of a table that this user may not read.",
                 code=error.code,

@@ -16,7 +16,7 @@ from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
 from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
-from canvas_replicate.sql.ddl import parse_ddl, table_sql
+from canvas_replicate.sql.ddl import missing_sql, parse_ddl
 
 _DOING = "the run ledger"
 # Shorter than a lease. A process that hangs in the middle of a transaction must not keep all others waiting.
@@ -86,30 +86,23 @@ class PostgresqlLedger:
     def close(self) -> None:
         self._kept.close()
 
-    def is_ready(self) -> bool:
+    def has_table(self, name: str) -> bool:
         with self.transaction() as session:
-            found = session.query("SELECT to_regclass('replicate_run') IS NOT NULL")
-        return bool(found[0][0])
+            return bool(session.query("SELECT 1 WHERE to_regclass(:name) IS NOT NULL", name=name))
 
     def missing(self, ddl: str) -> list[str]:
-        parsed = parse_ddl(ddl, Path("ledger_tables.sql"))
         with self.transaction() as session:
-            there = {
-                name
-                for (name,) in session.query(
-                    "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')"
-                    " AND c.relnamespace = to_regnamespace(current_schema())"
-                )
-            }
-        return [
-            sql for table in parsed.tables if table.name not in there for sql in table_sql(table, None, "postgresql")
-        ]
+            found = session.query(
+                "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns"
+                " WHERE table_schema = current_schema() GROUP BY table_name"
+            )
+        return missing_sql(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "postgresql")
 
     def apply(self, statements: Iterable[str]) -> None:
         with self.transaction() as session:
             session.query(MAKING)
             for statement in statements:
-                session.execute(statement)
+                session.execute(statement.replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))
 
 
 def _connect(database: PostgreSql) -> psycopg.Connection[Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from canvas_replicate.sql.ddl.model import Ddl, Statement, TableDdl, ViewDdl
-from canvas_replicate.sql.ddl.writing import table_sql
+from canvas_replicate.sql.ddl.writing import missing_sql, table_sql
 
-__all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "objects", "parse_ddl", "table_sql"]
+__all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "missing_sql", "objects", "parse_ddl", "table_sql"]
 
 
 # The parser is costly to import, and most commands read no SQL.

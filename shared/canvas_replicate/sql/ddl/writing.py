@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from canvas_replicate.datfile.columns import Column
@@ -35,6 +36,18 @@ def table_sql(table: TableDdl, schema: str | None, engine: Engine) -> list[str]:
     if engine == "duckdb":
         statements += [f"COMMENT ON COLUMN {name}.\"{c.name}\" IS '{c.type}'" for c in table.columns]
     return statements
+
+
+def missing_sql(tables: Sequence[TableDdl], there: Mapping[str, Collection[str]], engine: Engine) -> list[str]:
+    """Statements that make the tables, or the columns of them, that a database lacks. ``there``: columns by table."""
+    made = [sql for table in tables if table.name not in there for sql in table_sql(table, None, engine)]
+    added = [
+        f'ALTER TABLE "{table.name}" ADD COLUMN {_column_sql(table, replace(column, nullable=True), engine)}'
+        for table in tables
+        for column in table.columns
+        if table.name in there and column.name not in there[table.name]
+    ]
+    return made + added
 
 
 def _quoted(names: Sequence[str]) -> str:
