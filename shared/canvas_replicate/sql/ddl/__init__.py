@@ -1,7 +1,7 @@
-"""A table's ``ddl/<table>.sql``: Oracle's CREATE statements read, and made again for other engines.
+"""Reads Oracle's CREATE statements, as in ``ddl/<table>.sql``, and writes them for other engines.
 
-Read are tables, views, materialized views and unique indexes. What only Oracle can mean (grants, comments, storage
-clauses, other indexes) is left out; what would change the content, but is not carried over, is refused.
+It reads tables, views, materialized views and unique indexes. It leaves out what only Oracle can mean (grants,
+comments, storage clauses, other indexes), and refuses what would change the content and cannot be carried over.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Oracle's SELECT in the words of DuckDB or PostgreSQL: only what is known to give the same result.
+"""Translates Oracle's SELECT for DuckDB or PostgreSQL: only what is known to give the same result.
 
 sqlglot reads the text, but writes nothing: its generators change results in silence (TO_DATE loses the time of
 day, ``||`` with NULL becomes NULL). Every kind of node and every function that may stand in a query has a rule in
