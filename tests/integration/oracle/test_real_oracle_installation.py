@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -215,8 +216,12 @@ def command(folder: Path, server: Server, *words: str, path: str | None = None) 
 def sample(folder: Path) -> None:
     """The sample's configuration; REPLACE, because the service user does not own the tables."""
     shutil.copytree(ROOT / "conf", folder / "conf")
-    with (folder / "conf" / "tablesconf.yaml").open("a", encoding="utf-8") as file:
-        file.write("\nschedules:\n  all: {snapshot: run, source: student_system}\n")
+    conf = folder / "conf" / "tablesconf.yaml"
+    text, changed = re.subn(
+        r"(?m)^  all: \{", "  all: {snapshot: run, source: student_system, ", conf.read_text("utf-8")
+    )
+    assert changed == 1
+    conf.write_text(text, "utf-8")
     (folder / "ctls").mkdir()
     for control in (ROOT / "ctls").glob("*.ctl"):
         text = control.read_text("utf-8").replace("TRUNCATE\n", "REPLACE\n")
