@@ -79,15 +79,15 @@ class Place:
         file = self.folder / "tmp_x.dat"
         file.write_bytes(data.encode())
         control = parse_control_file(CONTROL, "t.ctl")
+        environ = {"STANDIN_PYTHON": sys.executable, "REPLICATE_SECRET": PASSWORD, "NLS_LANG": "CZECH"}
         return run_sqlldr(
             program,
-            Login("loader", SecretStr(password), self.server.dsn),
+            Login("loader", SecretStr(password), self.server.dsn, {**os.environ, **environ}),
             derived_control_file(control, schema="loader", data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=timeout_seconds,
             keep_going=keep_going,
-            environ={**os.environ, "STANDIN_PYTHON": sys.executable, "REPLICATE_SECRET": PASSWORD, "NLS_LANG": "CZECH"},
         )
 
 

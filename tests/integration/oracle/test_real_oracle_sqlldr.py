@@ -35,15 +35,15 @@ class Place:
     def run(self, data: str, *, password: str | None = None, **options: str) -> LoadLog:
         file = self.folder / "tmp_x.dat"
         file.write_text(data, "utf-8", newline="")
+        environ = {**os.environ, "NLS_LANG": "CZECH_CZECH REPUBLIC.EE8ISO8859P2"}
         return run_sqlldr(
             self.program,
-            Login(self.user.name, SecretStr(password or self.user.password), self.user.server.dsn),
+            Login(self.user.name, SecretStr(password or self.user.password), self.user.server.dsn, environ),
             derived_control_file(parse_control_file(CONTROL, "t.ctl"), schema=self.user.name, data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=120,
             keep_going=lambda: None,
-            environ={**os.environ, "NLS_LANG": "CZECH_CZECH REPUBLIC.EE8ISO8859P2"},
         )
 
 

@@ -144,22 +144,22 @@ class OracleTarget:
         check(None)
         said = run_sqlldr(
             program,
-            Login(self._database.address.user, self._database.password, self._database.address.dsn.partition("?")[0]),
+            self._login(),
             derived_control_file(load.control, schema=owner.lower(), data=load.file),
             aside=load.aside,
             options={**carried_options(load.control), "errors": str(load.max_rejected)},
             timeout_seconds=_LOAD_SECONDS,
             keep_going=lambda: check(None),
-            environ=self._environment(),
         )
         _tell_rejections(said, load)
         found = measured(connection, table, columns, load.measure)
         return replace(found, reported=_reported(said, load))
 
-    def _environment(self) -> dict[str, str]:
+    def _login(self) -> Login:
         address = self._database.address
         folder = address.config_dir or address.wallet_location
-        return {**os.environ, **({"TNS_ADMIN": folder} if folder else {})}
+        environ = {**os.environ, **({"TNS_ADMIN": folder} if folder else {})}
+        return Login(address.user, self._database.password, address.dsn.partition("?")[0], environ)
 
     # -- views ---------------------------------------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -17,11 +18,15 @@ _SHORTEST_HINT = 3
 
 @dataclass(frozen=True)
 class Login:
-    """Without user or password the wallet of the Oracle client holds the login for ``connect_string``."""
+    """Without user or password the wallet of the Oracle client holds the login for ``connect_string``.
+
+    ``environ`` says where that client looks for its files; None: as in this process.
+    """
 
     user: str | None
     password: SecretStr | None
     connect_string: str
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 def userid(login: Login) -> str:

@@ -51,7 +51,6 @@ def run_sqlldr(
     options: Mapping[str, str],
     timeout_seconds: float,
     keep_going: Callable[[], None],
-    environ: Mapping[str, str] | None = None,
 ) -> LoadLog:
     """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
 
@@ -74,7 +73,7 @@ def run_sqlldr(
         parfile, output = folder / "run.par", folder / "output"
         parfile.touch(mode=0o600)
         parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
-        with _started(program, parfile, output, os.environ if environ is None else environ) as process:
+        with _started(program, parfile, output, os.environ if login.environ is None else login.environ) as process:
             status = _status(process, doing, timeout_seconds, keep_going)
         screen = _end_of(output)
     log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
