@@ -57,10 +57,7 @@ def build(runtime: Runtime) -> Stage:
 
 @app.command()
 def run(
-    processorgs: OrgPushes = False,
-    tablename: Process = None,
-    after: After = None,
-    as_json: AsJson = False,
+    processorgs: OrgPushes = False, tablename: Process = None, after: After = None, as_json: AsJson = False
 ) -> None:
     """Plan every process of the group, hold what is over its budget, and send the rest to Canvas."""
     group = choose_group(processorgs)

@@ -49,10 +49,7 @@ KINDS: Mapping[str, Kind] = {
         "canvas_account_id account_id canvas_parent_id parent_account_id name status created_by_sis",
         "canvas_account_id",
     ),
-    "terms": _kind(
-        "canvas_term_id term_id name status start_date end_date created_by_sis",
-        "canvas_term_id",
-    ),
+    "terms": _kind("canvas_term_id term_id name status start_date end_date created_by_sis", "canvas_term_id"),
     "courses": _kind(
         "canvas_course_id course_id integration_id short_name long_name canvas_account_id account_id canvas_term_id "
         "term_id status start_date end_date course_format created_by_sis",
@@ -87,8 +84,7 @@ KINDS: Mapping[str, Kind] = {
         varies="group_category_id status",
     ),
     "group_membership": _kind(
-        "canvas_group_id group_id canvas_user_id user_id status created_by_sis",
-        "canvas_group_id canvas_user_id status",
+        "canvas_group_id group_id canvas_user_id user_id status created_by_sis", "canvas_group_id canvas_user_id status"
     ),
     # A section is cross-listed into one course at a time.
     "xlist": _kind(

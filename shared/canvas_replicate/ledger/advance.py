@@ -124,12 +124,7 @@ def _close(session: Session, run: Run, status: str, now: datetime) -> None:
 
 
 def _end_provisions(
-    session: Session,
-    outbox: Outbox,
-    run: Run,
-    items: Sequence[RunItem],
-    now: datetime,
-    failure: Outcome | None,
+    session: Session, outbox: Outbox, run: Run, items: Sequence[RunItem], now: datetime, failure: Outcome | None
 ) -> None:
     """Record ``provisions.done`` and its status rows; nothing for a run whose reports were never planned."""
     reports = of_kind(items, "provisions")
@@ -178,12 +173,7 @@ def _fail_unfetched(session: Session, run: Run, now: datetime) -> list[RunItem]:
 
 
 def _end_pushes(
-    session: Session,
-    outbox: Outbox,
-    run: Run,
-    pushes: Sequence[RunItem],
-    now: datetime,
-    failure: Outcome | None,
+    session: Session, outbox: Outbox, run: Run, pushes: Sequence[RunItem], now: datetime, failure: Outcome | None
 ) -> None:
     """Record ``push.done``; ``failure``: why there are no pushes."""
     if failure and not pushes:

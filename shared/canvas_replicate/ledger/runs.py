@@ -10,15 +10,7 @@ from canvas_replicate.ledger.items import insert_item
 from canvas_replicate.ledger.leases import acquire_in, release_in
 from canvas_replicate.ledger.mapper import RUNS, SNAPSHOTS, insert
 from canvas_replicate.ledger.outbox import Outbox, table_ready
-from canvas_replicate.ledger.records import (
-    GROUP_OF,
-    SOME_REPORTS,
-    Push,
-    Run,
-    RunRequest,
-    Snapshot,
-    TableRequest,
-)
+from canvas_replicate.ledger.records import GROUP_OF, SOME_REPORTS, Push, Run, RunRequest, Snapshot, TableRequest
 from canvas_replicate.ledger.what_follows import NextStep, next_step
 from canvas_replicate.messaging.messages import TableRequested, new_run_id
 
@@ -89,8 +81,7 @@ class Runs:
         """The run that holds the schedule's slot."""
         with self._database.transaction() as session:
             found = session.query(
-                "SELECT owner FROM replicate_lease WHERE lease_key = :key AND owner IS NOT NULL",
-                key=f"slot:{schedule}",
+                "SELECT owner FROM replicate_lease WHERE lease_key = :key AND owner IS NOT NULL", key=f"slot:{schedule}"
             )
         return self.get(found[0][0]) if found else None
 

@@ -41,6 +41,5 @@ def count_attempts(envelope: Envelope) -> int:
 
 def record_attempt(envelope: Envelope, now: datetime) -> Envelope:
     return envelope.with_headers(
-        attempts=count_attempts(envelope) + 1,
-        first_failed_at=envelope.headers.get("first_failed_at", now.isoformat()),
+        attempts=count_attempts(envelope) + 1, first_failed_at=envelope.headers.get("first_failed_at", now.isoformat())
     )

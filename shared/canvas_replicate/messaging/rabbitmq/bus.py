@@ -64,12 +64,7 @@ class RabbitBus:
         """
         exchange, routing_key = ("", queue) if queue else (topology.EXCHANGE, envelope.routing_key)
         self._publisher.call(
-            BlockingChannel.basic_publish,
-            exchange,
-            routing_key,
-            envelope.body,
-            properties_of(envelope),
-            mandatory=True,
+            BlockingChannel.basic_publish, exchange, routing_key, envelope.body, properties_of(envelope), mandatory=True
         )
 
     def consume(self, queue: str, handle: Callable[[Delivery], None], stop: threading.Event) -> None:
