@@ -14,7 +14,7 @@ from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import Budget, PushProcess
 from canvas_replicate.errors import ConfigError, LeaseBusy
 from canvas_replicate.ledger.records import Run
-from canvas_replicate.ledger.views import loading
+from canvas_replicate.ledger.views import list_loading
 from canvas_replicate.runtime import Runtime
 
 # In neither state do readers see older rows than they should.
@@ -44,7 +44,7 @@ def find_loads(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
     Raises LeaseBusy while one is being loaded: a query would then see half of its rows.
     """
     tables = _list_tables(process, runtime)
-    under_way = loading(runtime.ledger.database) & {*tables}
+    under_way = list_loading(runtime.ledger.database) & {*tables}
     if under_way:
         raise LeaseBusy(
             f"{min(under_way)}, which {process.name} reads, is being loaded.", key=f"table:{min(under_way)}"

@@ -58,8 +58,7 @@ class Ledger:
 
     def list_current_status(self) -> list[Status]:
         """What readers see, table by table."""
-        with self.database.transaction() as session:
-            return CURRENT_STATUS.select(session, "ORDER BY tablename")
+        return CURRENT_STATUS.read(self.database, "ORDER BY tablename")
 
     def notify(self, notice: Notice) -> None:
         """Have it mailed, once for its cause. Repeatable."""

@@ -12,7 +12,7 @@ from importlib import resources
 
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.mapper import upsert
+from canvas_replicate.ledger.mapper import read, upsert
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def version_of(database: LedgerDatabase) -> int:
     """0 for a ledger without a version, or none at all."""
     if not database.has_table("replicate_schema"):
         return 0
-    with database.transaction() as session:
-        found = session.query("SELECT version FROM replicate_schema WHERE id = 1")
+    found = read(database, "SELECT version FROM replicate_schema WHERE id = 1")
     return int(found[0][0]) if found else 0
 
 

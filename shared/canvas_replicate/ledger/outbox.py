@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.datfile.manifest import Manifest
-from canvas_replicate.ledger.mapper import insert
+from canvas_replicate.ledger.mapper import insert, update
 from canvas_replicate.messaging.messages import Envelope, Message, TableReady, wrap
 
 # A message that is not published by then waits for another process to publish it.
@@ -41,26 +41,25 @@ class Outbox:
         are slow, and then the message goes out twice with one id.
         """
         with self._database.transaction() as session:
+            before = session.now() - _LEFT_OVER if left_over else _NEVER
             found = session.query(
                 "SELECT message_type, body, message_id, run_id, created_at, recorded_by FROM replicate_outbox"
                 " WHERE published_at IS NULL AND (recorded_by = :owner OR created_at < :before)"
                 " ORDER BY created_at, message_id",
                 owner=self._owner,
-                before=session.now() - _LEFT_OVER if left_over else _NEVER,
+                before=before,
             )
         return [Envelope(kind, body.encode(), *rest) for kind, body, *rest in found]
 
     def mark_published(self, message_ids: Iterable[str]) -> None:
         with self._database.transaction() as session:
             for message_id in message_ids:
-                session.execute(
-                    "UPDATE replicate_outbox SET published_at = :now WHERE message_id = :id",
-                    now=session.now(),
-                    id=message_id,
-                )
+                update(session, "replicate_outbox", {"published_at": session.now()}, "message_id = :id", id=message_id)
 
 
-def table_ready(run_id: str, schedule: str, manifest: Manifest, path: str, approval: str | None = None) -> TableReady:
+def build_table_ready(
+    run_id: str, schedule: str, manifest: Manifest, path: str, approval: str | None = None
+) -> TableReady:
     """The message that announces a file."""
     return TableReady(
         run_id=run_id,

@@ -9,6 +9,7 @@ from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
 from canvas_replicate.ledger.advance import end_step, items_of, lock_run
 from canvas_replicate.ledger.items import Items, insert_item, record_file
 from canvas_replicate.ledger.leases import Lease, require_lease
+from canvas_replicate.ledger.mapper import read
 from canvas_replicate.ledger.notices import push_failed
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import ALL_PUSHES, CANVAS, Outcome, Run, RunItem, TableRequest, push_row
@@ -64,12 +65,8 @@ class Pushes:
 
     def find_failure(self, run_id: str) -> str | None:
         """Why the pushes of a run failed as a whole, before one was planned; None when they did not."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT message FROM canvasapi_status WHERE run_id = :run_id AND jobname = :all AND status = 'failed'",
-                run_id=run_id,
-                all=ALL_PUSHES,
-            )
+        failed = "SELECT message FROM canvasapi_status WHERE run_id = :run_id AND jobname = :all AND status = 'failed'"
+        found = read(self._database, failed, run_id=run_id, all=ALL_PUSHES)
         return str(found[0][0] or "failed") if found else None
 
     def _are_due(self, run_id: str) -> bool:
