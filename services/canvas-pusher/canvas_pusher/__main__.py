@@ -102,7 +102,12 @@ def undo(
     runtime = open_runtime(load_settings())
     opened = open_undo_run(runtime, plan_id)
     process = opened.push.process if opened.push else ""
-    _run(runtime, opened, as_json, f"Before its next push, mend the sql of {process}, or switch it off: it still asks.")
+    _run(
+        runtime,
+        opened,
+        as_json,
+        f"Before its next push, correct the sql of {process}, or switch it off: it still asks.",
+    )
 
 
 def _open_target(runtime: Runtime) -> Source:

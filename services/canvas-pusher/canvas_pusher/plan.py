@@ -132,18 +132,12 @@ def make_plan(process: str, channel: str, schema: ImportSchema, wanted: pd.DataF
 
 def summarize(plans: Sequence[Plan]) -> pd.DataFrame:
     """The number of changes of each kind by process, term and account: integers, zero where there are none."""
-    found = pd.DataFrame(
-        [(plan.process, line.term, line.account, line.change) for plan in plans for line in plan.lines],
-        columns=["process", "term", "account", "change"],
-        dtype="str",
-    )
-    counted = found.groupby(["process", "term", "account", "change"]).size().unstack("change", fill_value=0)
-    return (
-        counted.reindex(columns=list(CHANGE_KINDS), fill_value=0)
-        .astype("int64")
-        .reset_index()
-        .rename_axis(columns=None)
-    )
+    columns = ["process", "term", "account", "change"]
+    rows = [(plan.process, line.term, line.account, line.change) for plan in plans for line in plan.lines]
+    found = pd.DataFrame(rows, columns=columns, dtype="str")
+    counted = found.groupby(columns).size().unstack("change", fill_value=0)
+    counted = counted.reindex(columns=list(CHANGE_KINDS), fill_value=0).astype("int64")
+    return counted.reset_index().rename_axis(columns=None)
 
 
 def _list_moved(schema: ImportSchema, rows: pd.DataFrame) -> pd.Series[str]:

@@ -27,13 +27,14 @@ class PlanFile:
 
 
 def write_plan(path: Path, content: PlanFile, token: int | str) -> None:
-    document = {
-        "plan_id": content.plan.plan_id,
-        "sha256": content.plan.sha256,
+    plan, over = content.plan, list(content.over_budget)
+    document: dict[str, object] = {
+        "plan_id": plan.plan_id,
+        "sha256": plan.sha256,
         "undoes": content.undoes,
-        "over_budget": list(content.over_budget),
-        "plan": to_fields(content.plan),
+        "over_budget": over,
     }
+    document["plan"] = to_fields(plan)
     with written_aside(path, token) as part:
         part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
@@ -49,9 +50,8 @@ def read_plan(path: Path, sha256: str) -> PlanFile:
     except (ValueError, KeyError, TypeError):
         raise DataError(f"The plan {path.name} cannot be read.", code="plan.unreadable", next_step=_AGAIN) from None
     if plan.sha256 != sha256:
-        raise DataError(
-            f"{path.name} is not the plan that was made (sha256 differs).", code="plan.sha256", next_step=_AGAIN
-        )
+        text = f"{path.name} is not the plan that was made (sha256 differs)."
+        raise DataError(text, code="plan.sha256", next_step=_AGAIN)
     return PlanFile(plan, over, undoes)
 
 

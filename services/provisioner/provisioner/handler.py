@@ -170,7 +170,7 @@ def _make_file(job: _Job, lease: Lease) -> Manifest:
     """The reports, fetched and written as one file with its manifest."""
     started = time.monotonic()
     run_id, table, storage = job.run.run_id, job.row.table, job.runtime.storage
-    fetched = [_fetch(job, part, lease) for part in _parts(job)]
+    fetched = [_fetch(job, part, lease) for part in _list_parts(job)]
     metrics.report_seconds.labels(table).observe(time.monotonic() - started)
     path = storage.path("dat", run_id, table)
     folder = path.parent / f"{table}.{lease.token}.csv"
@@ -200,11 +200,8 @@ def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Con
     control = read_control_file(job.runtime.settings.ctl_dir / f"{table}.ctl")
     wanted = [field.name for field in control.data_fields]
     headers = [contents.header_of(file, kind, wanted) for file in files]
-    with (
-        written_aside(path, lease.token) as part,
-        contents.rows_of(files, kind, wanted) as rows,
-        part.open("wb") as data,
-    ):
+    read_rows = contents.rows_of(files, kind, wanted)
+    with written_aside(path, lease.token) as part, read_rows as rows, part.open("wb") as data:
         writer = DatWriter(data, rows.columns)
         for batch in rows.batches:
             _require_running(job)
@@ -216,11 +213,11 @@ def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Con
 
 def _describe_request(job: _Job) -> str:
     """What was asked of Canvas, as the manifest's query."""
-    parts = (" ".join(f"{name}={value}" for name, value in sorted(p.parameters.items())) for p in _parts(job))
+    parts = (" ".join(f"{name}={value}" for name, value in sorted(p.parameters.items())) for p in _list_parts(job))
     return f"provisioning_csv of {job.report.kind}, account {job.account}: " + "; ".join(parts)
 
 
-def _parts(job: _Job) -> list[_Part]:
+def _list_parts(job: _Job) -> list[_Part]:
     """One report for each term where terms are named, else one of everything."""
     flags = {job.report.kind: "true", **job.report.parameters}
     if not _needs_terms(job.mode, job.report):
@@ -260,15 +257,9 @@ def _wait(job: _Job, report_id: int) -> None:
 
     left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
     pause = job.runtime.settings.canvas.poll_seconds
-    reports.wait(
-        job.client,
-        job.account,
-        report_id,
-        reports.Polling(max(left, 1.0), first_pause_seconds=min(2.0, pause), longest_pause_seconds=pause),
-        stop=job.runtime.stop,
-        on_progress=report_progress,
-        next_step=f"replicate rerun {job.row.table}",
-    )
+    polling = reports.Polling(max(left, 1.0), first_pause_seconds=min(2.0, pause), longest_pause_seconds=pause)
+    again, stop = f"replicate rerun {job.row.table}", job.runtime.stop
+    reports.wait(job.client, job.account, report_id, polling, stop=stop, on_progress=report_progress, next_step=again)
 
 
 def _require_running(job: _Job) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.errors import LeaseLost
-from canvas_replicate.ledger.advance import UNFINISHED, advance_after_item, items_of, lock_run
+from canvas_replicate.ledger.advance import UNFINISHED, advance_after_item, lock_run, select_items
 from canvas_replicate.ledger.artifacts import hold
 from canvas_replicate.ledger.leases import Lease, require_lease
 from canvas_replicate.ledger.mapper import ITEMS, REJECTS, RUNS, insert, read, update
@@ -31,7 +31,7 @@ class Items:
     def list_all(self, run_id: str) -> list[RunItem]:
         """By name."""
         with self._database.transaction() as session:
-            return items_of(session, run_id)
+            return select_items(session, run_id)
 
     def find(self, run_id: str, name: str) -> RunItem | None:
         return ITEMS.read_first(self._database, _ONE, run_id=run_id, name=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.datfile.manifest import Manifest
@@ -61,17 +62,7 @@ def build_table_ready(
     run_id: str, schedule: str, manifest: Manifest, path: str, approval: str | None = None
 ) -> TableReady:
     """The message that announces a file."""
-    return TableReady(
-        run_id=run_id,
-        table=manifest.table,
-        schedule=schedule,
-        source=manifest.source,
-        manifest=path,
-        rows=manifest.rows,
-        bytes=manifest.bytes,
-        sha256=manifest.sha256,
-        columns=tuple(column.name for column in manifest.columns),
-        scn=manifest.scn,
-        extracted_at=manifest.extracted_at,
-        approval=approval,
-    )
+    same = ("table", "source", "rows", "bytes", "sha256", "scn", "extracted_at")
+    facts: dict[str, Any] = {name: getattr(manifest, name) for name in same}
+    columns = tuple(column.name for column in manifest.columns)
+    return TableReady(run_id=run_id, schedule=schedule, manifest=path, approval=approval, columns=columns, **facts)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
-from canvas_replicate.ledger.advance import end_step, items_of, lock_run
+from canvas_replicate.ledger.advance import end_step, lock_run, select_items
 from canvas_replicate.ledger.items import Items, insert_item
 from canvas_replicate.ledger.leases import Lease, require_lease
 from canvas_replicate.ledger.mapper import REPORTS, read, upsert
@@ -27,7 +27,7 @@ class Provisions:
         """The run's report items; all of ``reports`` where it has none yet. Repeatable."""
         try:
             with self._database.transaction() as session:
-                planned = of_kind(items_of(session, run.run_id), "provisions")
+                planned = of_kind(select_items(session, run.run_id), "provisions")
                 for report in () if planned else reports:
                     insert_item(session, run.run_id, "provisions", report)
         except DuplicateKey:  # another provisioner was quicker
@@ -42,7 +42,7 @@ class Provisions:
                 self._items.finish(run_id, item.table, outcome)
         with self._database.transaction() as session:
             run = lock_run(session, run_id)
-            if run and isinstance(next_step(run, items_of(session, run_id)), FetchReports):
+            if run and isinstance(next_step(run, select_items(session, run_id)), FetchReports):
                 end_step(session, self._outbox, run, session.now(), outcome)
 
     def find_failure(self, run_id: str) -> str | None:
@@ -73,7 +73,7 @@ class Provisions:
         return started
 
     def record_report(self, run_id: str, table: str, part: str, report: CanvasReport, lease: Lease) -> None:
-        """Remember a report that Canvas makes for us, and later where its file is. Repeatable."""
+        """Record a report that Canvas makes for us, and later where its file is. Repeatable."""
         with self._database.transaction() as session:
             require_lease(session, lease)
             key, started = {"run_id": run_id, "table_name": table, "part": part}, {"started_at": session.now()}

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
-from canvas_replicate.ledger.advance import end_step, items_of, lock_run
+from canvas_replicate.ledger.advance import end_step, lock_run, select_items
 from canvas_replicate.ledger.items import Items, insert_item, record_file
 from canvas_replicate.ledger.leases import Lease, require_lease
 from canvas_replicate.ledger.mapper import read
-from canvas_replicate.ledger.notices import push_failed
+from canvas_replicate.ledger.notices import describe_failed_push
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import ALL_PUSHES, CANVAS, Outcome, Run, RunItem, TableRequest, push_row
 from canvas_replicate.ledger.what_follows import PushChanges, next_step, of_kind
@@ -28,7 +28,7 @@ class Pushes:
         try:
             with self._database.transaction() as session:
                 lock_run(session, run.run_id)
-                planned = of_kind(items_of(session, run.run_id), "pushes")
+                planned = of_kind(select_items(session, run.run_id), "pushes")
                 for process in () if planned else processes:
                     insert_item(session, run.run_id, "pushes", TableRequest(push_row(process), "", CANVAS))
                 if not planned and not processes:
@@ -54,7 +54,7 @@ class Pushes:
         with self._database.transaction() as session:
             run = lock_run(session, run_id)
             if run:
-                record_notice(session, push_failed(run, None, outcome, datetime.now(UTC)))
+                record_notice(session, describe_failed_push(run, None, outcome, datetime.now(UTC)))
         for item in of_kind(self._items.list_all(run_id), "pushes"):
             if not item.is_final:
                 self._items.finish(run_id, item.table, outcome, notify=False)
@@ -72,4 +72,4 @@ class Pushes:
     def _are_due(self, run_id: str) -> bool:
         with self._database.transaction() as session:
             run = lock_run(session, run_id)
-            return run is not None and isinstance(next_step(run, items_of(session, run_id)), PushChanges)
+            return run is not None and isinstance(next_step(run, select_items(session, run_id)), PushChanges)

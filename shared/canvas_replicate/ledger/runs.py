@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
-from canvas_replicate.ledger.advance import items_of, requests_of
+from canvas_replicate.ledger.advance import build_requests, select_items
 from canvas_replicate.ledger.artifacts import decide
 from canvas_replicate.ledger.items import insert_item
 from canvas_replicate.ledger.leases import acquire_in, release_in
@@ -114,7 +114,7 @@ class Runs:
         """What the run waits for. Raises ConfigError when there is no such run."""
         run = self.get(run_id)
         with self._database.transaction() as session:
-            return next_step(run, items_of(session, run_id))
+            return next_step(run, select_items(session, run_id))
 
     def request_again(self, run_id: str) -> int:
         """Record the messages that ask for the run's next step: how a run goes on after a crash. Returns how many.
@@ -151,8 +151,8 @@ class Runs:
             self._request_next_step(session, run)
 
     def _request_next_step(self, session: Session, run: Run) -> int:
-        items = items_of(session, run.run_id)
-        messages = requests_of(run, items, next_step(run, items))
+        items = select_items(session, run.run_id)
+        messages = build_requests(run, items, next_step(run, items))
         for message in messages:
             self._outbox.record(session, message)
         return len(messages)

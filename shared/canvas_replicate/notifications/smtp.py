@@ -44,11 +44,11 @@ def send(smtp: SmtpSettings, notice: Notice) -> None:
     try:
         refused = _hand_over(smtp.host, smtp, mail)
     except smtplib.SMTPRecipientsRefused as error:
-        raise _refusal(server, error.recipients, nobody=True) from None
+        raise _describe_refusal(server, error.recipients, everyone=True) from None
     except (OSError, ValueError) as error:  # smtplib's own are OSErrors; ValueError: no host name, no base64
-        raise _failure(server, error) from None
+        raise _describe_failure(server, error) from None
     if refused:
-        raise _refusal(server, refused, nobody=False)
+        raise _describe_refusal(server, refused, everyone=False)
 
 
 def compose(smtp: SmtpSettings, notice: Notice) -> EmailMessage:
@@ -85,12 +85,14 @@ def _hand_over(host: str, smtp: SmtpSettings, mail: EmailMessage) -> _Replies:
     return refused
 
 
-def _failure(server: str, error: OSError | ValueError) -> MailNotSent:
+def _describe_failure(server: str, error: OSError | ValueError) -> MailNotSent:
     if isinstance(error, smtplib.SMTPAuthenticationError):  # without the reply: it may repeat what it was sent
         step = "Look at REPLICATE_SMTP__USERNAME and REPLICATE_SMTP__PASSWORD."
-        return _kind(error.smtp_code)(f"The {server} refused the login with code {error.smtp_code}.", next_step=step)
+        return _choose_error(error.smtp_code)(
+            f"The {server} refused the login with code {error.smtp_code}.", next_step=step
+        )
     if isinstance(error, smtplib.SMTPResponseException):
-        return _kind(error.smtp_code)(f"The {server} said {_reply(error.smtp_code, error.smtp_error)}.")
+        return _choose_error(error.smtp_code)(f"The {server} said {_format_reply(error.smtp_code, error.smtp_error)}.")
     if isinstance(error, ssl.SSLCertVerificationError):
         step = "Give REPLICATE_SMTP__HOST as the certificate has it; a CA of your own goes into SSL_CERT_FILE."
         return MailRefused(f"The {server} has no valid certificate: {_one_line(error.verify_message)}.", next_step=step)
@@ -105,20 +107,20 @@ def _failure(server: str, error: OSError | ValueError) -> MailNotSent:
     return MailRefused(f"The {server} could not be understood or named.", next_step="Look at REPLICATE_SMTP__HOST.")
 
 
-def _kind(code: int) -> type[MailUnavailable] | type[MailRefused]:
+def _choose_error(code: int) -> type[MailUnavailable] | type[MailRefused]:
     """RFC 5321, 4.2.1: from 500 on a reply is for good."""
     return MailUnavailable if code < 500 else MailRefused
 
 
-def _refusal(server: str, replies: _Replies, *, nobody: bool) -> MailNotSent:
-    said = "; ".join(f"{address}: {_reply(*reply)}" for address, reply in sorted(replies.items()))
+def _describe_refusal(server: str, replies: _Replies, *, everyone: bool) -> MailNotSent:
+    said = "; ".join(f"{address}: {_format_reply(*reply)}" for address, reply in sorted(replies.items()))
     step = "Look at REPLICATE_SMTP__RECIPIENTS and at what the server lets through."
-    if nobody and all(_kind(code) is MailUnavailable for code, _ in replies.values()):
+    if everyone and all(_choose_error(code) is MailUnavailable for code, _ in replies.values()):
         return MailUnavailable(f"The {server} takes no mail now for {said}.", next_step=step)
-    rest = "nobody got the mail" if nobody else "the others got the mail"
+    rest = "nobody got the mail" if everyone else "the others got the mail"
     return MailRefused(f"The {server} refused recipients ({rest}): {said}.", next_step=step)
 
 
-def _reply(code: int, text: bytes | str) -> str:
+def _format_reply(code: int, text: bytes | str) -> str:
     words = text if isinstance(text, str) else text.decode("utf-8", "replace")
     return f"{code} {_one_line(words)[:_LONGEST_REASON]}".rstrip(" .")
