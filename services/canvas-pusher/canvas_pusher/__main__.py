@@ -79,7 +79,7 @@ def plan(
     chosen = sort_processes(runtime.catalogue.processes(group, tablename))
     target = _open_target(runtime)
     plans = [
-        plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), after=after)
+        plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), None, after)
         for process in chosen
         if process.enabled
     ]

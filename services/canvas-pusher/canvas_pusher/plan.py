@@ -124,7 +124,7 @@ def make_plan(process: str, channel: str, schema: ImportSchema, wanted: pd.DataF
         if is_removal and row.get(schema.single) in moving:
             continue  # the row that moves the object also removes it here, in whatever order Canvas applies the two
         term, account = locator.locate(row, known)
-        lines.append(PlanLine(len(lines) + 1, key, _classify(schema, row, known), term, account, row, known))
+        lines.append(PlanLine(len(lines) + 1, key, _choose_change(schema, row, known), term, account, row, known))
     already_applied = len(once) - len(lines) - unverifiable
     duplicates = len(rows) - len(once)
     return Plan(process, schema.kind, channel, reports.basis, tuple(lines), duplicates, already_applied, unverifiable)
@@ -188,7 +188,7 @@ def _add_pushed(
     return known
 
 
-def _classify(schema: ImportSchema, row: Mapping[str, str], known: Mapping[str, str] | None) -> ChangeKind:
+def _choose_change(schema: ImportSchema, row: Mapping[str, str], known: Mapping[str, str] | None) -> ChangeKind:
     if row["status"] in schema.removing:
         return "removal"
     return "change" if known is not None and known.get("status") in schema.present else "addition"

@@ -28,13 +28,8 @@ class PlanFile:
 
 def write_plan(path: Path, content: PlanFile, token: int | str) -> None:
     plan, over = content.plan, list(content.over_budget)
-    document: dict[str, object] = {
-        "plan_id": plan.plan_id,
-        "sha256": plan.sha256,
-        "undoes": content.undoes,
-        "over_budget": over,
-    }
-    document["plan"] = to_fields(plan)
+    head: dict[str, object] = {"plan_id": plan.plan_id, "sha256": plan.sha256, "undoes": content.undoes}
+    document = {**head, "over_budget": over, "plan": to_fields(plan)}
     with written_aside(path, token) as part:
         part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
@@ -43,7 +38,7 @@ def read_plan(path: Path, sha256: str) -> PlanFile:
     """Raises DataError unless the file holds the plan of this hash."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        plan = _from_fields(document["plan"])
+        plan = _read_fields(document["plan"])
         over, undoes = tuple(map(str, document["over_budget"])), document["undoes"]
     except FileNotFoundError:
         raise DataError(f"The plan {path.name} is gone.", code="plan.missing", next_step=_AGAIN) from None
@@ -60,7 +55,7 @@ def to_fields(plan: Plan) -> dict[str, object]:
     return {_KEYS.get(name, name): value for name, value in asdict(plan).items()}
 
 
-def _from_fields(fields: Mapping[str, object]) -> Plan:
+def _read_fields(fields: Mapping[str, object]) -> Plan:
     values = {_ATTRIBUTES.get(key, key): value for key, value in fields.items()}
     lines = values.pop("lines")
     if not isinstance(lines, Sequence):

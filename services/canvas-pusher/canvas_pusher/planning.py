@@ -24,14 +24,7 @@ def sort_processes(processes: Sequence[PushProcess]) -> list[PushProcess]:
 
 
 def plan_process(
-    runtime: Runtime,
-    target: Source,
-    group: str,
-    process: PushProcess,
-    tag: Tag,
-    *,
-    run: Run | None = None,
-    after: str | None = None,
+    runtime: Runtime, target: Source, group: str, process: PushProcess, tag: Tag, run: Run | None, after: str | None
 ) -> PlanFile:
     """Make a plan; nothing is recorded.
 
@@ -39,7 +32,7 @@ def plan_process(
     too old, TransientError also while a table that is read is being loaded.
     """
     schema = IMPORT_SCHEMAS[process.kind]
-    reports = report_frames.fetch_reports(runtime, target, schema, group, tag, run=run, after=after)
+    reports = report_frames.fetch_reports(runtime, target, schema, group, tag, run, after)
     loads = gates.find_loads(process, runtime)
     with _name_process(process, group):
         wanted = report_frames.fetch_rows(target, process.query, tag)
@@ -79,9 +72,8 @@ def is_approved(job: PushJob, plan: Plan) -> bool:
 
 
 def _make_plan(job: PushJob) -> PlanFile:
-    return plan_process(
-        job.runtime, job.target, job.push.group, job.process, job.tag, run=job.run, after=job.push.after
-    )
+    group, after = job.push.group, job.push.after
+    return plan_process(job.runtime, job.target, group, job.process, job.tag, job.run, after)
 
 
 def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
@@ -106,9 +98,8 @@ def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
 def _make_inverse(job: PushJob, plan_id: str) -> PlanFile:
     inverse = undo.invert_plan(job.runtime, job.process.name, plan_id)
     schema = IMPORT_SCHEMAS[inverse.kind]
-    reports = report_frames.fetch_reports(
-        job.runtime, job.target, schema, job.push.group, job.tag, run=job.run, after=job.push.after
-    )
+    group, after = job.push.group, job.push.after
+    reports = report_frames.fetch_reports(job.runtime, job.target, schema, group, job.tag, job.run, after)
     active = gates.count_active_by_term(schema, reports)
     return PlanFile(inverse, tuple(gates.check_budget(inverse, job.process.budget, active)), undoes=plan_id)
 

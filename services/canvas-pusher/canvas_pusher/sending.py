@@ -64,7 +64,7 @@ def send_plan(job: PushJob, content: PlanFile) -> Outcome:
     elif waiting:
         in_doubt = frozenset(number for number, state in states.items() if state == "sent")
         rest.send(sender, RESOURCES[plan.kind], plan.plan_id, waiting, in_doubt)
-    return _conclude(job, content)
+    return _build_outcome(job, content)
 
 
 def describe_left_out(content: PlanFile) -> str:
@@ -84,7 +84,7 @@ def _make_sender(job: PushJob) -> Sender:
     return Sender(*owned, lambda done: runtime.progress.report(job.row, "pushing", done))
 
 
-def _conclude(job: PushJob, content: PlanFile) -> Outcome:
+def _build_outcome(job: PushJob, content: PlanFile) -> Outcome:
     """Successful only if the journal has every line as applied."""
     plan = content.plan
     lines = job.runtime.journal.list_lines(plan.plan_id)

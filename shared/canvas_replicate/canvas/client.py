@@ -21,7 +21,7 @@ from canvas_replicate.canvas.errors import CanvasThrottled, CanvasUnavailable
 from canvas_replicate.canvas.rate_limit import RateLimiter
 from canvas_replicate.canvas.responses import Answer, Json, media_type, refusal, remaining, retry_after
 from canvas_replicate.canvas.retry import RetryPolicy, call_with_retry
-from canvas_replicate.canvas.urls import API, Call, endpoint, origin, pairs, with_query
+from canvas_replicate.canvas.urls import API, Call, add_query, endpoint, list_pairs, origin
 from canvas_replicate.config.settings import CanvasSettings
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
 
@@ -133,7 +133,7 @@ class CanvasClient:
         json, data, files = body.get("json"), body.get("data"), body.get("files")
         if json is not None and (data is not None or files is not None):
             raise ValueError("a body is JSON or a form, not both")
-        form = None if data is None else list(pairs(data))
+        form = None if data is None else list(list_pairs(data))
         url = self._build_url(path, body.get("params", {}))
         call = Call(method, endpoint(path), self._host)
         return self._fetch(call, url, idempotent=idempotent, json=json, data=form, files=files)[0]
@@ -141,7 +141,7 @@ class CanvasClient:
     def _build_url(self, path: str, params: Mapping[str, object]) -> str:
         if set(path) & set("?#\\") or ".." in path.split("/"):
             raise ValueError("a path holds no query; make it with api_path, and give parameters apart")
-        return with_query(f"{self._base_url}{API}{path.strip('/')}", params)
+        return add_query(f"{self._base_url}{API}{path.strip('/')}", params)
 
     def _fetch(self, call: Call, url: str, *, idempotent: bool, **body: Any) -> tuple[Json, Mapping[str, str]]:
         """The JSON and the headers of a successful answer."""
@@ -208,7 +208,7 @@ class CanvasClient:
             if response.status_code not in downloads.REDIRECTS:
                 return response
             response.close()
-            url = downloads.redirect_target(url, response.headers.get("location", ""), call)
+            url = downloads.find_redirect_target(url, response.headers.get("location", ""), call)
         text = f"{call}: more than {downloads.MOST_REDIRECTS} redirects."
         raise PermanentError(text, code="canvas.redirect")
 

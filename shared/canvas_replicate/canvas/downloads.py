@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from canvas_replicate.canvas.errors import CanvasUnavailable, LinkExpired
 from canvas_replicate.canvas.responses import media_type
-from canvas_replicate.canvas.urls import Call, joined
+from canvas_replicate.canvas.urls import Call, join_url
 from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
 
 MOST_REDIRECTS = 5
@@ -29,9 +29,9 @@ class Download:
     content_type: str
 
 
-def redirect_target(url: str, location: str, call: Call) -> str:
+def find_redirect_target(url: str, location: str, call: Call) -> str:
     """Raises PermanentError for a redirect that leads nowhere, or from https to http."""
-    target = joined(url, location) if location else ""
+    target = join_url(url, location) if location else ""
     if not target:
         raise PermanentError(f"{call}: a redirect without an address.", code="canvas.redirect")
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":

@@ -8,7 +8,7 @@ from typing import Any
 from requests.utils import parse_header_links
 
 from canvas_replicate.canvas.responses import Json
-from canvas_replicate.canvas.urls import Call, joined, origin
+from canvas_replicate.canvas.urls import Call, join_url, origin
 from canvas_replicate.errors import PermanentError
 
 PER_PAGE = 100
@@ -46,7 +46,7 @@ def next_page(url: str, link: str, call: Call) -> str | None:
     """Where rel="next" leads, or None. Raises PermanentError for another origin: the token must not go there."""
     for each in parse_header_links(link):
         if "next" in each.get("rel", "").lower().split():
-            following = joined(url, each["url"])
+            following = join_url(url, each["url"])
             if origin(following) != origin(url):
                 text = f"{call}: the next page would be at {origin(following)}."
                 step = "Set REPLICATE_CANVAS__BASE_URL to the address that Canvas gives to itself."

@@ -55,12 +55,12 @@ def endpoint(path: str) -> str:
     return "/" + "/".join(labels)
 
 
-def with_query(url: str, params: Mapping[str, object]) -> str:
-    query = urlencode(list(pairs(params)))
+def add_query(url: str, params: Mapping[str, object]) -> str:
+    query = urlencode(list(list_pairs(params)))
     return f"{url}?{query}" if query else url
 
 
-def pairs(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def list_pairs(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Names and texts as Rails nests them: ``a[b]=1``, ``ids[]=1&ids[]=2``. None is left out."""
     for name, value in params.items():
         yield from _nest(name, value)
@@ -84,7 +84,7 @@ def _nest(name: str, value: object) -> Iterator[tuple[str, str]]:
             raise TypeError(f"parameter {name} is a {type(value).__name__}")
 
 
-def joined(url: str, reference: str) -> str:
+def join_url(url: str, reference: str) -> str:
     """Where a reference found at ``url`` leads. Raises PermanentError where it cannot be read."""
     try:
         return urljoin(url, reference)

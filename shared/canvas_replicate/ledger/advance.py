@@ -40,14 +40,14 @@ def build_requests(run: Run, items: Sequence[RunItem], step: what_follows.NextSt
         return [messages.PushRequested(group=group, process=push.process, plan_id=push.plan_id, **origin)]
     if isinstance(step, what_follows.Close):
         return []
-    waiting = (item for item in what_follows.of_kind(items, "tables") if not item.is_final)
+    waiting = (item for item in what_follows.select_kind(items, "tables") if not item.is_final)
     return [messages.TableRequested(table=item.table, source=item.source, **origin) for item in waiting]
 
 
 def advance_after_item(session: Session, outbox: Outbox, run: Run, kind: Kind, now: datetime) -> None:
     """Announce the end of an item's kind, and take the next step. To be called when the item became final."""
     items = select_items(session, run.run_id)
-    mine = what_follows.of_kind(items, kind)
+    mine = what_follows.select_kind(items, kind)
     if not what_follows.are_final(mine):
         return
     if kind != "pushes":
@@ -79,7 +79,7 @@ def _take_step(
     if run.provisions and run.status != PUSHING:
         _end_provisions(session, outbox, run, items, now, failure)
     elif run.push:
-        _end_pushes(session, outbox, run, what_follows.of_kind(items, "pushes"), now, failure)
+        _end_pushes(session, outbox, run, what_follows.select_kind(items, "pushes"), now, failure)
     if isinstance(step, what_follows.PushChanges):
         _set_status(session, run, PUSHING)
     else:
@@ -99,7 +99,7 @@ def _end_provisions(
     session: Session, outbox: Outbox, run: Run, items: Sequence[RunItem], now: datetime, failure: Outcome | None
 ) -> None:
     """Record ``provisions.done`` and its status rows; nothing for a run whose reports were never planned."""
-    reports = what_follows.of_kind(items, "provisions")
+    reports = what_follows.select_kind(items, "provisions")
     if not what_follows.are_final(reports):
         reports = _fail_unfetched(session, run, now)
     if not reports and failure is None:
@@ -114,17 +114,15 @@ def _end_provisions(
     elif not succeeded:  # a push looks at what was fetched now
         message = "No report was fetched: all are switched off, or older than what is shown."
     status: Any = "successful" if succeeded else "failed"
-    outbox.record(
-        session,
-        messages.ProvisionsDone(
-            run_id=run.run_id,
-            mode=cast(Any, run.provisions),
-            status=status,
-            then=("push",) if run.push else (),
-            reports=tuple(_build_report_outcome(item) for item in reports),
-            failure=message or None,
-        ),
+    done = messages.ProvisionsDone(
+        run_id=run.run_id,
+        mode=cast(Any, run.provisions),
+        status=status,
+        then=("push",) if run.push else (),
+        reports=tuple(_build_report_outcome(item) for item in reports),
+        failure=message or None,
     )
+    outbox.record(session, done)
     record_provisions_status(session, run, reports, status, message, now)
     if not succeeded:
         notify_provisions_failed(session, run, message)
@@ -141,7 +139,7 @@ def _fail_unfetched(session: Session, run: Run, now: datetime) -> list[RunItem]:
     }
     where = f"run_id = :run AND kind = 'provisions' AND state IN {UNFINISHED}"
     update(session, ITEMS.table, values, where, run=run.run_id)
-    return what_follows.of_kind(select_items(session, run.run_id), "provisions")
+    return what_follows.select_kind(select_items(session, run.run_id), "provisions")
 
 
 def _end_pushes(
@@ -150,15 +148,13 @@ def _end_pushes(
     """Record ``push.done``; ``failure``: why there are no pushes."""
     if failure and not pushes:
         record_push_status(session, run, None, failure, now)
-    outbox.record(
-        session,
-        messages.PushDone(
-            run_id=run.run_id,
-            group=cast(Any, run.push.group if run.push else "regular"),
-            processes=tuple(_build_process_outcome(item) for item in pushes if isinstance(item, PushItem)),
-            failure=failure.message if failure else None,
-        ),
+    done = messages.PushDone(
+        run_id=run.run_id,
+        group=cast(Any, run.push.group if run.push else "regular"),
+        processes=tuple(_build_process_outcome(item) for item in pushes if isinstance(item, PushItem)),
+        failure=failure.message if failure else None,
     )
+    outbox.record(session, done)
 
 
 def _build_run_loaded(run: Run, kind: Kind, items: Sequence[RunItem]) -> messages.RunLoaded:

@@ -74,7 +74,7 @@ class Items:
 
         Without ``announce`` no loader is asked to load it yet.
         """
-        values = {**_file_values(manifest, path), "extract_seconds": round(manifest.seconds, 3)}
+        values = {**_build_file_values(manifest, path), "extract_seconds": round(manifest.seconds, 3)}
         with self._database.transaction() as session:
             require_lease(session, lease)
             record_file(session, run.run_id, manifest.table, values)
@@ -103,7 +103,7 @@ class Items:
             # The run's row first: it makes the last two items of a run wait for each other.
             run = lock_run(session, run_id)
             now = session.now()
-            values, where = _final_values(outcome, now), f"{_KEY} AND state IN {UNFINISHED}"
+            values, where = _build_final_values(outcome, now), f"{_KEY} AND state IN {UNFINISHED}"
             if not update(session, ITEMS.table, values, where, run_id=run_id, name=name) or run is None:
                 return False
             [item] = ITEMS.select(session, _ONE, run_id=run_id, name=name)
@@ -124,19 +124,17 @@ class Items:
 
 def insert_item(session: Session, run_id: str, kind: Kind, request: TableRequest) -> None:
     """Raises DuplicateKey."""
-    file = _file_values(request.manifest, request.manifest_path) if request.manifest else {}
-    row = {
+    file = _build_file_values(request.manifest, request.manifest_path) if request.manifest else {}
+    state = "extracted" if file else "requested"
+    row: dict[str, Any] = {
         "run_id": run_id,
         "table_name": request.name,
         "kind": kind,
         "view_name": request.view,
-        "source": request.source,
-        "state": "extracted" if request.manifest else "requested",
-        **file,
-        "replay": int(request.replay),
-        "artifact_id": request.artifact_id,
+        "state": state,
     }
-    insert(session, ITEMS.table, row)
+    row |= {"source": request.source, "replay": int(request.replay), "artifact_id": request.artifact_id}
+    insert(session, ITEMS.table, {**row, **file})
 
 
 def record_file(session: Session, run_id: str, name: str, values: Mapping[str, Any]) -> None:
@@ -152,7 +150,7 @@ def require_loading(session: Session, run_id: str, name: str) -> None:
         raise LeaseLost(f"{name} of {run_id} was ended meanwhile; this work is discarded.")
 
 
-def _file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
+def _build_file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
     return {
         "manifest": path,
         "row_count": manifest.rows,
@@ -162,7 +160,7 @@ def _file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
     }
 
 
-def _final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _build_final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
     """The columns that an outcome knows something about; the others keep what they have."""
     counts = {
         "loaded_count": outcome.loaded,

@@ -145,14 +145,12 @@ class PushJournal:
     def list_applied_since(self, kind: str, moment: datetime) -> list[tuple[KeptPlan, int]]:
         """Lines of a kind that were sent after a moment and applied, with their plans, in the order of sending."""
         plans = ", ".join(f"p.{name}" for name in _PLANS.columns)
-        found = read(
-            self._database,
+        sql = (
             f"SELECT {plans}, j.line_number FROM replicate_push_journal j JOIN replicate_push_plan p"
-            " ON p.plan_id = j.plan_id WHERE p.kind = :kind AND j.state = 'applied' AND j.sent_at > :moment"
-            " ORDER BY j.sent_at, j.plan_id, j.line_number",
-            kind=kind,
-            moment=moment.astimezone(UTC).replace(tzinfo=None),
+            " ON p.plan_id = j.plan_id WHERE p.kind = :kind AND j.state = 'applied' AND j.sent_at > :since"
+            " ORDER BY j.sent_at, j.plan_id, j.line_number"
         )
+        found = read(self._database, sql, kind=kind, since=moment.astimezone(UTC).replace(tzinfo=None))
         return [(_PLANS.build(*row[:-1]), int(row[-1])) for row in found]
 
     def find_plan(self, plan_id: str) -> KeptPlan | None:
@@ -183,15 +181,11 @@ class PushJournal:
 
     def list_keys_touched_since(self, plan: KeptPlan) -> set[str]:
         """Keys of objects of a plan's kind that later plans sent to Canvas."""
-        found = read(
-            self._database,
+        sql = (
             "SELECT j.object_key FROM replicate_push_journal j JOIN replicate_push_plan p ON p.plan_id = j.plan_id"
-            " WHERE p.kind = :kind AND p.planned_at > :planned_at AND p.plan_id <> :id"
-            " AND j.state IN ('sent', 'applied')",
-            kind=plan.kind,
-            planned_at=plan.planned_at,
-            id=plan.plan_id,
+            " WHERE p.kind = :kind AND p.planned_at > :since AND p.plan_id <> :id AND j.state IN ('sent', 'applied')"
         )
+        found = read(self._database, sql, kind=plan.kind, since=plan.planned_at, id=plan.plan_id)
         return {str(key) for (key,) in found}
 
     def mark_sent(

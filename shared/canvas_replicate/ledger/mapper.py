@@ -81,7 +81,7 @@ def map_record(sql_table: str, record: type[Record], /, **columns: str) -> Mappe
     """A column per field, of the field's name unless ``columns`` names another."""
     hints = get_type_hints(record)
     names = [field.name for field in fields(record)]  # type: ignore[arg-type]
-    converters = [_converter(hints[name]) for name in names]
+    converters = [_choose_converter(hints[name]) for name in names]
 
     def build(*row: Any) -> Record:
         values = [None if value is None else convert(value) for convert, value in zip(converters, row, strict=True)]
@@ -90,7 +90,7 @@ def map_record(sql_table: str, record: type[Record], /, **columns: str) -> Mappe
     return Mapper(sql_table, tuple(columns.get(name, name) for name in names), build)
 
 
-def _converter(hint: Any) -> Callable[[Any], Any]:
+def _choose_converter(hint: Any) -> Callable[[Any], Any]:
     """Engines give numbers as int, Decimal or float; the field's type decides."""
     wanted = {hint, *getattr(hint, "__args__", ())}
     return next((number for number in _NUMBERS if number in wanted), lambda value: value)

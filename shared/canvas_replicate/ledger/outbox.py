@@ -25,15 +25,9 @@ class Outbox:
 
     def record(self, session: Session, message: Message) -> None:
         envelope = wrap(message, app_id=self._owner)
-        row = {
-            "message_id": envelope.message_id,
-            "run_id": message.run_id,
-            "message_type": envelope.type,
-            "body": envelope.body.decode(),
-            "recorded_by": self._owner,
-            "created_at": session.now(),
-        }
-        insert(session, "replicate_outbox", row)
+        row = {"message_id": envelope.message_id, "run_id": message.run_id, "message_type": envelope.type}
+        content = {"body": envelope.body.decode(), "recorded_by": self._owner, "created_at": session.now()}
+        insert(session, "replicate_outbox", {**row, **content})
 
     def list_unpublished(self, *, left_over: bool = False) -> list[Envelope]:
         """Messages that this process recorded and has not marked as published, oldest first.

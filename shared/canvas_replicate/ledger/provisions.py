@@ -12,7 +12,7 @@ from canvas_replicate.ledger.leases import Lease, require_lease
 from canvas_replicate.ledger.mapper import REPORTS, read, upsert
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import CanvasReport, Outcome, ProvisionsStatus, Run, RunItem, TableRequest
-from canvas_replicate.ledger.what_follows import FetchReports, next_step, of_kind
+from canvas_replicate.ledger.what_follows import FetchReports, next_step, select_kind
 
 _PART = "run_id = :run_id AND table_name = :name AND part = :part"
 
@@ -27,17 +27,17 @@ class Provisions:
         """The run's report items; all of ``reports`` where it has none yet. Repeatable."""
         try:
             with self._database.transaction() as session:
-                planned = of_kind(select_items(session, run.run_id), "provisions")
+                planned = select_kind(select_items(session, run.run_id), "provisions")
                 for report in () if planned else reports:
                     insert_item(session, run.run_id, "provisions", report)
         except DuplicateKey:  # another provisioner was quicker
             pass
-        return of_kind(self._items.list_all(run.run_id), "provisions")
+        return select_kind(self._items.list_all(run.run_id), "provisions")
 
     def fail(self, run_id: str, outcome: Outcome) -> None:
         """Bring every unfinished report of an open run to that end, or the provisions as a whole where none was
         planned yet. Repeatable; nothing for a run that does not exist."""
-        for item in of_kind(self._items.list_all(run_id), "provisions"):
+        for item in select_kind(self._items.list_all(run_id), "provisions"):
             if not item.is_final:
                 self._items.finish(run_id, item.table, outcome)
         with self._database.transaction() as session:

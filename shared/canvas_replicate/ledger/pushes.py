@@ -13,7 +13,7 @@ from canvas_replicate.ledger.mapper import read
 from canvas_replicate.ledger.notices import describe_failed_push
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import ALL_PUSHES, CANVAS, Outcome, Run, RunItem, TableRequest, push_row
-from canvas_replicate.ledger.what_follows import PushChanges, next_step, of_kind
+from canvas_replicate.ledger.what_follows import PushChanges, next_step, select_kind
 from canvas_replicate.notifications.outbox import record_notice
 
 
@@ -28,14 +28,14 @@ class Pushes:
         try:
             with self._database.transaction() as session:
                 lock_run(session, run.run_id)
-                planned = of_kind(select_items(session, run.run_id), "pushes")
+                planned = select_kind(select_items(session, run.run_id), "pushes")
                 for process in () if planned else processes:
                     insert_item(session, run.run_id, "pushes", TableRequest(push_row(process), "", CANVAS))
                 if not planned and not processes:
                     end_step(session, self._outbox, run, session.now(), None)
         except DuplicateKey:  # another pusher was quicker
             pass
-        return of_kind(self._items.list_all(run.run_id), "pushes")
+        return select_kind(self._items.list_all(run.run_id), "pushes")
 
     def record_plan(self, run_id: str, name: str, plan_sha256: str, path: str, lines: int, lease: Lease) -> None:
         """Record a plan that is on the shared storage. Repeating it records the same facts."""
@@ -55,7 +55,7 @@ class Pushes:
             run = lock_run(session, run_id)
             if run:
                 record_notice(session, describe_failed_push(run, None, outcome, datetime.now(UTC)))
-        for item in of_kind(self._items.list_all(run_id), "pushes"):
+        for item in select_kind(self._items.list_all(run_id), "pushes"):
             if not item.is_final:
                 self._items.finish(run_id, item.table, outcome, notify=False)
         with self._database.transaction() as session:

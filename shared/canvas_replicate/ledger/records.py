@@ -19,7 +19,6 @@ State = Literal[
 FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
 
 FINAL: tuple[FinalState, ...] = get_args(FinalState)
-
 # What a run is limited to, where it is: files that wait for the loader, or only some reports of its provisions.
 ONLY_FILES = "extract"
 SOME_REPORTS = "reports"
@@ -112,7 +111,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The moment that a run reads one source as of; without one, ``reason`` says why."""
+    """The moment that a run reads one source as of; without one, ``reason`` has the cause."""
 
     scn: int | None
     reason: str | None

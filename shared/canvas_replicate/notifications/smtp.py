@@ -1,4 +1,4 @@
-"""Hands one mail to the mail server. The kind of error tells the caller whether another try makes sense."""
+"""Hands one mail to the mail server. The class of the error decides whether another try makes sense."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from email.policy import SMTP
 
 from canvas_replicate.config.settings import SmtpSettings, split_addresses
 from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
-from canvas_replicate.notifications.texts import _LONGEST_REASON, Notice, _one_line
+from canvas_replicate.notifications.texts import LONGEST_REASON, Notice, format_line
 
 _Replies = Mapping[str, tuple[int, bytes]]
 
 
 class MailNotSent(ReplicateError):
-    """Always raised as one of the two below; tells the mail server and the reason, never the password."""
+    """Always raised as one of the two below; its text has the mail server and the reason, never the password."""
 
 
 class MailUnavailable(MailNotSent, TransientError):
@@ -34,8 +34,8 @@ def send(smtp: SmtpSettings, notice: Notice) -> None:
     """Hand the mail over; nothing happens where no mail server is configured.
 
     Raises MailUnavailable when another try may succeed, else MailRefused; this one also when only some
-    recipients were refused, as another try would tell the others twice. A server that took the mail and could
-    not say so any more counts as unavailable: then the mail comes twice, under one Message-ID.
+    recipients were refused, as another try would reach the others twice. A server that took the mail and could
+    not confirm it counts as unavailable: then the mail comes twice, under one Message-ID.
     """
     if smtp.host is None:
         return
@@ -57,7 +57,7 @@ def compose(smtp: SmtpSettings, notice: Notice) -> EmailMessage:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = ", ".join(split_addresses(smtp.recipients or ""))
-    mail["Subject"] = _one_line(notice.subject)
+    mail["Subject"] = format_line(notice.subject)
     mail["Date"] = datetime.now(UTC)
     digest = hashlib.sha256(notice.cause.encode("utf-8", "replace")).hexdigest()
     mail["Message-ID"] = f"<{digest[:32]}@{sender.rpartition('@')[2]}>"
@@ -77,7 +77,7 @@ def _hand_over(host: str, smtp: SmtpSettings, mail: EmailMessage) -> _Replies:
         if smtp.username is not None and smtp.password is not None:
             server.login(smtp.username, smtp.password.get_secret_value())
         refused: _Replies = server.send_message(mail)
-        # The mail is theirs now: whatever goes wrong while parting must not make anybody send it again.
+        # The mail is theirs now: an error while parting must not cause another try.
         with suppress(OSError):
             server.quit()
     finally:
@@ -95,14 +95,16 @@ def _describe_failure(server: str, error: OSError | ValueError) -> MailNotSent:
         return _choose_error(error.smtp_code)(f"The {server} said {_format_reply(error.smtp_code, error.smtp_error)}.")
     if isinstance(error, ssl.SSLCertVerificationError):
         step = "Give REPLICATE_SMTP__HOST as the certificate has it; a CA of your own goes into SSL_CERT_FILE."
-        return MailRefused(f"The {server} has no valid certificate: {_one_line(error.verify_message)}.", next_step=step)
+        return MailRefused(
+            f"The {server} has no valid certificate: {format_line(error.verify_message)}.", next_step=step
+        )
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return MailUnavailable(f"The {server} broke off or did not answer in time.")
     if isinstance(error, smtplib.SMTPException):
         step = "Look at REPLICATE_SMTP__STARTTLS, REPLICATE_SMTP__USERNAME and REPLICATE_SMTP__PORT."
-        return MailRefused(f"The {server} cannot do what is configured: {_one_line(str(error))}", next_step=step)
+        return MailRefused(f"The {server} cannot do what is configured: {format_line(str(error))}", next_step=step)
     if isinstance(error, OSError):
-        reason = _one_line(error.strerror or str(error))
+        reason = format_line(error.strerror or str(error))
         return MailUnavailable(f"The {server} cannot be reached: {reason}.")
     return MailRefused(f"The {server} could not be understood or named.", next_step="Look at REPLICATE_SMTP__HOST.")
 
@@ -123,4 +125,4 @@ def _describe_refusal(server: str, replies: _Replies, *, everyone: bool) -> Mail
 
 def _format_reply(code: int, text: bytes | str) -> str:
     words = text if isinstance(text, str) else text.decode("utf-8", "replace")
-    return f"{code} {_one_line(words)[:_LONGEST_REASON]}".rstrip(" .")
+    return f"{code} {format_line(words)[:LONGEST_REASON]}".rstrip(" .")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_LONGEST_REASON = 200
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def dead_letter(letter: DeadLetter) -> Notice:
     return Notice(cause, f"{stage} gave up {about}", body, letter.next_step)
 
 
-def _one_line(text: str) -> str:
+def format_line(text: str) -> str:
     """A line end in a header would begin another header."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 

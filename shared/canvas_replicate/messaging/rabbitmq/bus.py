@@ -97,12 +97,12 @@ class RabbitBus:
 
         Sorted, by seconds and by our ids that begin with the time: what was taken and put back lost its place.
         """
-        with self._fetching(queue) as messages:
+        with self._fetch_messages(queue) as messages:
             return sorted((envelope for _, envelope in messages), key=lambda each: (each.timestamp, each.message_id))
 
     def remove(self, queue: str, message_id: str) -> None:
         """Take one message out for good. One that is not there is not missed."""
-        with self._fetching(queue) as messages:
+        with self._fetch_messages(queue) as messages:
             for settle, envelope in messages:
                 if envelope.message_id == message_id:
                     settle()
@@ -118,7 +118,7 @@ class RabbitBus:
         self._publisher.close()
 
     @contextmanager
-    def _fetching(self, queue: str) -> Iterator[Iterator[tuple[Callable[[], None], Envelope]]]:
+    def _fetch_messages(self, queue: str) -> Iterator[Iterator[tuple[Callable[[], None], Envelope]]]:
         """Messages one by one, each with a function that acks it; the others go back when the block ends."""
 
         def fetch() -> Iterator[tuple[Callable[[], None], Envelope]]:
@@ -168,7 +168,7 @@ class RabbitBus:
                     declaration.declare(channel, self._rest_seconds)
                     channel.close()
                 else:
-                    declaration.check(connection, declaration.of_stage(stage_queue) if stage_queue else [])
+                    declaration.check(connection, declaration.list_stage_queues(stage_queue) if stage_queue else [])
         except BaseException:
             close(connection)
             raise

@@ -45,7 +45,7 @@ def arguments(queue: topology.Queue, rest_seconds: Callable[[int], float] = floa
     return declared
 
 
-def of_stage(work_queue: str) -> list[str]:
+def list_stage_queues(work_queue: str) -> list[str]:
     """The queue, its ladder and its dead letters: all that one stage touches."""
     return [queue.name for queue in topology.queues() if f"{queue.name}.".startswith(f"{work_queue}.")]
 
