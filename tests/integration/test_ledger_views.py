@@ -47,18 +47,18 @@ class LedgerViewsBehaviour:
 
     def test_an_empty_ledger_has_nothing_to_say(self, ledger: Ledger) -> None:
         database = ledger.database
-        assert views.newest_ends(database) == {}
-        assert views.held_by_gate(database) == {}
-        assert views.provisions_status(database) == ()
-        assert views.next_steps(database) == {}
-        assert views.tables_by_state(database, 5) == {}
+        assert views.find_newest_ends(database) == {}
+        assert views.count_held_by_gate(database) == {}
+        assert views.list_modes(database) == ()
+        assert views.find_next_steps(database) == {}
+        assert views.count_tables_by_state(database, 5) == {}
 
     def test_the_newest_end_counts_for_each_schedule_and_status(self, ledger: Ledger) -> None:
         for outcome in (GOOD, FAILED, GOOD):
             last = self.run(ledger, "tmp_a")
             self.end(ledger, last, "tmp_a", outcome)
         self.run(ledger, "tmp_a", schedule="daily")
-        ends = views.newest_ends(ledger.database)
+        ends = views.find_newest_ends(ledger.database)
         assert ends.keys() == {("hourly", "successful"), ("hourly", "failed")}
         assert ends["hourly", "successful"] == ledger.runs.get(last.run_id).closed_at
 
@@ -66,15 +66,15 @@ class LedgerViewsBehaviour:
         run = self.run(ledger, "tmp_a", "tmp_b")
         self.end(ledger, run, "tmp_a", HELD)
         self.end(ledger, run, "tmp_b", HELD)
-        assert views.held_by_gate(ledger.database) == {"file": 2}
+        assert views.count_held_by_gate(ledger.database) == {"file": 2}
         for artifact in ledger.artifacts.list_all("held"):
             ledger.artifacts.discard(artifact.artifact_id, "somebody")
-        assert views.held_by_gate(ledger.database) == {"file": 0}
+        assert views.count_held_by_gate(ledger.database) == {"file": 0}
 
     def test_each_mode_of_provisions_has_its_last_end(self, ledger: Ledger) -> None:
         run = ledger.runs.open(RunRequest(schedule="orgs", tables=[], exclusive=True, provisions="orgs"))
         ledger.provisions.fail(run.run_id, Outcome("failed", "provisioner", message="Canvas does not answer."))
-        [orgs] = views.provisions_status(ledger.database)
+        [orgs] = views.list_modes(ledger.database)
         assert (orgs.mode, orgs.status, orgs.message, orgs.run_id, orgs.rows) == (
             "orgs",
             "failed",
@@ -90,15 +90,15 @@ class LedgerViewsBehaviour:
         run = self.run(ledger, "tmp_a", "tmp_b")
         self.end(ledger, run, "tmp_a", FAILED)
         self.end(ledger, run, "tmp_b", HELD)
-        assert views.next_steps(ledger.database) == {"tmp_a": "replicate rerun tmp_a"}
+        assert views.find_next_steps(ledger.database) == {"tmp_a": "replicate rerun tmp_a"}
         self.end(ledger, self.run(ledger, "tmp_a"), "tmp_a", GOOD)
-        assert views.next_steps(ledger.database) == {}
+        assert views.find_next_steps(ledger.database) == {}
 
     def test_tables_are_counted_for_the_newest_runs_only(self, ledger: Ledger) -> None:
         self.run(ledger, "tmp_a")
         newer, newest = self.run(ledger, "tmp_a", "tmp_b"), self.run(ledger, "tmp_a", "tmp_b", "tmp_c")
         self.end(ledger, newest, "tmp_b", GOOD)
-        assert views.tables_by_state(ledger.database, 2) == {
+        assert views.count_tables_by_state(ledger.database, 2) == {
             newer.run_id: {"requested": 2},
             newest.run_id: {"requested": 2, "successful": 1},
         }

@@ -54,7 +54,7 @@ def test_a_plan_is_named_where_undo_looks_for_it_and_undo_says_what_comes_next(p
     undone = pushing.place.run("canvas-pusher", "undo", plan_id)
     assert undone.code == 0
     assert "0 were changed by later plans and stay" in undone.out
-    assert "mend the sql of enrollments, or switch it off" in undone.out
+    assert "correct the sql of enrollments, or switch it off" in undone.out
 
 
 def test_a_held_plan_can_be_looked_at_and_planned_again_once_discarded(pushing: Pushing) -> None:

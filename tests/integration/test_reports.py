@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from canvas_replicate.canvas import CanvasClient, CanvasOutcomeUnknown, LinkExpired, RetryPolicy, TokenRefused
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError, TransientError
-from provisioner.contents import csv_of, header_of, rows_of
+from provisioner.contents import extract_csv, open_rows, read_header
 from provisioner.reports import MARKER, Polling, ReportFailed, download, find, start, wait
 from replicate_demo.canvas import CanvasSimulator, Options
 
@@ -125,7 +125,9 @@ def test_a_report_is_started_waited_for_fetched_and_read(
     assert (done.bytes, done.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert done.content_type == "text/csv"
     assert done.filename.startswith("provisioning_csv_")
-    with rows_of([csv_of(tmp_path / "report", "users", tmp_path)], "users", ["canvas_user_id", "user_id"]) as found:
+    with open_rows(
+        [extract_csv(tmp_path / "report", "users", tmp_path)], "users", ["canvas_user_id", "user_id"]
+    ) as found:
         sis_ids = [value for batch in found.batches for value in batch.column("user_id").to_pylist()]
     assert found.rows == len(sis_ids) > 0
     assert {"NA", None} <= set(sis_ids)
@@ -142,8 +144,8 @@ def test_a_report_of_several_kinds_comes_as_an_archive(client: CanvasClient, tmp
     report_id = started(client, users="true", terms="true")
     waited(client, report_id)
     download(client, "self", report_id, tmp_path / "report")
-    terms = csv_of(tmp_path / "report", "terms", tmp_path)
-    assert header_of(terms, "terms", ["canvas_term_id", "term_id"]).missing == ()
+    terms = extract_csv(tmp_path / "report", "terms", tmp_path)
+    assert read_header(terms, "terms", ["canvas_term_id", "term_id"]).missing == ()
 
 
 def test_a_report_of_a_sub_account_is_looked_for_in_that_account(client: CanvasClient, tmp_path: Path) -> None:
@@ -426,7 +428,7 @@ def test_a_changed_header_is_noticed(
     report_id = started(client)
     waited(client, report_id)
     download(client, "self", report_id, tmp_path / "report")
-    header = header_of(tmp_path / "report", "users", ["canvas_user_id", "login_id"])
+    header = read_header(tmp_path / "report", "users", ["canvas_user_id", "login_id"])
     assert (header.missing, header.extra) == (missing, extra)
 
 
@@ -435,7 +437,7 @@ def test_a_report_with_headers_only_has_no_rows(canvas: CanvasSimulator, client:
     report_id = started(client)
     waited(client, report_id)
     download(client, "self", report_id, tmp_path / "report")
-    with rows_of([csv_of(tmp_path / "report", "users", tmp_path)], "users", ["login_id"]) as found:
+    with open_rows([extract_csv(tmp_path / "report", "users", tmp_path)], "users", ["login_id"]) as found:
         assert list(found.batches) == []
     assert found.rows == 0
 

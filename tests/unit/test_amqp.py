@@ -26,7 +26,7 @@ from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery, connect
 from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
-from canvas_replicate.messaging.rabbitmq.declaration import arguments, of_stage
+from canvas_replicate.messaging.rabbitmq.declaration import arguments, list_stage_queues
 from canvas_replicate.messaging.rabbitmq.delivery import Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
 from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
@@ -317,5 +317,5 @@ def test_a_rung_leads_back_to_its_own_queue_and_a_work_queue_to_its_dead_letters
 
 
 def test_a_stage_touches_its_queue_its_ladder_and_its_dead_letters() -> None:
-    assert len(of_stage("replicate.canvas-pusher")) == 1 + len(LADDER) + 1
-    assert of_stage(topology.UNROUTED) == [topology.UNROUTED]
+    assert len(list_stage_queues("replicate.canvas-pusher")) == 1 + len(LADDER) + 1
+    assert list_stage_queues(topology.UNROUTED) == [topology.UNROUTED]

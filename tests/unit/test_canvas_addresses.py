@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.canvas import CanvasUnavailable, LinkExpired, api_path
-from canvas_replicate.canvas.downloads import check_is_file, redirect_target, store_refusal
+from canvas_replicate.canvas.downloads import check_is_file, find_redirect_target, store_refusal
 from canvas_replicate.canvas.paging import items, next_page
-from canvas_replicate.canvas.urls import Call, endpoint, origin, pairs, with_query
+from canvas_replicate.canvas.urls import Call, add_query, endpoint, list_pairs, origin
 from canvas_replicate.errors import PermanentError
 
 CALL = Call("GET", "/accounts/:id/terms", "canvas.example.edu")
@@ -67,7 +67,7 @@ def test_parameters_are_nested_as_rails_reads_them() -> None:
         "ids": [1, 2],
         "skip": False,
     }
-    assert list(pairs(params)) == [
+    assert list(list_pairs(params)) == [
         ("parameters[users]", "true"),
         ("parameters[enrollment_term_id]", "sis_term_id:2199"),
         ("state[]", "active"),
@@ -75,13 +75,13 @@ def test_parameters_are_nested_as_rails_reads_them() -> None:
         ("ids[]", "2"),
         ("skip", "false"),
     ]
-    assert with_query("x", {"a": {"b": "c&d"}, "left_out": None}) == "x?a%5Bb%5D=c%26d"
-    assert with_query("x", {}) == "x"
+    assert add_query("x", {"a": {"b": "c&d"}, "left_out": None}) == "x?a%5Bb%5D=c%26d"
+    assert add_query("x", {}) == "x"
 
 
 def test_a_parameter_of_no_known_kind_is_a_mistake_of_ours() -> None:
     with pytest.raises(TypeError, match="bytes"):
-        list(pairs({"a": b"x"}))
+        list(list_pairs({"a": b"x"}))
 
 
 # Origins
@@ -171,17 +171,17 @@ def test_a_query_that_would_crowd_out_the_link_to_the_next_page_is_refused() -> 
 
 
 def test_a_redirect_is_never_followed_away_from_https() -> None:
-    assert redirect_target(f"{HOST}/a/b", "../c?d", CALL) == f"{HOST}/c?d"
-    assert redirect_target("http://127.0.0.1/a", f"{HOST}/c", CALL) == f"{HOST}/c"
+    assert find_redirect_target(f"{HOST}/a/b", "../c?d", CALL) == f"{HOST}/c?d"
+    assert find_redirect_target("http://127.0.0.1/a", f"{HOST}/c", CALL) == f"{HOST}/c"
     with pytest.raises(PermanentError, match="away from https"):
-        redirect_target(f"{HOST}/a", "http://store.example/c", CALL)
+        find_redirect_target(f"{HOST}/a", "http://store.example/c", CALL)
     with pytest.raises(PermanentError, match="without an address"):
-        redirect_target(f"{HOST}/a", "", CALL)
+        find_redirect_target(f"{HOST}/a", "", CALL)
 
 
 def test_a_reference_that_cannot_be_read_is_one_clear_error() -> None:
     with pytest.raises(PermanentError, match="no web address"):
-        redirect_target(f"{HOST}/a", "https://[secret", CALL)
+        find_redirect_target(f"{HOST}/a", "https://[secret", CALL)
     with pytest.raises(PermanentError, match="no web address"):
         next_page(f"{HOST}/a", link("https://[secret"), CALL)
 

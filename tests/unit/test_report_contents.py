@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canvas_replicate.errors import DataError
-from provisioner.contents import KINDS, Contents, csv_of, header_of, rows_of
+from provisioner.contents import KINDS, Contents, extract_csv, open_rows, read_header
 from replicate_demo.canvas.report_rows import HEADERS
 
 USERS = ",".join(KINDS["users"].always)
@@ -40,7 +40,7 @@ def archive(folder: Path, name: str = "report.zip", **members: bytes) -> Path:
 
 
 def read(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> tuple[list[Row], Contents]:
-    with rows_of(files, kind, wanted) as contents:
+    with open_rows(files, kind, wanted) as contents:
         return [row for batch in contents.batches for row in batch.to_pylist()], contents
 
 
@@ -70,26 +70,26 @@ def test_every_row_can_be_told_by_columns_that_every_canvas_writes() -> None:
 
 def test_a_plain_csv_is_taken_as_it_is_whatever_its_name(tmp_path: Path) -> None:
     path = file(tmp_path, HEADER_ONLY, "report.zip")
-    assert csv_of(path, "users", tmp_path / "out") == path
+    assert extract_csv(path, "users", tmp_path / "out") == path
 
 
 def test_an_archive_is_known_by_its_first_bytes_and_its_member_is_written_out(tmp_path: Path) -> None:
     path = archive(tmp_path, "report.csv", users=HEADER_ONLY, courses=b"canvas_course_id\n")
-    found = csv_of(path, "users", tmp_path / "out")
+    found = extract_csv(path, "users", tmp_path / "out")
     assert found.parent == tmp_path / "out"
     assert found.read_bytes() == HEADER_ONLY
 
 
 def test_the_members_of_two_archives_do_not_overwrite_each_other(tmp_path: Path) -> None:
     first, second = (archive(tmp_path, f"{n}.zip", users=HEADER_ONLY + b"%d" % n + b"," * 12 + b"\n") for n in (1, 2))
-    assert csv_of(first, "users", tmp_path) != csv_of(second, "users", tmp_path)
+    assert extract_csv(first, "users", tmp_path) != extract_csv(second, "users", tmp_path)
     assert (tmp_path / "1.users.csv").read_bytes() != (tmp_path / "2.users.csv").read_bytes()
 
 
 @pytest.mark.parametrize("members", [{"courses": b"canvas_course_id\n"}, {}])
 def test_an_archive_without_the_kind_is_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
     with pytest.raises(DataError, match=r"0 members 'users.csv'") as caught:
-        csv_of(archive(tmp_path, **members), "users", tmp_path)
+        extract_csv(archive(tmp_path, **members), "users", tmp_path)
     assert caught.value.code == "report.zip"
 
 
@@ -97,7 +97,7 @@ def test_an_archive_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
     whole = archive(tmp_path, users=HEADER_ONLY).read_bytes()
     for end in range(4, len(whole)):
         with pytest.raises(DataError) as caught:
-            csv_of(file(tmp_path, whole[:end], "cut.zip"), "users", tmp_path / "out")
+            extract_csv(file(tmp_path, whole[:end], "cut.zip"), "users", tmp_path / "out")
         assert caught.value.code == "report.zip"
 
 
@@ -108,7 +108,7 @@ def test_an_archive_is_refused_when_another_of_its_members_is_damaged(tmp_path: 
         packed.writestr("courses.csv", b"canvas_course_id\n4711\n")
     path.write_bytes(path.read_bytes().replace(b"4711", b"4712"))
     with pytest.raises(DataError, match="damaged") as caught:
-        csv_of(path, "users", tmp_path)
+        extract_csv(path, "users", tmp_path)
     assert caught.value.code == "report.zip"
 
 
@@ -118,7 +118,7 @@ def test_a_changed_byte_in_an_archive_never_changes_what_is_read(tmp_path: Path)
     for place in range(4, len(whole)):
         changed = whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
         try:
-            found = csv_of(file(tmp_path, changed, "changed.zip"), "users", tmp_path / "out")
+            found = extract_csv(file(tmp_path, changed, "changed.zip"), "users", tmp_path / "out")
         except DataError:
             refused_at.append(place)
         else:
@@ -130,14 +130,14 @@ def test_a_directory_that_points_nowhere_is_damage_and_no_error_of_the_system(tm
     whole = bytearray(archive(tmp_path, users=HEADER_ONLY).read_bytes())
     whole[-6:-2] = b"\xff\xff\xff\x7f"  # where the directory begins
     with pytest.raises(DataError) as caught:
-        csv_of(file(tmp_path, bytes(whole), "bad.zip"), "users", tmp_path)
+        extract_csv(file(tmp_path, bytes(whole), "bad.zip"), "users", tmp_path)
     assert caught.value.code == "report.zip"
 
 
 @pytest.mark.parametrize("page", [b"<!DOCTYPE html>\n<html>", b"\xef\xbb\xbf\r\n <html>\n", b"<?xml version='1.0'?>\n"])
 def test_a_web_page_is_refused(tmp_path: Path, page: bytes) -> None:
     with pytest.raises(DataError, match="web page") as caught:
-        csv_of(file(tmp_path, page), "users", tmp_path)
+        extract_csv(file(tmp_path, page), "users", tmp_path)
     assert caught.value.code == "report.html"
 
 
@@ -145,13 +145,13 @@ def test_a_web_page_is_refused(tmp_path: Path, page: bytes) -> None:
 def test_an_empty_file_is_refused_in_an_archive_too(tmp_path: Path, nothing: bytes) -> None:
     for path in (file(tmp_path, nothing), archive(tmp_path, users=nothing)):
         with pytest.raises(DataError, match="empty") as caught:
-            csv_of(path, "users", tmp_path)
+            extract_csv(path, "users", tmp_path)
         assert caught.value.code == "report.empty"
 
 
 def test_a_csv_without_a_line_end_at_its_end_is_cut(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cut short") as caught:
-        csv_of(file(tmp_path, HEADER_ONLY + b"1,2"), "users", tmp_path)
+        extract_csv(file(tmp_path, HEADER_ONLY + b"1,2"), "users", tmp_path)
     assert caught.value.code == "report.cut"
 
 
@@ -159,18 +159,18 @@ def test_a_csv_without_a_line_end_at_its_end_is_cut(tmp_path: Path) -> None:
 
 
 def test_a_header_as_expected_lacks_nothing(tmp_path: Path) -> None:
-    found = header_of(file(tmp_path, HEADER_ONLY), "users", ["login_id", "status"])
+    found = read_header(file(tmp_path, HEADER_ONLY), "users", ["login_id", "status"])
     assert (found.missing, found.extra, found.renamed) == ((), (), {})
 
 
 def test_names_are_matched_without_case_blanks_and_bom(tmp_path: Path) -> None:
     path = file(tmp_path, '\ufeff"Canvas_User_ID", LOGIN_ID ,status\r\n'.encode())
-    assert header_of(path, "users", ["canvas_user_id", "login_id", "STATUS"]).missing == ()
+    assert read_header(path, "users", ["canvas_user_id", "login_id", "STATUS"]).missing == ()
 
 
 def test_a_renamed_column_is_missing_and_extra_and_guessed(tmp_path: Path) -> None:
     path = file(tmp_path, HEADER_ONLY.replace(b"sortable_name", b"sortable_nm"))
-    found = header_of(path, "users", ["sortable_name", "login_id"])
+    found = read_header(path, "users", ["sortable_name", "login_id"])
     assert found.missing == ("sortable_name",)
     assert found.extra == ("sortable_nm",)
     assert found.renamed == {"sortable_name": "sortable_nm"}
@@ -178,13 +178,13 @@ def test_a_renamed_column_is_missing_and_extra_and_guessed(tmp_path: Path) -> No
 
 def test_an_unlike_column_is_not_guessed(tmp_path: Path) -> None:
     path = file(tmp_path, HEADER_ONLY.replace(b"sortable_name", b"pet"))
-    assert header_of(path, "users", ["sortable_name"]).renamed == {}
+    assert read_header(path, "users", ["sortable_name"]).renamed == {}
 
 
 def test_a_column_of_a_newer_canvas_or_of_a_feature_is_not_extra(tmp_path: Path) -> None:
     header = (*KINDS["enrollments"].columns, "brand_new")
     path = file(tmp_path, ",".join(header) + "\n")
-    assert header_of(path, "enrollments", ["role"]).extra == ("brand_new",)
+    assert read_header(path, "enrollments", ["role"]).extra == ("brand_new",)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_first_line_that_is_no_header_is_refused_without_being_told(
     tmp_path: Path, first_line: str, told: str
 ) -> None:
     with pytest.raises(DataError, match=told) as caught:
-        header_of(file(tmp_path, f"{first_line}\n"), "users", ["login_id"])
+        read_header(file(tmp_path, f"{first_line}\n"), "users", ["login_id"])
     assert caught.value.code == "report.header"
     assert "report.csv:1:" in str(caught.value)
     assert "0815" not in str(caught.value)
@@ -338,7 +338,7 @@ def test_what_is_no_csv_is_refused_with_its_line_and_without_its_values(
 def test_a_fault_in_the_last_file_is_known_before_the_first_batch(tmp_path: Path) -> None:
     good = file(tmp_path, f"{LOGINS}\n1,007,anna,p\n", "good.csv")
     bad = file(tmp_path, f"{LOGINS}\n1,007,anna\n", "bad.csv")
-    with pytest.raises(DataError, match=r"bad\.csv:2"), rows_of([good, bad], "users", ["login_id"]):
+    with pytest.raises(DataError, match=r"bad\.csv:2"), open_rows([good, bad], "users", ["login_id"]):
         pytest.fail("it was opened")
 
 

@@ -57,10 +57,7 @@ def build(runtime: Runtime) -> Stage:
 
 @app.command()
 def run(
-    processorgs: OrgPushes = False,
-    tablename: Process = None,
-    after: After = None,
-    as_json: AsJson = False,
+    processorgs: OrgPushes = False, tablename: Process = None, after: After = None, as_json: AsJson = False
 ) -> None:
     """Plan every process of the group, hold what is over its budget, and send the rest to Canvas."""
     group = choose_group(processorgs)
@@ -82,7 +79,7 @@ def plan(
     chosen = sort_processes(runtime.catalogue.processes(group, tablename))
     target = _open_target(runtime)
     plans = [
-        plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), after=after)
+        plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), None, after)
         for process in chosen
         if process.enabled
     ]
@@ -105,7 +102,12 @@ def undo(
     runtime = open_runtime(load_settings())
     opened = open_undo_run(runtime, plan_id)
     process = opened.push.process if opened.push else ""
-    _run(runtime, opened, as_json, f"Before its next push, mend the sql of {process}, or switch it off: it still asks.")
+    _run(
+        runtime,
+        opened,
+        as_json,
+        f"Before its next push, correct the sql of {process}, or switch it off: it still asks.",
+    )
 
 
 def _open_target(runtime: Runtime) -> Source:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 from canvas_pusher.import_schemas import ImportSchema
-from canvas_pusher.plan import CanvasReports, Plan
+from canvas_pusher.plan import CHANGE_KINDS, CanvasReports, Plan
 from canvas_pusher.query_rows import clean_text, list_records
 from canvas_pusher.term_locator import LOCATING, TermLocator
 from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import Budget, PushProcess
 from canvas_replicate.errors import ConfigError, LeaseBusy
 from canvas_replicate.ledger.records import Run
-from canvas_replicate.ledger.views import loading
+from canvas_replicate.ledger.views import list_loading
 from canvas_replicate.runtime import Runtime
 
 # In neither state do readers see older rows than they should.
@@ -44,11 +44,10 @@ def find_loads(process: PushProcess, runtime: Runtime) -> dict[str, str | None]:
     Raises LeaseBusy while one is being loaded: a query would then see half of its rows.
     """
     tables = _list_tables(process, runtime)
-    under_way = loading(runtime.ledger.database) & {*tables}
+    under_way = list_loading(runtime.ledger.database) & {*tables}
     if under_way:
-        raise LeaseBusy(
-            f"{min(under_way)}, which {process.name} reads, is being loaded.", key=f"table:{min(under_way)}"
-        )
+        table = min(under_way)
+        raise LeaseBusy(f"{table}, which {process.name} reads, is being loaded.", key=f"table:{table}")
     shown = {table: runtime.ledger.items.find_published(table) for table in tables}
     return {table: row.run_id if row else None for table, row in shown.items()}
 
@@ -62,8 +61,8 @@ def check_budget(plan: Plan, budget: Budget, active: Mapping[str, int]) -> list[
     counts = Counter((line.term, line.change) for line in plan.lines)
     reasons = []
     for term in sorted({line.term for line in plan.lines}):
-        additions, removals, there = counts[term, "addition"], counts[term, "removal"], active.get(term, 0)
-        changes = counts[term, "change"]
+        additions, removals, changes = (counts[term, change] for change in CHANGE_KINDS)
+        there = active.get(term, 0)
         if additions > budget.additions:
             reasons.append(f"term {term}: {additions:,} additions, of {budget.additions:,} that are allowed.")
         if changes > budget.additions:  # a date in the past or another course can take as much away as a removal
@@ -93,9 +92,6 @@ def _list_tables(process: PushProcess, runtime: Runtime) -> list[str]:
     """Raises ConfigError where neither the SQL nor ``needs:`` names the tables."""
     read = find_push_tables(process, runtime.catalogue)
     if not read.is_readable and not process.needs:
-        raise ConfigError(
-            f"{process.name}: which tables its SQL reads cannot be told.",
-            place=process.place,
-            next_step="Name them under needs: in pushes.yaml.",
-        )
+        text = f"{process.name}: which tables its SQL reads cannot be told."
+        raise ConfigError(text, place=process.place, next_step="Name them under needs: in pushes.yaml.")
     return [table.name for table in read.tables]

@@ -76,12 +76,11 @@ def _push_process(job: PushJob) -> None:
             job.finish(outcome)
     except PermanentError as error:
         if isinstance(error, TokenRefused | ConfigError) and error.code.startswith("canvas."):
-            raise  # all other processes would fail alike
+            raise  # all other processes would fail for the same reason
         log.warning("push given up", extra={"push": job.process.name, "code": error.code, "reason": error.message})
         step = "" if job.undone_plan is not None else error.next_step
-        job.finish(
-            Outcome("failed", STAGE, message=error.message, error_code=error.code, next_step=step or job.retry_command)
-        )
+        step = step or job.retry_command
+        job.finish(Outcome("failed", STAGE, message=error.message, error_code=error.code, next_step=step))
 
 
 def _plan_and_send(job: PushJob, row: RunItem) -> Outcome | None:
@@ -95,11 +94,8 @@ def _plan_and_send(job: PushJob, row: RunItem) -> Outcome | None:
         content = prepare_plan(job)
     plan = content.plan
     if later := job.runtime.journal.find_newer_plan(plan.plan_id):
-        raise DataError(
-            f"{plan.plan_id} is older than {later} of the same process, which says what is wanted now.",
-            code="plan.base_changed",
-            next_step=job.retry_command,
-        )
+        text = f"{plan.plan_id} is older than {later} of the same process, which says what is wanted now."
+        raise DataError(text, code="plan.base_changed", next_step=job.retry_command)
     if content.over_budget and row.state != "loading" and not is_approved(job, plan):
         return _hold(content)
     if not plan.lines:

@@ -110,11 +110,7 @@ ENROLLMENTS = ImportSchema(
     key=("user_id", "role", "associated_user_id"),
     filled=("user_id", "role", "status"),
     statuses=_map_statuses(
-        active="active",
-        inactive="inactive",
-        completed="concluded",
-        deleted="deleted",
-        deleted_last_completed="deleted",
+        active="active", inactive="inactive", completed="concluded", deleted="deleted", deleted_last_completed="deleted"
     ),
     removing=frozenset({"inactive", "completed", "deleted", "deleted_last_completed"}),
     report="enrollments",

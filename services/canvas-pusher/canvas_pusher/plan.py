@@ -124,7 +124,7 @@ def make_plan(process: str, channel: str, schema: ImportSchema, wanted: pd.DataF
         if is_removal and row.get(schema.single) in moving:
             continue  # the row that moves the object also removes it here, in whatever order Canvas applies the two
         term, account = locator.locate(row, known)
-        lines.append(PlanLine(len(lines) + 1, key, _classify(schema, row, known), term, account, row, known))
+        lines.append(PlanLine(len(lines) + 1, key, _choose_change(schema, row, known), term, account, row, known))
     already_applied = len(once) - len(lines) - unverifiable
     duplicates = len(rows) - len(once)
     return Plan(process, schema.kind, channel, reports.basis, tuple(lines), duplicates, already_applied, unverifiable)
@@ -132,18 +132,12 @@ def make_plan(process: str, channel: str, schema: ImportSchema, wanted: pd.DataF
 
 def summarize(plans: Sequence[Plan]) -> pd.DataFrame:
     """The number of changes of each kind by process, term and account: integers, zero where there are none."""
-    found = pd.DataFrame(
-        [(plan.process, line.term, line.account, line.change) for plan in plans for line in plan.lines],
-        columns=["process", "term", "account", "change"],
-        dtype="str",
-    )
-    counted = found.groupby(["process", "term", "account", "change"]).size().unstack("change", fill_value=0)
-    return (
-        counted.reindex(columns=list(CHANGE_KINDS), fill_value=0)
-        .astype("int64")
-        .reset_index()
-        .rename_axis(columns=None)
-    )
+    columns = ["process", "term", "account", "change"]
+    rows = [(plan.process, line.term, line.account, line.change) for plan in plans for line in plan.lines]
+    found = pd.DataFrame(rows, columns=columns, dtype="str")
+    counted = found.groupby(columns).size().unstack("change", fill_value=0)
+    counted = counted.reindex(columns=list(CHANGE_KINDS), fill_value=0).astype("int64")
+    return counted.reset_index().rename_axis(columns=None)
 
 
 def _list_moved(schema: ImportSchema, rows: pd.DataFrame) -> pd.Series[str]:
@@ -194,7 +188,7 @@ def _add_pushed(
     return known
 
 
-def _classify(schema: ImportSchema, row: Mapping[str, str], known: Mapping[str, str] | None) -> ChangeKind:
+def _choose_change(schema: ImportSchema, row: Mapping[str, str], known: Mapping[str, str] | None) -> ChangeKind:
     if row["status"] in schema.removing:
         return "removal"
     return "change" if known is not None and known.get("status") in schema.present else "addition"

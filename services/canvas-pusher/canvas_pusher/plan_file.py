@@ -27,13 +27,9 @@ class PlanFile:
 
 
 def write_plan(path: Path, content: PlanFile, token: int | str) -> None:
-    document = {
-        "plan_id": content.plan.plan_id,
-        "sha256": content.plan.sha256,
-        "undoes": content.undoes,
-        "over_budget": list(content.over_budget),
-        "plan": to_fields(content.plan),
-    }
+    plan, over = content.plan, list(content.over_budget)
+    head: dict[str, object] = {"plan_id": plan.plan_id, "sha256": plan.sha256, "undoes": content.undoes}
+    document = {**head, "over_budget": over, "plan": to_fields(plan)}
     with written_aside(path, token) as part:
         part.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
@@ -42,16 +38,15 @@ def read_plan(path: Path, sha256: str) -> PlanFile:
     """Raises DataError unless the file holds the plan of this hash."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        plan = _from_fields(document["plan"])
+        plan = _read_fields(document["plan"])
         over, undoes = tuple(map(str, document["over_budget"])), document["undoes"]
     except FileNotFoundError:
         raise DataError(f"The plan {path.name} is gone.", code="plan.missing", next_step=_AGAIN) from None
     except (ValueError, KeyError, TypeError):
         raise DataError(f"The plan {path.name} cannot be read.", code="plan.unreadable", next_step=_AGAIN) from None
     if plan.sha256 != sha256:
-        raise DataError(
-            f"{path.name} is not the plan that was made (sha256 differs).", code="plan.sha256", next_step=_AGAIN
-        )
+        text = f"{path.name} is not the plan that was made (sha256 differs)."
+        raise DataError(text, code="plan.sha256", next_step=_AGAIN)
     return PlanFile(plan, over, undoes)
 
 
@@ -60,7 +55,7 @@ def to_fields(plan: Plan) -> dict[str, object]:
     return {_KEYS.get(name, name): value for name, value in asdict(plan).items()}
 
 
-def _from_fields(fields: Mapping[str, object]) -> Plan:
+def _read_fields(fields: Mapping[str, object]) -> Plan:
     values = {_ATTRIBUTES.get(key, key): value for key, value in fields.items()}
     lines = values.pop("lines")
     if not isinstance(lines, Sequence):

@@ -27,7 +27,7 @@ def show_plans(plans: Sequence[PlanFile], disabled: Sequence[str]) -> None:
         plan = each.plan
         left_out = f"{plan.already_applied:,} are so already, {plan.duplicates:,} repeated"
         if plan.unverifiable:
-            left_out += f", {plan.unverifiable:,} removals lie in no course or section of the reports"
+            left_out += f", {plan.unverifiable:,} removals are in no course or section of the reports"
         out.print(Text(f"{plan.process}: {plan.plan_id}, {len(plan.lines):,} changes by {plan.channel}; {left_out}."))
         for reason in each.over_budget:
             out.print(Text(f"{plan.process} would be held: {reason}", style="bold yellow"))
@@ -37,15 +37,9 @@ def show_plans(plans: Sequence[PlanFile], disabled: Sequence[str]) -> None:
 
 def print_plans(plans: Sequence[PlanFile]) -> None:
     """Print the whole plans as JSON, each line with the row before it."""
-    output.print_json([_to_document(each) for each in plans])
-
-
-def _to_document(content: PlanFile) -> dict[str, object]:
-    plan = content.plan
-    return {
-        "plan_id": plan.plan_id,
-        "sha256": plan.sha256,
-        "over_budget": content.over_budget,
-        "summary": summarize([plan]).to_dict("records"),
-        **to_fields(plan),
-    }
+    documents = []
+    for plan, over in ((each.plan, each.over_budget) for each in plans):
+        counts = summarize([plan]).to_dict("records")
+        head = {"plan_id": plan.plan_id, "sha256": plan.sha256, "over_budget": over, "summary": counts}
+        documents.append({**head, **to_fields(plan)})
+    output.print_json(documents)

@@ -24,14 +24,7 @@ def sort_processes(processes: Sequence[PushProcess]) -> list[PushProcess]:
 
 
 def plan_process(
-    runtime: Runtime,
-    target: Source,
-    group: str,
-    process: PushProcess,
-    tag: Tag,
-    *,
-    run: Run | None = None,
-    after: str | None = None,
+    runtime: Runtime, target: Source, group: str, process: PushProcess, tag: Tag, run: Run | None, after: str | None
 ) -> PlanFile:
     """Make a plan; nothing is recorded.
 
@@ -39,9 +32,9 @@ def plan_process(
     too old, TransientError also while a table that is read is being loaded.
     """
     schema = IMPORT_SCHEMAS[process.kind]
-    reports = report_frames.fetch_reports(runtime, target, schema, group, tag, run=run, after=after)
+    reports = report_frames.fetch_reports(runtime, target, schema, group, tag, run, after)
     loads = gates.find_loads(process, runtime)
-    with _naming_process(process, group):
+    with _name_process(process, group):
         wanted = report_frames.fetch_rows(target, process.query, tag)
     if gates.find_loads(process, runtime) != loads:
         raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
@@ -62,21 +55,11 @@ def prepare_plan(job: PushJob) -> PlanFile:
     plan, path = content.plan, runtime.storage.plan_path(run_id, name)
     runtime.leases.check(job.lease)
     plan_file.write_plan(path, content, job.lease.token)
-    kept = KeptPlan(
-        plan.plan_id,
-        name,
-        plan.kind,
-        plan.channel,
-        job.push.group,
-        plan.basis,
-        plan.sha256,
-        runtime.storage.relative(path),
-        len(plan.lines),
-        content.undoes,
-        run_id,
-    )
+    file, lines = runtime.storage.relative(path), len(plan.lines)
+    what = (plan.plan_id, name, plan.kind, plan.channel, job.push.group, plan.basis, plan.sha256)
+    kept = KeptPlan(*what, file, lines, content.undoes, run_id)
     runtime.journal.record_plan(kept, [_to_journal_line(plan, line) for line in plan.lines], job.lease)
-    runtime.ledger.pushes.record_plan(run_id, job.row, plan.sha256, kept.file, len(plan.lines), job.lease)
+    runtime.ledger.pushes.record_plan(run_id, job.row, plan.sha256, file, lines, job.lease)
     return content
 
 
@@ -89,9 +72,8 @@ def is_approved(job: PushJob, plan: Plan) -> bool:
 
 
 def _make_plan(job: PushJob) -> PlanFile:
-    return plan_process(
-        job.runtime, job.target, job.push.group, job.process, job.tag, run=job.run, after=job.push.after
-    )
+    group, after = job.push.group, job.push.after
+    return plan_process(job.runtime, job.target, group, job.process, job.tag, job.run, after)
 
 
 def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
@@ -107,50 +89,37 @@ def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
     content = plan_file.read_plan(job.runtime.storage.absolute(kept.file), kept.sha256)
     now = _make_inverse(job, content.undoes) if content.undoes else _make_plan(job)
     if now.plan.plan_id != plan_id:
-        raise DataError(
-            f"{plan_id} is not what would be planned now ({now.plan.plan_id}): its base has changed, by newer reports"
-            " or another result of the SQL.",
-            code="plan.base_changed",
-            next_step=job.retry_command,
-        )
+        text = f"{plan_id} is not what would be planned now ({now.plan.plan_id}): its base has changed"
+        cause = "by newer reports or another result of the SQL."
+        raise DataError(f"{text}, {cause}", code="plan.base_changed", next_step=job.retry_command)
     return content
 
 
 def _make_inverse(job: PushJob, plan_id: str) -> PlanFile:
     inverse = undo.invert_plan(job.runtime, job.process.name, plan_id)
     schema = IMPORT_SCHEMAS[inverse.kind]
-    reports = report_frames.fetch_reports(
-        job.runtime, job.target, schema, job.push.group, job.tag, run=job.run, after=job.push.after
-    )
+    group, after = job.push.group, job.push.after
+    reports = report_frames.fetch_reports(job.runtime, job.target, schema, group, job.tag, job.run, after)
     active = gates.count_active_by_term(schema, reports)
     return PlanFile(inverse, tuple(gates.check_budget(inverse, job.process.budget, active)), undoes=plan_id)
 
 
 def _to_journal_line(plan: Plan, line: PlanLine) -> JournalLine:
     row, before = line.row, line.before or {}
-    return JournalLine(
-        plan.plan_id,
-        line.number,
-        line.change,
-        line.key,
-        row.get("user_id") or None,
-        row.get("course_id") or row.get("xlist_course_id") or before.get("course_id") or None,
-        row.get("section_id") or before.get("section_id") or None,
-        row["status"],
-        before.get("status") or None,
-    )
+    course = row.get("course_id") or row.get("xlist_course_id") or before.get("course_id")
+    section = row.get("section_id") or before.get("section_id")
+    what = (plan.plan_id, line.number, line.change, line.key)
+    where = (row.get("user_id") or None, course or None, section or None)
+    return JournalLine(*what, *where, row["status"], before.get("status") or None)
 
 
 @contextmanager
-def _naming_process(process: PushProcess, group: str) -> Iterator[None]:
+def _name_process(process: PushProcess, group: str) -> Iterator[None]:
     """Add the process to the database's error. The error fails this process alone: the reports were read from the
     same database before."""
     try:
         yield
     except PermanentError as error:
-        look = f"canvas-pusher plan{group_option(group)} --tablename {process.name}"
-        raise DataError(
-            f"{process.place}: process {process.name}: {error.message}",
-            code=error.code,
-            next_step=f"{error.next_step or 'Mend its sql.'} Then look: {look}",
-        ) from error
+        text, look = f"{process.place}: process {process.name}", f"canvas-pusher plan{group_option(group)}"
+        step = f"{error.next_step or 'Correct its sql.'} Then look: {look} --tablename {process.name}"
+        raise DataError(f"{text}: {error.message}", code=error.code, next_step=step) from error

@@ -43,13 +43,9 @@ def check_rows(process: str, channel: str, schema: ImportSchema, rows: pd.DataFr
     _check_filled(process, schema, rows)
     wrong = ~rows["status"].isin(list(schema.statuses))
     if wrong.any():
-        first = int(wrong.idxmax())
-        raise DataError(
-            f"{process}: row {first + 1} of the query's result has a status that {schema.kind} do not have"
-            f" ({int(wrong.sum()):,} such rows).",
-            next_step=f"There are {', '.join(schema.statuses)}.",
-            code="push.status",
-        )
+        where = f"{process}: row {int(wrong.idxmax()) + 1} of the query's result"
+        text = f"{where} has a status that {schema.kind} do not have ({int(wrong.sum()):,} such rows)."
+        raise DataError(text, next_step=f"There are {', '.join(schema.statuses)}.", code="push.status")
 
 
 def check_no_contradiction(process: str, schema: ImportSchema, rows: pd.DataFrame, clashing: pd.DataFrame) -> None:
@@ -58,12 +54,10 @@ def check_no_contradiction(process: str, schema: ImportSchema, rows: pd.DataFram
         return
     owner = schema.single or " + ".join((*schema.places[:1], *schema.key))
     first = int(rows.index[rows["_key"] == clashing["_key"].iloc[0]][0])
-    raise DataError(
-        f"{process}: {clashing['_key'].nunique():,} objects are asked for in two ways, as in row {first + 1} of the"
-        " query's result.",
-        next_step=f"Make the process's SQL return one row per {owner}.",
-        code="push.contradiction",
-    )
+    many = f"{process}: {clashing['_key'].nunique():,} objects"
+    text = f"{many} are asked for in two ways, as in row {first + 1} of the query's result."
+    step = f"Make the process's SQL return one row per {owner}."
+    raise DataError(text, next_step=step, code="push.contradiction")
 
 
 def _check_columns(process: str, channel: str, schema: ImportSchema, rows: pd.DataFrame) -> None:
@@ -71,25 +65,17 @@ def _check_columns(process: str, channel: str, schema: ImportSchema, rows: pd.Da
     if schema.places and not any(name in rows.columns for name in schema.places):
         missing.append(" or ".join(schema.places))
     if missing:
-        raise DataError(
-            f"{process}: the SQL returns no column {missing[0]}, which {schema.kind} need.",
-            next_step="Select it in pushes.yaml, under that name.",
-            code="push.columns",
-        )
+        text = f"{process}: the SQL returns no column {missing[0]}, which {schema.kind} need."
+        raise DataError(text, next_step="Select it in pushes.yaml, under that name.", code="push.columns")
     unknown = [name for name in rows.columns if name not in schema.columns]
     if unknown:
-        raise DataError(
-            f"{process}: a SIS import of {schema.kind} has no column {unknown[0]}.",
-            next_step=did_you_mean(unknown[0], schema.columns),
-            code="push.columns",
-        )
+        text, near = f"{process}: a SIS import of {schema.kind} has no column {unknown[0]}.", schema.columns
+        raise DataError(text, next_step=did_you_mean(unknown[0], near), code="push.columns")
     unsent = [name for name in rows.columns if name in schema.not_over_rest]
     if channel == "rest" and unsent:
-        raise DataError(
-            f"{process}: REST cannot set the {unsent[0]} of {schema.kind}.",
-            next_step="Leave the column out of the process's SQL, or push with channel: sis_import.",
-            code="push.columns",
-        )
+        text = f"{process}: REST cannot set the {unsent[0]} of {schema.kind}."
+        step = "Leave the column out of the process's SQL, or push with channel: sis_import."
+        raise DataError(text, next_step=step, code="push.columns")
 
 
 def _check_filled(process: str, schema: ImportSchema, rows: pd.DataFrame) -> None:
@@ -98,10 +84,7 @@ def _check_filled(process: str, schema: ImportSchema, rows: pd.DataFrame) -> Non
     if places:
         empty[" and ".join(places)] = rows[places].eq("").all(axis=1)
     if empty.to_numpy().any():
-        first = int(empty.any(axis=1).idxmax())
-        raise DataError(
-            f"{process}: {empty.loc[first].idxmax()} is empty in row {first + 1} of the query's result"
-            f" ({int(empty.any(axis=1).sum()):,} such rows).",
-            next_step="Leave such rows out in the process's SQL, or give them a value.",
-            code="push.empty_key",
-        )
+        first, many = int(empty.any(axis=1).idxmax()), f"({int(empty.any(axis=1).sum()):,} such rows)"
+        text = f"{process}: {empty.loc[first].idxmax()} is empty in row {first + 1} of the query's result {many}."
+        step = "Leave such rows out in the process's SQL, or give them a value."
+        raise DataError(text, next_step=step, code="push.empty_key")

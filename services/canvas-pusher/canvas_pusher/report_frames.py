@@ -38,14 +38,7 @@ def fetch_rows(source: Source, query: str, tag: Tag) -> pd.DataFrame:
 
 
 def fetch_reports(
-    runtime: Runtime,
-    target: Source,
-    schema: ImportSchema,
-    mode: str,
-    tag: Tag,
-    *,
-    run: Run | None = None,
-    after: str | None = None,
+    runtime: Runtime, target: Source, schema: ImportSchema, mode: str, tag: Tag, run: Run | None, after: str | None
 ) -> CanvasReports:
     """The last good reports of a mode, as their views show them; only a verified load refreshes a view.
 
@@ -80,7 +73,7 @@ def fetch_reports(
 
 
 def _describe_basis(runtime: Runtime, mode: str, loads: Sequence[RunItem]) -> str:
-    """The runs that loaded the reports: newer reports make another basis, even where their rows are alike."""
+    """The runs that loaded the reports: newer reports make another basis, even where their rows are equal."""
     latest = runtime.ledger.provisions.find_status(mode)
     return " ".join(sorted({row.run_id for row in loads})) or f"no report, {latest.run_id if latest else 'no run'}"
 

@@ -54,19 +54,17 @@ def send_plan(job: PushJob, content: PlanFile) -> Outcome:
     states = {line.number: line.state for line in journal.list_lines(plan.plan_id, "planned", "sent")}
     waiting = [line for line in plan.lines if line.number in states]
     if waiting and plan.channel == "sis_import":
-        sis_import.send(
-            sender,
+        schema, resource, pause = (
             IMPORT_SCHEMAS[plan.kind],
             RESOURCES[plan.kind],
-            plan.plan_id,
-            waiting,
-            deadline=job.run.deadline_at,
-            longest_pause_seconds=job.runtime.settings.canvas.poll_seconds,
+            job.runtime.settings.canvas.poll_seconds,
         )
+        until = job.run.deadline_at
+        sis_import.send(sender, schema, resource, plan.plan_id, waiting, deadline=until, longest_pause_seconds=pause)
     elif waiting:
         in_doubt = frozenset(number for number, state in states.items() if state == "sent")
         rest.send(sender, RESOURCES[plan.kind], plan.plan_id, waiting, in_doubt)
-    return _conclude(job, content)
+    return _build_outcome(job, content)
 
 
 def describe_left_out(content: PlanFile) -> str:
@@ -74,26 +72,19 @@ def describe_left_out(content: PlanFile) -> str:
     plan = content.plan
     if content.undoes:
         return f"{plan.already_applied:,} were changed by later plans and stay"
-    unverifiable = (
-        f", {plan.unverifiable:,} removals in no course or section of the reports" if plan.unverifiable else ""
-    )
-    return f"{plan.already_applied:,} rows are so already, {plan.duplicates:,} repeated{unverifiable}"
+    text = f"{plan.already_applied:,} rows are so already, {plan.duplicates:,} repeated"
+    if plan.unverifiable:
+        text += f", {plan.unverifiable:,} removals in no course or section of the reports"
+    return text
 
 
 def _make_sender(job: PushJob) -> Sender:
-    return Sender(
-        job.client,
-        job.runtime.journal,
-        job.runtime.leases,
-        job.lease,
-        job.run.run_id,
-        job.process.name,
-        job.runtime.stop,
-        lambda done: job.runtime.progress.report(job.row, "pushing", done),
-    )
+    runtime = job.runtime
+    owned = (job.client, runtime.journal, runtime.leases, job.lease, job.run.run_id, job.process.name, runtime.stop)
+    return Sender(*owned, lambda done: runtime.progress.report(job.row, "pushing", done))
 
 
-def _conclude(job: PushJob, content: PlanFile) -> Outcome:
+def _build_outcome(job: PushJob, content: PlanFile) -> Outcome:
     """Successful only if the journal has every line as applied."""
     plan = content.plan
     lines = job.runtime.journal.list_lines(plan.plan_id)
@@ -106,7 +97,7 @@ def _conclude(job: PushJob, content: PlanFile) -> Outcome:
             message=f"Canvas refused {len(refused):,} of {len(lines):,} changes of {plan.plan_id}; the first is line"
             f" {refused[0].number}: {refused[0].answer}",
             error_code="push.refused",
-            next_step=f"See them: replicate rejects {job.row}   and, once they are mended: {job.retry_command}",
+            next_step=f"See them: replicate rejects {job.row}   and, once they are corrected: {job.retry_command}",
             loaded=applied,
             rejected=len(refused),
         )

@@ -12,17 +12,10 @@ from canvas_replicate.ledger.records import UNDO
 from canvas_replicate.runtime import Runtime
 
 # A report's word for a status -> the status that a SIS import asks for.
-_REQUESTED = {
-    "active": "active",
-    "invited": "active",
-    "inactive": "inactive",
-    "concluded": "completed",
-    "deleted": "deleted",
-    "rejected": "deleted",
-    # The state before an undo may be a line of ours, which has the words of a SIS import.
-    "completed": "completed",
-    "deleted_last_completed": "deleted",
-}
+_REQUESTED = {"active": "active", "invited": "active", "inactive": "inactive", "concluded": "completed"}
+_REQUESTED |= {"deleted": "deleted", "rejected": "deleted"}
+# The state before an undo may be a line of ours, which has the words of a SIS import.
+_REQUESTED |= {"completed": "completed", "deleted_last_completed": "deleted"}
 
 
 def parse_undo(plan_id: str | None) -> str | None:
@@ -49,15 +42,9 @@ def invert_plan(runtime: Runtime, process: str, plan_id: str) -> Plan:
         for line in original.lines
         if line.number in applied and line.key not in touched and not (line.before is None and _is_removal(line.row))
     ]
-    return Plan(
-        process,
-        original.kind,
-        original.channel,
-        f"undo of {plan_id}",
-        tuple(_invert_line(number, line) for number, line in enumerate(undone, start=1)),
-        duplicates=0,
-        already_applied=len(applied) - len(undone),
-    )
+    lines = tuple(_invert_line(number, line) for number, line in enumerate(undone, start=1))
+    stay = len(applied) - len(undone)
+    return Plan(process, original.kind, original.channel, f"undo of {plan_id}", lines, 0, already_applied=stay)
 
 
 def _invert_line(number: int, line: PlanLine) -> PlanLine:
@@ -66,19 +53,14 @@ def _invert_line(number: int, line: PlanLine) -> PlanLine:
         row = {**line.row, "status": "deleted"}
     else:
         row = {name: line.before.get(name, value) for name, value in line.row.items()}
-        row["status"] = _get_status_before(line.before)
+        status = line.before.get("status", "")
+        if status not in _REQUESTED:
+            text = f"An enrollment was {status or 'of no status'} before, which cannot be asked for."
+            raise DataError(text, code="push.undo")
+        row["status"] = _REQUESTED[status]
     change: ChangeKind = "removal" if _is_removal(row) else "addition"
     return PlanLine(number, line.key, change, line.term, line.account, row, dict(line.row))
 
 
 def _is_removal(row: Mapping[str, str]) -> bool:
     return row["status"] in ENROLLMENTS.removing
-
-
-def _get_status_before(before: Mapping[str, str]) -> str:
-    status = before.get("status", "")
-    if status not in _REQUESTED:
-        raise DataError(
-            f"An enrollment was {status or 'of no status'} before, which cannot be asked for.", code="push.undo"
-        )
-    return _REQUESTED[status]

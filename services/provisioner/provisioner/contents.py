@@ -1,4 +1,4 @@
-"""What stands in report files: the rows of all files of one kind, every value as text exactly as it stands."""
+"""The content of report files: the rows of all files of one kind, every value as unchanged text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import DataError
-from provisioner.csv_reader import rows
-from provisioner.duplicates import superseded
-from provisioner.headers import Header, header_of, names_of, plain
-from provisioner.report_file import csv_of
+from provisioner.csv_reader import read_rows
+from provisioner.duplicates import find_superseded
+from provisioner.headers import Header, normalize_name, read_header, read_names
+from provisioner.report_file import extract_csv
 from provisioner.report_schemas import KINDS, Kind
 
-__all__ = ["KINDS", "Contents", "Header", "Kind", "csv_of", "header_of", "rows_of"]
+__all__ = ["KINDS", "Contents", "Header", "Kind", "extract_csv", "open_rows", "read_header"]
 
 _BATCH_ROWS = 10_000
 
@@ -48,62 +48,59 @@ class _File:
     path: Path
     names: tuple[str, ...]
 
-    def places(self, wanted: Iterable[str]) -> list[int | None]:
-        """Where each column stands, None where it is missing."""
-        return [self.names.index(name) if name in self.names else None for name in map(plain, wanted)]
+    def find_places(self, wanted: Iterable[str]) -> list[int | None]:
+        """The position of each column, None where it is missing."""
+        return [self.names.index(name) if name in self.names else None for name in map(normalize_name, wanted)]
 
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        return rows(self.path, len(self.names))
+    def read_rows(self) -> Iterator[tuple[int, list[str]]]:
+        return read_rows(self.path, len(self.names))
 
 
 @contextmanager
-def rows_of(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterator[Contents]:
+def open_rows(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterator[Contents]:
     """The rows of all ``files`` of this kind, one file after the other without their headers.
 
     Rows are the same row by the kind's key; the one of the last file counts, within a file the last. The files are
-    read twice, first for their keys: so whatever is wrong in any of them is raised here and not in the middle of the
+    read twice, first for their keys: so every error in any of them is raised here and not in the middle of the
     batches. Raises DataError: ``report.header``, ``report.csv``, ``report.key`` for a row without its id.
     """
     if not files:
         raise ValueError("without a file there are no rows, not even none")
-    opened = [_File(path, names_of(path, kind)) for path in files]
-    key = _key(opened, kind)
-    with superseded(_keys(opened, key), len(key), files[0].parent) as found:
+    opened = [_File(path, read_names(path, kind)) for path in files]
+    key = _choose_key(opened, kind)
+    with find_superseded(_read_keys(opened, key), len(key), files[0].parent) as found:
         columns = tuple(column_from_oracle_type(name, "CLOB") for name in wanted)
-        batches = _batches(opened, wanted, found.places)
+        batches = _read_batches(opened, wanted, found.places)
         yield Contents(columns, batches, found.rows - found.count, found.count)
 
 
-def _key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
-    """Raises DataError where a file lacks what tells its rows apart."""
+def _choose_key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
+    """Raises DataError where a file lacks the columns that identify its rows."""
     choices = [key for key in (KINDS[kind].key, KINDS[kind].older_key) if key]
     for key in choices:
         if all(set(key) <= set(file.names) for file in files):
             return key
     file = next(file for file in files if not set(choices[-1]) <= set(file.names))
     lacking = ", ".join(name for name in choices[-1] if name not in file.names)
-    raise DataError(
-        f"{file.path}:1: the header lacks {lacking}, without which rows that are the same cannot be told.",
-        code="report.header",
-        next_step="Look at the header; Canvas may have renamed a column.",
-    )
+    text = f"{file.path}:1: the header lacks {lacking}, without which rows that are the same cannot be told."
+    raise DataError(text, code="report.header", next_step="Look at the header; Canvas may have renamed a column.")
 
 
-def _keys(files: Iterable[_File], key: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _read_keys(files: Iterable[_File], key: Sequence[str]) -> Iterator[pa.RecordBatch]:
     for file in files:
         places = [file.names.index(name) for name in key]
-        for some in _portions(file.rows()):
+        for some in _split(file.read_rows()):
             for line, row in some:
                 if not row[places[0]]:
                     raise DataError(f"{file.path}:{line}: the row has no {key[0]}.", code="report.key")
-            yield _batch([row for _, row in some], key, places)
+            yield _build_batch([row for _, row in some], key, places)
 
 
-def _batches(files: Iterable[_File], wanted: Sequence[str], left_out: Iterator[int]) -> Iterator[pa.RecordBatch]:
+def _read_batches(files: Iterable[_File], wanted: Sequence[str], left_out: Iterator[int]) -> Iterator[pa.RecordBatch]:
     place, skip = -1, next(left_out, None)
     for file in files:
-        places = file.places(wanted)
-        for some in _portions(file.rows()):
+        places = file.find_places(wanted)
+        for some in _split(file.read_rows()):
             kept = []
             for _, row in some:
                 place += 1
@@ -112,10 +109,10 @@ def _batches(files: Iterable[_File], wanted: Sequence[str], left_out: Iterator[i
                 else:
                     kept.append(row)
             if kept:
-                yield _batch(kept, wanted, places)
+                yield _build_batch(kept, wanted, places)
 
 
-def _batch(some: Sequence[list[str]], names: Sequence[str], places: Sequence[int | None]) -> pa.RecordBatch:
+def _build_batch(some: Sequence[list[str]], names: Sequence[str], places: Sequence[int | None]) -> pa.RecordBatch:
     arrays = [
         pa.nulls(len(some), pa.string())
         if place is None
@@ -125,6 +122,6 @@ def _batch(some: Sequence[list[str]], names: Sequence[str], places: Sequence[int
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
-def _portions(items: Iterator[T]) -> Iterator[list[T]]:
+def _split(items: Iterator[T]) -> Iterator[list[T]]:
     while some := list(islice(items, _BATCH_ROWS)):
         yield some

@@ -22,7 +22,7 @@ class Superseded:
 
 
 @contextmanager
-def superseded(keys: Iterable[pa.RecordBatch], width: int, folder: Path) -> Iterator[Superseded]:
+def find_superseded(keys: Iterable[pa.RecordBatch], width: int, folder: Path) -> Iterator[Superseded]:
     """``keys``: batches of ``width`` text columns, a row for each row in order; NULL equals NULL.
 
     ``folder`` takes a temporary folder for what does not fit into memory. Raises what ``keys`` raises, TransientError
@@ -36,11 +36,11 @@ def superseded(keys: Iterable[pa.RecordBatch], width: int, folder: Path) -> Iter
 
 
 def _fill(scratch: Scratch, keys: Iterable[pa.RecordBatch], width: int) -> int:
-    scratch.execute(f"CREATE TABLE keys (place BIGINT, {', '.join(f'{name} VARCHAR' for name in _names(width))})")
+    scratch.execute(f"CREATE TABLE keys (place BIGINT, {', '.join(f'{name} VARCHAR' for name in _list_names(width))})")
     rows = 0
     for batch in keys:
         places = pa.array(range(rows, rows + batch.num_rows), pa.int64())
-        scratch.insert("keys", pa.table([places, *batch.columns], names=["place", *_names(width)]))
+        scratch.insert("keys", pa.table([places, *batch.columns], names=["place", *_list_names(width)]))
         rows += batch.num_rows
     return rows
 
@@ -48,7 +48,7 @@ def _fill(scratch: Scratch, keys: Iterable[pa.RecordBatch], width: int) -> int:
 def _compare(scratch: Scratch, width: int) -> int:
     scratch.execute(
         f"""CREATE TABLE superseded AS SELECT place FROM (
-              SELECT place, lead(place) OVER (PARTITION BY {", ".join(_names(width))} ORDER BY place) AS later
+              SELECT place, lead(place) OVER (PARTITION BY {", ".join(_list_names(width))} ORDER BY place) AS later
               FROM keys) AS numbered
             WHERE later IS NOT NULL"""  # noqa: S608  # names are our own
     )
@@ -57,5 +57,5 @@ def _compare(scratch: Scratch, width: int) -> int:
     return int(count)
 
 
-def _names(width: int) -> list[str]:
+def _list_names(width: int) -> list[str]:
     return [f"k{place}" for place in range(width)]

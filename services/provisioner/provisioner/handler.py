@@ -1,4 +1,4 @@
-"""What the provisioner does with ``provisions.requested`` and ``run.loaded``: Canvas reports become proved files,
+"""What the provisioner does with ``provisions.requested`` and ``run.loaded``: Canvas reports become verified files,
 announced by ``table.ready`` as the extractor announces its own.
 
 Safe to run twice: a report that was started is waited for and not started again, one that was downloaded is not
@@ -74,7 +74,7 @@ class _Converted:
 
 
 def handle_provisions_requested(command: ProvisionsRequested, *, runtime: Runtime, open_client: OpenClient) -> None:
-    """Raises what the first report raised that may succeed later; whatever cannot is written into the ledger."""
+    """Raises the first error of a report that may succeed later; other errors are recorded in the ledger."""
     if command.run_id is None:
         open_provisions_run(runtime, command.mode, then=command.then, requested_by=command.requested_by or "message")
         return
@@ -103,7 +103,7 @@ def _fetch_reports(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
         terms = _find_terms(client, mode) if any(_needs_terms(mode, known[row.table]) for row in waiting) else ()
         jobs = [_Job(run, row, mode, known[row.table], terms, runtime, client) for row in waiting]
         with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="report") as pool:
-            errors = [error for error in pool.map(_attempt, jobs) if error]
+            errors = [error for error in pool.map(_try_report, jobs) if error]
     finally:
         client.close()
     if errors:
@@ -122,7 +122,7 @@ def _needs_terms(mode: Mode, report: Report) -> bool:
     return report.scope == "term" and bool(mode.terms)
 
 
-def _attempt(job: _Job) -> ReplicateError | None:
+def _try_report(job: _Job) -> ReplicateError | None:
     """The error that may be tried again; one that may not ends its table, and the others go on."""
     try:
         with job.runtime.leases.held(f"report:{job.report.base_table}") as lease:
@@ -170,13 +170,13 @@ def _make_file(job: _Job, lease: Lease) -> Manifest:
     """The reports, fetched and written as one file with its manifest."""
     started = time.monotonic()
     run_id, table, storage = job.run.run_id, job.row.table, job.runtime.storage
-    fetched = [_fetch(job, part, lease) for part in _parts(job)]
+    fetched = [_fetch(job, part, lease) for part in _list_parts(job)]
     metrics.report_seconds.labels(table).observe(time.monotonic() - started)
     path = storage.path("dat", run_id, table)
     folder = path.parent / f"{table}.{lease.token}.csv"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        files = [contents.csv_of(file, job.report.kind, folder / str(n)) for n, file in enumerate(fetched)]
+        files = [contents.extract_csv(file, job.report.kind, folder / str(n)) for n, file in enumerate(fetched)]
         converted = _convert(job, files, path, lease)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -199,12 +199,9 @@ def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Con
     kind, table = job.report.kind, job.row.table
     control = read_control_file(job.runtime.settings.ctl_dir / f"{table}.ctl")
     wanted = [field.name for field in control.data_fields]
-    headers = [contents.header_of(file, kind, wanted) for file in files]
-    with (
-        written_aside(path, lease.token) as part,
-        contents.rows_of(files, kind, wanted) as rows,
-        part.open("wb") as data,
-    ):
+    headers = [contents.read_header(file, kind, wanted) for file in files]
+    opened = contents.open_rows(files, kind, wanted)
+    with written_aside(path, lease.token) as part, opened as rows, part.open("wb") as data:
         writer = DatWriter(data, rows.columns)
         for batch in rows.batches:
             _require_running(job)
@@ -216,11 +213,11 @@ def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Con
 
 def _describe_request(job: _Job) -> str:
     """What was asked of Canvas, as the manifest's query."""
-    parts = (" ".join(f"{name}={value}" for name, value in sorted(p.parameters.items())) for p in _parts(job))
+    parts = (" ".join(f"{name}={value}" for name, value in sorted(p.parameters.items())) for p in _list_parts(job))
     return f"provisioning_csv of {job.report.kind}, account {job.account}: " + "; ".join(parts)
 
 
-def _parts(job: _Job) -> list[_Part]:
+def _list_parts(job: _Job) -> list[_Part]:
     """One report for each term where terms are named, else one of everything."""
     flags = {job.report.kind: "true", **job.report.parameters}
     if not _needs_terms(job.mode, job.report):
@@ -260,15 +257,9 @@ def _wait(job: _Job, report_id: int) -> None:
 
     left = (job.run.deadline_at - datetime.now(UTC)).total_seconds()
     pause = job.runtime.settings.canvas.poll_seconds
-    reports.wait(
-        job.client,
-        job.account,
-        report_id,
-        reports.Polling(max(left, 1.0), first_pause_seconds=min(2.0, pause), longest_pause_seconds=pause),
-        stop=job.runtime.stop,
-        on_progress=report_progress,
-        next_step=f"replicate rerun {job.row.table}",
-    )
+    polling = reports.Polling(max(left, 1.0), first_pause_seconds=min(2.0, pause), longest_pause_seconds=pause)
+    again, stop = f"replicate rerun {job.row.table}", job.runtime.stop
+    reports.wait(job.client, job.account, report_id, polling, stop=stop, on_progress=report_progress, next_step=again)
 
 
 def _require_running(job: _Job) -> None:

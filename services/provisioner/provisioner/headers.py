@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from canvas_replicate.errors import DataError
-from provisioner.csv_reader import records
+from provisioner.csv_reader import read_records
 from provisioner.report_schemas import KINDS
 
 
@@ -28,43 +28,43 @@ class Header:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def header_of(path: Path, kind: str, wanted: Sequence[str]) -> Header:
-    """``wanted``: names of the control file. Raises DataError as ``names_of`` does."""
-    names = names_of(path, kind)
-    missing = tuple(name for name in wanted if plain(name) not in names)
+def read_header(path: Path, kind: str, wanted: Sequence[str]) -> Header:
+    """``wanted``: names of the control file. Raises DataError as ``read_names`` does."""
+    names = read_names(path, kind)
+    missing = tuple(name for name in wanted if normalize_name(name) not in names)
     extra = tuple(name for name in names if name not in KINDS[kind].columns)
-    likely = ((name, _like(name, extra)) for name in missing)
+    likely = ((name, _find_similar(name, extra)) for name in missing)
     return Header(missing, extra, {name: near for name, near in likely if near})
 
 
-def names_of(path: Path, kind: str) -> tuple[str, ...]:
+def read_names(path: Path, kind: str) -> tuple[str, ...]:
     """The file's columns in their order, lower case and stripped.
 
     Raises DataError with code ``report.header`` for no header at all, a first line that names no column of this kind,
     a column without a name, two of one name.
     """
-    with closing(records(path)) as found:
+    with closing(read_records(path)) as found:
         _, header = next(found, (1, []))
-    names = tuple(map(plain, header))
+    names = tuple(map(normalize_name, header))
     if not set(names) & set(KINDS[kind].columns):
-        raise _refused(path, f"the first line is not the header of a {kind} file")
+        raise _build_refusal(path, f"the first line is not the header of a {kind} file")
     for place, name in enumerate(names):
-        # Only places are told: a damaged first line may be a row.
+        # The message has only places: a damaged first line may be a row.
         if not name:
-            raise _refused(path, f"column {place + 1} has no name")
+            raise _build_refusal(path, f"column {place + 1} has no name")
         if name in names[:place]:
-            raise _refused(path, f"columns {names.index(name) + 1} and {place + 1} have the same name")
+            raise _build_refusal(path, f"columns {names.index(name) + 1} and {place + 1} have the same name")
     return names
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     return name.strip().lower()
 
 
-def _like(name: str, names: Collection[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(plain(name), names, n=1)), None)
+def _find_similar(name: str, names: Collection[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(normalize_name(name), names, n=1)), None)
 
 
-def _refused(path: Path, what: str) -> DataError:
+def _build_refusal(path: Path, what: str) -> DataError:
     step = "Look at the file; its columns are told in Canvas's documentation of the provisioning report."
     return DataError(f"{path}:1: {what}.", code="report.header", next_step=step)

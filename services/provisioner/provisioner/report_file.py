@@ -25,7 +25,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
 _AGAIN = "Fetch the report again."
 
 
-def csv_of(path: Path, kind: str, folder: Path) -> Path:
+def extract_csv(path: Path, kind: str, folder: Path) -> Path:
     """The file itself, or the archive's ``<kind>.csv``, written below ``folder`` under a name made of both.
 
     An archive is tested whole, whichever member is wanted. Raises DataError: ``report.zip``, ``report.html``,
@@ -33,15 +33,15 @@ def csv_of(path: Path, kind: str, folder: Path) -> Path:
     """
     with path.open("rb") as file:
         is_archive = file.read(4) in _ARCHIVE
-    found = _extracted(path, f"{kind}.csv", folder) if is_archive else path
+    found = _extract(path, f"{kind}.csv", folder) if is_archive else path
     _check(found)
     return found
 
 
-def _extracted(path: Path, member: str, folder: Path) -> Path:
+def _extract(path: Path, member: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{path.stem}.{member}"
-    with _opened(path) as archive:
+    with _open_archive(path) as archive:
         names = archive.namelist()
         if names.count(member) != 1:
             there = ", ".join(sorted(map(repr, names))[:12]) or "nothing"
@@ -53,7 +53,7 @@ def _extracted(path: Path, member: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """Every member read once, and its CRC found right."""
     try:
         with zipfile.ZipFile(path) as archive:

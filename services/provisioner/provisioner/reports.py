@@ -1,7 +1,7 @@
 """One provisioning report of Canvas: started, waited for, fetched (canvas-api facts, section 1).
 
 A report is ours by its own id, or by the marker it was started with, and never because it is the newest: another
-administrator's may be. ``next_step`` is what the person on call is told to type when the report itself came to nothing.
+administrator's may be. ``next_step`` is the command for the person on call when the report itself came to nothing.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def start(
     """Start the report and return its id. ``marker`` must be new for each report that is really wanted.
 
     Where Canvas's answer got lost, the report with the marker is looked for ``pause_seconds`` later and adopted; only
-    where there is none is it started again, three times at most. Whoever does this work anew after a crash asks
+    where there is none is it started again, three times at most. After a crash the caller asks
     ``find`` first. Raises CanvasOutcomeUnknown after the last try, Interrupted, and what every call raises.
     """
     given = {**parameters, "skip_message": "1", MARKER: marker}
@@ -77,10 +77,10 @@ def start(
     while True:
         tries -= 1
         try:
-            return _id_of(client.post(_path(account), data={"parameters": given}))
+            return _read_id(client.post(_build_path(account), data={"parameters": given}))
         except CanvasOutcomeUnknown as error:
             log.warning("report perhaps started", extra={"marker": marker, "reason": error.message})
-            _rest(stop or threading.Event(), pause_seconds)
+            _pause(stop or threading.Event(), pause_seconds)
             found = find(client, account, marker)
             if found is not None:
                 return found
@@ -89,11 +89,11 @@ def start(
 
 
 def find(client: CanvasClient, account: str, marker: str) -> int | None:
-    """The id of the report that was started with this marker, whatever became of it, among the newest thousand."""
-    for report in islice(client.pages(_path(account)), _NEWEST):
+    """The id of the report that was started with this marker, in any state, among the newest thousand."""
+    for report in islice(client.pages(_build_path(account)), _NEWEST):
         given = report.get("parameters")
         if isinstance(given, dict) and given.get(MARKER) == marker:
-            return _id_of(report)
+            return _read_id(report)
     return None
 
 
@@ -107,7 +107,7 @@ def wait(
     on_progress: Callable[[str, int], None],
     next_step: str = "",
 ) -> None:
-    """Return once Canvas says ``complete``; ``on_progress`` gets state and progress with each look.
+    """Return once the state is ``complete``; ``on_progress`` gets state and progress with each look.
 
     A progress of 100 proves nothing, and a state that is not known is one that goes on (canvas-api facts, 1.2). Reports
     of one Canvas run one after the other, so a long ``created`` is no trouble. Raises ReportFailed, PermanentError with
@@ -131,7 +131,7 @@ def wait(
             after = f"{polling.deadline_seconds:,.0f} s"
             text = f"Canvas's report {report_id} is not complete after {after}; last it was {last_seen}."
             raise PermanentError(text, code="report.deadline", next_step=next_step)
-        _rest(stop, min(pause * random.uniform(1, 1.25), left))  # noqa: S311
+        _pause(stop, min(pause * random.uniform(1, 1.25), left))  # noqa: S311
         pause = min(pause * 1.5, polling.longest_pause_seconds)
 
 
@@ -145,7 +145,7 @@ def download(client: CanvasClient, account: str, report_id: int, to: Path, *, ne
     tries = _DOWNLOADS
     while True:
         tries -= 1
-        attachment = _attachment(_report(client, account, report_id, next_step), report_id)
+        attachment = _read_attachment(_read_report(client, account, report_id, next_step), report_id)
         try:
             with to.open("wb") as file:
                 got = client.download(attachment["url"], file, expected_bytes=attachment["size"])
@@ -156,52 +156,53 @@ def download(client: CanvasClient, account: str, report_id: int, to: Path, *, ne
             log.warning("report not fetched", extra={"report": report_id, "reason": error.message})
 
 
-def _path(account: str, *report_id: int) -> str:
+def _build_path(account: str, *report_id: int) -> str:
     return api_path("accounts", account, "reports", REPORT, *report_id)
 
 
 def _look_up(client: CanvasClient, account: str, report_id: int, next_step: str) -> tuple[str, int]:
     """State and progress. Raises ReportFailed for a state from which no report comes back."""
-    report = _report(client, account, report_id, next_step)
-    state, progress = _words(report.get("status")), report.get("progress")
+    report = _read_report(client, account, report_id, next_step)
+    state, progress = _clean_words(report.get("status")), report.get("progress")
     if state in _ENDED_BADLY:
-        raise _failed(report, report_id, state, next_step)
+        raise _build_failure(report, report_id, state, next_step)
     return state or "unknown", progress if isinstance(progress, int) else 0
 
 
-def _failed(report: Mapping[str, Any], report_id: int, state: str, next_step: str) -> ReportFailed:
+def _build_failure(report: Mapping[str, Any], report_id: int, state: str, next_step: str) -> ReportFailed:
     given = report.get("parameters")
-    said = _words(given.get("extra_text")) if isinstance(given, dict) else ""
+    said = _clean_words(given.get("extra_text")) if isinstance(given, dict) else ""
     text = f"Canvas's report {report_id} ended in {state!r}"
     return ReportFailed(f"{text}: {said}" if said else f"{text}.", code=f"report.{state}", next_step=next_step)
 
 
-def _report(client: CanvasClient, account: str, report_id: int, next_step: str) -> dict[str, Any]:
+def _read_report(client: CanvasClient, account: str, report_id: int, next_step: str) -> dict[str, Any]:
     try:
-        report = client.get(_path(account, report_id))
+        report = client.get(_build_path(account, report_id))
     except PermanentError as error:
         if error.code != "canvas.404":
             raise
         text = f"Canvas has no report {report_id} in the account {account}; it must have been deleted."
         raise ReportFailed(text, code="report.deleted", next_step=next_step) from error
-    if _id_of(report) != report_id:
-        text = f"Canvas was asked for its report {report_id} and answered with {_id_of(report)}."
+    if _read_id(report) != report_id:
+        text = f"Canvas was asked for its report {report_id} and answered with {_read_id(report)}."
         raise PermanentError(text, code="report.answer")
     return dict(report)
 
 
-def _id_of(report: object) -> int:
+def _read_id(report: object) -> int:
     number = report.get("id") if isinstance(report, dict) else None
     if not isinstance(number, int):
         raise PermanentError(f"What Canvas answered about {REPORT} is no report: it has no id.", code="report.answer")
     return number
 
 
-def _attachment(report: Mapping[str, Any], report_id: int) -> dict[str, Any]:
+def _read_attachment(report: Mapping[str, Any], report_id: int) -> dict[str, Any]:
     """``url`` is a text, empty for a locked file, and ``size`` a number. ``file_url`` is not for tokens (1.7)."""
     attachment = report.get("attachment")
     if not isinstance(attachment, dict):
-        text = f"Canvas's report {report_id} has no file; its state is {_words(report.get('status')) or 'unknown'}."
+        state = _clean_words(report.get("status")) or "unknown"
+        text = f"Canvas's report {report_id} has no file; its state is {state}."
         raise TransientError(text, code="report.no_file", tries=3)
     if not isinstance(attachment.get("url"), str) or not isinstance(attachment.get("size"), int):
         text = f"The attachment of Canvas's report {report_id} lacks its url or its size."
@@ -209,12 +210,12 @@ def _attachment(report: Mapping[str, Any], report_id: int) -> dict[str, Any]:
     return attachment
 
 
-def _words(text: object) -> str:
+def _clean_words(text: object) -> str:
     """Canvas's own words on one line, bounded."""
     plain = " ".join(text.split()) if isinstance(text, str) else ""
     return "".join(character for character in plain if character.isprintable())[:_MOST_CHARACTERS]
 
 
-def _rest(stop: threading.Event, seconds: float) -> None:
+def _pause(stop: threading.Event, seconds: float) -> None:
     if stop.wait(seconds):
         raise Interrupted("Stopped while a report of Canvas was waited for; Canvas goes on with it.")

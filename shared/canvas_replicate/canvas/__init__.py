@@ -1,4 +1,4 @@
-"""The Canvas REST API: one client for all stages. How Canvas behaves is told where a rule follows from it.
+"""The Canvas REST API: one client for all stages. Facts about Canvas are next to the rules that follow from them.
 
 Throttling in Canvas is about concurrency: every call is charged 50 units at its start, and nearly all of them
 are given back at its end; so about 11 calls may be in flight on one token. Everybody who uses that token shares them.

@@ -21,7 +21,7 @@ from canvas_replicate.canvas.errors import CanvasThrottled, CanvasUnavailable
 from canvas_replicate.canvas.rate_limit import RateLimiter
 from canvas_replicate.canvas.responses import Answer, Json, media_type, refusal, remaining, retry_after
 from canvas_replicate.canvas.retry import RetryPolicy, call_with_retry
-from canvas_replicate.canvas.urls import API, Call, endpoint, origin, pairs, with_query
+from canvas_replicate.canvas.urls import API, Call, add_query, endpoint, list_pairs, origin
 from canvas_replicate.config.settings import CanvasSettings
 from canvas_replicate.errors import ConfigError, Interrupted, PermanentError
 
@@ -67,10 +67,10 @@ class CanvasClient:
     ) -> None:
         """Raises ConfigError for an address, a token or a name that cannot be sent; connects to nothing yet."""
         self._base_url = base_url.rstrip("/")
-        self._origin = _origin_of_canvas(base_url)
+        self._origin = _read_origin(base_url)
         self._host = urlsplit(base_url).netloc
-        self._token = _sendable_token(token)
-        self._headers = {"User-Agent": _sendable_name(user_agent)}
+        self._token = _require_token(token)
+        self._headers = {"User-Agent": _require_name(user_agent)}
         self._rate_limiter = rate_limiter or RateLimiter()
         self._retry_policy = retry_policy or RetryPolicy()
         self._stop = stop or threading.Event()
@@ -89,10 +89,10 @@ class CanvasClient:
     def pages(self, path: str, *, key: str | None = None, **params: object) -> Iterator[dict[str, Any]]:
         """The objects of a list, page after page, each read when it is needed.
 
-        key: where the list lies in the answer, such as ``enrollment_terms``; without it the answer is the list.
+        key: where the list is in the answer, such as ``enrollment_terms``; without it the answer is the list.
         """
         call = Call("GET", endpoint(path), self._host)
-        url = self._url(path, {"per_page": paging.PER_PAGE, **params})
+        url = self._build_url(path, {"per_page": paging.PER_PAGE, **params})
         return paging.items(lambda page: self._fetch(call, page, idempotent=True), url, key, call)
 
     def post(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
@@ -120,12 +120,11 @@ class CanvasClient:
         """
         call = Call("GET", "download", self._host)
         if not url:
-            raise PermanentError(
-                f"{call}: the file is locked for this Canvas user: it has no link.", code="canvas.locked"
-            )
+            text = f"{call}: the file is locked for this Canvas user: it has no link."
+            raise PermanentError(text, code="canvas.locked")
         until = time.monotonic() + self._retry_policy.download_seconds
         with closing(self._call_with_retry(lambda: self._follow_redirects(call, url, until), True, until)) as response:
-            call = _at(call, response.url)
+            call = _move_to_host(call, response.url)
             downloads.check_is_file(response.headers, call)
             body = _raise_if_stopped(transport.chunks(response, until, call), self._stop)
             return downloads.save(body, media_type(response.headers), to, expected_bytes, call)
@@ -134,23 +133,23 @@ class CanvasClient:
         json, data, files = body.get("json"), body.get("data"), body.get("files")
         if json is not None and (data is not None or files is not None):
             raise ValueError("a body is JSON or a form, not both")
-        form = None if data is None else list(pairs(data))
-        url = self._url(path, body.get("params", {}))
+        form = None if data is None else list(list_pairs(data))
+        url = self._build_url(path, body.get("params", {}))
         call = Call(method, endpoint(path), self._host)
         return self._fetch(call, url, idempotent=idempotent, json=json, data=form, files=files)[0]
 
-    def _url(self, path: str, params: Mapping[str, object]) -> str:
+    def _build_url(self, path: str, params: Mapping[str, object]) -> str:
         if set(path) & set("?#\\") or ".." in path.split("/"):
             raise ValueError("a path holds no query; make it with api_path, and give parameters apart")
-        return with_query(f"{self._base_url}{API}{path.strip('/')}", params)
+        return add_query(f"{self._base_url}{API}{path.strip('/')}", params)
 
     def _fetch(self, call: Call, url: str, *, idempotent: bool, **body: Any) -> tuple[Json, Mapping[str, str]]:
         """The JSON and the headers of a successful answer."""
         until = time.monotonic() + self._retry_policy.call_seconds
-        request = self._request(call, url, _JSON, **body)
+        request = self._build_request(call, url, _JSON, **body)
 
         def attempt() -> tuple[Json, Mapping[str, str]]:
-            answer = self._exchange(call, request, until)
+            answer = self._send_and_check(call, request, until)
             return answer.json(call), answer.headers
 
         return self._call_with_retry(attempt, idempotent, until)
@@ -158,11 +157,11 @@ class CanvasClient:
     def _call_with_retry(self, attempt: Callable[[], T], idempotent: bool, until: float) -> T:
         return call_with_retry(attempt, idempotent=idempotent, policy=self._retry_policy, until=until, stop=self._stop)
 
-    def _exchange(self, call: Call, request: requests.PreparedRequest, until: float) -> Answer:
+    def _send_and_check(self, call: Call, request: requests.PreparedRequest, until: float) -> Answer:
         with self._rate_limiter.slot(until, self._stop), closing(self._send(call, request, until)) as response:
             return self._check(call, response, until)
 
-    def _request(self, call: Call, url: str, headers: Mapping[str, str], **body: Any) -> requests.PreparedRequest:
+    def _build_request(self, call: Call, url: str, headers: Mapping[str, str], **body: Any) -> requests.PreparedRequest:
         """The only place that adds the token, and only for Canvas itself."""
         is_canvas = origin(url) == self._origin
         request = transport.prepared(call.method, url, {**self._headers, **headers}, call, **body)
@@ -192,7 +191,7 @@ class CanvasClient:
         return answer
 
     def _notice(self, headers: Mapping[str, str], error: Exception | None) -> None:
-        """Report an answer to the rate limiter. An error of the edge of the cloud says nothing about the rate."""
+        """Report an answer to the rate limiter. An error of the edge of the cloud has no information about the rate."""
         left = remaining(headers)
         if left is not None:
             metrics.rate_limit_remaining.set(left)
@@ -205,19 +204,19 @@ class CanvasClient:
     def _follow_redirects(self, call: Call, url: str, until: float) -> requests.Response:
         """The answer that holds the file, its body unread; the caller closes it."""
         for _ in range(downloads.MOST_REDIRECTS + 1):
-            response = self._hop(call, url, until)
+            response = self._follow_once(call, url, until)
             if response.status_code not in downloads.REDIRECTS:
                 return response
             response.close()
-            url = downloads.redirect_target(url, response.headers.get("location", ""), call)
+            url = downloads.find_redirect_target(url, response.headers.get("location", ""), call)
         text = f"{call}: more than {downloads.MOST_REDIRECTS} redirects."
         raise PermanentError(text, code="canvas.redirect")
 
-    def _hop(self, call: Call, url: str, until: float) -> requests.Response:
+    def _follow_once(self, call: Call, url: str, until: float) -> requests.Response:
         """One step of a download: a redirect, or the file. Only steps at Canvas count for the rate limit."""
         is_canvas = origin(url) == self._origin
-        call = _at(call, url)
-        request = self._request(call, url, {"Accept": "*/*"})
+        call = _move_to_host(call, url)
+        request = self._build_request(call, url, {"Accept": "*/*"})
         with self._rate_limiter.slot(until, self._stop) if is_canvas else nullcontext():
             response = self._send(call, request, until)
             if response.status_code == 200 or response.status_code in downloads.REDIRECTS:
@@ -237,31 +236,27 @@ def _raise_if_stopped(body: Iterator[bytes], stop: threading.Event) -> Iterator[
         yield chunk
 
 
-def _at(call: Call, url: str) -> Call:
+def _move_to_host(call: Call, url: str) -> Call:
     return replace(call, host=urlsplit(url).netloc)
 
 
-def _origin_of_canvas(base_url: str) -> str:
+def _read_origin(base_url: str) -> str:
     try:
-        found = origin(base_url)
+        return origin(base_url)
     except PermanentError as error:
-        raise ConfigError(
-            "REPLICATE_CANVAS__BASE_URL is no web address.", next_step="Write https://canvas.example.edu."
-        ) from error
-    return found
+        text = "REPLICATE_CANVAS__BASE_URL is no web address."
+        raise ConfigError(text, next_step="Write https://canvas.example.edu.") from error
 
 
-def _sendable_token(token: SecretStr) -> SecretStr:
+def _require_token(token: SecretStr) -> SecretStr:
     text = token.get_secret_value()
     if not text or not all("!" <= character <= "~" for character in text):
-        raise ConfigError(
-            "REPLICATE_CANVAS__TOKEN is empty, or has blanks or other characters that no Canvas token has.",
-            next_step="Set it to the token alone, without `Bearer` and without a line end.",
-        )
+        text = "REPLICATE_CANVAS__TOKEN is empty, or has blanks or other characters that no Canvas token has."
+        raise ConfigError(text, next_step="Set it to the token alone, without `Bearer` and without a line end.")
     return token
 
 
-def _sendable_name(user_agent: str) -> str:
+def _require_name(user_agent: str) -> str:
     if not user_agent.strip() or not (user_agent.isascii() and user_agent.isprintable()):
         raise ConfigError("The User-Agent for Canvas must be a text of plain printable characters.")
     return user_agent.strip()
@@ -270,7 +265,6 @@ def _sendable_name(user_agent: str) -> str:
 def open_canvas(canvas: CanvasSettings, stop: threading.Event) -> CanvasClient:
     """Raises ConfigError where no Canvas is configured; connects to nothing yet."""
     if canvas.base_url is None or canvas.token is None:
-        raise ConfigError(
-            "Canvas is not configured.", next_step="Set REPLICATE_CANVAS__BASE_URL and REPLICATE_CANVAS__TOKEN."
-        )
+        step = "Set REPLICATE_CANVAS__BASE_URL and REPLICATE_CANVAS__TOKEN."
+        raise ConfigError("Canvas is not configured.", next_step=step)
     return CanvasClient(canvas.base_url, canvas.token, user_agent=f"canvas-replicate/{__version__}", stop=stop)

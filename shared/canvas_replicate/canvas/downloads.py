@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from canvas_replicate.canvas.errors import CanvasUnavailable, LinkExpired
 from canvas_replicate.canvas.responses import media_type
-from canvas_replicate.canvas.urls import Call, joined
+from canvas_replicate.canvas.urls import Call, join_url
 from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
 
 MOST_REDIRECTS = 5
@@ -29,9 +29,9 @@ class Download:
     content_type: str
 
 
-def redirect_target(url: str, location: str, call: Call) -> str:
+def find_redirect_target(url: str, location: str, call: Call) -> str:
     """Raises PermanentError for a redirect that leads nowhere, or from https to http."""
-    target = joined(url, location) if location else ""
+    target = join_url(url, location) if location else ""
     if not target:
         raise PermanentError(f"{call}: a redirect without an address.", code="canvas.redirect")
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
@@ -40,7 +40,7 @@ def redirect_target(url: str, location: str, call: Call) -> str:
 
 
 def store_refusal(status: int, call: Call, pause_seconds: float) -> ReplicateError:
-    """What a file store's answer means; its body is XML or HTML and may repeat the signed link, so it is not told."""
+    """What a file store's answer means; its body is XML or HTML and may repeat the signed link, so it is left out."""
     if status in _EXPIRED:
         return LinkExpired(f"{call}: {status}, the file store no longer takes this link.", next_step=_AGAIN)
     if status >= 500 or status in (408, 429):
@@ -52,11 +52,9 @@ def store_refusal(status: int, call: Call, pause_seconds: float) -> ReplicateErr
 def check_is_file(headers: Mapping[str, str], call: Call) -> None:
     """Raises PermanentError for a web page: a link that needs a login in the browser ends, with 200, at the login."""
     if media_type(headers) in ("text/html", "application/xhtml+xml"):
-        raise PermanentError(
-            f"{call}: this is a web page and not a file, most likely the login.",
-            code="canvas.html",
-            next_step="Take the `url` of the report's attachment; its file_url needs a login in the browser.",
-        )
+        step = "Take the `url` of the report's attachment; its file_url needs a login in the browser."
+        text = f"{call}: this is a web page and not a file, most likely the login."
+        raise PermanentError(text, code="canvas.html", next_step=step)
 
 
 def save(body: Iterable[bytes], content_type: str, to: BinaryIO, expected_bytes: int | None, call: Call) -> Download:
@@ -69,7 +67,7 @@ def save(body: Iterable[bytes], content_type: str, to: BinaryIO, expected_bytes:
         digest.update(chunk)
         to.write(chunk)
     if expected_bytes is not None and size != expected_bytes:
-        told = "more" if size > expected_bytes else f"{size:,}"
-        text = f"{call}: the file has {told} bytes, and Canvas announced {expected_bytes:,}."
+        found = "more" if size > expected_bytes else f"{size:,}"
+        text = f"{call}: the file has {found} bytes, and Canvas announced {expected_bytes:,}."
         raise TransientError(text, code="canvas.size", next_step=_AGAIN)
     return Download(size, digest.hexdigest(), content_type)

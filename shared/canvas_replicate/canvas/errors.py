@@ -28,19 +28,11 @@ from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError,
 HTTP_ERRORS = (OSError, below.HTTPError)
 
 _NOT_SENT = (below.NewConnectionError, below.ConnectTimeoutError, below.ProxyError)
-_ADDRESS = (
-    exceptions.URLRequired,
-    exceptions.MissingSchema,
-    exceptions.InvalidSchema,
-    exceptions.InvalidURL,
-    below.LocationValueError,
-)
+_ADDRESS = (exceptions.URLRequired, exceptions.MissingSchema, exceptions.InvalidSchema, exceptions.InvalidURL)
+_ADDRESS_BELOW = below.LocationValueError
 _OUR_FAULT = (
-    exceptions.InvalidHeader,
-    exceptions.InvalidJSONError,
-    exceptions.StreamConsumedError,
-    exceptions.TooManyRedirects,
-    exceptions.UnrewindableBodyError,
+    *(exceptions.InvalidHeader, exceptions.InvalidJSONError, exceptions.StreamConsumedError),
+    *(exceptions.TooManyRedirects, exceptions.UnrewindableBodyError),
 )
 
 
@@ -88,29 +80,30 @@ class TokenRefused(PermanentError):
 
 def translated(error: OSError | below.HTTPError, call: Call) -> ReplicateError:
     """Our error for one of HTTP_ERRORS. Its text holds no address beyond ``call``'s, and nothing that was sent."""
-    chain = list(_reasons(error))
+    chain = list(_list_reasons(error))
     if untrusted := next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None):
         why = getattr(untrusted, "verify_message", "") or "verification failed"
-        text = f"{call}: the certificate is not trusted ({why})."
-        return ConfigError(
-            text, code="canvas.certificate", next_step="Name its authority's file in REQUESTS_CA_BUNDLE."
+        text, step = (
+            f"{call}: the certificate is not trusted ({why}).",
+            "Name its authority's file in REQUESTS_CA_BUNDLE.",
         )
+        return ConfigError(text, code="canvas.certificate", next_step=step)
     if not isinstance(error, exceptions.RequestException | below.HTTPError):
         text = f"{call}: the files with certificates cannot be read."
         return ConfigError(text, code="canvas.certificate", next_step="Look at REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE.")
     if isinstance(error, exceptions.JSONDecodeError):
         return CanvasUnavailable(f"{call}: the answer is not JSON.", code="canvas.not_json")
-    if isinstance(error, _ADDRESS):
+    if isinstance(error, (*_ADDRESS, _ADDRESS_BELOW)):
         step = "Look at REPLICATE_CANVAS__BASE_URL and at HTTPS_PROXY."
         return ConfigError(f"{call}: the address cannot be used.", code="canvas.url", next_step=step)
     if isinstance(error, _OUR_FAULT):
         return PermanentError(f"{call}: this cannot be sent ({type(error).__name__}).", code="canvas.request")
     not_sent = any(isinstance(each, _NOT_SENT) for each in chain) or isinstance(error, exceptions.ConnectTimeout)
-    return CanvasUnavailable(f"{call}: {_told(chain)}.", code="canvas.lost", may_have_run=not not_sent)
+    return CanvasUnavailable(f"{call}: {_describe(chain)}.", code="canvas.lost", may_have_run=not not_sent)
 
 
-def _reasons(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what lies below it: requests wraps urllib3's errors, and these what the socket said."""
+def _list_reasons(error: BaseException) -> Iterator[BaseException]:
+    """The error and its causes: requests wraps urllib3's errors, and these wrap the socket's."""
     seen: set[int] = set()
     found: object = error
     while isinstance(found, BaseException) and id(found) not in seen:
@@ -121,7 +114,7 @@ def _reasons(error: BaseException) -> Iterator[BaseException]:
         found = next((each for each in inner if isinstance(each, BaseException)), None)
 
 
-def _told(chain: list[BaseException]) -> str:
+def _describe(chain: list[BaseException]) -> str:
     if any(isinstance(each, below.ReadTimeoutError | exceptions.ReadTimeout) for each in chain):
         return "no answer in time"
     if any(type(each) in (below.ConnectTimeoutError, exceptions.ConnectTimeout) for each in chain):

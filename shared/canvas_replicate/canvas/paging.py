@@ -8,7 +8,7 @@ from typing import Any
 from requests.utils import parse_header_links
 
 from canvas_replicate.canvas.responses import Json
-from canvas_replicate.canvas.urls import Call, joined, origin
+from canvas_replicate.canvas.urls import Call, join_url, origin
 from canvas_replicate.errors import PermanentError
 
 PER_PAGE = 100
@@ -20,7 +20,7 @@ Fetch = Callable[[str], tuple[Json, Mapping[str, str]]]
 
 
 def items(fetch: Fetch, url: str, key: str | None, call: Call) -> Iterator[dict[str, Any]]:
-    """The objects of all pages. Pages are no snapshot: what moved to the next one while we read, told by its ``id``,
+    """The objects of all pages. Pages are no snapshot: an object that moved to the next one meanwhile, by its ``id``,
     is yielded once."""
     if len(url) > _LONGEST_URL:
         text = f"{call}: with {len(url)} characters the address is too long for a list in pages."
@@ -33,7 +33,7 @@ def items(fetch: Fetch, url: str, key: str | None, call: Call) -> Iterator[dict[
             raise PermanentError(f"{call}: the pages of this list go round in a circle.", code="canvas.pages")
         been.add(following)
         body, headers = fetch(following)
-        for item in _listed(body, key, call):
+        for item in _read_objects(body, key, call):
             identity = item.get("id")
             if identity is None or identity not in seen:
                 yield item
@@ -46,18 +46,16 @@ def next_page(url: str, link: str, call: Call) -> str | None:
     """Where rel="next" leads, or None. Raises PermanentError for another origin: the token must not go there."""
     for each in parse_header_links(link):
         if "next" in each.get("rel", "").lower().split():
-            following = joined(url, each["url"])
+            following = join_url(url, each["url"])
             if origin(following) != origin(url):
-                raise PermanentError(
-                    f"{call}: the next page would be at {origin(following)}.",
-                    code="canvas.pages",
-                    next_step="Set REPLICATE_CANVAS__BASE_URL to the address that Canvas gives to itself.",
-                )
+                text = f"{call}: the next page would be at {origin(following)}."
+                step = "Set REPLICATE_CANVAS__BASE_URL to the address that Canvas gives to itself."
+                raise PermanentError(text, code="canvas.pages", next_step=step)
             return following
     return None
 
 
-def _listed(body: Json, key: str | None, call: Call) -> list[dict[str, Any]]:
+def _read_objects(body: Json, key: str | None, call: Call) -> list[dict[str, Any]]:
     found = body.get(key) if key is not None and isinstance(body, dict) else body
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         wanted = f"a list under {key!r}" if key else "a list"

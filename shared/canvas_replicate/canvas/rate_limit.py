@@ -36,7 +36,7 @@ class Concurrency:
     closed_until: float = -math.inf
 
     def after_answer(self, remaining: float | None, now: float) -> Concurrency:
-        """``remaining``: what the answer's X-Rate-Limit-Remaining said, None when it said nothing."""
+        """``remaining``: the answer's X-Rate-Limit-Remaining, None without one."""
         if remaining is None or remaining >= LOW:
             return self._grow(now)
         if remaining >= UP_FRONT:

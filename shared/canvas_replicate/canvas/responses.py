@@ -57,12 +57,9 @@ class Answer:
         if not self.body.strip():
             return None
         if not is_json(self.media_type):
-            raise CanvasUnavailable(
-                f"{call}: the answer is not JSON but {self.media_type or 'of no declared type'}.",
-                code="canvas.not_json",
-                next_step="If it stays so, REPLICATE_CANVAS__BASE_URL is not Canvas, or a login stands before it.",
-                tries=3,
-            )
+            text = f"{call}: the answer is not JSON but {self.media_type or 'of no declared type'}."
+            step = "If it stays so, REPLICATE_CANVAS__BASE_URL is not Canvas, or a login stands before it."
+            raise CanvasUnavailable(text, code="canvas.not_json", next_step=step, tries=3)
         with suppress(ValueError, RecursionError):
             return json.loads(self.body)
         # Not raised while the parser's own error is handled: that one holds the body.
@@ -87,7 +84,7 @@ def remaining(headers: Mapping[str, str]) -> float | None:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that Retry-After tells, as a number or as a date; None when it is missing or neither."""
+    """Seconds of Retry-After, as a number or as a date; None when it is missing or neither."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
@@ -105,28 +102,24 @@ def refusal(answer: Answer, call: Call, token: SecretStr) -> ReplicateError | No
     status = answer.status
     if 200 <= status < 300:
         return None
-    told = retry_after(answer.headers)
+    wait = retry_after(answer.headers)
     if answer.is_throttled:
         left = remaining(answer.headers)
-        pause = told if told is not None else pause_for(left) if left is not None else 0.0
+        pause = wait if wait is not None else pause_for(left) if left is not None else 0.0
         return CanvasThrottled(f"{call}: throttled.", pause_seconds=pause)
-    text = _sentence(answer, call, token)
+    words = _read_words(answer, token)
+    text = f"{call}: {status}{', ' + words if words else ''}".rstrip(".") + "."
     if status >= 500 or status == 408:
-        return CanvasUnavailable(text, code=f"canvas.{status}", pause_seconds=told or 0.0)
+        return CanvasUnavailable(text, code=f"canvas.{status}", pause_seconds=wait or 0.0)
     if 300 <= status < 400:
-        return _redirected(answer, call)
+        return _build_redirected(answer, call)
     if status == 401 and "www-authenticate" in answer.headers:
         # Without that header the token is good, and its user lacks a right.
         return TokenRefused(text, next_step="Make a new access token in Canvas and set REPLICATE_CANVAS__TOKEN.")
     return PermanentError(text, code=f"canvas.{status}", next_step=_NEXT_STEPS.get(status, ""))
 
 
-def _sentence(answer: Answer, call: Call, token: SecretStr) -> str:
-    said = _said(answer, token)
-    return f"{call}: {answer.status}{', ' + said if said else ''}".rstrip(".") + "."
-
-
-def _redirected(answer: Answer, call: Call) -> ConfigError:
+def _build_redirected(answer: Answer, call: Call) -> ConfigError:
     """The API redirects nobody; a proxy does, for example from http to https. The token is not sent after it."""
     try:
         to = f"sends on to {origin(answer.headers.get('location', ''))}"
@@ -136,7 +129,7 @@ def _redirected(answer: Answer, call: Call) -> ConfigError:
     return ConfigError(text, code="canvas.redirected", next_step="Set REPLICATE_CANVAS__BASE_URL to where Canvas is.")
 
 
-def _said(answer: Answer, token: SecretStr) -> str:
+def _read_words(answer: Answer, token: SecretStr) -> str:
     """Canvas's own words, on one line, bounded, without the token should it be echoed."""
     if not is_json(answer.media_type):
         return ""
@@ -144,20 +137,20 @@ def _said(answer: Answer, token: SecretStr) -> str:
         body = json.loads(answer.body)
     except (ValueError, RecursionError):
         return ""
-    words = "; ".join(dict.fromkeys(_messages(body))) if isinstance(body, dict) else ""
+    words = "; ".join(dict.fromkeys(_list_messages(body))) if isinstance(body, dict) else ""
     words = " ".join(words.split()).replace(token.get_secret_value(), "***")
     words = "".join(character for character in words if character.isprintable())
     return words if len(words) <= _MOST_CHARACTERS else words[:_MOST_CHARACTERS] + "..."
 
 
-def _messages(body: Mapping[str, Any]) -> Iterator[str]:
+def _list_messages(body: Mapping[str, Any]) -> Iterator[str]:
     for name in ("message", "errors", "error"):
-        yield from _texts(body.get(name), "", _MOST_DEPTH)
+        yield from _list_texts(body.get(name), "", _MOST_DEPTH)
     if report := body.get("error_report_id"):
         yield f"error report {report}"
 
 
-def _texts(value: object, field: str, depth: int) -> Iterator[str]:
+def _list_texts(value: object, field: str, depth: int) -> Iterator[str]:
     if depth == 0:
         return
     match value:
@@ -165,9 +158,9 @@ def _texts(value: object, field: str, depth: int) -> Iterator[str]:
             yield f"{field}: {value}" if field else value
         case list():
             for each in value:
-                yield from _texts(each, field, depth - 1)
+                yield from _list_texts(each, field, depth - 1)
         case {"message": str(text)}:
             yield f"{field}: {text}" if field else text
         case dict():
             for name, each in value.items():
-                yield from _texts(each, name, depth - 1)
+                yield from _list_texts(each, name, depth - 1)

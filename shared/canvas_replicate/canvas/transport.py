@@ -67,7 +67,7 @@ def send(
 def chunks(response: requests.Response, until: float, call: Call) -> Iterator[bytes]:
     """The body as it comes, at most 256 KB at a time, decompressed. Raises CanvasUnavailable when it ends short of its
     Content-Length, when it breaks, or when ``until`` (time.monotonic) has passed."""
-    while chunk := _next(response, call):
+    while chunk := _read_chunk(response, call):
         yield chunk
         if time.monotonic() > until and not response.raw.closed:  # an answer that is whole counts, even if late
             raise CanvasUnavailable(f"{call}: the answer took too long.", code="canvas.slow")
@@ -94,7 +94,7 @@ def beginning(response: requests.Response, until: float, call: Call) -> bytes:
     return bytes(body)
 
 
-def _next(response: requests.Response, call: Call) -> bytes:
+def _read_chunk(response: requests.Response, call: Call) -> bytes:
     failure: ReplicateError
     try:
         # read1 returns what is there: a body that drips cannot hold us until a whole chunk is full.

@@ -22,7 +22,7 @@ _WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Call:
-    """One call as errors, logs and metrics tell it: without ids, parameters or anything secret."""
+    """One call as errors, logs and metrics name it: without ids, parameters or anything secret."""
 
     method: str
     endpoint: str
@@ -55,18 +55,18 @@ def endpoint(path: str) -> str:
     return "/" + "/".join(labels)
 
 
-def with_query(url: str, params: Mapping[str, object]) -> str:
-    query = urlencode(list(pairs(params)))
+def add_query(url: str, params: Mapping[str, object]) -> str:
+    query = urlencode(list(list_pairs(params)))
     return f"{url}?{query}" if query else url
 
 
-def pairs(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def list_pairs(params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Names and texts as Rails nests them: ``a[b]=1``, ``ids[]=1&ids[]=2``. None is left out."""
     for name, value in params.items():
-        yield from _named(name, value)
+        yield from _nest(name, value)
 
 
-def _named(name: str, value: object) -> Iterator[tuple[str, str]]:
+def _nest(name: str, value: object) -> Iterator[tuple[str, str]]:
     match value:
         case None:
             return
@@ -76,15 +76,15 @@ def _named(name: str, value: object) -> Iterator[tuple[str, str]]:
             yield name, str(value)
         case Mapping():
             for inner, each in value.items():
-                yield from _named(f"{name}[{inner}]", each)
+                yield from _nest(f"{name}[{inner}]", each)
         case list() | tuple():
             for each in value:
-                yield from _named(name if name.endswith("[]") else f"{name}[]", each)
+                yield from _nest(name if name.endswith("[]") else f"{name}[]", each)
         case _:
             raise TypeError(f"parameter {name} is a {type(value).__name__}")
 
 
-def joined(url: str, reference: str) -> str:
+def join_url(url: str, reference: str) -> str:
     """Where a reference found at ``url`` leads. Raises PermanentError where it cannot be read."""
     try:
         return urljoin(url, reference)
@@ -93,13 +93,13 @@ def joined(url: str, reference: str) -> str:
 
 
 def origin(url: str) -> str:
-    """``https://host:port`` of a URL, the port always told. Raises PermanentError for what is no plain web address."""
+    """``https://host:port`` of a URL, always with the port. Raises PermanentError for what is no plain web address."""
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
         port = None
     if port is None or not parts.hostname or "@" in parts.netloc or "\\" in parts.netloc:
-        # The address itself is not told: it may hold a password or a signature.
+        # The message has no address: it may hold a password or a signature.
         raise PermanentError("This is no web address like https://host/path.", code="canvas.url")
     return f"{parts.scheme}://{parts.hostname}:{port}"

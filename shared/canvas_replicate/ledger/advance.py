@@ -7,36 +7,14 @@ from datetime import datetime
 from typing import Any, cast
 
 from canvas_replicate.databases.ports import Session
+from canvas_replicate.ledger import what_follows
 from canvas_replicate.ledger.leases import release_in
 from canvas_replicate.ledger.mapper import ITEMS, RUNS, update
 from canvas_replicate.ledger.notices import notify_provisions_failed
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import PUSHING, FinalState, Kind, Outcome, Push, PushItem, Run, RunItem
 from canvas_replicate.ledger.status import record_provisions_status, record_push_status
-from canvas_replicate.ledger.what_follows import (
-    Close,
-    FetchReports,
-    NextStep,
-    PushChanges,
-    Wait,
-    are_final,
-    next_step,
-    of_kind,
-    reports_succeeded,
-    run_status,
-)
-from canvas_replicate.messaging.messages import (
-    Message,
-    ProcessOutcome,
-    ProvisionsDone,
-    ProvisionsRequested,
-    PushDone,
-    PushRequested,
-    ReportOutcome,
-    RunLoaded,
-    TableOutcome,
-    TableRequested,
-)
+from canvas_replicate.messaging import messages
 
 UNFINISHED = "('requested', 'extracting', 'extracted', 'loading')"
 
@@ -47,98 +25,87 @@ def lock_run(session: Session, run_id: str) -> Run | None:
     return RUNS.first(session, "WHERE run_id = :run_id", run_id=run_id)
 
 
-def items_of(session: Session, run_id: str) -> list[RunItem]:
+def select_items(session: Session, run_id: str) -> list[RunItem]:
     return ITEMS.select(session, "WHERE run_id = :run_id ORDER BY table_name", run_id=run_id)
 
 
-def requests_of(run: Run, items: Sequence[RunItem], step: NextStep) -> list[Message]:
-    """The messages that ask the stages for a step."""
-    if isinstance(step, FetchReports):
-        return [_provisions_request(run)]
-    if isinstance(step, PushChanges):
-        return [_push_request(run)]
-    if isinstance(step, Close):
+def build_requests(run: Run, items: Sequence[RunItem], step: what_follows.NextStep) -> list[messages.Message]:
+    """The messages that ask the stages for a step. Unfinished tables are requested again."""
+    origin: Any = {"run_id": run.run_id, "schedule": run.schedule, "requested_by": run.requested_by}
+    if isinstance(step, what_follows.FetchReports):
+        return [messages.ProvisionsRequested(mode=cast(Any, run.provisions), then=cast(Any, run.then), **origin)]
+    if isinstance(step, what_follows.PushChanges):
+        push = run.push or Push("regular")
+        group = cast(Any, push.group)
+        return [messages.PushRequested(group=group, process=push.process, plan_id=push.plan_id, **origin)]
+    if isinstance(step, what_follows.Close):
         return []
-    return [
-        TableRequested(
-            run_id=run.run_id,
-            table=item.table,
-            schedule=run.schedule,
-            source=item.source,
-            requested_by=run.requested_by,
-        )
-        for item in of_kind(items, "tables")
-        if not item.is_final
-    ]
+    waiting = (item for item in what_follows.select_kind(items, "tables") if not item.is_final)
+    return [messages.TableRequested(table=item.table, source=item.source, **origin) for item in waiting]
 
 
 def advance_after_item(session: Session, outbox: Outbox, run: Run, kind: Kind, now: datetime) -> None:
-    """To be called when an item of this kind became final: announce the end of its kind, and take the next step."""
-    items = items_of(session, run.run_id)
-    mine = of_kind(items, kind)
-    if not are_final(mine):
+    """Announce the end of an item's kind, and take the next step. To be called when the item became final."""
+    items = select_items(session, run.run_id)
+    mine = what_follows.select_kind(items, kind)
+    if not what_follows.are_final(mine):
         return
     if kind != "pushes":
-        outbox.record(session, _run_loaded(run, kind, mine))
-    _take(session, outbox, run, items, next_step(run, items), now, None)
+        outbox.record(session, _build_run_loaded(run, kind, mine))
+    _take_step(session, outbox, run, items, what_follows.next_step(run, items), now, None)
 
 
 def end_step(session: Session, outbox: Outbox, run: Run, now: datetime, failure: Outcome | None) -> None:
     """End the step that the run has come to as a whole: with ``failure``, or without one as there is nothing to do."""
-    items = items_of(session, run.run_id)
-    step = next_step(run, items, ended="failed" if failure else "empty")
-    _take(session, outbox, run, items, step, now, failure)
+    items = select_items(session, run.run_id)
+    step = what_follows.next_step(run, items, ended="failed" if failure else "empty")
+    _take_step(session, outbox, run, items, step, now, failure)
 
 
-def _take(
+def _take_step(
     session: Session,
     outbox: Outbox,
     run: Run,
     items: Sequence[RunItem],
-    step: NextStep,
+    step: what_follows.NextStep,
     now: datetime,
     failure: Outcome | None,
 ) -> None:
-    if not run.is_open or isinstance(step, Wait):
+    if not run.is_open or isinstance(step, what_follows.Wait):
         return
-    if isinstance(step, FetchReports):
+    if isinstance(step, what_follows.FetchReports):
         _set_status(session, run, "provisions")
         return
     if run.provisions and run.status != PUSHING:
         _end_provisions(session, outbox, run, items, now, failure)
     elif run.push:
-        _end_pushes(session, outbox, run, of_kind(items, "pushes"), now, failure)
-    if isinstance(step, PushChanges):
+        _end_pushes(session, outbox, run, what_follows.select_kind(items, "pushes"), now, failure)
+    if isinstance(step, what_follows.PushChanges):
         _set_status(session, run, PUSHING)
     else:
         _close(session, run, step.status, now)
 
 
 def _set_status(session: Session, run: Run, status: str) -> None:
-    update(session, "replicate_run", {"status": status}, "run_id = :run", run=run.run_id)
+    update(session, RUNS.table, {"status": status}, "run_id = :run", run=run.run_id)
 
 
 def _close(session: Session, run: Run, status: str, now: datetime) -> None:
-    update(session, "replicate_run", {"status": status, "closed_at": now}, "run_id = :run", run=run.run_id)
+    update(session, RUNS.table, {"status": status, "closed_at": now}, "run_id = :run", run=run.run_id)
     release_in(session, f"slot:{run.schedule}", run.run_id)
 
 
 def _end_provisions(
-    session: Session,
-    outbox: Outbox,
-    run: Run,
-    items: Sequence[RunItem],
-    now: datetime,
-    failure: Outcome | None,
+    session: Session, outbox: Outbox, run: Run, items: Sequence[RunItem], now: datetime, failure: Outcome | None
 ) -> None:
     """Record ``provisions.done`` and its status rows; nothing for a run whose reports were never planned."""
-    reports = of_kind(items, "provisions")
-    if not are_final(reports):
+    reports = what_follows.select_kind(items, "provisions")
+    if not what_follows.are_final(reports):
         reports = _fail_unfetched(session, run, now)
     if not reports and failure is None:
         return
     failed = next((item for item in reports if item.state in ("failed", "held")), None)
-    succeeded = reports_succeeded(reports)
+    succeeded = what_follows.reports_succeeded(reports)
     message = ""
     if failure:
         message = failure.message
@@ -147,17 +114,15 @@ def _end_provisions(
     elif not succeeded:  # a push looks at what was fetched now
         message = "No report was fetched: all are switched off, or older than what is shown."
     status: Any = "successful" if succeeded else "failed"
-    outbox.record(
-        session,
-        ProvisionsDone(
-            run_id=run.run_id,
-            mode=cast(Any, run.provisions),
-            status=status,
-            then=("push",) if run.push else (),
-            reports=tuple(_report_outcome(item) for item in reports),
-            failure=message or None,
-        ),
+    done = messages.ProvisionsDone(
+        run_id=run.run_id,
+        mode=cast(Any, run.provisions),
+        status=status,
+        then=("push",) if run.push else (),
+        reports=tuple(_build_report_outcome(item) for item in reports),
+        failure=message or None,
     )
+    outbox.record(session, done)
     record_provisions_status(session, run, reports, status, message, now)
     if not succeeded:
         notify_provisions_failed(session, run, message)
@@ -173,75 +138,46 @@ def _fail_unfetched(session: Session, run: Run, now: datetime) -> list[RunItem]:
         "next_step": f"replicate rerun --failed {run.run_id}",
     }
     where = f"run_id = :run AND kind = 'provisions' AND state IN {UNFINISHED}"
-    update(session, "replicate_run_table", values, where, run=run.run_id)
-    return of_kind(items_of(session, run.run_id), "provisions")
+    update(session, ITEMS.table, values, where, run=run.run_id)
+    return what_follows.select_kind(select_items(session, run.run_id), "provisions")
 
 
 def _end_pushes(
-    session: Session,
-    outbox: Outbox,
-    run: Run,
-    pushes: Sequence[RunItem],
-    now: datetime,
-    failure: Outcome | None,
+    session: Session, outbox: Outbox, run: Run, pushes: Sequence[RunItem], now: datetime, failure: Outcome | None
 ) -> None:
     """Record ``push.done``; ``failure``: why there are no pushes."""
     if failure and not pushes:
         record_push_status(session, run, None, failure, now)
-    outbox.record(
-        session,
-        PushDone(
-            run_id=run.run_id,
-            group=cast(Any, run.push.group if run.push else "regular"),
-            processes=tuple(_process_outcome(item) for item in pushes if isinstance(item, PushItem)),
-            failure=failure.message if failure else None,
-        ),
+    done = messages.PushDone(
+        run_id=run.run_id,
+        group=cast(Any, run.push.group if run.push else "regular"),
+        processes=tuple(_build_process_outcome(item) for item in pushes if isinstance(item, PushItem)),
+        failure=failure.message if failure else None,
     )
+    outbox.record(session, done)
 
 
-def _run_loaded(run: Run, kind: Kind, items: Sequence[RunItem]) -> RunLoaded:
-    return RunLoaded(
+def _build_run_loaded(run: Run, kind: Kind, items: Sequence[RunItem]) -> messages.RunLoaded:
+    return messages.RunLoaded(
         run_id=run.run_id,
         kind=cast(Any, kind),
         schedule=run.schedule,
         mode=run.provisions,
-        status=run_status(items),
+        status=what_follows.run_status(items),
         then=cast(Any, run.then),
         tables=tuple(
-            TableOutcome(table=item.table, status=cast(FinalState, item.state), rows=item.loaded) for item in items
+            messages.TableOutcome(table=i.table, status=cast(FinalState, i.state), rows=i.loaded) for i in items
         ),
     )
 
 
-def _provisions_request(run: Run) -> ProvisionsRequested:
-    return ProvisionsRequested(
-        run_id=run.run_id,
-        mode=cast(Any, run.provisions),
-        schedule=run.schedule,
-        then=cast(Any, run.then),
-        requested_by=run.requested_by,
-    )
+def _build_report_outcome(item: RunItem) -> messages.ReportOutcome:
+    failure, status = None if item.state == "successful" else item.message, cast(FinalState, item.state)
+    return messages.ReportOutcome(report=item.table, status=status, rows=item.loaded, failure=failure)
 
 
-def _push_request(run: Run) -> PushRequested:
-    push = run.push or Push("regular")
-    return PushRequested(
-        run_id=run.run_id,
-        group=cast(Any, push.group),
-        process=push.process,
-        plan_id=push.plan_id,
-        schedule=run.schedule,
-        requested_by=run.requested_by,
-    )
-
-
-def _report_outcome(item: RunItem) -> ReportOutcome:
-    failure = None if item.state == "successful" else item.message
-    return ReportOutcome(report=item.table, status=cast(FinalState, item.state), rows=item.loaded, failure=failure)
-
-
-def _process_outcome(item: PushItem) -> ProcessOutcome:
-    return ProcessOutcome(
+def _build_process_outcome(item: PushItem) -> messages.ProcessOutcome:
+    return messages.ProcessOutcome(
         process=item.process,
         status=cast(Any, item.state),
         planned=item.planned or 0,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.mapper import ARTIFACTS, insert, update
+from canvas_replicate.ledger.mapper import ARTIFACTS, ITEMS, insert, update
 from canvas_replicate.ledger.records import Artifact, RunItem
 from canvas_replicate.ledger.status import fit_message
 
@@ -19,12 +19,10 @@ class Artifacts:
     def list_all(self, state: str | None = None) -> list[Artifact]:
         """Oldest first; of one state, where given."""
         where, values = ("WHERE state = :state", {"state": state}) if state else ("", {})
-        with self._database.transaction() as session:
-            return ARTIFACTS.select(session, f"{where} ORDER BY held_at", **values)
+        return ARTIFACTS.read(self._database, f"{where} ORDER BY held_at", **values)
 
     def find(self, artifact_id: str) -> Artifact | None:
-        with self._database.transaction() as session:
-            return ARTIFACTS.first(session, "WHERE artifact_id = :id", id=artifact_id)
+        return ARTIFACTS.read_first(self._database, "WHERE artifact_id = :id", id=artifact_id)
 
     def discard(self, artifact_id: str, who: str) -> None:
         """Raises ConfigError when the artifact was decided on before."""
@@ -36,45 +34,30 @@ def hold(session: Session, item: RunItem, gate: str, reason: str, now: datetime)
     """Returns the artifact's id. Of a push only the newest plan can be decided on: older ones have another base."""
     artifact_id = f"h-{secrets.token_hex(3)}"
     if item.kind == "pushes":
-        update(
-            session,
-            "replicate_artifact",
-            {"state": "superseded", "decided_by": item.run_id, "decided_at": now},
-            "gate = :gate AND table_name = :name AND state = 'held'",
-            gate=gate,
-            name=item.table,
-        )
+        superseded = {"state": "superseded", "decided_by": item.run_id, "decided_at": now}
+        where = "gate = :gate AND table_name = :name AND state = 'held'"
+        update(session, ARTIFACTS.table, superseded, where, gate=gate, name=item.table)
     artifact = {
         "artifact_id": artifact_id,
-        "gate": gate,
         "run_id": item.run_id,
         "table_name": item.table,
         "sha256": item.file_sha256,
-        "reason": fit_message(reason) or gate,  # Oracle takes an empty text for NULL
+        "gate": gate,
         "state": "held",
         "held_at": now,
         "even_if_older": 0,
+        "reason": fit_message(reason) or gate,  # Oracle takes an empty text for NULL
     }
-    insert(session, "replicate_artifact", artifact)
+    insert(session, ARTIFACTS.table, artifact)
     next_step = f"replicate approve {artifact_id}   or   replicate discard {artifact_id}"
-    update(
-        session,
-        "replicate_run_table",
-        {"artifact_id": artifact_id, "next_step": next_step},
-        "run_id = :run_id AND table_name = :name",
-        run_id=item.run_id,
-        name=item.table,
-    )
+    values = {"artifact_id": artifact_id, "next_step": next_step}
+    update(session, ITEMS.table, values, "run_id = :run_id AND table_name = :name", run_id=item.run_id, name=item.table)
     return artifact_id
 
 
 def decide(session: Session, artifact_id: str, decision: str, who: str, *, even_if_older: bool = False) -> None:
     """Raises ConfigError when the artifact was decided on before."""
-    values = {
-        "state": decision,
-        "decided_by": who[:128],
-        "decided_at": session.now(),
-        "even_if_older": int(even_if_older),
-    }
-    if not update(session, "replicate_artifact", values, "artifact_id = :id AND state = 'held'", id=artifact_id):
+    values = {"state": decision, "decided_by": who[:128], "decided_at": session.now()}
+    values["even_if_older"] = int(even_if_older)
+    if not update(session, ARTIFACTS.table, values, "artifact_id = :id AND state = 'held'", id=artifact_id):
         raise ConfigError(f"{artifact_id} was decided on already.", next_step="See: replicate held --all")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -10,16 +10,17 @@ from typing import Any, Literal
 from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.errors import LeaseLost
-from canvas_replicate.ledger.advance import UNFINISHED, advance_after_item, items_of, lock_run
+from canvas_replicate.ledger.advance import UNFINISHED, advance_after_item, lock_run, select_items
 from canvas_replicate.ledger.artifacts import hold
 from canvas_replicate.ledger.leases import Lease, require_lease
-from canvas_replicate.ledger.mapper import ITEMS, REJECTS, RUNS, insert, update
+from canvas_replicate.ledger.mapper import ITEMS, REJECTS, RUNS, insert, read, update
 from canvas_replicate.ledger.notices import notify_push
-from canvas_replicate.ledger.outbox import Outbox, table_ready
+from canvas_replicate.ledger.outbox import Outbox, build_table_ready
 from canvas_replicate.ledger.records import Kind, Outcome, PushItem, Reject, Run, RunItem, TableRequest
 from canvas_replicate.ledger.status import fit_message, record_push_status, record_table_status
 
-_ONE = "WHERE run_id = :run_id AND table_name = :name"
+_KEY = "run_id = :run_id AND table_name = :name"
+_ONE = f"WHERE {_KEY}"
 
 
 class Items:
@@ -30,66 +31,62 @@ class Items:
     def list_all(self, run_id: str) -> list[RunItem]:
         """By name."""
         with self._database.transaction() as session:
-            return items_of(session, run_id)
+            return select_items(session, run_id)
 
     def find(self, run_id: str, name: str) -> RunItem | None:
-        with self._database.transaction() as session:
-            return ITEMS.first(session, _ONE, run_id=run_id, name=name)
+        return ITEMS.read_first(self._database, _ONE, run_id=run_id, name=name)
 
     def find_published(self, table: str, source: str | None = None) -> RunItem | None:
         """The load that readers see now (of one source, where given): the latest that succeeded."""
         where = "WHERE table_name = :name AND state = 'successful'" + (" AND source = :source" if source else "")
-        values = {"source": source} if source else {}
         newest = f"{where} ORDER BY finished_at DESC, run_id DESC FETCH FIRST 1 ROWS ONLY"
-        with self._database.transaction() as session:
-            return ITEMS.first(session, newest, name=table, **values)
+        values = {"source": source} if source else {}
+        return ITEMS.read_first(self._database, newest, name=table, **values)
 
     def list_waiting(self, table: str) -> list[RunItem]:
         """Complete files that are not loaded, newest first."""
-        with self._database.transaction() as session:
-            waiting = "WHERE table_name = :name AND state IN ('extracted', 'loading')"
-            return ITEMS.select(session, f"{waiting} ORDER BY extracted_at DESC, run_id DESC", name=table)
+        waiting = "WHERE table_name = :name AND state IN ('extracted', 'loading')"
+        return ITEMS.read(self._database, f"{waiting} ORDER BY extracted_at DESC, run_id DESC", name=table)
 
     def find_latest(self, table: str) -> RunItem | None:
         """The item of the newest run that had the table."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT r.run_id FROM replicate_run r JOIN replicate_run_table t ON t.run_id = r.run_id"
-                " WHERE t.table_name = :name ORDER BY r.opened_at DESC, r.run_id DESC FETCH FIRST 1 ROWS ONLY",
-                name=table,
-            )
+        found = read(
+            self._database,
+            "SELECT r.run_id FROM replicate_run r JOIN replicate_run_table t ON t.run_id = r.run_id"
+            " WHERE t.table_name = :name ORDER BY r.opened_at DESC, r.run_id DESC FETCH FIRST 1 ROWS ONLY",
+            name=table,
+        )
         return self.find(found[0][0], table) if found else None
 
     def list_rejects(self, run_id: str, table: str) -> list[Reject]:
-        with self._database.transaction() as session:
-            return REJECTS.select(session, f"{_ONE} ORDER BY record_number", run_id=run_id, name=table)
+        return REJECTS.read(self._database, f"{_ONE} ORDER BY record_number", run_id=run_id, name=table)
 
     def begin(self, run_id: str, name: str, state: Literal["extracting", "loading"], lease: Lease) -> bool:
         """Move an item into work. False when it is past that already (a redelivery: ack and forget)."""
         before = {"extracting": "('requested', 'extracting')", "loading": "('extracted', 'loading')"}[state]
-        where = f"run_id = :run_id AND table_name = :name AND state IN {before}"
         with self._database.transaction() as session:
             require_lease(session, lease)
-            return update(session, "replicate_run_table", {"state": state}, where, run_id=run_id, name=name) == 1
+            where = f"{_KEY} AND state IN {before}"
+            return update(session, ITEMS.table, {"state": state}, where, run_id=run_id, name=name) == 1
 
     def record_extracted(self, run: Run, manifest: Manifest, path: str, lease: Lease, *, announce: bool = True) -> None:
         """Record a published file together with its ``table.ready``. Repeating it records the same facts.
 
         Without ``announce`` no loader is asked to load it yet.
         """
-        values = {**_file_values(manifest, path), "extract_seconds": round(manifest.seconds, 3)}
+        values = {**_build_file_values(manifest, path), "extract_seconds": round(manifest.seconds, 3)}
         with self._database.transaction() as session:
             require_lease(session, lease)
             record_file(session, run.run_id, manifest.table, values)
             if announce:
-                self._outbox.record(session, table_ready(run.run_id, run.schedule, manifest, path))
+                self._outbox.record(session, build_table_ready(run.run_id, run.schedule, manifest, path))
 
     def announce(self, item: RunItem, manifest: Manifest) -> None:
         """Record ``table.ready`` once more for a file that waits."""
         with self._database.transaction() as session:
             [run] = RUNS.select(session, "WHERE run_id = :run_id", run_id=item.run_id)
             path, approval = item.manifest or "", item.artifact_id
-            self._outbox.record(session, table_ready(run.run_id, run.schedule, manifest, path, approval))
+            self._outbox.record(session, build_table_ready(run.run_id, run.schedule, manifest, path, approval))
 
     def finish(
         self, run_id: str, name: str, outcome: Outcome, lease: Lease | None = None, *, notify: bool = True
@@ -106,12 +103,13 @@ class Items:
             # The run's row first: it makes the last two items of a run wait for each other.
             run = lock_run(session, run_id)
             now = session.now()
-            where = f"run_id = :run_id AND table_name = :name AND state IN {UNFINISHED}"
-            values = _final_values(outcome, now)
-            if not update(session, "replicate_run_table", values, where, run_id=run_id, name=name) or run is None:
+            values, where = _build_final_values(outcome, now), f"{_KEY} AND state IN {UNFINISHED}"
+            if not update(session, ITEMS.table, values, where, run_id=run_id, name=name) or run is None:
                 return False
             [item] = ITEMS.select(session, _ONE, run_id=run_id, name=name)
-            _record_rejects(session, item, outcome.rejects)
+            for reject in outcome.rejects:
+                row = {**REJECTS.list_values(reject), "reason": reject.reason[:500]}
+                insert(session, REJECTS.table, {"run_id": run_id, "table_name": name, **row})
             if outcome.hold_gate:
                 item = replace(item, artifact_id=hold(session, item, outcome.hold_gate, outcome.message, now))
             if isinstance(item, PushItem):
@@ -126,38 +124,33 @@ class Items:
 
 def insert_item(session: Session, run_id: str, kind: Kind, request: TableRequest) -> None:
     """Raises DuplicateKey."""
-    file = _file_values(request.manifest, request.manifest_path) if request.manifest else {}
-    row = {
+    file = _build_file_values(request.manifest, request.manifest_path) if request.manifest else {}
+    state = "extracted" if file else "requested"
+    row: dict[str, Any] = {
         "run_id": run_id,
         "table_name": request.name,
         "kind": kind,
         "view_name": request.view,
-        "source": request.source,
-        "state": "extracted" if request.manifest else "requested",
-        **file,
-        "replay": int(request.replay),
-        "artifact_id": request.artifact_id,
+        "state": state,
     }
-    insert(session, "replicate_run_table", row)
+    row |= {"source": request.source, "replay": int(request.replay), "artifact_id": request.artifact_id}
+    insert(session, ITEMS.table, {**row, **file})
 
 
 def record_file(session: Session, run_id: str, name: str, values: Mapping[str, Any]) -> None:
     """Mark an item as extracted (a push: planned), with its file."""
-    where = "run_id = :run_id AND table_name = :name AND state IN ('requested', 'extracting')"
-    update(session, "replicate_run_table", {"state": "extracted", **values}, where, run_id=run_id, name=name)
+    where = f"{_KEY} AND state IN ('requested', 'extracting')"
+    update(session, ITEMS.table, {"state": "extracted", **values}, where, run_id=run_id, name=name)
 
 
 def require_loading(session: Session, run_id: str, name: str) -> None:
     """Raises LeaseLost when the item was brought to a final state meanwhile, by a sweep for example."""
-    where = "run_id = :run_id AND table_name = :name AND state = 'loading'"
-    changed = session.execute(
-        f"UPDATE replicate_run_table SET state = 'loading' WHERE {where}", run_id=run_id, name=name
-    )
-    if not changed:
+    where = f"{_KEY} AND state = 'loading'"
+    if not update(session, ITEMS.table, {"state": "loading"}, where, run_id=run_id, name=name):
         raise LeaseLost(f"{name} of {run_id} was ended meanwhile; this work is discarded.")
 
 
-def _file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
+def _build_file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
     return {
         "manifest": path,
         "row_count": manifest.rows,
@@ -167,7 +160,7 @@ def _file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
     }
 
 
-def _final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
+def _build_final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
     """The columns that an outcome knows something about; the others keep what they have."""
     counts = {
         "loaded_count": outcome.loaded,
@@ -183,16 +176,3 @@ def _final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "next_step": outcome.next_step[:1000] or None,
         **{name: value for name, value in counts.items() if value is not None},
     }
-
-
-def _record_rejects(session: Session, item: RunItem, rejects: Sequence[Reject]) -> None:
-    for reject in rejects:
-        row = {
-            "run_id": item.run_id,
-            "table_name": item.table,
-            "record_number": reject.record_number,
-            "column_name": reject.column,
-            "error_code": reject.code,
-            "reason": reject.reason[:500],
-        }
-        insert(session, "replicate_reject", row)

@@ -1,4 +1,4 @@
-"""The journal of pushes: which change was planned, sent, applied or refused, and what Canvas said about it.
+"""The journal of pushes: which change was planned, sent, applied or refused, and what Canvas answered.
 
 A line is recorded as ``sent`` before the call (DESIGN section 7). So after a crash a ``sent`` line may be in Canvas,
 and a ``planned`` line is not.
@@ -16,15 +16,10 @@ from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Sessi
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.ledger.items import require_loading
 from canvas_replicate.ledger.leases import Lease, require_lease
+from canvas_replicate.ledger.mapper import insert, map_record, read, update
 
 LineState = Literal["planned", "sent", "applied", "rejected"]
 
-_PLAN = "plan_id, process, kind, channel, push_group, basis, sha256, plan_file, line_count, undoes, run_id, planned_at"
-_LINE = (
-    "plan_id, line_number, change_kind, object_key, user_id, course_id, section_id, wanted, was, state, run_id,"
-    " sent_at, answered_at, answer"
-)
-_IMPORT = "plan_id, attempt, file_name, import_id, started_at, ended_at, outcome"
 _LONGEST_ANSWER = 500
 
 
@@ -103,6 +98,12 @@ class ImportEnd:
     outcome: str
 
 
+_PLANS = map_record("replicate_push_plan", KeptPlan, group="push_group", file="plan_file", lines="line_count")
+_LINES = map_record("replicate_push_journal", JournalLine, number="line_number", change="change_kind")
+_IMPORTS = map_record("replicate_push_import", SisImport)
+_UNANSWERED = "plan_id = :id AND line_number = :number AND state IN ('planned', 'sent')"
+
+
 class PushJournal:
     """Plans, their lines and their imports in the ledger's database."""
 
@@ -117,67 +118,52 @@ class PushJournal:
         try:
             with self._database.transaction() as session:
                 require_lease(session, lease)
-                _insert_plan(session, plan)
+                insert(session, _PLANS.table, {**_PLANS.list_values(plan), "planned_at": session.now()})
+                names = _LINES.columns[: _LINES.columns.index("state") + 1]
+                rows = [_LINES.list_values(line) for line in lines]
                 session.execute_many(
-                    "INSERT INTO replicate_push_journal (plan_id, line_number, change_kind, object_key, user_id,"
-                    " course_id, section_id, wanted, was, state) VALUES (:plan_id, :line_number, :change_kind,"
-                    " :object_key, :user_id, :course_id, :section_id, :wanted, :was, 'planned')",
-                    [_bind_line(line) for line in lines],
+                    f"INSERT INTO {_LINES.table} ({', '.join(names)}) VALUES (:{', :'.join(names)})",
+                    [{name: row[name] for name in names} for row in rows],
                 )
         except DuplicateKey:
             with self._database.transaction() as session:
-                session.execute(
-                    "UPDATE replicate_push_plan SET planned_at = :now, run_id = :run_id WHERE plan_id = :id",
-                    now=session.now(),
-                    run_id=plan.run_id,
-                    id=plan.plan_id,
-                )
+                values = {"planned_at": session.now(), "run_id": plan.run_id}
+                update(session, _PLANS.table, values, "plan_id = :id", id=plan.plan_id)
             return False
         return True
 
     def find_newer_plan(self, plan_id: str) -> str | None:
         """The id of a later plan of the same process, the newest one."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT n.plan_id FROM replicate_push_plan n JOIN replicate_push_plan p ON p.process = n.process"
-                " AND n.planned_at > p.planned_at WHERE p.plan_id = :id AND n.plan_id <> :id"
-                " ORDER BY n.planned_at DESC",
-                id=plan_id,
-            )
+        found = read(
+            self._database,
+            "SELECT n.plan_id FROM replicate_push_plan n JOIN replicate_push_plan p ON p.process = n.process"
+            " AND n.planned_at > p.planned_at WHERE p.plan_id = :id AND n.plan_id <> :id ORDER BY n.planned_at DESC",
+            id=plan_id,
+        )
         return str(found[0][0]) if found else None
 
     def list_applied_since(self, kind: str, moment: datetime) -> list[tuple[KeptPlan, int]]:
         """Lines of a kind that were sent after a moment and applied, with their plans, in the order of sending."""
-        plans = ", ".join(f"p.{name.strip()}" for name in _PLAN.split(","))
-        with self._database.transaction() as session:
-            found = session.query(
-                f"SELECT {plans}, j.line_number FROM replicate_push_journal j JOIN replicate_push_plan p"
-                " ON p.plan_id = j.plan_id WHERE p.kind = :kind AND j.state = 'applied' AND j.sent_at > :moment"
-                " ORDER BY j.sent_at, j.plan_id, j.line_number",
-                kind=kind,
-                moment=moment.astimezone(UTC).replace(tzinfo=None),
-            )
-        return [(_read_plan(row[:-1]), int(row[-1])) for row in found]
+        plans = ", ".join(f"p.{name}" for name in _PLANS.columns)
+        sql = (
+            f"SELECT {plans}, j.line_number FROM replicate_push_journal j JOIN replicate_push_plan p"
+            " ON p.plan_id = j.plan_id WHERE p.kind = :kind AND j.state = 'applied' AND j.sent_at > :since"
+            " ORDER BY j.sent_at, j.plan_id, j.line_number"
+        )
+        found = read(self._database, sql, kind=kind, since=moment.astimezone(UTC).replace(tzinfo=None))
+        return [(_PLANS.build(*row[:-1]), int(row[-1])) for row in found]
 
     def find_plan(self, plan_id: str) -> KeptPlan | None:
-        with self._database.transaction() as session:
-            found = session.query(f"SELECT {_PLAN} FROM replicate_push_plan WHERE plan_id = :id", id=plan_id)
-        return _read_plan(found[0]) if found else None
+        return _PLANS.read_first(self._database, "WHERE plan_id = :id", id=plan_id)
 
     def find_plan_by_sha256(self, sha256: str) -> KeptPlan | None:
-        with self._database.transaction() as session:
-            found = session.query(f"SELECT {_PLAN} FROM replicate_push_plan WHERE sha256 = :s", s=sha256)
-        return _read_plan(found[0]) if found else None
+        return _PLANS.read_first(self._database, "WHERE sha256 = :s", s=sha256)
 
     def list_unsettled(self, process: str) -> list[KeptPlan]:
         """Plans of a process with ``sent`` lines, oldest first. Whether Canvas has those lines is not known."""
-        with self._database.transaction() as session:
-            found = session.query(
-                f"SELECT {_PLAN} FROM replicate_push_plan WHERE process = :process AND plan_id IN (SELECT plan_id FROM"
-                " replicate_push_journal WHERE state = 'sent') ORDER BY planned_at, plan_id",
-                process=process,
-            )
-        return [_read_plan(row) for row in found]
+        unsettled = "plan_id IN (SELECT plan_id FROM replicate_push_journal WHERE state = 'sent')"
+        where = f"WHERE process = :process AND {unsettled} ORDER BY planned_at, plan_id"
+        return _PLANS.read(self._database, where, process=process)
 
     def list_lines(self, plan_id: str, *states: LineState) -> list[JournalLine]:
         """Lines by number; all of them, or those in one of ``states``."""
@@ -185,10 +171,8 @@ class PushJournal:
 
     def count_lines(self, plan_id: str) -> Counter[str]:
         """The number of lines per state."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT state, COUNT(*) FROM replicate_push_journal WHERE plan_id = :id GROUP BY state", id=plan_id
-            )
+        sql = "SELECT state, COUNT(*) FROM replicate_push_journal WHERE plan_id = :id GROUP BY state"
+        found = read(self._database, sql, id=plan_id)
         return Counter({str(state): int(count) for state, count in found})
 
     def list_lines_of_user(self, user_id: str) -> list[JournalLine]:
@@ -197,15 +181,11 @@ class PushJournal:
 
     def list_keys_touched_since(self, plan: KeptPlan) -> set[str]:
         """Keys of objects of a plan's kind that later plans sent to Canvas."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT j.object_key FROM replicate_push_journal j JOIN replicate_push_plan p ON p.plan_id = j.plan_id"
-                " WHERE p.kind = :kind AND p.planned_at > :planned_at AND p.plan_id <> :id"
-                " AND j.state IN ('sent', 'applied')",
-                kind=plan.kind,
-                planned_at=plan.planned_at,
-                id=plan.plan_id,
-            )
+        sql = (
+            "SELECT j.object_key FROM replicate_push_journal j JOIN replicate_push_plan p ON p.plan_id = j.plan_id"
+            " WHERE p.kind = :kind AND p.planned_at > :since AND p.plan_id <> :id AND j.state IN ('sent', 'applied')"
+        )
+        found = read(self._database, sql, kind=plan.kind, since=plan.planned_at, id=plan.plan_id)
         return {str(key) for (key,) in found}
 
     def mark_sent(
@@ -222,7 +202,7 @@ class PushJournal:
             now = session.now()
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = 'sent', sent_at = :now, run_id = :run_id, answer = NULL"
-                " WHERE plan_id = :id AND line_number = :number AND state IN ('planned', 'sent')",
+                f" WHERE {_UNANSWERED}",
                 [{"now": now, "run_id": run_id, "id": plan_id, "number": number} for number in numbers],
             )
 
@@ -234,27 +214,20 @@ class PushJournal:
         with self._database.transaction() as session:
             now = session.now()
             if import_end:
-                session.execute(
-                    "UPDATE replicate_push_import SET import_id = :import_id, outcome = :outcome, ended_at = :now"
-                    " WHERE plan_id = :id AND attempt = :attempt",
-                    import_id=import_end.import_id,
-                    outcome=import_end.outcome[:64],
-                    now=now,
-                    id=plan_id,
-                    attempt=import_end.attempt,
-                )
+                values = {"import_id": import_end.import_id, "outcome": import_end.outcome[:64], "ended_at": now}
+                _update_import(session, plan_id, import_end.attempt, values)
             session.execute_many(
                 "UPDATE replicate_push_journal SET state = :state, answered_at = :now, answer = :answer"
-                " WHERE plan_id = :id AND line_number = :number AND state IN ('planned', 'sent')",
+                f" WHERE {_UNANSWERED}",
                 [
                     {
-                        "state": each.state,
+                        "state": o.state,
                         "now": now,
-                        "answer": each.text[:_LONGEST_ANSWER],
+                        "answer": o.text[:_LONGEST_ANSWER],
                         "id": plan_id,
-                        "number": each.number,
+                        "number": o.number,
                     }
-                    for each in outcomes
+                    for o in outcomes
                 ],
             )
 
@@ -262,36 +235,19 @@ class PushJournal:
         """Set the lines that Canvas rejected in earlier runs back to ``planned``: this run tries them again."""
         with self._database.transaction() as session:
             require_lease(session, lease)
-            session.execute(
-                "UPDATE replicate_push_journal SET state = 'planned' WHERE plan_id = :id AND state = 'rejected'"
-                " AND run_id <> :run_id",
-                id=plan_id,
-                run_id=run_id,
-            )
-
-    # -- SIS imports -----------------------------------------------------------------------------------
+            where = "plan_id = :id AND state = 'rejected' AND run_id <> :run_id"
+            update(session, _LINES.table, {"state": "planned"}, where, id=plan_id, run_id=run_id)
 
     def find_last_import(self, plan_id: str) -> SisImport | None:
-        with self._database.transaction() as session:
-            found = session.query(
-                f"SELECT {_IMPORT} FROM replicate_push_import WHERE plan_id = :id"
-                " ORDER BY attempt DESC FETCH FIRST 1 ROWS ONLY",
-                id=plan_id,
-            )
-        return _read_import(found[0]) if found else None
+        newest = "WHERE plan_id = :id ORDER BY attempt DESC FETCH FIRST 1 ROWS ONLY"
+        return _IMPORTS.read_first(self._database, newest, id=plan_id)
 
     def open_import(self, plan_id: str, attempt: int, file_name: str, lease: Lease) -> SisImport:
         """Record that a file of this name is about to be sent. Raises PermanentError if the record is lost."""
         with self._database.transaction() as session:
             require_lease(session, lease)
-            session.execute(
-                "INSERT INTO replicate_push_import (plan_id, attempt, file_name, started_at)"
-                " VALUES (:id, :attempt, :file_name, :now)",
-                id=plan_id,
-                attempt=attempt,
-                file_name=file_name,
-                now=session.now(),
-            )
+            row = {"plan_id": plan_id, "attempt": attempt, "file_name": file_name, "started_at": session.now()}
+            insert(session, _IMPORTS.table, row)
         kept = self.find_last_import(plan_id)
         if kept is None or kept.file_name != file_name:
             raise PermanentError(f"The import {file_name} of plan {plan_id} was not recorded.", code="ledger.lost")
@@ -300,64 +256,11 @@ class PushJournal:
     def record_import_id(self, started: SisImport, import_id: int) -> None:
         """Record Canvas's id of the import."""
         with self._database.transaction() as session:
-            session.execute(
-                "UPDATE replicate_push_import SET import_id = :import_id WHERE plan_id = :id AND attempt = :attempt",
-                import_id=import_id,
-                id=started.plan_id,
-                attempt=started.attempt,
-            )
+            _update_import(session, started.plan_id, started.attempt, {"import_id": import_id})
 
     def _select_lines(self, where: str, **values: Any) -> list[JournalLine]:
-        with self._database.transaction() as session:
-            found = session.query(
-                f"SELECT {_LINE} FROM replicate_push_journal WHERE {where} ORDER BY plan_id, line_number", **values
-            )
-        return [_read_line(row) for row in found]
+        return _LINES.read(self._database, f"WHERE {where} ORDER BY plan_id, line_number", **values)
 
 
-def _insert_plan(session: Session, plan: KeptPlan) -> None:
-    session.execute(
-        f"INSERT INTO replicate_push_plan ({_PLAN}) VALUES (:plan_id, :process, :kind, :channel, :push_group, :basis,"
-        " :sha256, :plan_file, :line_count, :undoes, :run_id, :planned_at)",
-        plan_id=plan.plan_id,
-        process=plan.process,
-        kind=plan.kind,
-        channel=plan.channel,
-        push_group=plan.group,
-        basis=plan.basis,
-        sha256=plan.sha256,
-        plan_file=plan.file,
-        line_count=plan.lines,
-        undoes=plan.undoes,
-        run_id=plan.run_id,
-        planned_at=session.now(),
-    )
-
-
-def _bind_line(line: JournalLine) -> dict[str, Any]:
-    return {
-        "plan_id": line.plan_id,
-        "line_number": line.number,
-        "change_kind": line.change,
-        "object_key": line.object_key,
-        "user_id": line.user_id,
-        "course_id": line.course_id,
-        "section_id": line.section_id,
-        "wanted": line.wanted,
-        "was": line.was,
-    }
-
-
-def _read_plan(row: tuple[Any, ...]) -> KeptPlan:
-    plan_id, process, kind, channel, group, basis, sha256, file, lines, undoes, run_id, planned_at = row
-    return KeptPlan(plan_id, process, kind, channel, group, basis, sha256, file, int(lines), undoes, run_id, planned_at)
-
-
-def _read_line(row: tuple[Any, ...]) -> JournalLine:
-    plan_id, number, *rest = row
-    return JournalLine(plan_id, int(number), *rest)
-
-
-def _read_import(row: tuple[Any, ...]) -> SisImport:
-    plan_id, attempt, file_name, import_id, *rest = row
-    return SisImport(plan_id, int(attempt), file_name, None if import_id is None else int(import_id), *rest)
+def _update_import(session: Session, plan_id: str, number: int, values: dict[str, Any]) -> None:
+    update(session, _IMPORTS.table, values, "plan_id = :id AND attempt = :number", id=plan_id, number=number)

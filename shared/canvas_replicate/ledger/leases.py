@@ -1,4 +1,4 @@
-"""Leases: who may work on a key right now. A token that only grows tells a late worker that it is late."""
+"""Leases: which process may work on a key right now. The token only grows, so a late worker can see that it is late."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from datetime import timedelta
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import LeaseBusy, LeaseLost, ReplicateError
+from canvas_replicate.ledger.mapper import insert, update
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
+_TABLE, _OURS = "replicate_lease", "lease_key = :key AND token = :held"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Lease:
-    """``token`` is one more than that of whoever held the key before."""
+    """``token`` is one more than that of the holder before."""
 
     key: str
     owner: str
@@ -36,10 +38,10 @@ class Leases:
     def __init__(self, database: LedgerDatabase, owner: str) -> None:
         self._database = database
         self.owner = owner
-        self._confirmed: dict[str, tuple[int, float]] = {}  # key -> token, when the database last said it is ours
+        self._confirmed: dict[str, tuple[int, float]] = {}  # key -> token, and when the database last confirmed it
 
     def acquire(self, key: str, seconds: float = LEASE_SECONDS) -> Lease:
-        """Raises LeaseBusy while somebody else holds the key."""
+        """Raises LeaseBusy while another process holds the key."""
         asked = time.monotonic()
         with self._database.transaction() as session:
             lease = acquire_in(session, key, self.owner, seconds)
@@ -50,15 +52,10 @@ class Leases:
         """Raises LeaseLost when the key was taken over."""
         asked = time.monotonic()
         with self._database.transaction() as session:
-            expires_at = session.now() + timedelta(seconds=seconds)
-            changed = session.execute(
-                "UPDATE replicate_lease SET expires_at = :expires_at WHERE lease_key = :key AND token = :token",
-                expires_at=expires_at,
-                key=lease.key,
-                token=lease.token,
-            )
+            values = {"expires_at": session.now() + timedelta(seconds=seconds)}
+            changed = update(session, _TABLE, values, _OURS, key=lease.key, held=lease.token)
         if not changed:
-            raise _lost(lease)
+            raise _build_lost(lease)
         self._confirmed[lease.key] = lease.token, asked
 
     def release(self, lease: Lease) -> None:
@@ -74,20 +71,17 @@ class Leases:
         self._confirmed[lease.key] = lease.token, asked
 
     def check_quickly(self, lease: Lease) -> None:
-        """As ``check``, for thousands of small steps: the database is not asked again while nobody else can have the
-        key yet, because it was ours less than RENEW_SECONDS ago."""
+        """As ``check``, for thousands of small steps: it does not ask again within RENEW_SECONDS of a confirmation,
+        because no other process can have the key yet."""
         token, asked = self._confirmed.get(lease.key, (0, -math.inf))
         if token != lease.token or time.monotonic() - asked > RENEW_SECONDS:
             self.check(lease)
 
     def break_all(self) -> None:
-        """End every worker's lease: only for whoever knows that all other processes are gone."""
+        """End every worker's lease. Only for a caller that knows that all other processes are gone."""
         with self._database.transaction() as session:
-            session.execute(
-                "UPDATE replicate_lease SET owner = NULL, expires_at = :now WHERE owner IS NOT NULL"
-                " AND lease_key NOT LIKE 'slot:%'",
-                now=session.now(),
-            )
+            where = "owner IS NOT NULL AND lease_key NOT LIKE 'slot:%'"
+            update(session, _TABLE, {"owner": None, "expires_at": session.now()}, where)
 
     @contextmanager
     def held(self, key: str) -> Iterator[Lease]:
@@ -139,13 +133,7 @@ def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
     expires_at = now + timedelta(seconds=seconds)
     if not found:
         try:
-            session.execute(
-                "INSERT INTO replicate_lease (lease_key, owner, token, expires_at)"
-                " VALUES (:key, :owner, 1, :expires_at)",
-                key=key,
-                owner=owner,
-                expires_at=expires_at,
-            )
+            insert(session, _TABLE, {"lease_key": key, "owner": owner, "token": 1, "expires_at": expires_at})
         except DuplicateKey:
             raise LeaseBusy(f"{key} was taken by somebody else this moment.", key=key) from None
         return Lease(key, owner, 1)
@@ -153,42 +141,24 @@ def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
     token = int(token)
     if holder is not None and until > now:
         raise LeaseBusy(f"{key} is held by {holder} until {until:%H:%M:%S} UTC.", key=key)
-    changed = session.execute(
-        "UPDATE replicate_lease SET owner = :owner, token = token + 1, expires_at = :expires_at"
-        " WHERE lease_key = :key AND token = :token",
-        owner=owner,
-        expires_at=expires_at,
-        key=key,
-        token=token,
-    )
-    if not changed:
+    values = {"owner": owner, "token": token + 1, "expires_at": expires_at}
+    if not update(session, _TABLE, values, _OURS, key=key, held=token):
         raise LeaseBusy(f"{key} was taken by somebody else this moment.", key=key)
     return Lease(key, owner, token + 1)
 
 
 def release_in(session: Session, key: str, owner: str, token: int | None = None) -> None:
-    same = "" if token is None else " AND token = :token"
-    values = {} if token is None else {"token": token}
-    session.execute(
-        f"UPDATE replicate_lease SET owner = NULL, expires_at = :now WHERE lease_key = :key AND owner = :owner{same}",
-        now=session.now(),
-        key=key,
-        owner=owner,
-        **values,
-    )
+    same, held = ("", {}) if token is None else (" AND token = :held", {"held": token})
+    values = {"owner": None, "expires_at": session.now()}
+    update(session, _TABLE, values, f"lease_key = :key AND owner = :holder{same}", key=key, holder=owner, **held)
 
 
 def require_lease(session: Session, lease: Lease) -> None:
-    """An UPDATE and not a SELECT: it waits for, and then sees, whoever is just taking the key over."""
-    changed = session.execute(
-        "UPDATE replicate_lease SET owner = :owner WHERE lease_key = :key AND token = :token AND owner = :owner",
-        owner=lease.owner,
-        key=lease.key,
-        token=lease.token,
-    )
-    if not changed:
-        raise _lost(lease)
+    """An UPDATE and not a SELECT: it waits for a process that is taking the key over, and then sees it."""
+    where = f"{_OURS} AND owner = :holder"
+    if not update(session, _TABLE, {"owner": lease.owner}, where, key=lease.key, held=lease.token, holder=lease.owner):
+        raise _build_lost(lease)
 
 
-def _lost(lease: Lease) -> LeaseLost:
+def _build_lost(lease: Lease) -> LeaseLost:
     return LeaseLost(f"The lease on {lease.key} was taken over; this work is discarded.")

@@ -15,7 +15,7 @@ from canvas_replicate.ledger.provisions import Provisions
 from canvas_replicate.ledger.pushes import Pushes
 from canvas_replicate.ledger.records import Outcome, Status
 from canvas_replicate.ledger.runs import Runs
-from canvas_replicate.ledger.what_follows import of_kind
+from canvas_replicate.ledger.what_follows import select_kind
 from canvas_replicate.notifications.outbox import record_notice
 from canvas_replicate.notifications.texts import Notice
 
@@ -36,7 +36,7 @@ class Ledger:
         """Fail what is unfinished in a run, which closes it. Repeatable. Tables end before the reports that follow."""
         next_step = f"replicate rerun --failed {run_id}"
         outcome = Outcome("failed", "sweep", message=why, error_code="run.abandoned", next_step=next_step)
-        for item in of_kind(self.items.list_all(run_id), "tables"):
+        for item in select_kind(self.items.list_all(run_id), "tables"):
             if not item.is_final:
                 self.items.finish(run_id, item.table, outcome)
         self.provisions.fail(run_id, outcome)
@@ -58,8 +58,7 @@ class Ledger:
 
     def list_current_status(self) -> list[Status]:
         """What readers see, table by table."""
-        with self.database.transaction() as session:
-            return CURRENT_STATUS.select(session, "ORDER BY tablename")
+        return CURRENT_STATUS.read(self.database, "ORDER BY tablename")
 
     def notify(self, notice: Notice) -> None:
         """Have it mailed, once for its cause. Repeatable."""

@@ -6,18 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from canvas_replicate.databases.ports import Session
-from canvas_replicate.ledger.records import (
-    Artifact,
-    CanvasReport,
-    Push,
-    PushItem,
-    Reject,
-    Run,
-    RunItem,
-    Snapshot,
-    Status,
-)
+from canvas_replicate.databases.ports import LedgerDatabase, Session
+from canvas_replicate.ledger import records
+from canvas_replicate.ledger.records import Push, PushItem, Run, RunItem
 
 Record = TypeVar("Record")
 
@@ -37,6 +28,25 @@ class Mapper(Generic[Record]):
 
     def first(self, session: Session, rest: str = "", **values: Any) -> Record | None:
         return next(iter(self.select(session, rest, **values)), None)
+
+    def read(self, database: LedgerDatabase, rest: str = "", **values: Any) -> list[Record]:
+        """As ``select``, in its own transaction."""
+        with database.transaction() as session:
+            return self.select(session, rest, **values)
+
+    def read_first(self, database: LedgerDatabase, rest: str, **values: Any) -> Record | None:
+        return next(iter(self.read(database, rest, **values)), None)
+
+    def list_values(self, record: Record) -> dict[str, Any]:
+        """The record's values by column, as ``insert`` takes them."""
+        names = [field.name for field in fields(record)]  # type: ignore[arg-type]
+        return {column: getattr(record, name) for column, name in zip(self.columns, names, strict=True)}
+
+
+def read(database: LedgerDatabase, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Query in its own transaction."""
+    with database.transaction() as session:
+        return session.query(sql, **values)
 
 
 def insert(session: Session, table: str, values: Mapping[str, Any]) -> None:
@@ -67,11 +77,11 @@ def upsert(
 _NUMBERS: Sequence[type] = (bool, int, float)
 
 
-def _map(sql_table: str, record: type[Record], /, **columns: str) -> Mapper[Record]:
+def map_record(sql_table: str, record: type[Record], /, **columns: str) -> Mapper[Record]:
     """A column per field, of the field's name unless ``columns`` names another."""
     hints = get_type_hints(record)
     names = [field.name for field in fields(record)]  # type: ignore[arg-type]
-    converters = [_converter(hints[name]) for name in names]
+    converters = [_choose_converter(hints[name]) for name in names]
 
     def build(*row: Any) -> Record:
         values = [None if value is None else convert(value) for convert, value in zip(converters, row, strict=True)]
@@ -80,7 +90,7 @@ def _map(sql_table: str, record: type[Record], /, **columns: str) -> Mapper[Reco
     return Mapper(sql_table, tuple(columns.get(name, name) for name in names), build)
 
 
-def _converter(hint: Any) -> Callable[[Any], Any]:
+def _choose_converter(hint: Any) -> Callable[[Any], Any]:
     """Engines give numbers as int, Decimal or float; the field's type decides."""
     wanted = {hint, *getattr(hint, "__args__", ())}
     return next((number for number in _NUMBERS if number in wanted), lambda value: value)
@@ -91,11 +101,11 @@ _RUN_FIELDS = {
     **{name: name for name in ("opened_at", "deadline_at", "closed_at")},
     "limited_to": "run_mode",
 }
-_PUSH_COLUMNS = ("push_group", "push_process", "push_plan", "push_after")
+PUSH_COLUMNS = ("push_group", "push_process", "push_plan", "push_after")
 
 
 def _build_run(*row: Any) -> Run:
-    own, (then_steps, snapshot, *push) = row[: -len(_PUSH_COLUMNS) - 2], row[-len(_PUSH_COLUMNS) - 2 :]
+    own, (then_steps, snapshot, *push) = row[: -len(PUSH_COLUMNS) - 2], row[-len(PUSH_COLUMNS) - 2 :]
     named = dict(zip(_RUN_FIELDS, own, strict=True))
     return Run(
         **named,
@@ -105,32 +115,21 @@ def _build_run(*row: Any) -> Run:
     )
 
 
-RUNS = Mapper("replicate_run", (*_RUN_FIELDS.values(), "then_steps", "snapshot", *_PUSH_COLUMNS), _build_run)
-_ITEM_COLUMNS = {
-    "table": "table_name",
-    "view": "view_name",
-    "rows": "row_count",
-    "loaded": "loaded_count",
-    "rejected": "rejected_count",
-}
-_RUN_ITEMS = _map("replicate_run_table", RunItem, **_ITEM_COLUMNS)
-_PUSH_ITEMS = _map("replicate_run_table", PushItem, **_ITEM_COLUMNS)
+RUNS = Mapper("replicate_run", (*_RUN_FIELDS.values(), "then_steps", "snapshot", *PUSH_COLUMNS), _build_run)
+_ITEM_COLUMNS = {"table": "table_name", "view": "view_name"}
+_ITEM_COLUMNS |= {"rows": "row_count", "loaded": "loaded_count", "rejected": "rejected_count"}
+_RUN_ITEMS = map_record("replicate_run_table", RunItem, **_ITEM_COLUMNS)
+_PUSH_ITEMS = map_record("replicate_run_table", PushItem, **_ITEM_COLUMNS)
 _KIND = _RUN_ITEMS.columns.index("kind")
 ITEMS: Mapper[RunItem] = Mapper(
     _RUN_ITEMS.table,
     _RUN_ITEMS.columns,
     lambda *row: (_PUSH_ITEMS if row[_KIND] == "pushes" else _RUN_ITEMS).build(*row),
 )
-ARTIFACTS = _map("replicate_artifact", Artifact, table="table_name")
-REJECTS = _map("replicate_reject", Reject, column="column_name", code="error_code")
-REPORTS = _map("replicate_report", CanvasReport, file="report_file")
-SNAPSHOTS = _map("replicate_snapshot", Snapshot)
-CURRENT_STATUS = _map(
-    "replicate_current_status",
-    Status,
-    table="tablename",
-    view="jobname",
-    source="db",
-    rows="row_count",
-    rejected="rejected_count",
-)
+ARTIFACTS = map_record("replicate_artifact", records.Artifact, table="table_name")
+REJECTS = map_record("replicate_reject", records.Reject, column="column_name", code="error_code")
+REPORTS = map_record("replicate_report", records.CanvasReport, file="report_file")
+SNAPSHOTS = map_record("replicate_snapshot", records.Snapshot)
+_STATUS_COLUMNS = {"table": "tablename", "view": "jobname", "source": "db"}
+_STATUS_COUNTS = {"rows": "row_count", "rejected": "rejected_count"}
+CURRENT_STATUS = map_record("replicate_current_status", records.Status, **_STATUS_COLUMNS, **_STATUS_COUNTS)

@@ -1,6 +1,6 @@
 """The ledger's schema: made new, upgraded from any earlier state, and checked by every program that opens it.
 
-`tables.sql` describes the newest schema. Whatever tables and columns of it a database lacks are added; that is
+`tables.sql` describes the newest schema. Tables and columns that a database lacks are added; that is
 repeatable and needs no step. A numbered step does what adding cannot.
 """
 
@@ -12,12 +12,12 @@ from importlib import resources
 
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.mapper import upsert
+from canvas_replicate.ledger.mapper import read, upsert
 
 
 @dataclass(frozen=True)
 class Step:
-    """``statements`` are portable SQL that may run twice; none where `tables.sql` says all."""
+    """``statements`` are portable SQL that may run twice; none where `tables.sql` has all."""
 
     number: int
     what: str
@@ -76,8 +76,7 @@ def version_of(database: LedgerDatabase) -> int:
     """0 for a ledger without a version, or none at all."""
     if not database.has_table("replicate_schema"):
         return 0
-    with database.transaction() as session:
-        found = session.query("SELECT version FROM replicate_schema WHERE id = 1")
+    found = read(database, "SELECT version FROM replicate_schema WHERE id = 1")
     return int(found[0][0]) if found else 0
 
 
@@ -90,8 +89,6 @@ def require_newest(database: LedgerDatabase) -> None:
         raise ConfigError("The target database has no run ledger yet.", next_step="Make it: replicate init-db")
     version = version_of(database)
     if version < NEWEST:
-        raise ConfigError(
-            f"The run ledger has version {version}, and this program needs {NEWEST}.",
-            code="ledger.old",
-            next_step="Upgrade it, which keeps all that is in it: replicate init-db",
-        )
+        text = f"The run ledger has version {version}, and this program needs {NEWEST}."
+        step = "Upgrade it, which keeps all that is in it: replicate init-db"
+        raise ConfigError(text, code="ledger.old", next_step=step)

@@ -11,37 +11,22 @@ from canvas_replicate.notifications.outbox import record_notice
 
 
 def notify_provisions_failed(session: Session, run: Run, failure: str) -> None:
-    notice = texts.provisions_failed(
-        run_id=run.run_id,
-        mode=run.provisions or "regular",
-        since=session.now(),
-        failure=failure,
-        next_step=f"replicate rerun --failed {run.run_id}",
-    )
+    mode, now, step = run.provisions or "regular", session.now(), f"replicate rerun --failed {run.run_id}"
+    notice = texts.provisions_failed(run_id=run.run_id, mode=mode, since=now, failure=failure, next_step=step)
     record_notice(session, notice)
 
 
 def notify_push(session: Session, run: Run, item: PushItem, outcome: Outcome) -> None:
     """Nothing for a push that is neither held nor failed."""
     if outcome.state == "held" and item.artifact_id:
-        notice = texts.push_held(
-            artifact_id=item.artifact_id,
-            run_id=run.run_id,
-            process=item.process,
-            since=session.now(),
-            reason=outcome.message,
-        )
-        record_notice(session, notice)
+        where = {"artifact_id": item.artifact_id, "run_id": run.run_id, "process": item.process}
+        record_notice(session, texts.push_held(**where, since=session.now(), reason=outcome.message))
     elif outcome.state == "failed":
-        record_notice(session, push_failed(run, item, outcome, session.now()))
+        record_notice(session, describe_failed_push(run, item, outcome, session.now()))
 
 
-def push_failed(run: Run, item: PushItem | None, outcome: Outcome, since: datetime) -> texts.Notice:
+def describe_failed_push(run: Run, item: PushItem | None, outcome: Outcome, since: datetime) -> texts.Notice:
     """Without an item: all of the run's pushes."""
-    return texts.push_failed(
-        run_id=run.run_id,
-        process=item.process if item else ALL_PUSHES,
-        since=since,
-        failure=outcome.message,
-        next_step=outcome.next_step or f"replicate runs {run.run_id}",
-    )
+    process, step = item.process if item else ALL_PUSHES, outcome.next_step or f"replicate runs {run.run_id}"
+    failure = outcome.message
+    return texts.push_failed(run_id=run.run_id, process=process, since=since, failure=failure, next_step=step)

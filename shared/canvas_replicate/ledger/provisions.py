@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
-from canvas_replicate.ledger.advance import end_step, items_of, lock_run
+from canvas_replicate.ledger.advance import end_step, lock_run, select_items
 from canvas_replicate.ledger.items import Items, insert_item
 from canvas_replicate.ledger.leases import Lease, require_lease
-from canvas_replicate.ledger.mapper import REPORTS, upsert
+from canvas_replicate.ledger.mapper import REPORTS, read, upsert
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import CanvasReport, Outcome, ProvisionsStatus, Run, RunItem, TableRequest
-from canvas_replicate.ledger.what_follows import FetchReports, next_step, of_kind
+from canvas_replicate.ledger.what_follows import FetchReports, next_step, select_kind
 
 _PART = "run_id = :run_id AND table_name = :name AND part = :part"
 
@@ -27,30 +27,28 @@ class Provisions:
         """The run's report items; all of ``reports`` where it has none yet. Repeatable."""
         try:
             with self._database.transaction() as session:
-                planned = of_kind(items_of(session, run.run_id), "provisions")
+                planned = select_kind(select_items(session, run.run_id), "provisions")
                 for report in () if planned else reports:
                     insert_item(session, run.run_id, "provisions", report)
         except DuplicateKey:  # another provisioner was quicker
             pass
-        return of_kind(self._items.list_all(run.run_id), "provisions")
+        return select_kind(self._items.list_all(run.run_id), "provisions")
 
     def fail(self, run_id: str, outcome: Outcome) -> None:
         """Bring every unfinished report of an open run to that end, or the provisions as a whole where none was
         planned yet. Repeatable; nothing for a run that does not exist."""
-        for item in of_kind(self._items.list_all(run_id), "provisions"):
+        for item in select_kind(self._items.list_all(run_id), "provisions"):
             if not item.is_final:
                 self._items.finish(run_id, item.table, outcome)
         with self._database.transaction() as session:
             run = lock_run(session, run_id)
-            if run and isinstance(next_step(run, items_of(session, run_id)), FetchReports):
+            if run and isinstance(next_step(run, select_items(session, run_id)), FetchReports):
                 end_step(session, self._outbox, run, session.now(), outcome)
 
     def find_failure(self, run_id: str) -> str | None:
         """Why the provisions of a run failed as a whole; None when they did not."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT message FROM provisions_status WHERE run_id = :run_id AND status = 'failed'", run_id=run_id
-            )
+        failed = "SELECT message FROM provisions_status WHERE run_id = :run_id AND status = 'failed'"
+        found = read(self._database, failed, run_id=run_id)
         return str(found[0][0] or "failed") if found else None
 
     def find_status(self, mode: str, run_id: str | None = None) -> ProvisionsStatus | None:
@@ -58,38 +56,25 @@ class Provisions:
         table = "provisions_status WHERE run_id = :run_id AND" if run_id else "provisions_current_status WHERE"
         values = {"run_id": run_id} if run_id else {}
         with self._database.transaction() as session:
-            found = session.query(
-                f"SELECT run_id, status, load_date, message FROM {table} jobname = :mode", mode=mode, **values
-            )
-            now = session.now()
+            sql = f"SELECT run_id, status, load_date, message FROM {table} jobname = :mode"
+            found, now = session.query(sql, mode=mode, **values), session.now()
         if not found:
             return None
         ended_run, status, ended_at, message = found[0]
         return ProvisionsStatus(ended_run, str(status), now - ended_at, message)
 
     def find_report(self, run_id: str, table: str, part: str) -> CanvasReport | None:
-        with self._database.transaction() as session:
-            return REPORTS.first(session, f"WHERE {_PART}", run_id=run_id, name=table, part=part)
+        return REPORTS.read_first(self._database, f"WHERE {_PART}", run_id=run_id, name=table, part=part)
 
     def find_oldest_start(self, run_id: str, table: str) -> datetime | None:
         """When the oldest report of a table was asked for: what is in the table is at least as new."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT MIN(started_at) FROM replicate_report WHERE run_id = :run_id AND table_name = :name",
-                run_id=run_id,
-                name=table,
-            )
-        started: datetime | None = found[0][0]
+        oldest = "SELECT MIN(started_at) FROM replicate_report WHERE run_id = :run_id AND table_name = :name"
+        started: datetime | None = read(self._database, oldest, run_id=run_id, name=table)[0][0]
         return started
 
     def record_report(self, run_id: str, table: str, part: str, report: CanvasReport, lease: Lease) -> None:
-        """Remember a report that Canvas makes for us, and later where its file is. Repeatable."""
+        """Record a report that Canvas makes for us, and later where its file is. Repeatable."""
         with self._database.transaction() as session:
             require_lease(session, lease)
-            upsert(
-                session,
-                "replicate_report",
-                {"run_id": run_id, "table_name": table, "part": part},
-                {"report_id": report.report_id, "report_file": report.file, "sha256": report.sha256},
-                on_insert={"started_at": session.now()},
-            )
+            key, started = {"run_id": run_id, "table_name": table, "part": part}, {"started_at": session.now()}
+            upsert(session, REPORTS.table, key, REPORTS.list_values(report), on_insert=started)

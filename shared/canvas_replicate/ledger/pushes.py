@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase
-from canvas_replicate.ledger.advance import end_step, items_of, lock_run
+from canvas_replicate.ledger.advance import end_step, lock_run, select_items
 from canvas_replicate.ledger.items import Items, insert_item, record_file
 from canvas_replicate.ledger.leases import Lease, require_lease
-from canvas_replicate.ledger.notices import push_failed
+from canvas_replicate.ledger.mapper import read
+from canvas_replicate.ledger.notices import describe_failed_push
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.records import ALL_PUSHES, CANVAS, Outcome, Run, RunItem, TableRequest, push_row
-from canvas_replicate.ledger.what_follows import PushChanges, next_step, of_kind
+from canvas_replicate.ledger.what_follows import PushChanges, next_step, select_kind
 from canvas_replicate.notifications.outbox import record_notice
 
 
@@ -27,14 +28,14 @@ class Pushes:
         try:
             with self._database.transaction() as session:
                 lock_run(session, run.run_id)
-                planned = of_kind(items_of(session, run.run_id), "pushes")
+                planned = select_kind(select_items(session, run.run_id), "pushes")
                 for process in () if planned else processes:
                     insert_item(session, run.run_id, "pushes", TableRequest(push_row(process), "", CANVAS))
                 if not planned and not processes:
                     end_step(session, self._outbox, run, session.now(), None)
         except DuplicateKey:  # another pusher was quicker
             pass
-        return of_kind(self._items.list_all(run.run_id), "pushes")
+        return select_kind(self._items.list_all(run.run_id), "pushes")
 
     def record_plan(self, run_id: str, name: str, plan_sha256: str, path: str, lines: int, lease: Lease) -> None:
         """Record a plan that is on the shared storage. Repeating it records the same facts."""
@@ -53,8 +54,8 @@ class Pushes:
         with self._database.transaction() as session:
             run = lock_run(session, run_id)
             if run:
-                record_notice(session, push_failed(run, None, outcome, datetime.now(UTC)))
-        for item in of_kind(self._items.list_all(run_id), "pushes"):
+                record_notice(session, describe_failed_push(run, None, outcome, datetime.now(UTC)))
+        for item in select_kind(self._items.list_all(run_id), "pushes"):
             if not item.is_final:
                 self._items.finish(run_id, item.table, outcome, notify=False)
         with self._database.transaction() as session:
@@ -64,15 +65,11 @@ class Pushes:
 
     def find_failure(self, run_id: str) -> str | None:
         """Why the pushes of a run failed as a whole, before one was planned; None when they did not."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT message FROM canvasapi_status WHERE run_id = :run_id AND jobname = :all AND status = 'failed'",
-                run_id=run_id,
-                all=ALL_PUSHES,
-            )
+        failed = "SELECT message FROM canvasapi_status WHERE run_id = :run_id AND jobname = :all AND status = 'failed'"
+        found = read(self._database, failed, run_id=run_id, all=ALL_PUSHES)
         return str(found[0][0] or "failed") if found else None
 
     def _are_due(self, run_id: str) -> bool:
         with self._database.transaction() as session:
             run = lock_run(session, run_id)
-            return run is not None and isinstance(next_step(run, items_of(session, run_id)), PushChanges)
+            return run is not None and isinstance(next_step(run, select_items(session, run_id)), PushChanges)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from canvas_replicate.config.tables import DEFAULT_DEADLINE
 from canvas_replicate.datfile.manifest import Manifest
@@ -18,9 +18,7 @@ State = Literal[
 
 FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
 
-FINAL: tuple[FinalState, ...] = ("successful", "failed", "skipped", "held", "superseded")
-
-
+FINAL: tuple[FinalState, ...] = get_args(FinalState)
 # What a run is limited to, where it is: files that wait for the loader, or only some reports of its provisions.
 ONLY_FILES = "extract"
 SOME_REPORTS = "reports"
@@ -113,7 +111,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The moment that a run reads one source as of; without one, ``reason`` says why."""
+    """The moment that a run reads one source as of; without one, ``reason`` has the cause."""
 
     scn: int | None
     reason: str | None

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
-from canvas_replicate.ledger.advance import items_of, requests_of
+from canvas_replicate.ledger.advance import build_requests, select_items
 from canvas_replicate.ledger.artifacts import decide
 from canvas_replicate.ledger.items import insert_item
 from canvas_replicate.ledger.leases import acquire_in, release_in
-from canvas_replicate.ledger.mapper import RUNS, SNAPSHOTS, insert
-from canvas_replicate.ledger.outbox import Outbox, table_ready
-from canvas_replicate.ledger.records import (
-    GROUP_OF,
-    SOME_REPORTS,
-    Push,
-    Run,
-    RunRequest,
-    Snapshot,
-    TableRequest,
-)
+from canvas_replicate.ledger.mapper import PUSH_COLUMNS, RUNS, SNAPSHOTS, insert, read
+from canvas_replicate.ledger.outbox import Outbox, build_table_ready
+from canvas_replicate.ledger.records import GROUP_OF, SOME_REPORTS, Push, Run, RunRequest, Snapshot, TableRequest
 from canvas_replicate.ledger.what_follows import NextStep, next_step
-from canvas_replicate.messaging.messages import TableRequested, new_run_id
+from canvas_replicate.messaging.messages import Message, TableRequested, new_run_id
 
 
 class Runs:
@@ -43,8 +37,7 @@ class Runs:
             run_id = new_run_id(request.schedule, opened_at)
             if request.exclusive:
                 self._take_slot(session, request, run_id)
-            if request.approves:
-                approval = request.approves
+            if approval := request.approves:
                 who = request.requested_by or ""
                 decide(session, approval.artifact_id, "approved", who, even_if_older=approval.even_if_older)
             row = {
@@ -57,58 +50,43 @@ class Runs:
                 "run_mode": request.limited_to or (SOME_REPORTS if request.reports else None),
                 "snapshot": int(request.snapshot),
                 "provisions": request.provisions,
-                "push_group": push.group if push else None,
-                "push_process": push.process if push else None,
-                "push_plan": push.plan_id if push else None,
-                "push_after": push.after if push else None,
+                **(dict(zip(PUSH_COLUMNS, astuple(push), strict=True)) if push else {}),
                 "opened_at": opened_at,
                 "deadline_at": opened_at + request.deadline,
                 "changes": 0,
             }
-            insert(session, "replicate_run", row)
+            insert(session, RUNS.table, row)
             self._open_items(session, run_id, request)
         return self.get(run_id)
 
     def get(self, run_id: str) -> Run:
         """Raises ConfigError when there is no such run."""
-        with self._database.transaction() as session:
-            found = RUNS.first(session, "WHERE run_id = :run_id", run_id=run_id)
-        if not found:
+        if not (found := self.find(run_id)):
             raise ConfigError(f"There is no run {run_id}.", next_step="List them: replicate runs.")
         return found
 
     def find(self, run_id: str) -> Run | None:
-        with self._database.transaction() as session:
-            return RUNS.first(session, "WHERE run_id = :run_id", run_id=run_id)
+        return RUNS.read_first(self._database, "WHERE run_id = :run_id", run_id=run_id)
 
     def list_newest(self, limit: int = 20) -> list[Run]:
-        with self._database.transaction() as session:
-            return RUNS.select(session, f"ORDER BY opened_at DESC, run_id DESC FETCH FIRST {int(limit)} ROWS ONLY")
+        return RUNS.read(self._database, f"ORDER BY opened_at DESC, run_id DESC FETCH FIRST {int(limit)} ROWS ONLY")
 
     def find_open(self, schedule: str) -> Run | None:
         """The run that holds the schedule's slot."""
-        with self._database.transaction() as session:
-            found = session.query(
-                "SELECT owner FROM replicate_lease WHERE lease_key = :key AND owner IS NOT NULL",
-                key=f"slot:{schedule}",
-            )
+        holder = "SELECT owner FROM replicate_lease WHERE lease_key = :key AND owner IS NOT NULL"
+        found = read(self._database, holder, key=f"slot:{schedule}")
         return self.get(found[0][0]) if found else None
 
     def list_unfinished(self) -> list[Run]:
         """Open runs that work through the whole chain, oldest first."""
-        with self._database.transaction() as session:
-            return RUNS.select(
-                session,
-                "WHERE closed_at IS NULL AND (run_mode IS NULL OR run_mode = :some_reports) ORDER BY opened_at",
-                some_reports=SOME_REPORTS,
-            )
+        whole = "closed_at IS NULL AND (run_mode IS NULL OR run_mode = :some_reports)"
+        return RUNS.read(self._database, f"WHERE {whole} ORDER BY opened_at", some_reports=SOME_REPORTS)
 
     def list_overdue(self) -> list[str]:
         """Ids of open runs past their deadline."""
         with self._database.transaction() as session:
-            found = session.query(
-                "SELECT run_id FROM replicate_run WHERE closed_at IS NULL AND deadline_at < :now", now=session.now()
-            )
+            overdue = "SELECT run_id FROM replicate_run WHERE closed_at IS NULL AND deadline_at < :now"
+            found = session.query(overdue, now=session.now())
         return [str(run_id) for (run_id,) in found]
 
     def list_needed(self) -> set[str]:
@@ -136,7 +114,7 @@ class Runs:
         """What the run waits for. Raises ConfigError when there is no such run."""
         run = self.get(run_id)
         with self._database.transaction() as session:
-            return next_step(run, items_of(session, run_id))
+            return next_step(run, select_items(session, run_id))
 
     def request_again(self, run_id: str) -> int:
         """Record the messages that ask for the run's next step: how a run goes on after a crash. Returns how many.
@@ -148,8 +126,8 @@ class Runs:
             return self._request_next_step(session, run)
 
     def find_snapshot(self, run_id: str, source: str) -> Snapshot | None:
-        with self._database.transaction() as session:
-            return SNAPSHOTS.first(session, "WHERE run_id = :run_id AND source = :source", run_id=run_id, source=source)
+        where = "WHERE run_id = :run_id AND source = :source"
+        return SNAPSHOTS.read_first(self._database, where, run_id=run_id, source=source)
 
     def record_snapshot(self, run_id: str, source: str, proposed: Snapshot) -> Snapshot:
         """The first to record one decides for all; returns what holds."""
@@ -157,7 +135,7 @@ class Runs:
         row = {"run_id": run_id, "source": source, "scn": proposed.scn, "reason": reason}
         try:
             with self._database.transaction() as session:
-                insert(session, "replicate_snapshot", row)
+                insert(session, SNAPSHOTS.table, row)
         except DuplicateKey:
             return self.find_snapshot(run_id, source) or proposed
         return proposed
@@ -165,7 +143,7 @@ class Runs:
     def _open_items(self, session: Session, run_id: str, request: RunRequest) -> None:
         for table in request.tables:
             insert_item(session, run_id, "tables", table)
-            self._announce_or_request(session, run_id, request, table)
+            self._outbox.record(session, _build_first_message(run_id, request, table))
         for report in request.reports:
             insert_item(session, run_id, "provisions", report)
         if not request.tables:
@@ -173,25 +151,11 @@ class Runs:
             self._request_next_step(session, run)
 
     def _request_next_step(self, session: Session, run: Run) -> int:
-        items = items_of(session, run.run_id)
-        messages = requests_of(run, items, next_step(run, items))
+        items = select_items(session, run.run_id)
+        messages = build_requests(run, items, next_step(run, items))
         for message in messages:
             self._outbox.record(session, message)
         return len(messages)
-
-    def _announce_or_request(self, session: Session, run_id: str, request: RunRequest, table: TableRequest) -> None:
-        if table.manifest and table.manifest_path:
-            path, approval = table.manifest_path, table.artifact_id
-            self._outbox.record(session, table_ready(run_id, request.schedule, table.manifest, path, approval))
-            return
-        message = TableRequested(
-            run_id=run_id,
-            table=table.name,
-            schedule=request.schedule,
-            source=table.source,
-            requested_by=request.requested_by,
-        )
-        self._outbox.record(session, message)
 
     def _take_slot(self, session: Session, request: RunRequest, run_id: str) -> None:
         key = f"slot:{request.schedule}"
@@ -203,3 +167,12 @@ class Runs:
                 f"Schedule {request.schedule} is running already: {holder}.",
                 next_step=f"See how far it is: replicate runs {holder}",
             ) from None
+
+
+def _build_first_message(run_id: str, request: RunRequest, table: TableRequest) -> Message:
+    """Announce the file that the table has already, or request one."""
+    schedule, source = request.schedule, table.source
+    if table.manifest and table.manifest_path:
+        return build_table_ready(run_id, schedule, table.manifest, table.manifest_path, table.artifact_id)
+    who = request.requested_by
+    return TableRequested(run_id=run_id, table=table.name, schedule=schedule, source=source, requested_by=who)

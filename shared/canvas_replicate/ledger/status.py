@@ -16,7 +16,9 @@ def record_table_status(session: Session, run: Run, item: RunItem, outcome: Outc
     as_of = item.extracted_at.replace(microsecond=0) if item.extracted_at else None
     filename = item.manifest.replace(".manifest.json", ".dat") if item.manifest else None
     values = {
-        **_common(run, item.source, "skipped" if item.state == "superseded" else item.state, outcome.message, now),
+        **_build_common(
+            run, item.source, "skipped" if item.state == "superseded" else item.state, outcome.message, now
+        ),
         "jobname": item.view,
         "stage": outcome.stage,
         "row_count": item.loaded,
@@ -37,7 +39,7 @@ def record_table_status(session: Session, run: Run, item: RunItem, outcome: Outc
 def record_push_status(session: Session, run: Run, item: PushItem | None, outcome: Outcome, now: datetime) -> None:
     """JOBNAME is the process, or ``all`` where none was planned."""
     values = {
-        **_common(run, CANVAS, outcome.state, outcome.message, now),
+        **_build_common(run, CANVAS, outcome.state, outcome.message, now),
         "plan_id": item.plan_id if item else None,
         "planned_count": item.planned if item else None,
         "applied_count": item.applied if item else None,
@@ -59,7 +61,7 @@ def record_provisions_status(
     others: it can make the row worse, and better only if these reports are all that failed in the run of the row.
     """
     values = {
-        **_common(run, CANVAS, status, message, now),
+        **_build_common(run, CANVAS, status, message, now),
         "row_count": sum(item.loaded or 0 for item in reports),
         "seconds": round((now - run.opened_at).total_seconds(), 3),
     }
@@ -75,7 +77,7 @@ def fit_message(text: str) -> str:
     return text[:2000].encode()[:4000].decode(errors="ignore")
 
 
-def _common(run: Run, source: str, status: str, message: str, now: datetime) -> Mapping[str, Any]:
+def _build_common(run: Run, source: str, status: str, message: str, now: datetime) -> Mapping[str, Any]:
     return {
         "status": status,
         "schedule": run.schedule,

@@ -44,7 +44,7 @@ def next_step(run: Run, items: Sequence[RunItem], *, ended: WholeEnd | None = No
     """``ended``: the step that the run has come to ended as a whole, without an item to show for it."""
     if not run.is_open:
         return Close(run.status)
-    tables, reports, pushes = (of_kind(items, kind) for kind in ("tables", "provisions", "pushes"))
+    tables, reports, pushes = (select_kind(items, kind) for kind in ("tables", "provisions", "pushes"))
     if not are_final(tables):
         return Wait()
     if run.provisions and run.status != PUSHING:
@@ -59,7 +59,7 @@ def next_step(run: Run, items: Sequence[RunItem], *, ended: WholeEnd | None = No
     return Close(overall_status(items, whole_step_succeeded=ended != "failed" or bool(pushes)))
 
 
-def of_kind(items: Sequence[RunItem], kind: Kind | str) -> list[RunItem]:
+def select_kind(items: Sequence[RunItem], kind: Kind | str) -> list[RunItem]:
     return [item for item in items if item.kind == kind]
 
 

@@ -1,9 +1,9 @@
-"""The bus port: what a stage may rely on, whichever broker stands behind it.
+"""The bus port: what a stage may rely on, with any broker.
 
 Promises, the same on every adapter (``tests/behaviours/bus.py`` holds them):
 a message is delivered at least once until it is acked; what was taken and not acked comes back; a
-message on a rung of the ladder comes back to its own work queue and no other; what nobody is bound to
-lies in ``replicate.unrouted``; a message whose consumers keep dying ends in the stage's dead queue.
+message on a rung of the ladder comes back to its own work queue and no other; what no queue is bound to
+is in ``replicate.unrouted``; a message whose consumers keep dying ends in the stage's dead queue.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Bus(Protocol):
         """
 
     def depth(self, queue: str) -> int:
-        """Messages that lie in the queue, or were taken through this object and are not yet acked."""
+        """Messages that are in the queue, or were taken through this object and are not yet acked."""
 
     def browse(self, queue: str) -> list[Envelope]:
-        """What lies ready in a queue that nobody consumes, oldest first; nothing is taken."""
+        """The ready messages of a queue without consumers, oldest first; nothing is taken."""
 
     def remove(self, queue: str, message_id: str) -> None:
-        """Take one message out of a queue that nobody consumes; one that is not there is not missed."""
+        """Take one message out of a queue without consumers; does nothing when it is not there."""
 
     def is_connected(self) -> bool:
         """Whether consumers have their connection right now; without consumers, whether publishing has."""
@@ -72,7 +72,5 @@ def connect(url: str, *, declare: bool = True) -> Bus:
         from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 
         return RabbitBus(url, declare=declare)
-    raise ConfigError(
-        f"REPLICATE_BUS_URL: there is no bus for {scheme}://.",
-        next_step="Use memory:// (one process), amqp:// or amqps:// (RabbitMQ).",
-    )
+    step = "Use memory:// (one process), amqp:// or amqps:// (RabbitMQ)."
+    raise ConfigError(f"REPLICATE_BUS_URL: there is no bus for {scheme}://.", next_step=step)

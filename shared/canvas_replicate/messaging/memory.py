@@ -1,6 +1,6 @@
 """The bus inside one process: queues in memory with the promises of a broker, nothing that survives the process.
 
-What must survive a crash lies in the ledger; a restarted run publishes it again from there.
+What must survive a crash is in the ledger; a restarted run publishes it again from there.
 """
 
 from __future__ import annotations

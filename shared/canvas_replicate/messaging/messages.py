@@ -1,4 +1,4 @@
-"""The messages that the stages exchange: commands ask, events tell, neither ever carries rows.
+"""The messages that the stages exchange: commands ask, events report, neither ever carries rows.
 
 The JSON of every type is kept as a golden example under ``tests/contract/golden``. A field is only ever
 added; a change of meaning raises the version in the type. Consumers ignore fields they do not know.
@@ -50,7 +50,7 @@ class TableRequested(Message):
 
 
 class TableReady(Message):
-    """A proved file lies on shared storage; load it."""
+    """A verified file is on shared storage; load it."""
 
     type: ClassVar[str] = "table.ready.v1"
     run_id: RunId
@@ -186,7 +186,7 @@ def wrap(message: Message, *, app_id: str) -> Envelope:
 
 
 def parse(envelope: Envelope) -> Message:
-    """Read an envelope's message. Raises UnreadableMessage, which no retry can mend."""
+    """Read an envelope's message. Raises UnreadableMessage, which no retry can cure."""
     model = _BY_TYPE.get(envelope.type)
     if model is None:
         known = ", ".join(sorted(_BY_TYPE))

@@ -16,7 +16,7 @@ class LadderPolicy:
     """Bounded in count and in time. Waiting for a busy lease does not count; the run's deadline ends it.
 
     rungs: the ladder's rungs that a transient error climbs, one per attempt.
-    unexpected: how many rungs an error that nobody foresaw climbs.
+    unexpected: how many rungs an unexpected error climbs.
     within: from the first failure to the last retry.
     """
 
@@ -41,6 +41,5 @@ def count_attempts(envelope: Envelope) -> int:
 
 def record_attempt(envelope: Envelope, now: datetime) -> Envelope:
     return envelope.with_headers(
-        attempts=count_attempts(envelope) + 1,
-        first_failed_at=envelope.headers.get("first_failed_at", now.isoformat()),
+        attempts=count_attempts(envelope) + 1, first_failed_at=envelope.headers.get("first_failed_at", now.isoformat())
     )

@@ -1,4 +1,4 @@
-"""Mails that are waiting to be sent: recorded with what they tell of, one per cause, and sent by any process."""
+"""Mails that wait to be sent: recorded with their event, one per cause, and sent by any process."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from canvas_replicate.notifications.texts import Notice
 
 # Longer than a mail server may take for every one of its answers.
 _CLAIM = timedelta(minutes=10)
-# What nobody could send for so long is no news any more; `replicate runs` and `held` have it.
+# After so long a mail is no news any more; `replicate runs` and `held` have it.
 _NEWS_FOR = timedelta(hours=24)
 # Between two tries of one mail: doubled with each, up to the second.
 _PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=15)
-_AT_A_TIME = 5  # whoever sends has other things to look after
+_AT_A_TIME = 5  # the sender has other work
 
 log = logging.getLogger(__name__)
 
 
 def record_notice(session: Session, notice: Notice) -> None:
-    """Have it mailed once; a cause that was noticed before is not told again."""
-    if session.query("SELECT 1 FROM replicate_notice WHERE cause = :cause", cause=notice.cause[:400]):
+    """Have it mailed once; a cause that was recorded before is not mailed again."""
+    cause, now = notice.cause[:400], session.now()
+    if session.query("SELECT 1 FROM replicate_notice WHERE cause = :cause", cause=cause):
         return
     try:
         session.execute(
             "INSERT INTO replicate_notice (cause, subject, body, next_step, noticed_at, attempts, claimed_until)"
             " VALUES (:cause, :subject, :body, :next_step, :now, 0, :now)",
-            cause=notice.cause[:400],
+            cause=cause,
             subject=notice.subject[:200],
             body=notice.body,
+            now=now,
             next_step=notice.next_step[:1000],
-            now=session.now(),
         )
     except DuplicateKey:
         log.debug("noticed before", extra={"cause": notice.cause})
@@ -48,30 +49,30 @@ class Notices:
     def send_waiting(self, smtp: SmtpSettings) -> int:
         """Send what waits, and return how many mails went out; without a mail server nothing.
 
-        A mail that could not be handed over waits for the next call, a refused one is given up and says why in the
-        ledger. Two processes never send the same mail, unless one needs longer than its claim.
+        A mail that could not be handed over waits for the next call; a refused one is given up, and the ledger has the
+        reason. Two processes never send the same mail, unless one needs longer than its claim.
         """
         if smtp.host is None:
             return 0
         from canvas_replicate.notifications.smtp import MailNotSent, send  # costly to import, and few mails are sent
 
         sent = 0
-        for notice in self._waiting():
+        for notice in self._list_waiting():
             if not self._claim(notice.cause):
                 continue
             try:
                 send(smtp, notice)
             except MailNotSent as error:
                 log.warning("mail not sent", extra={"cause": notice.cause, "reason": error.message})
-                self._failed(notice.cause, error)
+                self._record_failure(notice.cause, error)
                 if not isinstance(error, PermanentError):
                     break  # the server is down: the others wait as well
             else:
-                self._sent(notice.cause)
+                self._record_sent(notice.cause)
                 sent += 1
         return sent
 
-    def _waiting(self) -> list[Notice]:
+    def _list_waiting(self) -> list[Notice]:
         with self._database.transaction() as session:
             now = session.now()
             found = session.query(
@@ -95,15 +96,12 @@ class Notices:
             )
         return changed == 1
 
-    def _sent(self, cause: str) -> None:
+    def _record_sent(self, cause: str) -> None:
         with self._database.transaction() as session:
-            session.execute(
-                "UPDATE replicate_notice SET sent_at = :now, failure = NULL WHERE cause = :cause",
-                now=session.now(),
-                cause=cause,
-            )
+            sql = "UPDATE replicate_notice SET sent_at = :now, failure = NULL WHERE cause = :cause"
+            session.execute(sql, now=session.now(), cause=cause)
 
-    def _failed(self, cause: str, error: ReplicateError) -> None:
+    def _record_failure(self, cause: str, error: ReplicateError) -> None:
         """A refused mail is not tried again, another one after a pause that grows."""
         with self._database.transaction() as session:
             now = session.now()

@@ -1,7 +1,6 @@
-"""Mails to the people on call: what has to be told, and the way to the mail server.
+"""The texts of the mails to the people on call.
 
-A notice is made of facts that the ledger and the error texts hold; these never hold a row's values or a secret.
-Sending is one try: who calls decides about another, by the kind of error.
+A notice has facts of the ledger and error texts; these never hold a row's values or a secret.
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_LONGEST_REASON = 200
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
 class Notice:
-    """``cause`` is the same for everything that deserves one mail together: the key of "told already"."""
+    """``cause`` identifies what deserves one mail together: a second notice of one cause is not mailed."""
 
     cause: str
     subject: str
@@ -23,35 +22,23 @@ class Notice:
 
 
 def provisions_failed(*, run_id: str, mode: str, since: datetime, failure: str, next_step: str) -> Notice:
-    body = [
-        f"The {mode} provisions of run {run_id} failed.",
-        f"Why: {failure}",
-        f"Since: {_moment(since)}",
-        "Affected: the canvas_ views of reports that failed keep their last good rows, and nothing of this run is "
-        "pushed to Canvas.",
-    ]
-    return Notice(f"provisions:{run_id}", f"{mode} provisions failed", "\n".join(body), next_step)
+    event = f"The {mode} provisions of run {run_id} failed."
+    kept = "the canvas_ views of reports that failed keep their last good rows"
+    body = _build_body(event, failure, since, f"{kept}, and nothing of this run is pushed to Canvas.")
+    return Notice(f"provisions:{run_id}", f"{mode} provisions failed", body, next_step)
 
 
 def push_failed(*, run_id: str, process: str, since: datetime, failure: str, next_step: str) -> Notice:
-    body = [
-        f"The push {process} of run {run_id} failed.",
-        f"Why: {failure}",
-        f"Since: {_moment(since)}",
-        f"Affected: Canvas may lack changes of {process}, some or all; the push journal has what was applied.",
-    ]
-    return Notice(f"push:{run_id}:{process}", f"push {process} failed", "\n".join(body), next_step)
+    affected = f"Canvas may lack changes of {process}, some or all; the push journal has what was applied."
+    body = _build_body(f"The push {process} of run {run_id} failed.", failure, since, affected)
+    return Notice(f"push:{run_id}:{process}", f"push {process} failed", body, next_step)
 
 
 def push_held(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
-    body = [
-        f"The push {process} of run {run_id} is held by its gate and waits for a decision.",
-        f"Why: {reason}",
-        f"Since: {_moment(since)}",
-        f"Affected: no change of {process} goes to Canvas until somebody decides.",
-    ]
+    event = f"The push {process} of run {run_id} is held by its gate and waits for a decision."
+    body = _build_body(event, reason, since, f"no change of {process} goes to Canvas until somebody decides.")
     step = f"replicate held, and then: replicate approve {artifact_id} or replicate discard {artifact_id}"
-    return Notice(f"held:{artifact_id}", f"push {process} is held", "\n".join(body), step)
+    return Notice(f"held:{artifact_id}", f"push {process} is held", body, step)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,21 +59,19 @@ class DeadLetter:
 def dead_letter(letter: DeadLetter) -> Notice:
     """Dead letters of one run and stage with one code are one cause: a database that is down kills many."""
     stage, about, run_id = letter.stage, letter.about, letter.run_id
-    body = [
-        f"The {stage} gave up a message about {about} after {letter.attempts} tries; its id is {letter.message_id}.",
-        f"Why: {letter.code}: {letter.reason}",
-        f"Since: {_moment(letter.since)}",
-        f"Affected: {about}" + (f" in run {run_id}" if run_id else "") + ".",
-        "There may be more with the same cause: replicate dead list",
-    ]
+    event = f"The {stage} gave up a message about {about} after {letter.attempts} tries; its id is {letter.message_id}."
+    affected = (
+        f"{about}{f' in run {run_id}' if run_id else ''}.\nThere may be more with the same cause: replicate dead list"
+    )
+    body = _build_body(event, f"{letter.code}: {letter.reason}", letter.since, affected)
     cause = f"dead:{run_id or letter.message_id}:{stage}:{letter.code}"
-    return Notice(cause, f"{stage} gave up {about}", "\n".join(body), letter.next_step)
+    return Notice(cause, f"{stage} gave up {about}", body, letter.next_step)
 
 
-def _one_line(text: str) -> str:
+def format_line(text: str) -> str:
     """A line end in a header would begin another header."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _build_body(event: str, why: str, since: datetime, affected: str) -> str:
+    return f"{event}\nWhy: {why}\nSince: {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC\nAffected: {affected}"

@@ -59,8 +59,8 @@ def start_counters(stage: Stage, catalogue: Catalogue) -> None:
 def update_gauges(runtime: Runtime) -> None:
     """Whatever a restart must not lose, and all replicas say alike, is what the ledger says now."""
     database = runtime.ledger.database
-    held = {**dict.fromkeys(GATES.values(), 0), **views.held_by_gate(database)}
-    ends = views.newest_ends(database)
+    held = {**dict.fromkeys(GATES.values(), 0), **views.count_held_by_gate(database)}
+    ends = views.find_newest_ends(database)
     as_of = {status.table: status.as_of.timestamp() for status in runtime.ledger.list_current_status() if status.as_of}
     _show(metrics.table_last_success, ((at, table) for table, at in as_of.items()))
     _show(metrics.table_expected, ((1, *pair) for pair in expected_tables(runtime.catalogue)))

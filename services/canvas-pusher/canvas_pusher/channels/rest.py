@@ -37,7 +37,7 @@ def send(sender: Sender, resource: Resource, plan_id: str, lines: Sequence[PlanL
     """
     done = 0
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="push") as pool:
-        for batch in _batches(lines):
+        for batch in _split_batches(lines):
             if sender.stop.is_set():
                 raise Interrupted("Stopped between two changes.", next_step="The push goes on where it stopped.")
             sender.mark_sent(plan_id, batch)
@@ -75,7 +75,7 @@ def look_up(sender: Sender, resource: Resource, lines: Sequence[PlanLine], reaso
         return list(pool.map(look, lines))
 
 
-def _batches(lines: Iterable[PlanLine]) -> Iterator[list[PlanLine]]:
+def _split_batches(lines: Iterable[PlanLine]) -> Iterator[list[PlanLine]]:
     rest = iter(lines)
     while batch := list(islice(rest, _BATCH)):
         yield batch

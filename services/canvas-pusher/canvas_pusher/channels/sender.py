@@ -33,14 +33,10 @@ class Sender:
         self.journal.mark_sent(plan_id, numbers, self.run_id, self.lease, row=push_row(self.process))
 
     def record_outcomes(
-        self,
-        plan_id: str,
-        lines: Sequence[PlanLine],
-        outcomes: Sequence[LineOutcome],
-        import_end: ImportEnd | None = None,
+        self, plan_id: str, lines: Sequence[PlanLine], outcomes: Sequence[LineOutcome], end: ImportEnd | None = None
     ) -> None:
         """Record what became of lines, and count it in the metrics."""
-        self.journal.record_outcomes(plan_id, outcomes, import_end)
+        self.journal.record_outcomes(plan_id, outcomes, end)
         changes = {line.number: line.change for line in lines}
         for outcome in outcomes:
             label = "adopted" if outcome.found else outcome.state

@@ -82,9 +82,8 @@ def send(
             return
     sender.journal.record_import_id(started, import_id)
     batch = _wait_until_ended(sender, import_id, len(lines), deadline, longest_pause_seconds)
-    sender.record_outcomes(
-        plan_id, lines, _read_outcomes(sender, resource, batch, lines), _to_import_end(started, batch)
-    )
+    outcomes = _read_outcomes(sender, resource, batch, lines)
+    sender.record_outcomes(plan_id, lines, outcomes, _to_import_end(started, batch))
 
 
 def settle(sender: Sender, resource: Resource, plan_id: str, lines: Sequence[PlanLine]) -> None:
@@ -96,11 +95,10 @@ def settle(sender: Sender, resource: Resource, plan_id: str, lines: Sequence[Pla
     batch = _fetch_ended(sender, started) if started else None
     if started is None or batch is None:
         outcomes = look_up(sender, resource, lines, "its import is not in Canvas")
-        sender.record_outcomes(plan_id, lines, outcomes, ImportEnd(started.attempt, None, "lost") if started else None)
-        return
-    sender.record_outcomes(
-        plan_id, lines, _read_outcomes(sender, resource, batch, lines), _to_import_end(started, batch)
-    )
+        end = ImportEnd(started.attempt, None, "lost") if started else None
+    else:
+        outcomes, end = _read_outcomes(sender, resource, batch, lines), _to_import_end(started, batch)
+    sender.record_outcomes(plan_id, lines, outcomes, end)
 
 
 def _fetch_ended(sender: Sender, started: SisImport) -> dict[str, Any] | None:
@@ -114,9 +112,8 @@ def _fetch_ended(sender: Sender, started: SisImport) -> dict[str, Any] | None:
             raise
         return None
     if not batch.get("ended_at"):
-        raise TransientError(
-            f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}.", code="import.running"
-        )
+        text = f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}."
+        raise TransientError(text, code="import.running")
     return dict(batch)
 
 
@@ -128,11 +125,8 @@ def _send_file(sender: Sender, started: SisImport, content: bytes) -> int:
     """Send the file and return the import's id, from Canvas's list where the answer is lost."""
     sender.leases.check(sender.lease)
     try:
-        answered = sender.client.post(
-            IMPORTS,
-            data={"import_type": "instructure_csv"},
-            files={"attachment": (started.file_name, content, "text/csv")},
-        )
+        file = {"attachment": (started.file_name, content, "text/csv")}
+        answered = sender.client.post(IMPORTS, data={"import_type": "instructure_csv"}, files=file)
     except CanvasOutcomeUnknown:
         for _ in range(_LOOKS):
             if found := _find_import(sender, started):
@@ -143,7 +137,7 @@ def _send_file(sender: Sender, started: SisImport, content: bytes) -> int:
         return _get_id(answered)
     if found := _find_import(sender, started):
         return found
-    raise CanvasOutcomeUnknown("Canvas took the file, and its answer tells no import.", code="import.answer")
+    raise CanvasOutcomeUnknown("Canvas took the file, and its answer names no import.", code="import.answer")
 
 
 def _find_import(sender: Sender, started: SisImport) -> int | None:
@@ -153,20 +147,16 @@ def _find_import(sender: Sender, started: SisImport) -> int | None:
     """
     since = started.started_at.replace(tzinfo=UTC) - _SLACK
     for batch in islice(sender.client.pages(IMPORTS, key="sis_imports"), _MOST_LISTED):
-        if any(started.file_name in _get_names(file) for file in batch.get("csv_attachments") or ()):
+        files = batch.get("csv_attachments") or ()
+        if any(started.file_name in (file.get("display_name"), file.get("filename")) for file in files):
             return _get_id(batch)
         created = batch.get("created_at")
         if isinstance(created, str) and datetime.fromisoformat(created) < since:
             return None
-        if not batch.get("ended_at") and not batch.get("csv_attachments"):
-            raise TransientError(
-                f"Canvas has not begun with import {batch.get('id')}, which may be ours.", code="import.waiting"
-            )
+        if not batch.get("ended_at") and not files:
+            text = f"Canvas has not begun with import {batch.get('id')}, which may be ours."
+            raise TransientError(text, code="import.waiting")
     return None
-
-
-def _get_names(file: Mapping[str, Any]) -> tuple[str, str]:
-    return str(file.get("display_name", "")), str(file.get("filename", ""))
 
 
 def _wait_until_ended(
@@ -183,11 +173,9 @@ def _wait_until_ended(
         sender.on_progress(lines * progress // 100 if isinstance(progress, int) else 0)
         left = until - time.monotonic()
         if left <= 0:
-            raise TransientError(
-                f"Canvas's import {import_id} is not done; it is {batch.get('workflow_state')}.",
-                code="import.deadline",
-                next_step="Canvas goes on with it; the next push looks what became of it.",
-            )
+            text = f"Canvas's import {import_id} is not done; it is {batch.get('workflow_state')}."
+            step = "Canvas goes on with it; the next push looks what became of it."
+            raise TransientError(text, code="import.deadline", next_step=step)
         _pause(sender, min(pause * random.uniform(1, 1.25), left))  # noqa: S311
         pause = min(pause * 1.5, longest_pause_seconds)
 

@@ -15,11 +15,7 @@ _NOT_COMPARED = ("status", *COURSES.key)
 _TEXTS = {"short_name": "course_code", "long_name": "name", "integration_id": "integration_id"}
 _RESTRICTS = "restrict_enrollments_to_course_dates"
 # Per status: Canvas's states of such a course, and the event that makes it one.
-_STATES = {
-    "active": frozenset({"unpublished", "available"}),
-    "published": frozenset({"available"}),
-    "completed": frozenset({"completed"}),
-}
+_STATES = {"active": ("unpublished", "available"), "published": ("available",), "completed": ("completed",)}
 _EVENTS = {"active": "claim", "published": "offer", "completed": "conclude"}
 
 

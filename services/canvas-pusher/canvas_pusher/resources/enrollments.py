@@ -11,20 +11,11 @@ from canvas_pusher.resources.rest_rows import explain_missing
 from canvas_replicate.canvas import CanvasClient, api_path
 from canvas_replicate.errors import PermanentError
 
-_TYPES = {
-    "student": "StudentEnrollment",
-    "teacher": "TeacherEnrollment",
-    "ta": "TaEnrollment",
-    "designer": "DesignerEnrollment",
-    "observer": "ObserverEnrollment",
-}
+_TYPES = {role: f"{role.title()}Enrollment" for role in ("student", "teacher", "ta", "designer", "observer")}
 _TASKS = {"deleted": "delete", "completed": "conclude", "inactive": "deactivate"}
 # A row's column, and what Canvas calls it.
-_SHOWN = {
-    "start_date": "start_at",
-    "end_date": "end_at",
-    "limit_section_privileges": "limit_privileges_to_course_section",
-}
+_SHOWN = {"start_date": "start_at", "end_date": "end_at"}
+_SHOWN |= {"limit_section_privileges": "limit_privileges_to_course_section"}
 # Without them Canvas lists only enrollments that take part.
 _ALL_STATES = ("active", "invited", "creation_pending", "inactive", "completed", "rejected", "deleted")
 
@@ -36,21 +27,19 @@ def find(client: CanvasClient, row: ImportRow) -> CanvasObject | None:
     """
     place = _build_place(row)
     try:
-        listed = client.pages(
-            f"{place}/enrollments", sis_user_id=[row["user_id"]], state=_ALL_STATES, role=[_role_name(row)]
-        )
-        found = list(listed)
+        # In its answers Canvas names a role by its type; a custom role keeps its name (4.2).
+        role = _TYPES.get(row["role"], row["role"])
+        found = list(client.pages(f"{place}/enrollments", sis_user_id=[row["user_id"]], state=_ALL_STATES, role=[role]))
     except PermanentError as error:
         if error.code == "canvas.404":
             return None
         raise
-    observed = _observed(client, row)
+    observed = _find_observed(client, row)
     found = [each for each in found if each.get("associated_user_id") == observed]
     living = [each for each in found if each.get("enrollment_state") != "deleted"] or found
     if len(living) > 1 and not row.get("section_id"):
-        raise PermanentError(
-            "It names a course alone, and the user is in several of its sections.", code="push.section"
-        )
+        text = "The row has no section_id, and the user is in several sections of the course."
+        raise PermanentError(text, code="push.section")
     return _read(living[0]) if living else None
 
 
@@ -100,20 +89,15 @@ def _build_fields(client: CanvasClient, row: ImportRow, current: CanvasObject | 
         "enrollment_state": "active",
         "notify": False,
         **{sent: values[name] for name, sent in _SHOWN.items() if values.get(name)},
-        **({"associated_user_id": observed} if (observed := _observed(client, row)) else {}),
+        **({"associated_user_id": observed} if (observed := _find_observed(client, row)) else {}),
     }
 
 
-def _observed(client: CanvasClient, row: ImportRow) -> int | None:
+def _find_observed(client: CanvasClient, row: ImportRow) -> int | None:
     """The Canvas id of the student whom an observer watches, None for other roles."""
     if not row.get("associated_user_id"):
         return None
     return int(client.get(api_path("users", f"sis_user_id:{row['associated_user_id']}"))["id"])
-
-
-def _role_name(row: ImportRow) -> str:
-    """Canvas's name of a role in its answers; a custom role keeps its name (4.2)."""
-    return _TYPES.get(row["role"], row["role"])
 
 
 def _read(enrollment: Mapping[str, Any]) -> CanvasObject:

@@ -55,7 +55,7 @@ def _edit(client: CanvasClient, row: ImportRow, current: CanvasObject) -> Canvas
     changed = find_differing(row, current.fields, _NOT_COMPARED)
     if "course_id" in changed:
         raise PermanentError(
-            "It lies in another course. REST cannot move a section; a SIS import can, or xlists cross-list it.",
+            "It is in another course. REST cannot move a section; a SIS import can, or xlists cross-list it.",
             code="push.course",
         )
     section = _build_fields(row, changed)

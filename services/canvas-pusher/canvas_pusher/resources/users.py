@@ -49,8 +49,8 @@ def _create(client: CanvasClient, row: ImportRow) -> CanvasObject:
     """A deleted login is reactivated with its SIS id."""
     address = {"type": "email", "address": row["email"]} if row.get("email") else {}
     body = {
-        "user": {**_names(row), "skip_registration": True},
-        "pseudonym": {"sis_user_id": row["user_id"], "send_confirmation": False, **_login(row, set(row))},
+        "user": {**_build_names(row), "skip_registration": True},
+        "pseudonym": {"sis_user_id": row["user_id"], "send_confirmation": False, **_build_login(row, set(row))},
         "communication_channel": {**address, "skip_confirmation": True},
         "enable_sis_reactivation": True,
     }
@@ -61,13 +61,12 @@ def _edit(client: CanvasClient, row: ImportRow, current: CanvasObject) -> Canvas
     """Change the login first: Canvas refuses a login that another user has."""
     changed = find_differing(row, current.fields, _NOT_COMPARED)
     if "email" in changed:
-        raise PermanentError(
-            "REST cannot change the email of a user who is there; only a SIS import can.", code="push.email"
-        )
-    login = _login(row, changed)
-    user = _names(row) if changed & _NAMES else {}
+        text = "REST cannot change the email of a user who is there; only a SIS import can."
+        raise PermanentError(text, code="push.email")
+    login = _build_login(row, changed)
+    user = _build_names(row) if changed & _NAMES else {}
     if current.state != row["status"]:
-        user["event"] = _event(row, current)
+        user["event"] = _choose_event(row, current)
     if login:
         client.put(api_path("accounts", "self", "logins", current.fields["login"]), json={"login": login})
     if user:
@@ -84,7 +83,7 @@ def _remove(client: CanvasClient, row: ImportRow, current: CanvasObject) -> Canv
     return find(client, row)
 
 
-def _event(row: ImportRow, current: CanvasObject) -> str:
+def _choose_event(row: ImportRow, current: CanvasObject) -> str:
     """The event that makes the status. The fact sheet is not sure of these (4.8, [?]): a Canvas without them leaves the
     login as it is, so that the line is rejected."""
     if _has_others(current):
@@ -99,7 +98,7 @@ def _has_others(current: CanvasObject) -> bool:
     return current.fields["logins"] != "1"
 
 
-def _names(row: ImportRow) -> dict[str, str]:
+def _build_names(row: ImportRow) -> dict[str, str]:
     """The names over REST, which has no first and last name: Canvas's reports take them from the sortable name."""
     if ("first_name" in row) != ("last_name" in row):
         raise PermanentError("Over REST first_name and last_name go together.", code="push.columns")
@@ -112,7 +111,7 @@ def _names(row: ImportRow) -> dict[str, str]:
     return {sent: name for sent, name in names.items() if name}
 
 
-def _login(row: ImportRow, changed: frozenset[str] | set[str]) -> dict[str, str]:
+def _build_login(row: ImportRow, changed: frozenset[str] | set[str]) -> dict[str, str]:
     return {sent: row[name] for name, sent in _LOGIN.items() if name in changed and row[name]}
 
 
@@ -140,6 +139,5 @@ def _read(client: CanvasClient, row: ImportRow, user: Mapping[str, Any]) -> Canv
         "short_name": user.get("short_name"),
         "email": user.get("email"),
     }
-    return CanvasObject(
-        number, str(own.get("workflow_state") or "active"), {name: str(v or "") for name, v in shown.items()}
-    )
+    fields = {name: str(value or "") for name, value in shown.items()}
+    return CanvasObject(number, str(own.get("workflow_state") or "active"), fields)

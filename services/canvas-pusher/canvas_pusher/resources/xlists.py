@@ -12,7 +12,7 @@ from canvas_replicate.canvas import CanvasClient, api_path
 
 def find(client: CanvasClient, row: ImportRow) -> CanvasObject | None:
     """The section and the course that it is cross-listed into; None where there is no such section."""
-    section = fetch_or_none(client, _section(row))
+    section = fetch_or_none(client, _build_section_path(row))
     return None if section is None else _read(section)
 
 
@@ -23,10 +23,11 @@ def apply(client: CanvasClient, row: ImportRow, current: CanvasObject | None) ->
     """
     if row["status"] == "active":
         with explain_missing("section_id or xlist_course_id"):
-            return _read(client.post(f"{_section(row)}/crosslist/{_course(row)}"))
+            course = api_path(f"sis_course_id:{row['xlist_course_id']}")
+            return _read(client.post(f"{_build_section_path(row)}/crosslist/{course}"))
     if matches(row, current):
         return current
-    return _read(client.delete(f"{_section(row)}/crosslist"))
+    return _read(client.delete(f"{_build_section_path(row)}/crosslist"))
 
 
 def matches(row: ImportRow, current: CanvasObject | None) -> bool:
@@ -35,18 +36,13 @@ def matches(row: ImportRow, current: CanvasObject | None) -> bool:
     return there == (row["status"] == "active")
 
 
-def _section(row: ImportRow) -> str:
+def _build_section_path(row: ImportRow) -> str:
     return api_path("sections", f"sis_section_id:{row['section_id']}")
-
-
-def _course(row: ImportRow) -> str:
-    return api_path(f"sis_course_id:{row['xlist_course_id']}")
 
 
 def _read(section: Mapping[str, Any]) -> CanvasObject:
     """``xlist_course_id`` is empty for a section in its own course."""
     listed = section.get("nonxlist_course_id") is not None
     course = str(section.get("sis_course_id") or "") if listed else ""
-    return CanvasObject(
-        int(section["id"]), "cross-listed" if listed else "not cross-listed", {"xlist_course_id": course}
-    )
+    state = "cross-listed" if listed else "not cross-listed"
+    return CanvasObject(int(section["id"]), state, {"xlist_course_id": course})

@@ -15,7 +15,7 @@ from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
-from canvas_replicate.ledger.views import atomic_views
+from canvas_replicate.ledger.views import list_atomic_views
 from canvas_replicate.runs import opening as opening
 from canvas_replicate.runs import resume
 from canvas_replicate.runtime import Runtime
@@ -48,7 +48,7 @@ def status(
                 output.console().clear()
             output.show_status(rows, steps)
             output.show_pushes(_find_pushes(runtime))
-            for view in atomic_views(runtime.ledger.database):
+            for view in list_atomic_views(runtime.ledger.database):
                 said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
                 output.console().print(Text(said))
             for run in runtime.ledger.runs.list_unfinished():

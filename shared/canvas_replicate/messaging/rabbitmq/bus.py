@@ -36,7 +36,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
 _GOOD_SECONDS = 60
 
 log = logging.getLogger(__name__)
-# pika tells every failed attempt several times, with tracebacks; ours is told once.
+# pika logs every failed attempt several times, with tracebacks; this module logs it once.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
@@ -64,12 +64,7 @@ class RabbitBus:
         """
         exchange, routing_key = ("", queue) if queue else (topology.EXCHANGE, envelope.routing_key)
         self._publisher.call(
-            BlockingChannel.basic_publish,
-            exchange,
-            routing_key,
-            envelope.body,
-            properties_of(envelope),
-            mandatory=True,
+            BlockingChannel.basic_publish, exchange, routing_key, envelope.body, properties_of(envelope), mandatory=True
         )
 
     def consume(self, queue: str, handle: Callable[[Delivery], None], stop: threading.Event) -> None:
@@ -92,22 +87,22 @@ class RabbitBus:
         """Messages ready in the queue, plus those that this object's own consumers hold.
 
         What other processes hold is not in it: only the management API knows that. For a moment after a
-        broker's restart a queue without leader says 0.
+        broker's restart a queue without leader counts 0.
         """
         answer = self._publisher.call(BlockingChannel.queue_declare, queue, passive=True)
         return int(answer.method.message_count or 0) + sum(held.queue == queue for held in tuple(self._taken))
 
     def browse(self, queue: str) -> list[Envelope]:
-        """What lies ready in the queue, oldest first; everything is put back. Not for a queue that is consumed.
+        """The ready messages of the queue, oldest first; everything is put back. Not for a queue that is consumed.
 
         Sorted, by seconds and by our ids that begin with the time: what was taken and put back lost its place.
         """
-        with self._fetching(queue) as messages:
+        with self._fetch_messages(queue) as messages:
             return sorted((envelope for _, envelope in messages), key=lambda each: (each.timestamp, each.message_id))
 
     def remove(self, queue: str, message_id: str) -> None:
         """Take one message out for good. One that is not there is not missed."""
-        with self._fetching(queue) as messages:
+        with self._fetch_messages(queue) as messages:
             for settle, envelope in messages:
                 if envelope.message_id == message_id:
                     settle()
@@ -123,7 +118,7 @@ class RabbitBus:
         self._publisher.close()
 
     @contextmanager
-    def _fetching(self, queue: str) -> Iterator[Iterator[tuple[Callable[[], None], Envelope]]]:
+    def _fetch_messages(self, queue: str) -> Iterator[Iterator[tuple[Callable[[], None], Envelope]]]:
         """Messages one by one, each with a function that acks it; the others go back when the block ends."""
 
         def fetch() -> Iterator[tuple[Callable[[], None], Envelope]]:
@@ -138,7 +133,7 @@ class RabbitBus:
             try:
                 channel = connection.channel()
                 yield fetch()
-                # Said aloud and answered: what a closing channel returns is back only a moment later.
+                # Explicit, and confirmed: what a closing channel returns is back only a moment later.
                 channel.basic_nack(multiple=True, requeue=True)
                 channel.close()
             finally:
@@ -155,11 +150,9 @@ class RabbitBus:
             except PIKA_ERRORS as error:
                 lost = translated(error, self._broker)
                 losses = 1 if time.monotonic() - since > _GOOD_SECONDS else losses + 1
-                pause = _pause(losses)
-                log.warning(
-                    "consumer lost",
-                    extra={"queue": queue, "reason": str(lost), "code": lost.code, "working": work.is_running},
-                )
+                pause = _compute_pause(losses)
+                facts = {"queue": queue, "reason": str(lost), "code": lost.code, "working": work.is_running}
+                log.warning("consumer lost", extra=facts)
                 work.outlive_connection()
                 if not isinstance(lost, TransientError):
                     raise lost from error
@@ -175,7 +168,7 @@ class RabbitBus:
                     declaration.declare(channel, self._rest_seconds)
                     channel.close()
                 else:
-                    declaration.check(connection, declaration.of_stage(stage_queue) if stage_queue else [])
+                    declaration.check(connection, declaration.list_stage_queues(stage_queue) if stage_queue else [])
         except BaseException:
             close(connection)
             raise
@@ -207,7 +200,7 @@ class RabbitBus:
         """
         waiting: RabbitDelivery | None = None
         for message in channel.consume(queue, inactivity_timeout=_LOOK_SECONDS):
-            waiting = self._delivery(connection, channel, queue, *message) or waiting
+            waiting = self._build_delivery(connection, channel, queue, *message) or waiting
             if stop.is_set() or work.error is not None:
                 return  # what waits was never begun: closing the channel gives it back
             # A handler may raise after the look above; its error is there before its thread ends.
@@ -217,7 +210,7 @@ class RabbitBus:
             self._publisher.keep_alive()
         raise ConsumerCancelled  # pika ends the loop without a word
 
-    def _delivery(
+    def _build_delivery(
         self,
         connection: BlockingConnection,
         channel: BlockingChannel,
@@ -235,7 +228,7 @@ class RabbitBus:
         return delivery
 
 
-def _pause(losses: int) -> float:
+def _compute_pause(losses: int) -> float:
     """Seconds; doubled each time, and drawn, so that not all consumers come back at the same moment."""
     longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(losses, 10))
     return random.uniform(longest / 2, longest)  # noqa: S311

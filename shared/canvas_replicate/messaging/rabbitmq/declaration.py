@@ -45,22 +45,20 @@ def arguments(queue: topology.Queue, rest_seconds: Callable[[int], float] = floa
     return declared
 
 
-def of_stage(work_queue: str) -> list[str]:
+def list_stage_queues(work_queue: str) -> list[str]:
     """The queue, its ladder and its dead letters: all that one stage touches."""
     return [queue.name for queue in topology.queues() if f"{queue.name}.".startswith(f"{work_queue}.")]
 
 
 def check(connection: BlockingConnection, queues: Iterable[str]) -> None:
-    """Passive. Raises ConfigError that names whatever is not there. Bindings and arguments cannot be looked at."""
+    """Passive. Raises ConfigError that names all that is missing. Bindings and arguments cannot be looked at."""
     missing = [f"queue {name}" for name in queues if not _is_there(connection, "queue_declare", name)]
     if not _is_there(connection, "exchange_declare", topology.EXCHANGE):
         missing.insert(0, f"exchange {topology.EXCHANGE}")
     if missing:
-        raise ConfigError(
-            f"The broker has no {', no '.join(missing)}, and REPLICATE_BUS_DECLARE is false.",
-            code="bus.topology",
-            next_step="Set it to true, or have the broker's administrator make them (docs/rabbitmq.md).",
-        )
+        text = f"The broker has no {', no '.join(missing)}, and REPLICATE_BUS_DECLARE is false."
+        step = "Set it to true, or have the broker's administrator make them (docs/rabbitmq.md)."
+        raise ConfigError(text, code="bus.topology", next_step=step)
 
 
 def _is_there(connection: BlockingConnection, declare_method: str, name: str) -> bool:

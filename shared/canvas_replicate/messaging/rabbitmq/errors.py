@@ -13,22 +13,15 @@ from pika.adapters.utils.connection_workflow import (
 
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError, TransientError
 
-# Everything that pika raises. An unknown host is an OSError, a broker that accepts and then says nothing an
+# Everything that pika raises. An unknown host is an OSError, a broker that accepts and then is silent an
 # AMQPConnectorException; neither is an AMQPError.
-PIKA_ERRORS = (
-    exceptions.AMQPError,
-    exceptions.ChannelError,
-    exceptions.ReentrancyError,
-    AMQPConnectorException,
-    OSError,
-)
+_AMQP_ERRORS = (exceptions.AMQPError, exceptions.ChannelError, exceptions.ReentrancyError)
+PIKA_ERRORS = (*_AMQP_ERRORS, AMQPConnectorException, OSError)
 
 _REFUSED = (exceptions.AuthenticationError, exceptions.ProbableAuthenticationError)
 _NOT_SENDABLE = (
-    exceptions.BodyTooLongError,
-    exceptions.ShortStringTooLong,
-    exceptions.InvalidFieldTypeException,
-    exceptions.UnsupportedAMQPFieldException,
+    *(exceptions.BodyTooLongError, exceptions.ShortStringTooLong),
+    *(exceptions.InvalidFieldTypeException, exceptions.UnsupportedAMQPFieldException),
 )
 
 TIMEOUT_ADVICE = (
@@ -40,12 +33,12 @@ _TOPOLOGY_ADVICE = "Set REPLICATE_BUS_DECLARE=true, or have the broker's adminis
 
 def translated(error: Exception, broker: str = "RabbitMQ") -> ReplicateError:
     """Our error for one of PIKA_ERRORS; ``broker`` begins its text. It never holds a password."""
-    cause = _innermost(error)
+    cause = _find_innermost(error)
     match error:
         case exceptions.ChannelClosed() | exceptions.ConnectionClosed():
-            return _closed(error.reply_code, error.reply_text, broker)
+            return _build_closed(error.reply_code, error.reply_text, broker)
         case exceptions.ProbableAccessDeniedError():
-            return _refused(f"{broker} does not let this user into the virtual host, or there is no such host")
+            return _build_refused(f"{broker} does not let this user into the virtual host, or there is no such host")
         case exceptions.IncompatibleProtocolError():
             step = "If that port speaks TLS, REPLICATE_BUS_URL must begin with amqps://."
             return TransientError(f"{broker} broke off the first exchange.", code="bus.lost", next_step=step)
@@ -62,19 +55,19 @@ def translated(error: Exception, broker: str = "RabbitMQ") -> ReplicateError:
         case exceptions.NackError():
             return TransientError(f"{broker} did not take the message (queue full?).", code="bus.nacked")
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _refused(f"The certificate of {broker} is not trusted: {cause.verify_message.rstrip('.')}")
+        return _build_refused(f"The certificate of {broker} is not trusted: {cause.verify_message.rstrip('.')}")
     if isinstance(error, _REFUSED):
-        return _refused(f"{broker} refuses the user or the password")
+        return _build_refused(f"{broker} refuses the user or the password")
     if isinstance(error, _NOT_SENDABLE):
         return PermanentError(f"AMQP cannot carry this message ({type(error).__name__}).", code="bus.not_sendable")
-    return TransientError(f"{broker} cannot be reached, or the connection broke: {_told(cause)}.", code="bus.lost")
+    return TransientError(f"{broker} cannot be reached, or the connection broke: {_describe(cause)}.", code="bus.lost")
 
 
-def _refused(text: str) -> ConfigError:
+def _build_refused(text: str) -> ConfigError:
     return ConfigError(f"{text}.", code="bus.refused", next_step="Look at REPLICATE_BUS_URL.")
 
 
-def _closed(code: int, text: str, broker: str) -> ReplicateError:
+def _build_closed(code: int, text: str, broker: str) -> ReplicateError:
     """By reply code and, where one code has several meanings, by the broker's text (the same from 3.10 to 4.x)."""
     said = f"{broker} said {code} {text}."
     if code == 406 and "acknowledgement" in text and "timed out" in text:
@@ -91,19 +84,19 @@ def _closed(code: int, text: str, broker: str) -> ReplicateError:
     return TransientError(said, code="bus.lost")
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _find_innermost(error: BaseException) -> BaseException:
     """The reason itself: pika wraps a refused connection three times."""
     match error:
         case AMQPConnectionWorkflowFailed() if error.exceptions:
-            return _innermost(error.exceptions[-1])
+            return _find_innermost(error.exceptions[-1])
         case AMQPConnectorPhaseErrorBase():
-            return _innermost(error.exception)
+            return _find_innermost(error.exception)
         case exceptions.AMQPError() if error.args and isinstance(error.args[0], BaseException):
-            return _innermost(error.args[0])
+            return _find_innermost(error.args[0])
     return error
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return " ".join([type(error).__name__, *(str(argument).rstrip(".") for argument in error.args)])

@@ -36,7 +36,7 @@ def envelope_of(routing_key: str, properties: pika.BasicProperties, body: bytes)
     was given up by the broker shows as ``reason``.
     """
     headers: dict[str, Any] = dict(properties.headers or {})
-    deaths = _deaths(headers)
+    deaths = _list_deaths(headers)
     own = {
         name: int(value) if isinstance(value, int) else value
         for name, value in headers.items()
@@ -44,7 +44,7 @@ def envelope_of(routing_key: str, properties: pika.BasicProperties, body: bytes)
     }
     if deaths and deaths[0].get("reason") == "delivery_limit":
         own.setdefault("reason", "delivery_limit")
-    kind = properties.type or f"{_first_routing_key(deaths) or routing_key}.v1"
+    kind = properties.type or f"{_find_first_routing_key(deaths) or routing_key}.v1"
     return Envelope(
         type=kind,
         body=body,
@@ -56,13 +56,13 @@ def envelope_of(routing_key: str, properties: pika.BasicProperties, body: bytes)
     )
 
 
-def _deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
     """The broker's record of dead letterings, youngest first."""
     deaths = headers.get("x-death")
     return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else []
 
 
-def _first_routing_key(deaths: list[dict[str, Any]]) -> str | None:
+def _find_first_routing_key(deaths: list[dict[str, Any]]) -> str | None:
     """What it was published with: dead lettering replaces the routing key by a queue's name."""
     keys = deaths[-1].get("routing-keys") if deaths else None
     return str(keys[0]) if isinstance(keys, list) and keys else None

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Publisher:
-    """The publishing connection. Whatever goes wrong on it, it is dropped, and made again by the next call."""
+    """The publishing connection. Any error drops it; the next call makes it again."""
 
     def __init__(self, connect: Callable[[], BlockingConnection], broker: str) -> None:
         self._connect = connect

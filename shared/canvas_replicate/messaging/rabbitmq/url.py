@@ -29,7 +29,7 @@ def parameters(url: str) -> pika.ConnectionParameters:
     (OpenSSL's SSL_CERT_FILE counts). A missing virtual host is ``/``, a missing user ``guest``.
     """
     parts = _split(url)
-    options = _options(parts)
+    options = _read_options(parts)
     made = pika.ConnectionParameters(
         host=parts.hostname or "",
         port=parts.port or (5671 if parts.scheme == "amqps" else 5672),
@@ -39,13 +39,10 @@ def parameters(url: str) -> pika.ConnectionParameters:
             unquote("guest" if parts.password is None else parts.password),
         ),
         client_properties={"connection_name": f"canvas-replicate {socket.gethostname()} {os.getpid()}"},
-        heartbeat=_seconds("heartbeat", options),
-        blocked_connection_timeout=_seconds("blocked_connection_timeout", options),
-        socket_timeout=_seconds("socket_timeout", options),
-        stack_timeout=_seconds("stack_timeout", options),
+        **{name: _read_seconds(name, options) for name in _SECONDS},
     )
     if parts.scheme == "amqps":
-        made.ssl_options = _tls(parts, options)
+        made.ssl_options = _build_tls(parts, options)
     return made
 
 
@@ -60,12 +57,12 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _options(parts: SplitResult) -> Mapping[str, str]:
+def _read_options(parts: SplitResult) -> Mapping[str, str]:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     known = (*_SECONDS, *_TLS_FILES)
     for name in options:
         if name not in known:
-            # A password with a bare ? ends up here, so an unknown option is told only if it looks like one.
+            # A password with a bare ? ends up here, so an unknown option is named only if it looks like one.
             word = name if "@" not in parts.query and len(name) < 30 else "..."
             raise ConfigError(f"{_VARIABLE}: no option {word!r}.", next_step=did_you_mean(word, known))
         if name in _TLS_FILES and parts.scheme != "amqps":
@@ -73,14 +70,14 @@ def _options(parts: SplitResult) -> Mapping[str, str]:
     return options
 
 
-def _seconds(name: str, options: Mapping[str, str]) -> int:
+def _read_seconds(name: str, options: Mapping[str, str]) -> int:
     value = options.get(name, str(_SECONDS[name]))
     if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
         raise ConfigError(f"{_VARIABLE}: {name} must be whole seconds, at least 1.")
     return int(value)
 
 
-def _tls(parts: SplitResult, options: Mapping[str, str]) -> pika.SSLOptions:
+def _build_tls(parts: SplitResult, options: Mapping[str, str]) -> pika.SSLOptions:
     try:
         context = ssl.create_default_context(cafile=options.get("cacertfile"))
         if "certfile" in options:

@@ -71,9 +71,9 @@ def read_report(runtime: Runtime) -> StatusReport:
     """Half a dozen small queries. Raises ReplicateError when the ledger cannot be read."""
     ledger, database = runtime.ledger, runtime.ledger.database
     held = ledger.artifacts.list_all("held")
-    states = views.tables_by_state(database, RUNS_SHOWN)
+    states = views.count_tables_by_state(database, RUNS_SHOWN)
     now = datetime.now(UTC)
-    steps = views.next_steps(database)
+    steps = views.find_next_steps(database)
     return StatusReport(
         at=now,
         tables=judged(
@@ -85,9 +85,9 @@ def read_report(runtime: Runtime) -> StatusReport:
             runtime.settings.zone,
         ),
         held=held,
-        provisions=views.provisions_status(database),
+        provisions=views.list_modes(database),
         runs=[RunReport(run, states.get(run.run_id, {})) for run in ledger.runs.list_newest(RUNS_SHOWN)],
-        pushes=views.pushes_status(database),
+        pushes=views.list_pushes(database),
     )
 
 
