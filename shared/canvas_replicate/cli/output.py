@@ -108,15 +108,7 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     shown = build_table(
         ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"],
         [
-            [
-                row.table,
-                styled(row.state),
-                row.rows,
-                row.rejected,
-                row.extract_seconds,
-                row.load_seconds,
-                row.message,
-            ]
+            [row.table, styled(row.state), row.rows, row.rejected, row.extract_seconds, row.load_seconds, row.message]
             for row in rows
         ],
         numbers=["rows", "rejected", "extract s", "load s"],

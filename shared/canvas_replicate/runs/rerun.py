@@ -205,10 +205,7 @@ def _open_with_file(runtime: Runtime, row: RunItem, table: TableRequest, approva
     manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     runtime.storage.verify(manifest)
     with_file = replace(
-        table,
-        manifest=manifest,
-        manifest_path=row.manifest,
-        artifact_id=approval.artifact_id if approval else None,
+        table, manifest=manifest, manifest_path=row.manifest, artifact_id=approval.artifact_id if approval else None
     )
     return runtime.ledger.runs.open(
         RunRequest(

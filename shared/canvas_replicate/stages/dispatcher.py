@@ -147,8 +147,7 @@ class Dispatcher:
         self, envelope: Envelope, message: Message | None, error: ReplicateError, *, rung: str, counts: bool
     ) -> None:
         log.warning(
-            "waiting before the next try",
-            extra={**self._about(envelope), "rung": rung, "reason": error.message},
+            "waiting before the next try", extra={**self._about(envelope), "rung": rung, "reason": error.message}
         )
         self._on_wait(message, rung, error)
         if counts:

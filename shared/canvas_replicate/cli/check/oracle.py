@@ -133,12 +133,7 @@ def _lacks(connection: Connection, owner: str, privilege: str) -> bool:
 
 
 def _check_loader(
-    table: Table,
-    connection: Connection,
-    owner: str,
-    name: str,
-    control: ControlFile,
-    base: Sequence[Column],
+    table: Table, connection: Connection, owner: str, name: str, control: ControlFile, base: Sequence[Column]
 ) -> list[Finding]:
     """Which way a load takes on this machine, which need not be the loader's, as ``OracleTarget`` chooses it."""
     wanted, installed = table.loader or "auto", sqlldr_on_path() is not None

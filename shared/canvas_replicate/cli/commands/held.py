@@ -27,8 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def held(
-    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
-    as_json: AsJson = False,
+    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False, as_json: AsJson = False
 ) -> None:
     """List what a gate stopped and waits for a decision."""
     runtime = open_runtime(load_settings())

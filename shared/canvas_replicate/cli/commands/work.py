@@ -77,11 +77,7 @@ def provision(
     proceed(runtime, [opened], as_json=as_json)
 
 
-def push(
-    processorgs: OrgPushes = False,
-    tablename: Process = None,
-    as_json: AsJson = False,
-) -> None:
+def push(processorgs: OrgPushes = False, tablename: Process = None, as_json: AsJson = False) -> None:
     """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
     group = choose_group(processorgs)
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
