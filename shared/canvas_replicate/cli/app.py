@@ -70,7 +70,7 @@ COMMANDS = (
 
 
 class CommandOnDemand(TyperCommand):
-    """Stands for a command, and imports it to parse its arguments."""
+    """Imports its command only to parse the arguments."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         return import_command(self.name or "").make_context(*arguments, **extra)

@@ -53,7 +53,7 @@ def run(
 ) -> None:
     """Run SCHEDULE from its source tables to proved views, in this one process."""
     runtime = open_runtime(
-        local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
+        load_local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
     )
     left_over = resume.resume_left_over(runtime, schedule)
     opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new)
@@ -122,7 +122,7 @@ def replay(
     proceed(runtime, [open_replay(runtime, run_id, table)], as_json=as_json)
 
 
-def local_settings() -> Settings:
+def load_local_settings() -> Settings:
     """Settings for work inside this process. Raises ConfigError when a broker is configured."""
     settings = load_settings()
     if settings.has_broker:
