@@ -175,12 +175,6 @@ def _describe(letter: Envelope) -> str:
 
 
 def _to_dict(stage: str, letter: Envelope) -> dict[str, object]:
-    return {
-        "message_id": letter.message_id,
-        "stage": stage,
-        "type": letter.type,
-        "run_id": letter.correlation_id,
-        "timestamp": letter.timestamp,
-        "headers": dict(letter.headers),
-        "body": letter.body.decode("utf-8", "replace"),
-    }
+    about = {"message_id": letter.message_id, "stage": stage, "type": letter.type, "run_id": letter.correlation_id}
+    content = {"headers": dict(letter.headers), "body": letter.body.decode("utf-8", "replace")}
+    return {**about, "timestamp": letter.timestamp, **content}

@@ -39,16 +39,8 @@ def check(
     report = run_preflight(settings, tables or ())
     code = choose_exit_code(report.findings)
     if as_json:
-        output.print_json(
-            {
-                "findings": report.findings,
-                "tables": report.tables,
-                "fine": report.fine,
-                "partly": report.partly,
-                "off": report.off,
-                "exit_code": code,
-            }
-        )
+        shown = {"findings": report.findings, "tables": report.tables, "fine": report.fine, "partly": report.partly}
+        output.print_json({**shown, "off": report.off, "exit_code": code})
     else:
         out = output.console()
         for finding in report.findings:

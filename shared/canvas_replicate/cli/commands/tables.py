@@ -172,11 +172,9 @@ def _apply(target: Target, statements: Sequence[str], ddl: FileChange) -> None:
     try:
         target.apply(statements, str(ddl.file))
     except PermanentError as error:
-        raise PermanentError(
-            f"The files are written, but the database did not make what they describe: {error.message}",
-            code=error.code,
-            next_step=f"Hand {ddl.file} (printed above) to the DBA, who has the privileges.",
-        ) from error
+        message = f"The files are written, but the database did not make what they describe: {error.message}"
+        step = f"Hand {ddl.file} (printed above) to the DBA, who has the privileges."
+        raise PermanentError(message, code=error.code, next_step=step) from error
 
 
 def _find_schedule(catalogue: Catalogue, table: str) -> str | None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from canvas_replicate.cli.why import person
-from canvas_replicate.cli.why.dat_rows import search_file
 from canvas_replicate.cli.why.database_rows import MOST_ROWS, search_database
 from canvas_replicate.cli.why.person import Link, LinkStep, PersonFacts, PlannedChange, ProcessFacts, TableChain
-from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row
+from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row, search_file
 from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.config.push_tables import PushTables, find_push_tables
