@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.worker.http_server import Answer, serving
+from canvas_replicate.worker.http_server import Answer, serve_paths
 
 PATHS = {
     "/": lambda: Answer(200, b"hello", "text/html; charset=utf-8", {"X-Said": "yes"}),
@@ -19,7 +19,7 @@ PATHS = {
 
 @pytest.fixture
 def served(free_port: int) -> Iterator[int]:
-    with serving(free_port, PATHS):
+    with serve_paths(free_port, PATHS):
         yield free_port
 
 
@@ -72,10 +72,10 @@ def test_who_goes_away_before_the_answer_disturbs_nobody(served: int, capfd: pyt
 
 
 def test_a_port_that_is_taken_is_a_clear_error(served: int) -> None:
-    with pytest.raises(ConfigError, match=f"Port {served} cannot be served"), serving(served, PATHS):
+    with pytest.raises(ConfigError, match=f"Port {served} cannot be served"), serve_paths(served, PATHS):
         pass
 
 
 def test_port_0_serves_nothing(free_port: int) -> None:
-    with serving(0, PATHS), pytest.raises(ConnectionRefusedError):
+    with serve_paths(0, PATHS), pytest.raises(ConnectionRefusedError):
         ask(free_port, "GET", "/")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.status_samples import BAD, FAILED, FRESH, HELD, PROVISIONS, PUSH, RUN, page
 
-from canvas_replicate.worker.http_server import Answer, serving
+from canvas_replicate.worker.http_server import Answer, serve_paths
 from canvas_replicate.worker.status_page.page import HEADERS, Page, render_page
 from canvas_replicate.worker.status_page.report import RunReport, StatusReport
 
@@ -87,7 +87,7 @@ def served(free_port: int) -> Iterator[Callable[[Page], str]]:
         shown.append(made)
         return f"http://127.0.0.1:{free_port}"
 
-    with serving(free_port, {"/": answer, "/measure": measure}):
+    with serve_paths(free_port, {"/": answer, "/measure": measure}):
         yield serve
 
 

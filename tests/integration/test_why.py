@@ -320,7 +320,7 @@ def test_what_canvas_refused_is_told_in_its_words(provisioned: Workplace) -> Non
     planned(user, section, answer=LineOutcome(1, "rejected", "A section was not found"))
     found = why(provisioned, "person", user, section)
     assert found["reason"].endswith("A section was not found")
-    assert found["next_step"].startswith("Mend that")
+    assert found["next_step"].startswith("Correct that")
 
 
 def test_a_report_older_than_the_accepted_change_is_not_taken_for_a_contradiction(provisioned: Workplace) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, read_parts
-from canvas_replicate.cli.scaffold.drift import Found, choose_columns, differences
+from canvas_replicate.cli.scaffold.drift import Found, choose_columns, find_differences
 from canvas_replicate.cli.scaffold.migration import Migration, TableState, plan_migration
 from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.control_file import parse_control_file
@@ -60,7 +60,7 @@ def state(
 
 
 def lines(query: tuple[Column, ...], **parts: object) -> list[str]:
-    return [str(difference) for difference in differences(state(query, **parts).found)]  # type: ignore[arg-type]
+    return [str(difference) for difference in find_differences(state(query, **parts).found)]  # type: ignore[arg-type]
 
 
 def migrated(query: tuple[Column, ...], **parts: object) -> Migration:
@@ -120,7 +120,7 @@ def test_a_wider_number_keeps_room_for_what_was_there() -> None:
 
 def test_a_narrower_column_is_told_and_stays() -> None:
     query = columns(**(TYPES | {"emplid": "VARCHAR2(9 CHAR)"}))
-    found = differences(state(query).found)
+    found = find_differences(state(query).found)
     assert {difference.is_drift for difference in found} == {False}
     assert str(found[0]).endswith("wide enough, stays")
     assert migrated(query) == Migration((), (), ())
@@ -226,4 +226,4 @@ def test_after_the_migration_nothing_drifts(types: tuple[str, str]) -> None:
     existing = columns(emplid=before, name="CLOB", pay="NUMBER", born="DATE", loaded="DATE")
     found = state(query, ctl=ctl, ddl=None, base=existing).found
     after = replace(found, base=choose_columns(found, existing))
-    assert [str(difference) for difference in differences(after) if difference.is_drift] == []
+    assert [str(difference) for difference in find_differences(after) if difference.is_drift] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.cli.scaffold.yaml_entries import (
     find_schedule_place,
     find_table_place,
@@ -16,9 +17,7 @@ from canvas_replicate.cli.scaffold.yaml_entries import (
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.errors import ConfigError
 
-ENTRY = format_table_entry(
-    name="tmp_m", base_table="tmp_m", view="campus_m", source_table="sis.m", sql="SELECT x\n  FROM m"
-)
+ENTRY = format_table_entry(Names("tmp_m", "sis.m", "tmp_m", "campus_m"), "SELECT x\n  FROM m")
 WRITTEN = """\
 tmp_m:
   cstable: tmp_m

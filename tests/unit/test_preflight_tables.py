@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.cli.check.findings import Finding, sort_findings
-from canvas_replicate.cli.check.tables import Parts, compared
+from canvas_replicate.cli.check.tables import Parts, compare_parts
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.config.tables import Table
@@ -63,7 +63,7 @@ def found(
     **parts: object,
 ) -> list[Finding]:
     """The findings where query and base table have some types changed, and a text of the control file is another."""
-    return compared(
+    return compare_parts(
         Parts(
             table=TABLE,
             query=columns(**(TYPES | (query or {}))),
@@ -84,9 +84,9 @@ def test_parts_that_agree_give_no_finding() -> None:
 
 
 def test_parts_that_are_missing_are_not_guessed_at() -> None:
-    assert compared(Parts(TABLE)) == []
-    assert compared(Parts(TABLE, query=QUERY)) == []
-    assert compared(Parts(TABLE, base=BASE)) == []
+    assert compare_parts(Parts(TABLE)) == []
+    assert compare_parts(Parts(TABLE, query=QUERY)) == []
+    assert compare_parts(Parts(TABLE, base=BASE)) == []
 
 
 def test_a_long_text_in_a_field_without_length_is_an_error() -> None:
@@ -167,7 +167,7 @@ def test_a_kind_is_an_error_where_no_value_can_be_converted(
 def test_columns_in_another_order_are_an_error() -> None:
     shifted = {"pay": TYPES["pay"], "emplid": TYPES["emplid"], "name": TYPES["name"], "born": TYPES["born"]}
     control = parse_control_file(CTL, "ctls/tmp_names.ctl")
-    said = compared(Parts(TABLE, columns(**shifted), control, BASE, sizes_known=True))
+    said = compare_parts(Parts(TABLE, columns(**shifted), control, BASE, sizes_known=True))
     assert lines(said) == ["error: column pay: stands where the control file has emplid."]
 
 
@@ -182,15 +182,15 @@ def test_a_column_that_only_the_table_has_is_a_warning_and_an_error_where_it_may
     assert lines(found(base={"nick": "DATE"})) == ["warning: column nick: in the base table, not in the query."]
     strict = tuple(replace(column, nullable=False) for column in columns(nick="DATE"))
     control = parse_control_file(CTL, "ctls/tmp_names.ctl")
-    said = compared(Parts(TABLE, QUERY, control, BASE + strict, sizes_known=True))
+    said = compare_parts(Parts(TABLE, QUERY, control, BASE + strict, sizes_known=True))
     assert lines(said) == ["error: column nick: in the base table, not in the query."]
-    said = compared(Parts(TABLE, None, control, BASE + strict))
+    said = compare_parts(Parts(TABLE, None, control, BASE + strict))
     assert lines(said) == ["error: ctls/tmp_names.ctl: nick is NOT NULL in the base table, and nothing fills it."]
 
 
 def test_what_the_load_fills_needs_its_column_too() -> None:
     control = parse_control_file(CTL, "ctls/tmp_names.ctl")
-    said = compared(Parts(TABLE, QUERY, control, QUERY, sizes_known=True))
+    said = compare_parts(Parts(TABLE, QUERY, control, QUERY, sizes_known=True))
     assert lines(said) == ["error: ctls/tmp_names.ctl:10: the base table has no column loaded."]
 
 
@@ -235,8 +235,8 @@ def test_control_files_that_the_loader_refuses_are_errors(ctl: tuple[str, str], 
 
 
 def test_names_that_find_no_field_are_errors() -> None:
-    twice = compared(Parts(TABLE, QUERY + QUERY[:1]))
-    odd = compared(Parts(TABLE, (replace(QUERY[0], name="count(*)"),)))
+    twice = compare_parts(Parts(TABLE, QUERY + QUERY[:1]))
+    odd = compare_parts(Parts(TABLE, (replace(QUERY[0], name="count(*)"),)))
     assert [finding.message for finding in twice + odd] == [
         "conf/tablesconf.yaml:3:1: tmp_names: the query has 2 columns named emplid.",
         "conf/tablesconf.yaml:3:1: tmp_names: column 1 of the query is 'count(*)', which is no name.",
@@ -271,4 +271,4 @@ def test_what_table_add_writes_is_never_found_fault_with(types: list[str], sizes
     text = control_text(names, made, text_limit=1000, for_oracle=True)
     control = parse_control_file(text, "ctls/tmp_names.ctl")
     parts = Parts(TABLE, made, control, made, made, tuple(column.name for column in made), sizes_known)
-    assert [finding for finding in compared(parts) if finding.level != "note"] == []
+    assert [finding for finding in compare_parts(parts) if finding.level != "note"] == []

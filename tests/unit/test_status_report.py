@@ -1,4 +1,4 @@
-"""What each table is judged to be, from what is configured and what the ledger knows."""
+"""What each table is evaluated to be, from what is configured and what the ledger knows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.catalogues import catalogue, hourly, mode, report, table
 
 from canvas_replicate.config.tables import Schedule
 from canvas_replicate.ledger.records import Status
-from canvas_replicate.worker.status_page.report import TableReport, judged
+from canvas_replicate.worker.status_page.report import TableReport, evaluate_tables
 
 CAMPUS = ZoneInfo("America/New_York")
 NOW = datetime(2030, 1, 2, 17, 0, tzinfo=UTC)  # a Wednesday, noon on the campus's clock
@@ -34,7 +34,7 @@ def status(name: str, word: str = "successful", *, hours: float | None = 1) -> S
 def judge(
     statuses: Sequence[Status], held: Collection[str] = (), steps: Mapping[str, str] | None = None
 ) -> dict[str, TableReport]:
-    return {found.table: found for found in judged(CONFIGURED, statuses, held, steps or {}, NOW, CAMPUS)}
+    return {found.table: found for found in evaluate_tables(CONFIGURED, statuses, held, steps or {}, NOW, CAMPUS)}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_of_several_schedules_the_strictest_counts() -> None:
 
 
 def test_the_worst_come_first() -> None:
-    found = judged(
+    found = evaluate_tables(
         CONFIGURED, [status("tmp_b", "failed"), status("tmp_a"), status("tmp_cnv_users")], (), {}, NOW, CAMPUS
     )
     names = [report.table for report in found]

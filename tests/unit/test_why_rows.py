@@ -13,9 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canvas_replicate.cli.why.dat_rows import search_file
 from canvas_replicate.cli.why.database_rows import MOST_ROWS, search_source
-from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row, select_searchable
+from canvas_replicate.cli.why.rows import (
+    PersonRows,
+    check_id,
+    filter_by_course,
+    redact_row,
+    search_file,
+    select_searchable,
+)
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.duckdb.source import DuckDbSource
 from canvas_replicate.databases.ports import OpenQuery, as_fetched

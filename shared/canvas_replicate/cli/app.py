@@ -15,11 +15,7 @@ from canvas_replicate.cli import entry
 COMMANDS = (
     ("run", "work", "Run SCHEDULE from its source tables to proved views, in this one process."),
     ("provision", "work", "Fetch the provisioning reports of Canvas, load them, refresh their views."),
-    (
-        "push",
-        "work",
-        "Push what is different to Canvas, as the group's processes say, on the latest good provisions.",
-    ),
+    ("push", "work", "Push what is different to Canvas, as the group's processes say, on the latest good provisions."),
     (
         "rerun",
         "work",
@@ -74,7 +70,7 @@ COMMANDS = (
 
 
 class CommandOnDemand(TyperCommand):
-    """Stands for a command, and imports it to parse its arguments."""
+    """Imports its command only to parse the arguments."""
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         return import_command(self.name or "").make_context(*arguments, **extra)

@@ -21,20 +21,13 @@ def work_on(
     until: Callable[[RunItem], bool] | None = None,
     as_json: bool,
 ) -> list[RunItem]:
-    """Work until the runs are closed, or every item is where ``until`` says, and return the items.
+    """Work until the runs are closed, or ``until`` holds for every item, and return the items.
 
     Shows progress on a terminal, log lines elsewhere. Raises what ``run_until_done`` raises.
     """
     with watch_runs(runtime, runs, quiet=as_json) as watch:
-        return run_until_done(
-            runtime,
-            runs,
-            stages,
-            bus=open_bus(runtime.settings),
-            open_source=source_opener(runtime.settings),
-            until=until,
-            watch=watch,
-        )
+        bus, opener = open_bus(runtime.settings), source_opener(runtime.settings)
+        return run_until_done(runtime, runs, stages, bus=bus, open_source=opener, until=until, watch=watch)
 
 
 def show_outcome(runtime: Runtime, runs: Sequence[Run], items: Sequence[RunItem], *, as_json: bool) -> ExitCode:

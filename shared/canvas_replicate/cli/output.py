@@ -1,4 +1,4 @@
-"""What people see: tables on a terminal, JSON where asked for, log lines where nobody watches."""
+"""What people see: tables on a terminal, JSON where asked for, log lines without a terminal."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, default=_to_json, indent=2, ensure_ascii=False) + "\n")
 
 
+def print_line(line: str) -> None:
+    console().print(Text(line))
+
+
 def is_narrow() -> bool:
     """Too narrow for whole lines: then tables keep the columns that ids are copied from, and reasons get lines."""
     return console().width < _WIDE
@@ -85,12 +89,12 @@ def format_cell(value: object) -> str:
     return str(value)
 
 
-def styled(state: str) -> Text:
+def style_state(state: str) -> Text:
     return Text(state, style=_COLOURS.get(state, ""))
 
 
 def format_age(moment: datetime | None) -> str:
-    """How long ago, in the largest unit that says it: ``5m``, ``3h``, ``2d``."""
+    """How long ago, in the largest unit that fits: ``5m``, ``3h``, ``2d``."""
     if moment is None:
         return ""
     seconds = max((datetime.now(UTC) - moment) // timedelta(seconds=1), 0)
@@ -105,24 +109,12 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    shown = build_table(
-        ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"],
-        [
-            [
-                row.table,
-                styled(row.state),
-                row.rows,
-                row.rejected,
-                row.extract_seconds,
-                row.load_seconds,
-                row.message,
-            ]
-            for row in rows
-        ],
-        numbers=["rows", "rejected", "extract s", "load s"],
-        keep=["table", "status", "rows", "rejected"],
-    )
-    out = console()
+    columns = ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"]
+    lines = []
+    for row in rows:
+        state, seconds = style_state(row.state), (row.extract_seconds, row.load_seconds)
+        lines.append([row.table, state, row.rows, row.rejected, *seconds, row.message])
+    shown, out = build_table(columns, lines, numbers=columns[2:6], keep=columns[:4]), console()
     for run_id in dict.fromkeys(row.run_id for row in rows):
         out.print(Text(f"run {run_id}", style="dim"))
     out.print(shown)
@@ -146,7 +138,7 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
     columns = ["table", "view", "status", "rows", "rejected", "data as of (UTC)", "age", "seconds", "from"]
     lines = [
         [
-            *(row.table, row.view, styled(row.status), row.rows, row.rejected, row.as_of, format_age(row.as_of)),
+            *(row.table, row.view, style_state(row.status), row.rows, row.rejected, row.as_of, format_age(row.as_of)),
             *(row.seconds, row.source, row.message),
         ]
         for row in rows
@@ -166,7 +158,7 @@ def show_pushes(rows: Sequence[RunItem]) -> None:
         return
     out = console()
     columns = ["push", "status", "planned", "applied", "refused", "run", "what happened"]
-    lines = [[r.table, styled(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
+    lines = [[r.table, style_state(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
     numbers, keep = ["planned", "applied", "refused"], ["push", "status", "planned", "applied"]
     out.print(build_table(columns, lines, numbers=numbers, keep=keep))
     for row in rows:
@@ -207,9 +199,9 @@ def _build_live_table(rows: Sequence[RunItem], steps: Mapping[str, Step]) -> Tab
     for row in rows:
         step = steps.get(row.table)
         if row.is_final:
-            lines.append([row.table, styled(row.state), row.loaded, None])
+            lines.append([row.table, style_state(row.state), row.loaded, None])
         elif step is None or row.state in ("requested", "extracted"):
-            lines.append([row.table, styled(_WAITING.get(row.state, row.state)), row.rows, None])
+            lines.append([row.table, style_state(_WAITING.get(row.state, row.state)), row.rows, None])
         else:
             lines.append([row.table, step.name, step.rows, int(step.rows_per_second)])
     done = sum(row.is_final for row in rows)
@@ -224,10 +216,8 @@ def _log_changes(rows: Sequence[RunItem], steps: Mapping[str, Step], logged: dic
         step = steps.get(row.table)
         now = step.name if step and not row.is_final else row.state
         if logged.get((row.run_id, row.table), "requested") != now:
-            log.info(
-                now,
-                extra={"run_id": row.run_id, "table": row.table, "rows": row.loaded or row.rows, "reason": row.message},
-            )
+            extra = {"run_id": row.run_id, "table": row.table, "rows": row.loaded or row.rows, "reason": row.message}
+            log.info(now, extra=extra)
         logged[row.run_id, row.table] = now
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from canvas_replicate.backoff import stopped_by_signals
 from canvas_replicate.databases.ports import Source
@@ -51,7 +51,7 @@ def run_until_done(
     if "extractor" in stages:
         _ping_sources(runtime, runs, open_source)
     built = build_stages(runtime, tuple(stages))
-    with _exclusive(runtime, runs), stopped_by_signals(runtime.stop), _working(runtime, bus, built) as failed:
+    with _lock_runs(runtime, runs), stopped_by_signals(runtime.stop), _run_consumers(runtime, bus, built) as failed:
         publish_outbox(bus, runtime.ledger)
         _wait(runtime, failed, watch, lambda: _is_idle(bus, built) and _is_done(runtime, runs, until))
     bus.close()
@@ -94,25 +94,21 @@ def _is_done(runtime: Runtime, runs: Sequence[Run], until: Callable[[RunItem], b
 
 
 @contextmanager
-def _exclusive(runtime: Runtime, runs: Sequence[Run]) -> Iterator[None]:
+def _lock_runs(runtime: Runtime, runs: Sequence[Run]) -> Iterator[None]:
     """Be the only process that works on these runs."""
-    if not runs:
+    with ExitStack() as leases:
+        for run in runs:
+            try:
+                leases.enter_context(runtime.leases.held(f"run:{run.run_id}"))
+            except LeaseBusy as busy:
+                message = f"Run {run.run_id} is being worked on by another process."
+                step = f"See how far it is: replicate runs {run.run_id}"
+                raise AlreadyRunning(message, next_step=step) from busy
         yield
-        return
-    try:
-        with runtime.leases.held(f"run:{runs[0].run_id}"), _exclusive(runtime, runs[1:]):
-            yield
-    except LeaseBusy as busy:
-        if busy.key != f"run:{runs[0].run_id}":
-            raise
-        raise AlreadyRunning(
-            f"Run {runs[0].run_id} is being worked on by another process.",
-            next_step=f"See how far it is: replicate runs {runs[0].run_id}",
-        ) from busy
 
 
 @contextmanager
-def _working(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
+def _run_consumers(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
     """Run one consumer thread per stage during the block. The yielded list receives what ends a consumer."""
     failed: list[BaseException] = []
     done = threading.Event()
@@ -145,7 +141,7 @@ def _ping_sources(runtime: Runtime, runs: Sequence[Run], open_source: Callable[[
         for alias in sorted({row.source for row in waiting}):
             open_source(alias).reach()
     except ReplicateError as error:
-        for run in runs:  # nothing has begun, so no run is left open to be resumed
+        for run in runs:  # no table is under way, so no run needs to be resumed
             if all(row.state == "requested" for row in runtime.ledger.items.list_all(run.run_id)):
                 runtime.ledger.abandon(run.run_id, error.message)
         raise

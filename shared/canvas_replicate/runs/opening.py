@@ -11,7 +11,7 @@ from canvas_replicate.config.catalogue import resolve_source
 from canvas_replicate.config.tables import Table
 from canvas_replicate.errors import AlreadyRunning
 from canvas_replicate.gates import check_provisions
-from canvas_replicate.ledger.records import Approval, Push, Run, RunRequest, TableRequest
+from canvas_replicate.ledger.records import Push, Run, RunRequest, TableRequest
 from canvas_replicate.runs.resume import is_being_run, resume_command
 from canvas_replicate.runtime import Runtime
 
@@ -45,19 +45,18 @@ def open_schedule_run(
     if provisions:
         catalogue.mode(provisions)
     expire_files(runtime)
-    return runtime.ledger.runs.open(
-        RunRequest(
-            schedule=options.name,
-            tables=tables,
-            exclusive=True,
-            then=options.then if then else (),
-            deadline=options.deadline,
-            requested_by=find_current_user(),
-            limited_to=mode,
-            snapshot=options.snapshot,
-            provisions=provisions,
-        )
+    request = RunRequest(
+        schedule=options.name,
+        tables=tables,
+        exclusive=True,
+        then=options.then if then else (),
+        deadline=options.deadline,
+        requested_by=find_current_user(),
+        limited_to=mode,
+        snapshot=options.snapshot,
+        provisions=provisions,
     )
+    return runtime.ledger.runs.open(request)
 
 
 def open_provisions_run(
@@ -73,15 +72,9 @@ def open_provisions_run(
     if unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished):
         runtime.ledger.runs.request_again(unfinished.run_id)
         return unfinished
+    user = requested_by or find_current_user()
     return runtime.ledger.runs.open(
-        RunRequest(
-            schedule=mode,
-            tables=[],
-            exclusive=True,
-            provisions=mode,
-            then=then,
-            requested_by=requested_by or find_current_user(),
-        )
+        RunRequest(schedule=mode, exclusive=True, provisions=mode, then=then, requested_by=user)
     )
 
 
@@ -112,27 +105,8 @@ def open_push_run(
             f"Run {unfinished.run_id} is unfinished, and pushes something else than this.",
             next_step=f"Let it end first: {resume_command(unfinished)}",
         )
-    return runtime.ledger.runs.open(
-        RunRequest(
-            schedule=schedule, tables=[], exclusive=True, push=wanted, requested_by=requested_by or find_current_user()
-        )
-    )
-
-
-def open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
-    """Open a run for one plan, or for its undo. Raises StaleProvisions."""
-    check_provisions(runtime, push.group)
-    return runtime.ledger.runs.open(
-        RunRequest(
-            schedule=get_push_schedule(push.group),
-            tables=[],
-            exclusive=False,
-            push=push,
-            rerun_of=rerun_of,
-            requested_by=find_current_user(),
-            approves=approves,
-        )
-    )
+    user = requested_by or find_current_user()
+    return runtime.ledger.runs.open(RunRequest(schedule=schedule, exclusive=True, push=wanted, requested_by=user))
 
 
 def get_push_schedule(group: str) -> str:
@@ -142,14 +116,8 @@ def get_push_schedule(group: str) -> str:
 
 def request_table(runtime: Runtime, table: Table, schedule: str | None, source: str | None) -> TableRequest:
     last = runtime.ledger.items.find_published(table.name)
-    alias = resolve_source(
-        table.name,
-        schedule,
-        runtime.catalogue,
-        runtime.settings,
-        command_line=source,
-        last_successful=last.source if last else None,
-    )
+    came_from = last.source if last else None
+    alias = resolve_source(table.name, schedule, runtime.catalogue, runtime.settings, source, came_from)
     return TableRequest(table.name, table.view, alias)
 
 

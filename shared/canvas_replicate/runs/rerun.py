@@ -9,21 +9,11 @@ from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.ledger.records import (
-    CANVAS,
-    RERUN,
-    UNDO,
-    Approval,
-    Artifact,
-    Push,
-    Run,
-    RunItem,
-    RunRequest,
-    TableRequest,
-    process_of,
-)
+from canvas_replicate.gates import check_provisions
+from canvas_replicate.ledger import records
+from canvas_replicate.ledger.records import Approval, Artifact, Push, Run, RunItem, RunRequest, TableRequest, process_of
 from canvas_replicate.messaging.messages import TableRequested
-from canvas_replicate.runs.opening import find_current_user, open_plan_run, open_push_run, request_table
+from canvas_replicate.runs.opening import find_current_user, get_push_schedule, open_push_run, request_table
 from canvas_replicate.runtime import Runtime
 
 
@@ -40,7 +30,7 @@ def open_undo_run(runtime: Runtime, plan_id: str) -> Run:
     counts = runtime.journal.count_lines(plan_id)
     if not counts["applied"] + counts["sent"]:
         raise ConfigError(f"Nothing of {plan_id} was applied, so there is nothing to take back.")
-    return open_plan_run(runtime, Push(kept.group, kept.process, f"{UNDO}{plan_id}"), rerun_of=kept.run_id)
+    return _open_plan_run(runtime, Push(kept.group, kept.process, f"{records.UNDO}{plan_id}"), rerun_of=kept.run_id)
 
 
 @dataclass(frozen=True)
@@ -66,15 +56,10 @@ class RerunRequest:
 
 def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
     """Open a run for a hand-made ``{"table": ...}`` message; nothing follows it."""
-    return rerun_tables(
-        runtime,
-        RerunRequest(
-            (command.table,),
-            schedule=command.schedule if command.schedule in runtime.catalogue.schedules else None,
-            source=command.source,
-            requested_by=command.requested_by or "message",
-        ),
-    )
+    schedule = command.schedule if command.schedule in runtime.catalogue.schedules else None
+    user = command.requested_by or "message"
+    request = RerunRequest((command.table,), schedule=schedule, source=command.source, requested_by=user)
+    return rerun_tables(runtime, request)
 
 
 def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
@@ -94,11 +79,10 @@ def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
     options = catalogue.schedules.get(schedule or "")
     return ledger.runs.open(
         RunRequest(
-            schedule=schedule or RERUN,
+            schedule=schedule or records.RERUN,
             tables=tables,
-            exclusive=False,
             provisions=_choose_provisions(catalogue, request, reports),
-            reports=[TableRequest(report.table, report.view, CANVAS) for report in reports],
+            reports=[TableRequest(report.table, report.view, records.CANVAS) for report in reports],
             rerun_of=rerun_of,
             then=request.then,
             requested_by=request.requested_by or find_current_user(),
@@ -132,7 +116,7 @@ def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run
     pushes = [process_of(row.table) for row in rows if row.state in ("failed", "held") and row.kind == "pushes"]
     if run.push and not failed and (pushes or runtime.ledger.pushes.find_failure(run_id) is not None):
         if run.push.plan_id:  # an undo or an approval is repeated as what it was
-            return open_plan_run(runtime, run.push, rerun_of=run_id)
+            return _open_plan_run(runtime, run.push, rerun_of=run_id)
         return open_push_run(runtime, run.push.group, pushes[0] if len(pushes) == 1 else None)
     by_a_report = any(row.kind == "provisions" for row in failed)
     again = run.provisions if not by_a_report and runtime.ledger.provisions.find_failure(run_id) is not None else None
@@ -142,27 +126,18 @@ def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run
     if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
     runtime.catalogue.mode(again)
-    return runtime.ledger.runs.open(
-        RunRequest(
-            schedule=run.schedule,
-            tables=[],
-            exclusive=False,
-            provisions=again,
-            rerun_of=run_id,
-            requested_by=find_current_user(),
-            then=then,
-        )
-    )
+    user = find_current_user()
+    request = RunRequest(schedule=run.schedule, provisions=again, rerun_of=run_id, requested_by=user, then=then)
+    return runtime.ledger.runs.open(request)
 
 
 def open_replay(runtime: Runtime, run_id: str, table: str) -> Run:
-    """Load the kept file of an earlier run again, whatever is newer. Raises ConfigError when it is gone."""
+    """Load an earlier run's kept file again, even if newer rows are published. Raises ConfigError when it is gone."""
     runtime.ledger.runs.get(run_id)
     row = runtime.ledger.items.find(run_id, table)
     if row is None or row.manifest is None:
-        raise ConfigError(
-            f"Run {run_id} has no file of {table}.", next_step=f"Extract it again: replicate rerun {table}"
-        )
+        step = f"Extract it again: replicate rerun {table}"
+        raise ConfigError(f"Run {run_id} has no file of {table}.", next_step=step)
     return _open_with_file(runtime, row, TableRequest(table, row.view, row.source, replay=True))
 
 
@@ -177,17 +152,12 @@ def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool =
     if artifact.gate == "push":
         return _open_approved_plan(runtime, artifact)
     shown = runtime.ledger.items.find_published(artifact.table)
-    if (
-        shown
-        and shown.extracted_at
-        and row.extracted_at
-        and shown.extracted_at > row.extracted_at
-        and not even_if_older
-    ):
+    newest = shown.extracted_at if shown else None
+    if newest and row.extracted_at and newest > row.extracted_at and not even_if_older:
+        discard, approve = f"replicate discard {artifact.artifact_id}", f"replicate approve {artifact.artifact_id}"
         raise ConfigError(
-            f"{artifact.table}: newer rows were published since ({shown.extracted_at:%Y-%m-%d %H:%M} UTC).",
-            next_step=f"replicate discard {artifact.artifact_id}   or, to go back:"
-            f" replicate approve {artifact.artifact_id} --even-if-older",
+            f"{artifact.table}: newer rows were published since ({newest:%Y-%m-%d %H:%M} UTC).",
+            next_step=f"{discard}   or, to go back: {approve} --even-if-older",
         )
     approval = Approval(artifact.artifact_id, even_if_older)
     return _open_with_file(runtime, row, TableRequest(row.table, row.view, row.source, replay=row.replay), approval)
@@ -198,25 +168,22 @@ def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
     if kept is None:
         raise ConfigError(f"The plan of {artifact.artifact_id} is not known.")
     push = Push(kept.group, kept.process, kept.plan_id)
-    return open_plan_run(runtime, push, rerun_of=artifact.run_id, approves=Approval(artifact.artifact_id))
+    return _open_plan_run(runtime, push, rerun_of=artifact.run_id, approves=Approval(artifact.artifact_id))
+
+
+def _open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
+    """Open a run for one plan, or for its undo. Raises StaleProvisions."""
+    check_provisions(runtime, push.group)
+    schedule, user = get_push_schedule(push.group), find_current_user()
+    request = RunRequest(schedule=schedule, push=push, rerun_of=rerun_of, requested_by=user, approves=approves)
+    return runtime.ledger.runs.open(request)
 
 
 def _open_with_file(runtime: Runtime, row: RunItem, table: TableRequest, approval: Approval | None = None) -> Run:
     manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     runtime.storage.verify(manifest)
-    with_file = replace(
-        table,
-        manifest=manifest,
-        manifest_path=row.manifest,
-        artifact_id=approval.artifact_id if approval else None,
-    )
-    return runtime.ledger.runs.open(
-        RunRequest(
-            schedule=runtime.ledger.runs.get(row.run_id).schedule,
-            tables=[with_file],
-            exclusive=False,
-            rerun_of=row.run_id,
-            requested_by=find_current_user(),
-            approves=approval,
-        )
-    )
+    artifact_id = approval.artifact_id if approval else None
+    tables = [replace(table, manifest=manifest, manifest_path=row.manifest, artifact_id=artifact_id)]
+    schedule, user = runtime.ledger.runs.get(row.run_id).schedule, find_current_user()
+    request = RunRequest(schedule=schedule, tables=tables, rerun_of=row.run_id, requested_by=user, approves=approval)
+    return runtime.ledger.runs.open(request)

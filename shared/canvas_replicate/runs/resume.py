@@ -46,11 +46,8 @@ def resume_left_over(runtime: Runtime, schedule: str) -> list[Run]:
     runtime.ledger.close_overdue()
     runtime.catalogue.schedule(schedule)
     unfinished = runtime.ledger.runs.list_unfinished()
-    left_over = [
-        run
-        for run in unfinished
-        if runtime.ledger.runs.find_open(run.schedule) != run and not is_being_run(runtime, run)
-    ]
+    waiting = [run for run in unfinished if runtime.ledger.runs.find_open(run.schedule) != run]
+    left_over = [run for run in waiting if not is_being_run(runtime, run)]
     for run in left_over:
         runtime.ledger.runs.request_again(run.run_id)
     return left_over

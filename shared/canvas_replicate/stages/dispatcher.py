@@ -19,30 +19,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from canvas_replicate import metrics
-from canvas_replicate.errors import (
-    AlreadyRunning,
-    Interrupted,
-    LeaseBusy,
-    LeaseLost,
-    PermanentError,
-    ReplicateError,
-    TransientError,
-)
+from canvas_replicate import errors, metrics
+from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.records import Outcome
-from canvas_replicate.messaging import topology
+from canvas_replicate.messaging import messages, topology
 from canvas_replicate.messaging.bus import Bus, Delivery
-from canvas_replicate.messaging.messages import (
-    Envelope,
-    Message,
-    ProvisionsDone,
-    ProvisionsRequested,
-    PushRequested,
-    RunLoaded,
-    UnreadableMessage,
-    parse,
-)
+from canvas_replicate.messaging.messages import Envelope, Message
 from canvas_replicate.messaging.retry import LadderPolicy, count_attempts, record_attempt
 from canvas_replicate.notifications import texts
 from canvas_replicate.stages.stage import Stage, publish_outbox
@@ -51,6 +34,9 @@ log = logging.getLogger(__name__)
 
 # How a delivery may end: the label of the counter of messages.
 MessageOutcome = Literal["done", "waiting", "retry", "dead", "handed_back"]
+
+_PROVISIONS = messages.ProvisionsRequested | messages.RunLoaded
+_PUSHES = messages.PushRequested | messages.ProvisionsDone
 
 
 class Dispatcher:
@@ -81,7 +67,7 @@ class Dispatcher:
             outcome = self._handle(delivery)
         except TransientError as error:
             # Neither the ladder nor the dead letters can be reached, so the broker must keep the message.
-            log.warning("requeued", extra={**self._about(envelope), "reason": error.message})
+            log.warning("requeued", extra={**self._describe(envelope), "reason": error.message})
             delivery.requeue()
             outcome = "handed_back"
         finally:
@@ -99,19 +85,18 @@ class Dispatcher:
         message: Message | None = None
         outcome: MessageOutcome
         try:
-            message = parse(envelope)
+            message = messages.parse(envelope)
             self._find_handler(message)(message)
-        except Interrupted:
+        except errors.Interrupted:
             delivery.requeue()
             return "handed_back"
-        except (LeaseBusy, LeaseLost) as error:
+        except (errors.LeaseBusy, errors.LeaseLost) as error:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
             outcome = "waiting"
-        except (TransientError, AlreadyRunning) as error:
+        except (TransientError, errors.AlreadyRunning) as error:
             worth = getattr(error, "tries", None)
-            outcome = self._retry_or_give_up(
-                envelope, message, error, len(self._policy.rungs) if worth is None else worth - 1
-            )
+            retries = len(self._policy.rungs) if worth is None else worth - 1
+            outcome = self._retry_or_give_up(envelope, message, error, retries)
         except ReplicateError as error:
             outcome = self._give_up(envelope, message, error)
         except OSError as error:
@@ -120,7 +105,7 @@ class Dispatcher:
             storage = TransientError(reason, code="storage")
             outcome = self._retry_or_give_up(envelope, message, storage, len(self._policy.rungs))
         except Exception as error:  # the one place that decides between retry and dead letter
-            log.exception("unexpected error", extra=self._about(envelope))
+            log.exception("unexpected error", extra=self._describe(envelope))
             unexpected = PermanentError(f"{type(error).__name__} (see the log).", code="unexpected")
             outcome = self._retry_or_give_up(envelope, message, unexpected, self._policy.unexpected)
         else:
@@ -131,7 +116,7 @@ class Dispatcher:
     def _find_handler(self, message: Message) -> Callable[[Message], None]:
         handler = self._stage.handlers.get(type(message))
         if handler is None:
-            raise UnreadableMessage(f"{self._stage.name} does not work on {message.type}.")
+            raise messages.UnreadableMessage(f"{self._stage.name} does not work on {message.type}.")
         return handler
 
     def _retry_or_give_up(
@@ -146,10 +131,8 @@ class Dispatcher:
     def _retry(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, *, rung: str, counts: bool
     ) -> None:
-        log.warning(
-            "waiting before the next try",
-            extra={**self._about(envelope), "rung": rung, "reason": error.message},
-        )
+        extra = {**self._describe(envelope), "rung": rung, "reason": error.message}
+        log.warning("waiting before the next try", extra=extra)
         self._on_wait(message, rung, error)
         if counts:
             envelope = record_attempt(envelope, self._clock())
@@ -157,25 +140,25 @@ class Dispatcher:
 
     def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         try:
-            return self._dead_letter(envelope, message, error)
+            return self._move_to_dead(envelope, message, error)
         except TransientError as ledger_down:
             # Without its final state in the ledger the table must not become a dead letter.
             self._retry(envelope, message, ledger_down, rung="1m", counts=False)
             return "waiting"
 
-    def _dead_letter(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
+    def _move_to_dead(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         table = getattr(message, "table", None)
         next_step = error.next_for(table) if table else error.next_step
-        log.warning("given up", extra={**self._about(envelope), "code": error.code, "reason": error.message})
+        log.warning("given up", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
             if not error.is_recorded:
                 self._end_in_ledger(message, error, next_step)
             if not _is_mailed_by_ledger(message):
-                self._ledger.notify(self._dead_letter_notice(envelope, message, error, next_step))
+                self._ledger.notify(self._build_notice(envelope, message, error, next_step))
         except TransientError:
             raise
         except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
-            log.error("not ended in the ledger", extra={**self._about(envelope), "reason": refused.message})
+            log.error("not ended in the ledger", extra={**self._describe(envelope), "reason": refused.message})
         letter = envelope.with_headers(
             stage=self._stage.name,
             code=error.code,
@@ -192,14 +175,11 @@ class Dispatcher:
         failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
         if run_id and table:
             self._ledger.items.finish(run_id, table, failed)
-        elif run_id and isinstance(message, ProvisionsRequested | RunLoaded):
-            again = f"replicate rerun --failed {run_id}"
-            self._ledger.provisions.fail(run_id, replace(failed, next_step=next_step or again))
-        elif run_id and isinstance(message, PushRequested | ProvisionsDone):
-            again = f"replicate rerun --failed {run_id}"
-            self._ledger.pushes.fail(run_id, replace(failed, next_step=next_step or again))
+        elif run_id and isinstance(message, _PROVISIONS | _PUSHES):
+            step = self._ledger.provisions if isinstance(message, _PROVISIONS) else self._ledger.pushes
+            step.fail(run_id, replace(failed, next_step=next_step or f"replicate rerun --failed {run_id}"))
 
-    def _dead_letter_notice(
+    def _build_notice(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
     ) -> texts.Notice:
         about = getattr(message, "table", None) or getattr(message, "process", None) or envelope.type
@@ -216,16 +196,11 @@ class Dispatcher:
         )
         return texts.dead_letter(letter)
 
-    def _about(self, envelope: Envelope) -> dict[str, str | None]:
-        return {
-            "stage": self._stage.name,
-            "type": envelope.type,
-            "message_id": envelope.message_id,
-            "run_id": envelope.correlation_id,
-        }
+    def _describe(self, envelope: Envelope) -> dict[str, str | None]:
+        about = {"type": envelope.type, "message_id": envelope.message_id, "run_id": envelope.correlation_id}
+        return {"stage": self._stage.name, **about}
 
 
 def _is_mailed_by_ledger(message: Message | None) -> bool:
     """Provisions and pushes of a run that failed are mailed by the ledger: their dead letter is the same cause."""
-    steps = ProvisionsRequested | RunLoaded | PushRequested | ProvisionsDone
-    return isinstance(message, steps) and message.run_id is not None
+    return isinstance(message, _PROVISIONS | _PUSHES) and message.run_id is not None

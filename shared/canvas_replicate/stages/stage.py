@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from canvas_replicate.errors import (
-    ConfigError,
-)
+from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.messaging.bus import Bus
-from canvas_replicate.messaging.messages import (
-    Message,
-)
+from canvas_replicate.messaging.messages import Message
 from canvas_replicate.runtime import Runtime
 
 ENTRY_POINTS = "canvas_replicate.stages"

@@ -1,4 +1,4 @@
-"""The long-running worker: consumes one stage's queue, tends the ledger, and says how it is over HTTP."""
+"""The long-running worker: consumes one stage's queue, tends the ledger, and reports its health over HTTP."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from canvas_replicate.stages.stage import build_stages, publish_outbox
 from canvas_replicate.wiring import broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
 from canvas_replicate.worker.health import TEND_SECONDS, Health
-from canvas_replicate.worker.http_server import Answer, serving
-from canvas_replicate.worker.status_page.endpoint import status_board
+from canvas_replicate.worker.http_server import Answer, serve_paths
+from canvas_replicate.worker.status_page.endpoint import open_status_page
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ def consume(stage_name: str) -> None:
     log.info("consuming", extra={"stage": stage_name, "queue": topology.work_queue(stage_name)})
     with (
         stopped_by_signals(runtime.stop),
-        status_board(runtime, bus, stage_name) as board,
-        serving(settings.metrics_port, _paths(board, health)),
-        _tending(runtime, bus, health),
+        open_status_page(runtime, bus, stage_name) as board,
+        serve_paths(settings.metrics_port, _list_paths(board, health)),
+        _keep_tending(runtime, bus, health),
     ):
         bus.consume(topology.work_queue(stage_name), dispatcher.dispatch, runtime.stop)
     bus.close()
@@ -64,16 +64,16 @@ def tend(runtime: Runtime, bus: Bus) -> str | None:
 
 
 @contextmanager
-def _tending(runtime: Runtime, bus: Bus, health: Health) -> Iterator[None]:
+def _keep_tending(runtime: Runtime, bus: Bus, health: Health) -> Iterator[None]:
     done = threading.Event()
 
-    def loop() -> None:
+    def run_loop() -> None:
         while True:
-            health.tended(tend(runtime, bus))
+            health.record_tended(tend(runtime, bus))
             if done.wait(TEND_SECONDS):
                 return
 
-    thread = threading.Thread(target=loop, name="tend", daemon=True)
+    thread = threading.Thread(target=run_loop, name="tend", daemon=True)
     thread.start()
     try:
         yield
@@ -82,14 +82,14 @@ def _tending(runtime: Runtime, bus: Bus, health: Health) -> Iterator[None]:
         thread.join(TEND_SECONDS)
 
 
-def _paths(board: Callable[[], Answer], health: Health) -> Mapping[str, Callable[[], Answer]]:
+def _list_paths(board: Callable[[], Answer], health: Health) -> Mapping[str, Callable[[], Answer]]:
     return {
         "/": board,
         "/metrics": lambda: Answer(200, generate_latest(), CONTENT_TYPE_LATEST),
-        "/healthz": lambda: _probe(health.not_alive()),
-        "/readyz": lambda: _probe(health.not_ready()),
+        "/healthz": lambda: _build_probe(health.find_liveness_error()),
+        "/readyz": lambda: _build_probe(health.find_readiness_error()),
     }
 
 
-def _probe(wrong: str | None) -> Answer:
+def _build_probe(wrong: str | None) -> Answer:
     return Answer(503 if wrong else 200, f"{wrong or 'ok'}\n".encode())

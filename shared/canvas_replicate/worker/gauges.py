@@ -1,4 +1,4 @@
-"""A worker's metrics beside its work: counters that begin at 0, gauges that come from the ledger."""
+"""The metrics of a worker's state: counters start at 0, gauges come from the ledger."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def start_counters(stage: Stage, catalogue: Catalogue) -> None:
 
 
 def update_gauges(runtime: Runtime) -> None:
-    """Whatever a restart must not lose, and all replicas say alike, is what the ledger says now."""
+    """Set the gauges from the ledger, so that they survive a restart and all replicas agree."""
     database = runtime.ledger.database
     held = {**dict.fromkeys(GATES.values(), 0), **views.count_held_by_gate(database)}
     ends = views.find_newest_ends(database)

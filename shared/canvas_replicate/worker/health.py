@@ -1,4 +1,4 @@
-"""Whether a worker is alive and ready, for the probes of whatever runs it."""
+"""Whether a worker is alive and ready, for the probes of its supervisor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from canvas_replicate.messaging.bus import Bus
 
 # How often the worker's own loop goes round.
 TEND_SECONDS = 15
-# Without a sign of life for so long the process is not alive, whatever it says. A broker that does not confirm may
-# hold the loop up for two minutes.
+# A loop without a round for so long is not alive. A broker that does not confirm may block it for two minutes.
 STALE_SECONDS = 16 * TEND_SECONDS
 
 
@@ -26,19 +25,19 @@ class Health:
         self._tended_at = clock()
         self._ledger_error: str | None = "not asked yet"
 
-    def tended(self, ledger_error: str | None) -> None:
+    def record_tended(self, ledger_error: str | None) -> None:
         self._tended_at = self._clock()
         self._ledger_error = ledger_error
 
-    def not_alive(self) -> str | None:
+    def find_liveness_error(self) -> str | None:
         """Why not, or None."""
         age = self._clock() - self._tended_at
         return f"the worker's loop has not gone round for {age:.0f} s" if age > STALE_SECONDS else None
 
-    def not_ready(self) -> str | None:
+    def find_readiness_error(self) -> str | None:
         if not self._bus.is_connected():
             return "no connection to the broker"
         error = self._ledger_error  # the worker's loop may replace it at any moment
         if error:
             return f"the run ledger: {error}"
-        return self.not_alive()
+        return self.find_liveness_error()

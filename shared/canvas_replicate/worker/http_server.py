@@ -23,7 +23,7 @@ class Answer:
 
 
 @contextmanager
-def serving(port: int, paths: Mapping[str, Callable[[], Answer]]) -> Iterator[None]:
+def serve_paths(port: int, paths: Mapping[str, Callable[[], Answer]]) -> Iterator[None]:
     """Answer on all addresses while the block runs; port 0 serves nothing. A path is asked in a thread of its own.
 
     Raises ConfigError for a port that cannot be had.
@@ -32,7 +32,7 @@ def serving(port: int, paths: Mapping[str, Callable[[], Answer]]) -> Iterator[No
         yield
         return
     try:
-        server = ThreadingHTTPServer(("", port), _handler(paths))
+        server = ThreadingHTTPServer(("", port), _build_handler(paths))
     except OSError as error:
         raise ConfigError(
             f"Port {port} cannot be served: {error.strerror}.",
@@ -46,7 +46,7 @@ def serving(port: int, paths: Mapping[str, Callable[[], Answer]]) -> Iterator[No
         server.server_close()
 
 
-def _handler(paths: Mapping[str, Callable[[], Answer]]) -> type[BaseHTTPRequestHandler]:
+def _build_handler(paths: Mapping[str, Callable[[], Answer]]) -> type[BaseHTTPRequestHandler]:
     not_found = Answer(404, f"{' '.join(paths)}\n".encode())
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ def _handler(paths: Mapping[str, Callable[[], Answer]]) -> type[BaseHTTPRequestH
         do_HEAD = do_GET
 
         def handle(self) -> None:
-            with suppress(ConnectionError):  # whoever asked did not wait for the answer
+            with suppress(ConnectionError):  # the client did not wait for the answer
                 super().handle()
 
         def log_message(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""What a database says of itself, and whether the run ledger is the one of this version."""
+"""The version and encoding of a database, and whether the run ledger has this version's schema."""
 
 from __future__ import annotations
 

@@ -26,10 +26,12 @@ def _check_storage(data_dir: Path) -> list[Finding]:
         message = f"{folder} cannot be written to, and REPLICATE_DATA_DIR is {data_dir}."
         return [Finding("error", "files", message, "Let this user write there, or name another folder.")]
     free = shutil.disk_usage(folder).free
-    said = f"{free / 1024**3:.1f} GB are free for files in {data_dir}."
+    message = f"{free / 1024**3:.1f} GB are free for files in {data_dir}."
     if free < _LITTLE_BYTES:
-        return [Finding("warning", "files", said, "Make room, or keep files for fewer days: REPLICATE_RETENTION_DAYS")]
-    return [Finding("note", "files", said)]
+        return [
+            Finding("warning", "files", message, "Make room, or keep files for fewer days: REPLICATE_RETENTION_DAYS")
+        ]
+    return [Finding("note", "files", message)]
 
 
 def _check_secrets(folder: Path | None) -> list[Finding]:

@@ -1,13 +1,19 @@
-"""What the preflight tells: one line per finding, each with what to do about it."""
+"""The findings of the preflight: one line each, with the next step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from canvas_replicate.errors import ExitCode, ReplicateError
+from canvas_replicate.errors import ExitCode, PermanentError, ReplicateError
+
+if TYPE_CHECKING:
+    from canvas_replicate.config.pushes import PushProcess
+    from canvas_replicate.config.tables import Table
+    from canvas_replicate.databases.ports import Source
+    from canvas_replicate.datfile.columns import Column
 
 T = TypeVar("T")
 
@@ -58,8 +64,22 @@ def run_check(findings: list[Finding], what: str, look: Callable[[], T]) -> T | 
         return None
 
 
+def describe_query(
+    findings: list[Finding], what: str, database: str, source: Source, of: Table | PushProcess
+) -> tuple[Column, ...] | None:
+    """The columns of a configured query, which the source parses and does not run."""
+    try:
+        return source.describe(of.query)
+    except PermanentError as error:
+        message, step = f"{of.place}: {database} refuses the query: {error.message}", error.next_step
+        findings.append(Finding("error", what, message, step or "Correct the sql there."))
+    except ReplicateError as error:
+        findings.append(build_finding(what, error))
+    return None
+
+
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Errors first; what was found twice is told once."""
+    """Errors first; duplicates are dropped."""
     return sorted(dict.fromkeys(findings), key=lambda finding: LEVELS.index(finding.level))
 
 

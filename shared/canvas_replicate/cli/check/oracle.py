@@ -1,6 +1,6 @@
-"""What only an Oracle database can tell (oracle.md 5 to 8): read from its dictionary, nothing is run or changed.
+"""The checks that only Oracle needs (oracle.md 5 to 8). They read its dictionary, and run or change nothing.
 
-Privileges and space are told as far as this user can see them; what cannot be seen is no error.
+Privileges and space are reported as far as this user can see them; what cannot be seen is no error.
 """
 
 from __future__ import annotations
@@ -31,9 +31,6 @@ _METHODS = {
 }
 
 
-# -- the database ------------------------------------------------------------------------------------------
-
-
 def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
     what = f"database {alias}"
     with _connect(settings, alias) as connection:
@@ -54,9 +51,8 @@ def _check_charset(what: str, charset: str | None) -> list[Finding]:
     if charset is None or charset == _ALL_CHARACTERS:
         return []
     message = f"its character set is {charset}: characters that it lacks are replaced when they are loaded."
-    return [
-        Finding("warning", what, message, "The proof counts characters and cannot see it: look at names with them.")
-    ]
+    step = "The proof counts characters and cannot see it: look at names with them."
+    return [Finding("warning", what, message, step)]
 
 
 def _check_space(what: str, connection: Connection) -> list[Finding]:
@@ -71,9 +67,6 @@ def _check_space(what: str, connection: Connection) -> list[Finding]:
 def _report_full(what: str, quota: Quota) -> Finding:
     message = f"{quota.used / 1024**2:,.0f} of {(quota.most or 0) / 1024**2:,.0f} MB in {quota.tablespace} are used."
     return Finding("warning", what, message, "Have the quota raised: a view built out of place needs its size twice.")
-
-
-# -- a table -----------------------------------------------------------------------------------------------
 
 
 def check_table(settings: Settings, table: Table, control: ControlFile | None, base: Sequence[Column]) -> list[Finding]:
@@ -92,15 +85,12 @@ def check_table(settings: Settings, table: Table, control: ControlFile | None, b
 
 
 def _check_indexes(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
-    return [
-        Finding(
-            "error",
-            table.name,
-            f"index {index} of {table.base_table} is unusable, which every load ends with.",
-            f"ALTER INDEX {owner}.{index} REBUILD, once its duplicates are gone.",
-        )
-        for index in dictionary.unusable_indexes(connection, owner, name)
-    ]
+    findings = []
+    for index in dictionary.unusable_indexes(connection, owner, name):
+        message = f"index {index} of {table.base_table} is unusable, which every load ends with."
+        step = f"ALTER INDEX {owner}.{index} REBUILD, once its duplicates are gone."
+        findings.append(Finding("error", table.name, message, step))
+    return findings
 
 
 def _check_emptying(table: Table, connection: Connection, owner: str, name: str, control: ControlFile) -> list[Finding]:
@@ -108,7 +98,7 @@ def _check_emptying(table: Table, connection: Connection, owner: str, name: str,
     if control.mode != "TRUNCATE":
         return []
     findings = _check_referring(table, connection, owner, name)
-    if _lacks(connection, owner, "DROP ANY TABLE"):
+    if _is_lacking(connection, owner, "DROP ANY TABLE"):
         message = f"TRUNCATE of a table of {owner.lower()} needs DROP ANY TABLE, which this user does not have."
         findings.append(Finding("error", table.name, message, "Say REPLACE in the control file, or have it granted."))
     return findings
@@ -126,19 +116,14 @@ def _check_referring(table: Table, connection: Connection, owner: str, name: str
     return [Finding("error", table.name, message, "Say REPLACE in the control file instead of TRUNCATE.")]
 
 
-def _lacks(connection: Connection, owner: str, privilege: str) -> bool:
+def _is_lacking(connection: Connection, owner: str, privilege: str) -> bool:
     """False where privileges cannot be seen."""
     seen = dictionary.session_privileges(connection)
     return bool(seen) and owner != dictionary.user(connection) and privilege not in seen
 
 
 def _check_loader(
-    table: Table,
-    connection: Connection,
-    owner: str,
-    name: str,
-    control: ControlFile,
-    base: Sequence[Column],
+    table: Table, connection: Connection, owner: str, name: str, control: ControlFile, base: Sequence[Column]
 ) -> list[Finding]:
     """Which way a load takes on this machine, which need not be the loader's, as ``OracleTarget`` chooses it."""
     wanted, installed = table.loader or "auto", sqlldr_on_path() is not None
@@ -162,8 +147,7 @@ def _check_loader(
 
 def _check_view(table: Table, view: ViewFacts, settings: Settings, method: str | None) -> list[Finding]:
     how = f"by {settings.refresh_procedure}" if settings.refresh_procedure else _METHODS.get(method, _METHODS[None])
-    told = f"view {table.view} is refreshed {how}; Oracle calls it {view.staleness}."
-    findings = [Finding("note", table.name, told)]
+    findings = [Finding("note", table.name, f"view {table.view} is refreshed {how}; Oracle calls it {view.staleness}.")]
     if view.staleness == "UNUSABLE" or view.compiled == "ERROR":
         message = f"view {table.view} is {view.staleness}, compile state {view.compiled}."
         step = f"ALTER MATERIALIZED VIEW {table.view} COMPILE; if it stays so, make it again."
@@ -172,7 +156,7 @@ def _check_view(table: Table, view: ViewFacts, settings: Settings, method: str |
 
 
 def _check_refreshing(table: Table, connection: Connection, owner: str, settings: Settings) -> list[Finding]:
-    if settings.refresh_procedure or not _lacks(connection, owner, "ALTER ANY MATERIALIZED VIEW"):
+    if settings.refresh_procedure or not _is_lacking(connection, owner, "ALTER ANY MATERIALIZED VIEW"):
         return []
     message = f"refreshing a view of {owner.lower()} needs ALTER ANY MATERIALIZED VIEW, which this user does not have."
     return [Finding("warning", table.name, message, "Have it granted, or set REPLICATE_REFRESH_PROCEDURE.")]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from canvas_replicate.cli.check.connections import Connections
-from canvas_replicate.cli.check.findings import Finding, run_check
+from canvas_replicate.cli.check.findings import Finding, describe_query
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import PushProcess
-from canvas_replicate.databases.ports import Source
-from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import PermanentError
 from canvas_replicate.sql.tables_read import bare
 
 # The report of provisioning_csv that has a kind's objects, where it is called otherwise.
@@ -18,10 +15,9 @@ _REPORTS = {"xlists": "xlist"}
 
 def check_pushes(catalogue: Catalogue, connections: Connections) -> list[Finding]:
     findings: list[Finding] = []
-    for group, processes in catalogue.pushes.items():
-        for process in processes:
-            if process.enabled:
-                findings += _check_process(group, process, catalogue, connections)
+    for group, process in ((group, each) for group, processes in catalogue.pushes.items() for each in processes):
+        if process.enabled:
+            findings += _check_process(group, process, catalogue, connections)
     return findings
 
 
@@ -30,7 +26,7 @@ def _check_process(group: str, process: PushProcess, catalogue: Catalogue, conne
     findings: list[Finding] = []
     source = connections.sources.get(connections.target or "")
     if source is not None:
-        run_check(findings, what, lambda: _describe(process, source))
+        describe_query(findings, what, "the target", source, process)
     reads = find_push_tables(process, catalogue)
     for need in process.needs:
         if bare(need) in reads.others:
@@ -48,12 +44,3 @@ def _check_process(group: str, process: PushProcess, catalogue: Catalogue, conne
         message = f"provisions.yaml has no {report} under {group}: every row counts as new, and no percentage holds it."
         findings.append(Finding("warning", what, message, "Add that report."))
     return findings
-
-
-def _describe(process: PushProcess, source: Source) -> tuple[Column, ...]:
-    """The columns of the SQL, which the target parses and does not run."""
-    try:
-        return source.describe(process.query)
-    except PermanentError as error:
-        message = f"{process.place}: the target refuses the query: {error.message}"
-        raise PermanentError(message, code=error.code, next_step=error.next_step or "Mend the sql there.") from error

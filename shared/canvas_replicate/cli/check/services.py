@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from canvas_replicate import __version__
 from canvas_replicate.canvas import CanvasClient, RetryPolicy
 from canvas_replicate.cli.check.findings import Finding, collect_errors
@@ -20,12 +22,8 @@ def check_broker(settings: Settings) -> list[Finding]:
     if not settings.has_broker:
         return []
     findings: list[Finding] = []
-    with collect_errors(findings, "broker"):
-        bus = connect(settings.bus_url, declare=False)
-        try:
-            findings += _check_queues(bus, declares=settings.bus_declare)
-        finally:
-            bus.close()
+    with collect_errors(findings, "broker"), closing(connect(settings.bus_url, declare=False)) as bus:
+        findings += _check_queues(bus, declares=settings.bus_declare)
     return findings
 
 
@@ -38,16 +36,13 @@ def _check_queues(bus: Bus, *, declares: bool) -> list[Finding]:
             if error.code != "bus.topology":
                 raise
             missing.append(queue.name)
-    findings = [_count_dead(stage, depths.get(topology.dead_queue(stage), 0)) for stage in topology.STAGES]
-    return [finding for finding in findings if finding] + [_report_queues(missing, len(depths), declares=declares)]
-
-
-def _count_dead(stage: str, letters: int) -> Finding | None:
-    if not letters:
-        return None
-    return Finding(
-        "warning", "broker", f"{letters:,} dead letters of the {stage}.", f"replicate dead list --stage {stage}"
-    )
+    dead = {stage: depths.get(topology.dead_queue(stage), 0) for stage in topology.STAGES}
+    findings = []
+    for stage, letters in dead.items():
+        if letters:
+            message, step = f"{letters:,} dead letters of the {stage}.", f"replicate dead list --stage {stage}"
+            findings.append(Finding("warning", "broker", message, step))
+    return [*findings, _report_queues(missing, len(depths), declares=declares)]
 
 
 def _report_queues(missing: list[str], there: int, *, declares: bool) -> Finding:
@@ -70,11 +65,9 @@ def check_canvas(settings: Settings, catalogue: Catalogue | None) -> list[Findin
             lacking = "TOKEN" if canvas.token is None else "BASE_URL"
             raise ConfigError(f"REPLICATE_CANVAS__{lacking} is not set.", next_step="Set both, or neither.")
         agent = f"canvas-replicate/{__version__} (replicate check)"
-        client = CanvasClient(canvas.base_url, canvas.token, user_agent=agent, retry_policy=_RETRY_POLICY)
-        try:
+        opened = CanvasClient(canvas.base_url, canvas.token, user_agent=agent, retry_policy=_RETRY_POLICY)
+        with closing(opened) as client:
             user = client.get("users/self")
-        finally:
-            client.close()
         number = user.get("id") if isinstance(user, dict) else None
         findings.append(Finding("note", "canvas", f"it takes the token, which is user {number}'s."))
     return findings

@@ -1,4 +1,4 @@
-"""Whether schedules that say ``snapshot: run`` can have it (oracle.md 4.5)."""
+"""Whether schedules with ``snapshot: run`` can have it (oracle.md 4.5)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ _WITHOUT = "Without it the tables of a run are read one by one, each as of its o
 def check_snapshots(
     sources: Mapping[Table, Sequence[str]], catalogue: Catalogue, connections: Connections
 ) -> list[Finding]:
-    """Without a moment a run goes on, and says so: that is a warning, not an error."""
+    """A missing moment is a warning, not an error: the run goes on without it."""
     findings: list[Finding] = []
     wanted = {name for schedule in catalogue.schedules.values() if schedule.snapshot for name in schedule.tables}
     pairs = [(table, alias) for table, aliases in sources.items() if table.name in wanted for alias in aliases]
-    moments = {
-        alias: _read_moment(alias, connections, findings)
-        for alias in {alias for _, alias in pairs} & connections.sources.keys()
-    }
+    aliases = {alias for _, alias in pairs} & connections.sources.keys()
+    moments = {alias: _read_moment(alias, connections, findings) for alias in aliases}
     for table, alias in pairs:
         findings += _check_flashback(table, alias, moments.get(alias), connections)
     return findings

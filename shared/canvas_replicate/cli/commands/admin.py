@@ -47,14 +47,13 @@ def init_db(
     else:
         was_upgraded = upgrade(ledger)
     target = open_target(settings, create=True)
-    ledger_said = "the run ledger was there"
+    ledger_state = "the run ledger was there"
     if was_upgraded:
-        ledger_said = "made the run ledger and the status tables" if is_new else f"upgraded the run ledger to {NEWEST}"
+        ledger_state = "made the run ledger and the status tables" if is_new else f"upgraded the run ledger to {NEWEST}"
     if target.made_by_dba:
         if not print_only:
-            output.console().print(
-                f"init-db: {ledger_said}. Base tables and views are the DBA's, or: replicate table add TABLE --apply"
-            )
+            step = "replicate table add TABLE --apply"
+            output.console().print(f"init-db: {ledger_state}. Base tables and views are the DBA's, or: {step}")
         return
     made = 0
     for file, ddl in _read_ddl(catalogue, settings.ddl_dir, settings.ctl_dir):
@@ -66,41 +65,32 @@ def init_db(
             made += 1
     if not print_only:
         all_tables = len(catalogue.loaded_tables)
-        output.console().print(f"init-db: {ledger_said}; {made} of {all_tables} tables needed something.")
+        output.console().print(f"init-db: {ledger_state}; {made} of {all_tables} tables needed something.")
 
 
 def _read_ddl(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[tuple[Path, str]]:
     """Each table's own ddl file, or what its control file implies."""
     found = []
     for table in catalogue.loaded_tables.values():
-        file = ddl_dir / f"{table.name}.sql"
+        file, control = ddl_dir / f"{table.name}.sql", ctl_dir / f"{table.name}.ctl"
         if file.exists():
             ddl = file.read_text("utf-8")
             _refuse_other_names(table, file, ddl)
             found.append((file, ddl))
         else:
-            control = ctl_dir / f"{table.name}.ctl"
-            found.append((control, _build_ddl(table, control)))
+            found.append((control, oracle_ddl(read_control_file(control), table.base_table, table.view)))
     return found
 
 
 def _refuse_other_names(table: Table, file: Path, ddl: str) -> None:
     """A ddl file that makes something else than its table and view would leave a load without either."""
     made = parse_ddl(ddl, file)
-    for wanted, names in (
-        (table.base_table, [found.name for found in made.tables]),
-        (table.view, [found.name for found in made.views]),
-    ):
+    tables, views = [found.name for found in made.tables], [found.name for found in made.views]
+    for wanted, names in ((table.base_table, tables), (table.view, views)):
         if names and wanted.rpartition(".")[2] not in names:
-            raise ConfigError(
-                f"this makes {', '.join(names)}, but tablesconf.yaml says {wanted} for {table.name}.",
-                place=Place(file),
-                next_step="Give both the same name, then: replicate init-db",
-            )
-
-
-def _build_ddl(table: Table, control: Path) -> str:
-    return oracle_ddl(read_control_file(control), table.base_table, table.view)
+            message = f"this makes {', '.join(names)}, but tablesconf.yaml says {wanted} for {table.name}."
+            step = "Give both the same name, then: replicate init-db"
+            raise ConfigError(message, place=Place(file), next_step=step)
 
 
 def _print(statements: list[str]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.options import AsJson, Schedule
@@ -27,7 +29,7 @@ dead = entry.new_app("Dead letters: messages that were given up, with the reason
 
 Stage = Annotated[str, typer.Option("--stage", help=f"One of {', '.join(topology.STAGES)}; all when left out.")]
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="As `replicate dead list` shows it; its start is enough.")]
-# What giving up wrote onto a message; a requeued one starts anew.
+# What giving up wrote onto a message; a requeued one starts without it.
 _VERDICT = ("attempts", "first_failed_at", "stage", "code", "reason", "next_step", "failed_at", "deliveries")
 
 
@@ -52,26 +54,24 @@ def trigger(
     except AlreadyRunning as running:
         if not skip_if_running:
             raise
-        output.console().print(Text(f"Nothing triggered: {running.message}"))
+        output.print_line(f"Nothing triggered: {running.message}")
         return
     publish_runs(runtime, [opened], as_json=as_json)
 
 
 def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
     """Hand runs to the workers. What could not be published now is published by any worker within a minute."""
-    bus = connect(runtime.settings.bus_url, declare=runtime.settings.bus_declare)
-    try:
-        publish_outbox(bus, runtime.ledger)
-    except TransientError as error:
-        # The ledger has the messages, so this is no failure: saying so keeps people from asking twice.
-        sys.stderr.write(f"{error.message} Recorded all the same; a worker publishes it within about a minute.\n")
-    finally:
-        bus.close()
+    with _connect(runtime.settings) as bus:
+        try:
+            publish_outbox(bus, runtime.ledger)
+        except TransientError as error:
+            # The ledger has the messages, so this is no failure: the hint keeps people from asking twice.
+            sys.stderr.write(f"{error.message} Recorded all the same; a worker publishes it within about a minute.\n")
     if as_json:
         output.print_json(opened)
         return
     for run in opened:
-        output.console().print(Text(f"{run.run_id}   follow it: replicate runs {run.run_id}"))
+        output.print_line(f"{run.run_id}   follow it: replicate runs {run.run_id}")
 
 
 def sweep(as_json: AsJson = False) -> None:
@@ -82,16 +82,13 @@ def sweep(as_json: AsJson = False) -> None:
     expired = opening.expire_files(runtime)
     published = 0
     if settings.has_broker:
-        bus = connect(settings.bus_url, declare=settings.bus_declare)
-        try:
+        with _connect(settings) as bus:
             published = publish_outbox(bus, runtime.ledger, left_over=True)
-        finally:
-            bus.close()
     if as_json:
         output.print_json({"closed": closed, "published": published, "expired": expired})
         return
     for run_id in closed:
-        output.console().print(Text(f"closed {run_id}   next: replicate rerun --failed {run_id}"))
+        output.print_line(f"closed {run_id}   next: replicate rerun --failed {run_id}")
     output.console().print(
         f"{len(closed)} runs closed, {published} messages published, files of {len(expired)} runs removed."
     )
@@ -100,11 +97,8 @@ def sweep(as_json: AsJson = False) -> None:
 @dead.command("list")
 def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
     """List dead letters: which message, why, how often it was tried, and what to do."""
-    bus = _connect(broker_settings("replicate dead"))
-    try:
+    with _connect(broker_settings("replicate dead")) as bus:
         found = [(name, letter) for name in _choose_stages(stage) for letter in bus.browse(topology.dead_queue(name))]
-    finally:
-        bus.close()
     if as_json:
         output.print_json([_to_dict(name, letter) for name, letter in found])
         return
@@ -112,17 +106,9 @@ def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
         output.console().print("There are no dead letters.")
         return
     columns = ["id", "stage", "type", "about", "tried", "code", "reason", "next"]
+    shown = ("attempts", "code", "reason", "next_step")
     lines = [
-        [
-            letter.message_id,
-            name,
-            letter.type,
-            _describe(letter),
-            letter.headers.get("attempts"),
-            letter.headers.get("code"),
-            letter.headers.get("reason"),
-            letter.headers.get("next_step"),
-        ]
+        [letter.message_id, name, letter.type, _describe(letter), *(letter.headers.get(header) for header in shown)]
         for name, letter in found
     ]
     output.console().print(output.build_table(columns, lines, numbers=["tried"]))
@@ -131,12 +117,8 @@ def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
 @dead.command("show")
 def show_dead(message_id: MessageId) -> None:
     """Print one dead letter whole, as JSON."""
-    bus = _connect(broker_settings("replicate dead"))
-    try:
-        name, letter = _find_letter(bus, message_id)
-    finally:
-        bus.close()
-    output.print_json(_to_dict(name, letter))
+    with _open_letter(message_id) as (_, name, letter):
+        output.print_json(_to_dict(name, letter))
 
 
 @dead.command("requeue")
@@ -145,35 +127,25 @@ def requeue_dead(message_id: MessageId) -> None:
 
     A table whose state is final stays final: the stage then acks the message and does nothing.
     """
-    bus = _connect(broker_settings("replicate dead"))
-    try:
-        name, letter = _find_letter(bus, message_id)
+    with _open_letter(message_id) as (bus, name, letter):
         fresh = {key: value for key, value in letter.headers.items() if key not in _VERDICT}
-        again = Envelope(
-            letter.type, letter.body, letter.message_id, letter.correlation_id, letter.timestamp, letter.app_id, fresh
-        )
+        again = replace(letter, headers=fresh)
         # Published first: a crash in between leaves it in both places, and handlers are safe to run twice.
         bus.publish(again, queue=topology.work_queue(name))
         bus.remove(topology.dead_queue(name), letter.message_id)
-    finally:
-        bus.close()
-    output.console().print(Text(f"Requeued {letter.message_id} for the {name}."))
+    output.print_line(f"Requeued {letter.message_id} for the {name}.")
 
 
 @dead.command("drop")
 def drop_dead(message_id: MessageId) -> None:
     """Remove a dead letter for good."""
-    bus = _connect(broker_settings("replicate dead"))
-    try:
-        name, letter = _find_letter(bus, message_id)
+    with _open_letter(message_id) as (bus, name, letter):
         bus.remove(topology.dead_queue(name), letter.message_id)
-    finally:
-        bus.close()
-    output.console().print(Text(f"Dropped {letter.message_id} of the {name}."))
+    output.print_line(f"Dropped {letter.message_id} of the {name}.")
 
 
-def _connect(settings: Settings) -> Bus:
-    return connect(settings.bus_url, declare=settings.bus_declare)
+def _connect(settings: Settings) -> closing[Bus]:
+    return closing(connect(settings.bus_url, declare=settings.bus_declare))
 
 
 def _choose_stages(stage: str) -> tuple[str, ...]:
@@ -182,18 +154,16 @@ def _choose_stages(stage: str) -> tuple[str, ...]:
     return (stage,) if stage else topology.STAGES
 
 
-def _find_letter(bus: Bus, message_id: str) -> tuple[str, Envelope]:
-    """The dead letter whose id starts so. Raises ConfigError for none or several."""
-    found = [
-        (stage, letter)
-        for stage in topology.STAGES
-        for letter in bus.browse(topology.dead_queue(stage))
-        if letter.message_id.startswith(message_id)
-    ]
-    if len({letter.message_id for _, letter in found}) != 1:
-        what = "no dead letter" if not found else f"{len(found)} dead letters"
-        raise ConfigError(f"There is {what} with an id like {message_id}.", next_step="List: replicate dead list")
-    return found[0]
+@contextmanager
+def _open_letter(message_id: str) -> Iterator[tuple[Bus, str, Envelope]]:
+    """The bus, and the stage and dead letter whose id starts so. Raises ConfigError for none or several."""
+    with _connect(broker_settings("replicate dead")) as bus:
+        letters = [(stage, letter) for stage in topology.STAGES for letter in bus.browse(topology.dead_queue(stage))]
+        found = [(stage, letter) for stage, letter in letters if letter.message_id.startswith(message_id)]
+        if len({letter.message_id for _, letter in found}) != 1:
+            what = "no dead letter" if not found else f"{len(found)} dead letters"
+            raise ConfigError(f"There is {what} with an id like {message_id}.", next_step="List: replicate dead list")
+        yield bus, *found[0]
 
 
 def _describe(letter: Envelope) -> str:
@@ -205,12 +175,6 @@ def _describe(letter: Envelope) -> str:
 
 
 def _to_dict(stage: str, letter: Envelope) -> dict[str, object]:
-    return {
-        "message_id": letter.message_id,
-        "stage": stage,
-        "type": letter.type,
-        "run_id": letter.correlation_id,
-        "timestamp": letter.timestamp,
-        "headers": dict(letter.headers),
-        "body": letter.body.decode("utf-8", "replace"),
-    }
+    about = {"message_id": letter.message_id, "stage": stage, "type": letter.type, "run_id": letter.correlation_id}
+    content = {"headers": dict(letter.headers), "body": letter.body.decode("utf-8", "replace")}
+    return {**about, "timestamp": letter.timestamp, **content}

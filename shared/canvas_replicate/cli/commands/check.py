@@ -39,16 +39,8 @@ def check(
     report = run_preflight(settings, tables or ())
     code = choose_exit_code(report.findings)
     if as_json:
-        output.print_json(
-            {
-                "findings": report.findings,
-                "tables": report.tables,
-                "fine": report.fine,
-                "partly": report.partly,
-                "off": report.off,
-                "exit_code": code,
-            }
-        )
+        shown = {"findings": report.findings, "tables": report.tables, "fine": report.fine, "partly": report.partly}
+        output.print_json({**shown, "off": report.off, "exit_code": code})
     else:
         out = output.console()
         for finding in report.findings:
@@ -59,7 +51,7 @@ def check(
 
 
 def _format_line(finding: Finding) -> Text:
-    """One line whatever the text, so that lines can be counted and searched; ``->`` begins what to do."""
+    """Always one line, so that lines can be counted and searched; ``->`` begins what to do."""
     line = f"{finding.what}: {finding.message}" + (f" -> {finding.next_step}" if finding.next_step else "")
     return Text.assemble((f"{finding.level:7}", _COLOURS[finding.level]), " ", " ".join(line.split()))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.commands.work import proceed
@@ -18,6 +17,7 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_runtime
 
 ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
+HeldRun = Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,8 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def held(
-    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
-    as_json: AsJson = False,
+    everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False, as_json: AsJson = False
 ) -> None:
     """List what a gate stopped and waits for a decision."""
     runtime = open_runtime(load_settings())
@@ -40,26 +39,24 @@ def held(
         output.console().print("Nothing is held.")
         return
     lines = [
-        [a.artifact_id, a.table, output.styled(a.state), a.gate, a.held_at, a.run_id, a.decided_by, a.reason]
+        [a.artifact_id, a.table, output.style_state(a.state), a.gate, a.held_at, a.run_id, a.decided_by, a.reason]
         for a in found
     ]
     columns = ["id", "table", "state", "gate", "since (UTC)", "run", "decided by", "why"]
     output.console().print(output.build_table(columns, lines, keep=["id", "table", "state"]))
     if output.is_narrow():
         for artifact in found:
-            output.console().print(Text(f"{artifact.artifact_id}: {artifact.reason}"))
-    if any(a.state == "held" for a in found):
-        for artifact in found:
-            if artifact.state == "held" and artifact.gate == "push":
-                output.console().print(
-                    Text(f"look at {artifact.artifact_id}: {_build_plan_command(runtime, artifact)}")
-                )
-        output.console().print(Text("next: replicate approve ID   or   replicate discard ID"))
+            output.print_line(f"{artifact.artifact_id}: {artifact.reason}")
+    if waiting := [a for a in found if a.state == "held"]:
+        for artifact in waiting:
+            if artifact.gate == "push":
+                output.print_line(f"look at {artifact.artifact_id}: {_build_plan_command(runtime, artifact)}")
+        output.print_line("next: replicate approve ID   or   replicate discard ID")
 
 
 def approve(
     artifact_id: ArtifactId = None,
-    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
+    run: HeldRun = None,
     even_if_older: Annotated[
         bool, typer.Option("--even-if-older", help="Publish it although newer rows are published.")
     ] = False,
@@ -67,25 +64,22 @@ def approve(
 ) -> None:
     """Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept."""
     runtime = open_runtime(load_settings())
-    opened = [
-        rerun.open_approved(runtime, artifact, even_if_older=even_if_older)
-        for artifact in _find_held(runtime, artifact_id, run)
-    ]
+    artifacts = _find_held(runtime, artifact_id, run)
+    opened = [rerun.open_approved(runtime, artifact, even_if_older=even_if_older) for artifact in artifacts]
     proceed(runtime, opened, as_json=as_json)
 
 
 def discard(
     artifact_id: ArtifactId = None,
-    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")] = None,
+    run: HeldRun = None,
 ) -> None:
     """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
     runtime = open_runtime(load_settings())
     for artifact in _find_held(runtime, artifact_id, run):
         runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
-        again = f"replicate rerun {artifact.table}"
-        if artifact.gate == "push":
-            again = _build_plan_command(runtime, artifact)
-        output.console().print(Text(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}"))
+        is_push = artifact.gate == "push"
+        again = _build_plan_command(runtime, artifact) if is_push else f"replicate rerun {artifact.table}"
+        output.print_line(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}")
 
 
 def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
@@ -98,7 +92,7 @@ def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
 
 
 def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
-    """The held artefacts that are meant. Raises ConfigError when there is none to decide on."""
+    """The held artefacts of that id or run. Raises ConfigError when there is none to decide on."""
     if (artifact_id is None) == (run_id is None):
         raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
     if run_id is not None:
@@ -110,11 +104,9 @@ def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) ->
     if artifact is None:
         raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step="List it: replicate held")
     if artifact.state != "held":
-        raise ConfigError(
-            f"{artifact.artifact_id} was {artifact.state} by {artifact.decided_by},"
-            f" {output.format_cell(artifact.decided_at)} UTC.",
-            next_step=_find_next_step(runtime, artifact),
-        )
+        decided = f"{artifact.state} by {artifact.decided_by}, {output.format_cell(artifact.decided_at)} UTC"
+        step = _find_next_step(runtime, artifact)
+        raise ConfigError(f"{artifact.artifact_id} was {decided}.", next_step=step)
     return [artifact]
 
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson, TableName
@@ -16,7 +15,6 @@ from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
 from canvas_replicate.ledger.views import list_atomic_views
-from canvas_replicate.runs import opening as opening
 from canvas_replicate.runs import resume
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_runtime
@@ -49,10 +47,10 @@ def status(
             output.show_status(rows, steps)
             output.show_pushes(_find_pushes(runtime))
             for view in list_atomic_views(runtime.ledger.database):
-                said = f"{view} is refreshed in one transaction: the database refuses to build it out of place."
-                output.console().print(Text(said))
+                reason = "the database refuses to build it out of place"
+                output.print_line(f"{view} is refreshed in one transaction: {reason}.")
             for run in runtime.ledger.runs.list_unfinished():
-                output.console().print(Text(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}"))
+                output.print_line(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}")
         if not watch:
             return
         time.sleep(_WATCH_SECONDS)
@@ -70,33 +68,23 @@ def runs(
         if not as_json:
             then = f", then {', '.join(run.then)}" if run.then else ""
             of = f", rerun of {run.rerun_of}" if run.rerun_of else ""
-            output.console().print(Text(f"{run.run_id}: {run.status}, by {run.requested_by}{of}{then}"))
+            output.print_line(f"{run.run_id}: {run.status}, by {run.requested_by}{of}{then}")
         output.show_run(runtime.ledger.items.list_all(run_id), as_json=as_json)
         if not as_json:
             output.show_failure(run, runtime.ledger.find_failure(run_id))
             if resume.is_left_over(runtime, run):
-                output.console().print(Text(f"Nobody works on it. next: {resume.resume_command(run)}"))
+                output.print_line(f"Nobody works on it. next: {resume.resume_command(run)}")
         return
     found = runtime.ledger.runs.list_newest(limit)
     if as_json:
         output.print_json(found)
         return
-    lines = [
-        [
-            run.run_id,
-            output.styled(run.status),
-            _count_states(runtime, run),
-            output.format_age(run.opened_at),
-            run.requested_by,
-            run.rerun_of,
-        ]
-        for run in found
-    ]
-    output.console().print(
-        output.build_table(
-            ["run", "status", "tables", "age", "by", "rerun of"], lines, numbers=["age"], keep=["run", "status"]
-        )
-    )
+    columns = ["run", "status", "tables", "age", "by", "rerun of"]
+    lines = []
+    for run in found:
+        states, age = _count_states(runtime, run), output.format_age(run.opened_at)
+        lines.append([run.run_id, output.style_state(run.status), states, age, run.requested_by, run.rerun_of])
+    output.console().print(output.build_table(columns, lines, numbers=["age"], keep=["run", "status"]))
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
@@ -114,12 +102,12 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
         output.print_json(found)
         return
     if not found:
-        output.console().print(Text(f"No record of {table} was rejected in {latest.run_id}."))
+        output.print_line(f"No record of {table} was rejected in {latest.run_id}.")
         return
     lines = [[reject.record_number, reject.column, reject.code, reject.reason] for reject in found]
     output.console().print(output.build_table(["record", "column", "code", "reason"], lines, numbers=["record"]))
     bad_file = runtime.storage.path("bad", latest.run_id, table)
-    output.console().print(Text(f"{latest.rejected or 0:,} in all; the records are in {bad_file}"))
+    output.print_line(f"{latest.rejected or 0:,} in all; the records are in {bad_file}")
 
 
 def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
@@ -129,7 +117,7 @@ def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
         output.print_json(refused)
         return
     if not refused:
-        output.console().print(Text(f"Canvas refused nothing of {row.table} in {row.run_id}."))
+        output.print_line(f"Canvas refused nothing of {row.table} in {row.run_id}.")
         return
     columns = ["line", "change", "user", "course", "section", "wanted", "Canvas's answer"]
     lines = [[r.number, r.change, r.user_id, r.course_id, r.section_id, r.wanted, r.answer] for r in refused]

@@ -15,7 +15,7 @@ from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.cli.scaffold.changes import FileChange, format_diff, write_together
-from canvas_replicate.cli.scaffold.drift import differences
+from canvas_replicate.cli.scaffold.drift import find_differences
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
 from canvas_replicate.cli.scaffold.plan import ScaffoldRequest, TablePlan, choose_source, plan_table, read_query
@@ -77,7 +77,7 @@ def add(
         text_limit=text_limit,
     )
     plan = plan_table(wanted, open_source(settings, alias), settings, catalogue)
-    _carry_out(context, plan, wanted.names, settings, write=write or apply, apply=apply, as_json=as_json)
+    _execute_plan(context, plan, wanted.names, settings, write=write or apply, apply=apply, as_json=as_json)
 
 
 @tables.command("diff")
@@ -103,7 +103,7 @@ def diff(
         ddl=settings.ddl_dir / f"{entry.name}.sql",
         sizes_known=engine_of(settings, alias) == "oracle",
     )
-    found = differences(state.found)
+    found = find_differences(state.found)
     if not as_json:
         _print_lines(map(str, found))
     for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
@@ -141,7 +141,7 @@ def _must_write_source(settings: Settings, catalogue: Catalogue, schedules: Sequ
         return True
 
 
-def _carry_out(
+def _execute_plan(
     context: typer.Context,
     plan: TablePlan,
     names: Names,
@@ -151,7 +151,7 @@ def _carry_out(
     apply: bool,
     as_json: bool,
 ) -> None:
-    """Show the plan, write its files and make base table and view, as far as the options say."""
+    """Show the plan, write its files and make base table and view, as the options demand."""
     target = open_target(settings, create=True) if apply else None
     statements = target.missing(plan.ddl.after, plan.ddl.file) if target else []
     if not as_json:
@@ -172,19 +172,14 @@ def _apply(target: Target, statements: Sequence[str], ddl: FileChange) -> None:
     try:
         target.apply(statements, str(ddl.file))
     except PermanentError as error:
-        raise PermanentError(
-            f"The files are written, but the database did not make what they describe: {error.message}",
-            code=error.code,
-            next_step=f"Hand {ddl.file} (printed above) to the DBA, who has the privileges.",
-        ) from error
+        message = f"The files are written, but the database did not make what they describe: {error.message}"
+        step = f"Hand {ddl.file} (printed above) to the DBA, who has the privileges."
+        raise PermanentError(message, code=error.code, next_step=step) from error
 
 
 def _find_schedule(catalogue: Catalogue, table: str) -> str | None:
     """One that names a source, if the table is in any."""
     return next((name for name, found in catalogue.schedules.items() if found.source and table in found.tables), None)
-
-
-# -- what people see ---------------------------------------------------------------------------------------
 
 
 def _print_diff(changes: Iterable[FileChange]) -> None:

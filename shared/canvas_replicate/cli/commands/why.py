@@ -1,4 +1,4 @@
-"""``why table`` for whoever is on call, ``why person`` for the help desk: one answer on one screen."""
+"""``why table`` for the person on call, ``why person`` for the help desk: one answer on one screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson
@@ -45,9 +44,9 @@ def explain_table(
     if as_json:
         output.print_json({**asdict(found), "facts": asdict(facts)})
         return
-    _print_line(found.answer if found.fresh else f"Not fresh. {found.answer}")
+    output.print_line(found.answer if found.fresh else f"Not fresh. {found.answer}")
     _show_table(facts)
-    _print_line(f"next: {found.next_step}")
+    output.print_line(f"next: {found.next_step}")
 
 
 @why.command("person")
@@ -69,42 +68,30 @@ def explain_person(
         return
     for sentence in (found.answer, found.reason, found.disagreement):
         if sentence:
-            _print_line(sentence)
+            output.print_line(sentence)
     _show_links(facts)
     _show_planned(facts.planned)
-    _print_line(f"next: {found.next_step}")
-
-
-def _print_line(line: str) -> None:
-    output.console().print(Text(line))
+    output.print_line(f"next: {found.next_step}")
 
 
 def _show_table(facts: TableFacts) -> None:
     columns = ["run", "status", "by", "age", "rows", "rejected", "what happened"]
-    lines = [
-        [
-            each.run.run_id,
-            output.styled(each.row.state),
-            each.run.requested_by,
-            output.format_age(each.run.opened_at),
-            each.row.rows,
-            each.row.rejected,
-            each.row.message,
-        ]
-        for each in facts.recent
-    ]
+    lines = []
+    for run, row in ((each.run, each.row) for each in facts.recent):
+        state, age = output.style_state(row.state), output.format_age(run.opened_at)
+        lines.append([run.run_id, state, run.requested_by, age, row.rows, row.rejected, row.message])
     if lines:
         numbers, keep = ["age", "rows", "rejected"], ["run", "status", "age"]
         output.console().print(output.build_table(columns, lines, numbers=numbers, keep=keep))
     for file in facts.waiting:
         when, rows = output.format_cell(file.extracted_at), output.format_cell(file.rows)
-        _print_line(f"waiting: a file of {when} UTC, {rows} rows, run {file.run_id}")
+        output.print_line(f"waiting: a file of {when} UTC, {rows} rows, run {file.run_id}")
     for held in facts.held:
-        _print_line(f"held: {held.artifact_id} since {output.format_cell(held.held_at)} UTC, run {held.run_id}")
-    _print_line(f"switch: {'on' if facts.enabled else 'off'} ({facts.place})")
-    _print_line(f"schedules: {', '.join(facts.schedules) or 'none'}")
+        output.print_line(f"held: {held.artifact_id} since {output.format_cell(held.held_at)} UTC, run {held.run_id}")
+    output.print_line(f"switch: {'on' if facts.enabled else 'off'} ({facts.place})")
+    output.print_line(f"schedules: {', '.join(facts.schedules) or 'none'}")
     readers = [f"{r.process} ({r.group}{'' if r.enabled else ', off'})" for r in facts.readers]
-    _print_line(f"pushes that read it: {', '.join(readers) or 'none'}")
+    output.print_line(f"pushes that read it: {', '.join(readers) or 'none'}")
 
 
 def _show_links(facts: PersonFacts) -> None:
@@ -119,17 +106,16 @@ def _show_links(facts: PersonFacts) -> None:
     if output.is_narrow():
         for name, link in links:
             if link.trouble:
-                _print_line(f"{name}: {link.where} {link.trouble}")
+                output.print_line(f"{name}: {link.where} {link.trouble}")
     empty = [chain.table for chain in facts.chains if _is_empty(chain)]
     if empty:
-        _print_line(f"no row from source to view: {', '.join(empty)}")
+        output.print_line(f"no row from source to view: {', '.join(empty)}")
     for process in facts.processes:
+        name, others = process.process, ", ".join(process.others)
         if process.unreadable:
-            _print_line(f"{process.process}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
-        if process.others:
-            _print_line(
-                f"{process.process} reads {', '.join(process.others)}: no table of the catalogue, not looked at."
-            )
+            output.print_line(f"{name}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
+        if others:
+            output.print_line(f"{name} reads {others}: no table of the catalogue, not looked at.")
 
 
 def _is_empty(chain: TableChain) -> bool:
@@ -155,35 +141,15 @@ def _describe_rows(link: Link) -> str:
 
 def _show_planned(planned: Sequence[PlannedChange]) -> None:
     if not planned:
-        _print_line("Nothing was ever planned for them.")
+        output.print_line("Nothing was ever planned for them.")
         return
-    columns = [
-        "plan",
-        "planned (UTC)",
-        "process",
-        "change",
-        "section or course",
-        "wanted",
-        "was",
-        "state",
-        "when (UTC)",
-    ]
-    lines = [
-        [
-            each.plan.plan_id,
-            each.plan.planned_at,
-            each.plan.process,
-            each.line.change,
-            each.line.section_id or each.line.course_id,
-            each.line.wanted,
-            each.line.was,
-            each.line.state,
-            each.line.answered_at or each.line.sent_at,
-            each.line.answer,
-        ]
-        for each in planned[:_LINES_SHOWN]
-    ]
-    keep = ["plan", "process", "wanted", "state"]
-    output.console().print(output.build_table([*columns, "Canvas's answer"], lines, keep=keep))
+    columns = ["plan", "planned (UTC)", "process", "change", "section or course", "wanted", "was", "state"]
+    columns += ["when (UTC)", "Canvas's answer"]
+    lines = []
+    for plan, line in ((each.plan, each.line) for each in planned[:_LINES_SHOWN]):
+        place, when = line.section_id or line.course_id, line.answered_at or line.sent_at
+        row = [plan.plan_id, plan.planned_at, plan.process, line.change, place]
+        lines.append([*row, line.wanted, line.was, line.state, when, line.answer])
+    output.console().print(output.build_table(columns, lines, keep=["plan", "process", "wanted", "state"]))
     if len(planned) > _LINES_SHOWN:
-        _print_line(f"and {len(planned) - _LINES_SHOWN:,} older ones")
+        output.print_line(f"and {len(planned) - _LINES_SHOWN:,} older ones")

@@ -7,21 +7,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from canvas_replicate.cli import options
 from canvas_replicate.cli.commands.broker import publish_runs
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.local_run import show_outcome, work_on
-from canvas_replicate.cli.options import (
-    AsJson,
-    Historical,
-    OrgPushes,
-    OrgReports,
-    Process,
-    Schedule,
-    SourceAlias,
-    TableName,
-    choose_group,
-    choose_mode,
-)
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.settings_sources import load_settings
@@ -43,17 +32,17 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    schedule: Schedule,
-    db: SourceAlias = None,
+    schedule: options.Schedule,
+    db: options.SourceAlias = None,
     only_tables: Annotated[
         bool, typer.Option("--only-tables", help="Leave out what the schedule's `then` says.")
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="Give up an unfinished run instead of going on with it.")] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Run SCHEDULE from its source tables to proved views, in this one process."""
     runtime = open_runtime(
-        local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
+        load_local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
     )
     left_over = resume.resume_left_over(runtime, schedule)
     opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new)
@@ -61,29 +50,27 @@ def run(
 
 
 def provision(
-    historical: Historical = False,
-    processorgs: OrgReports = False,
+    historical: options.Historical = False,
+    processorgs: options.OrgReports = False,
     then: Annotated[list[str] | None, typer.Option("--then", help="push: what follows good reports.")] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Fetch the provisioning reports of Canvas, load them, refresh their views."""
     if set(then or ()) - {"push"}:
         raise ConfigError("--then takes push, and nothing else.")
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
-    mode = choose_mode(historical, processorgs)
+    mode = options.choose_mode(historical, processorgs)
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.mode_tables(mode))
     opened = opening.open_provisions_run(runtime, mode, then=then or ())
     proceed(runtime, [opened], as_json=as_json)
 
 
 def push(
-    processorgs: OrgPushes = False,
-    tablename: Process = None,
-    as_json: AsJson = False,
+    processorgs: options.OrgPushes = False, tablename: options.Process = None, as_json: options.AsJson = False
 ) -> None:
     """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
-    group = choose_group(processorgs)
+    group = options.choose_group(processorgs)
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
     opened = opening.open_push_run(runtime, group, tablename)
     proceed(runtime, [opened], as_json=as_json)
@@ -91,12 +78,12 @@ def push(
 
 def rerun(
     table: Annotated[str | None, typer.Argument(help="A table of tablesconf.yaml.")] = None,
-    db: SourceAlias = None,
+    db: options.SourceAlias = None,
     failed: Annotated[str | None, typer.Option("--failed", metavar="RUN", help="All that failed in this run.")] = None,
     then: Annotated[
         list[str] | None, typer.Option("--then", metavar="STEP", help="provisions, push: what follows; else nothing.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Extract and load one TABLE again, or only what failed in a run. Always a new run, with nothing following."""
     if (table is None) == (failed is None):
@@ -118,22 +105,20 @@ def rerun(
 
 def replay(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run whose file is loaded again.")],
-    table: TableName,
-    as_json: AsJson = False,
+    table: options.TableName,
+    as_json: options.AsJson = False,
 ) -> None:
     """Load the kept file of an earlier RUN again, even if newer rows are published."""
     runtime = open_runtime(load_settings(), lambda catalogue: [catalogue.table(table)])
     proceed(runtime, [open_replay(runtime, run_id, table)], as_json=as_json)
 
 
-def local_settings() -> Settings:
+def load_local_settings() -> Settings:
     """Settings for work inside this process. Raises ConfigError when a broker is configured."""
     settings = load_settings()
     if settings.has_broker:
-        raise ConfigError(
-            "This command works in one process, but REPLICATE_BUS_URL names a broker.",
-            next_step="Use replicate trigger, or set REPLICATE_BUS_URL=memory://.",
-        )
+        message = "This command works in one process, but REPLICATE_BUS_URL names a broker."
+        raise ConfigError(message, next_step="Use replicate trigger, or set REPLICATE_BUS_URL=memory://.")
     return settings
 
 

@@ -15,7 +15,7 @@ def control_text(names: Names, columns: Sequence[Column], *, text_limit: int, fo
     fields = [f"  {column.name:{width}} {field_text(column, text_limit, for_oracle)}" for column in columns]
     return "".join(
         [
-            *_limit_comment(columns, text_limit),
+            *_format_limit_comment(columns, text_limit),
             "LOAD DATA\n",
             "CHARACTERSET AL32UTF8 LENGTH SEMANTICS CHAR\n",
             f"INFILE 'dat/{names.entry}.dat' \"STR '#EOR#\\n'\"\n",
@@ -31,7 +31,7 @@ def control_text(names: Names, columns: Sequence[Column], *, text_limit: int, fo
     )
 
 
-def _limit_comment(columns: Sequence[Column], text_limit: int) -> list[str]:
+def _format_limit_comment(columns: Sequence[Column], text_limit: int) -> list[str]:
     unlimited = [column.name for column in columns if column.kind == "text" and column.length is None]
     if not unlimited:
         return []

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from canvas_replicate.cli.scaffold.names import Names
+from canvas_replicate.cli.scaffold.names import Names, strip_schema
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.sql.ddl import parse_ddl
 
 _TABLE = "-- Every load replaces the rows whole.\n"
@@ -35,15 +35,10 @@ class DdlParts:
 
 
 def format_ddl(parts: DdlParts) -> str:
-    sections = [
-        parts.header,
-        _TABLE + _end_statement(_format_table(parts)),
-        _VIEW + _end_statement(_format_view(parts)),
-    ]
+    sections = [parts.header, f"{_TABLE}{_format_table(parts)};\n", f"{_VIEW}{_format_view(parts)};\n"]
     if parts.key:
-        sections.append(_INDEX + _end_statement(_format_index(parts)))
-    if parts.grants:
-        sections.append("".join(_end_statement(grant) for grant in _format_grants(parts)))
+        sections.append(f"{_INDEX}{_format_index(parts)};\n")
+    sections.append("".join(f"{grant};\n" for grant in _format_grants(parts)))
     return "\n".join(section for section in sections if section)
 
 
@@ -70,14 +65,19 @@ def read_parts(text: str, file: Path, names: Names) -> DdlParts | None:
     table = found.tables[0]
     granted = [_GRANT.fullmatch(statement) for statement in found.ignored]
     header = re.match(r"(?:--[^\n]*\n)*", text)
-    parts = DdlParts(
-        names,
-        table.columns,
-        table.key,
-        tuple(match[1] for match in granted if match),
-        header[0] if header and not text.startswith(_TABLE) else "",
-    )
+    comment = header[0] if header and not text.startswith(_TABLE) else ""
+    parts = DdlParts(names, table.columns, table.key, tuple(match[1] for match in granted if match), comment)
     return parts if format_ddl(parts) == text else None
+
+
+def read_columns(text: str, file: Path, base_table: str) -> tuple[Column, ...]:
+    """Raises ConfigError for a file that does not create the base table."""
+    wanted = strip_schema(base_table)
+    for table in parse_ddl(text, file).tables:
+        if table.name == wanted:
+            return table.columns
+    step = "Give the table there the name that tablesconf.yaml has."
+    raise ConfigError(f"no CREATE TABLE {wanted} in it.", place=Place(file), next_step=step)
 
 
 def refuse_key(key: Sequence[str], columns: Sequence[Column], *, for_oracle: bool) -> None:
@@ -90,10 +90,6 @@ def refuse_key(key: Sequence[str], columns: Sequence[Column], *, for_oracle: boo
         if for_oracle and by_name[name].kind in ("text", "raw") and by_name[name].length is None:
             step = "Shorten it with a query of your own (CAST(x AS VARCHAR2(n CHAR)) AS x): --query FILE"
             raise ConfigError(f"column {name} is a {by_name[name].type}: Oracle makes no key of it.", next_step=step)
-
-
-def _end_statement(text: str) -> str:
-    return f"{text};\n"
 
 
 def _format_table(parts: DdlParts) -> str:

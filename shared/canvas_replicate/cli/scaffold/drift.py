@@ -74,19 +74,19 @@ class _Pair:
         return self.field is not None and (self.field.expression is not None or self.field.filler)
 
 
-def differences(found: Found) -> list[Difference]:
+def find_differences(found: Found) -> list[Difference]:
     """In the order of the query; columns that it no longer has come last."""
     pairs = _pair_columns(found)
     lines = [line for pair in pairs for line in _compare_column(pair, found)]
     return lines + _compare_order(pairs, found.control) + _find_left_over(pairs, found)
 
 
-def wanted_fields(found: Found) -> tuple[Column, ...]:
+def list_wanted_fields(found: Found) -> tuple[Column, ...]:
     """What the control file's fields must take, in order."""
     return tuple(pair.column for pair in _pair_columns(found))
 
 
-def stale_fields(found: Found) -> set[str]:
+def find_stale_fields(found: Found) -> set[str]:
     """Fields that are there, but cannot take their column as it is now."""
     return {pair.column.name for pair in _pair_columns(found) if pair.field and _compare_field(pair, found)}
 
@@ -97,17 +97,12 @@ def choose_columns(found: Found, existing: Sequence[Column]) -> tuple[Column, ..
     New ones may be NULL: a table that has rows takes no other. Columns that the load itself fills stay.
     """
     there = {column.name: column for column in existing}
-    wanted = {
-        pair.column.name: _choose_column(pair, there, found.sizes_known)
-        for pair in _pair_columns(found)
-        if not _is_skipped(pair)
-    }
+    pairs = [pair for pair in _pair_columns(found) if not _is_skipped(pair)]
+    wanted = {pair.column.name: _choose_column(pair, there, found.sizes_known) for pair in pairs}
     kept = [column for column in existing if column.name in _list_generated(found.control)]
     wanted |= {column.name: column for column in kept if column.name not in wanted}
     in_order = [wanted[name] for name in there if name in wanted]
-    if len(in_order) == len(wanted):
-        return tuple(in_order)
-    return tuple(wanted.values())
+    return tuple(in_order if len(in_order) == len(wanted) else wanted.values())
 
 
 def _pair_columns(found: Found) -> list[_Pair]:
@@ -175,9 +170,9 @@ def _compare_holder(column: Column, holder: str, there: Column, sizes_known: boo
         return [Difference(column.name, types)]
     if not sizes_known or there.kind != column.kind:
         return []
-    if not _fits(column, there):
+    if not _can_hold(column, there):
         return [Difference(column.name, types)]
-    if not _fits(there, column):
+    if not _can_hold(there, column):
         return [Difference(column.name, f"{types}: wide enough, stays", is_drift=False)]
     return []
 
@@ -208,12 +203,12 @@ def _choose_column(pair: _Pair, there: Mapping[str, Column], sizes_known: bool) 
         return existing
     if existing is None or existing.kind not in _COLUMNS[column.kind]:
         return replace(column, nullable=True)
-    if not sizes_known or existing.kind != column.kind or _fits(column, existing):
+    if not sizes_known or existing.kind != column.kind or _can_hold(column, existing):
         return existing
     return _widen(existing, column)
 
 
-def _fits(column: Column, there: Column) -> bool:
+def _can_hold(column: Column, there: Column) -> bool:
     """Whether every value fits. Oracle describes an expression as a NUMBER without limits, which decides nothing."""
     if column.kind in ("text", "raw"):
         return there.length is None or (column.length is not None and column.length <= there.length)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from canvas_replicate.cli.scaffold import drift
+from canvas_replicate.cli.scaffold import ddl_text, drift
 from canvas_replicate.cli.scaffold.changes import FileChange, read_text
 from canvas_replicate.cli.scaffold.control_edit import edit_columns
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, get_base_type, list_view_statements, read_parts
-from canvas_replicate.cli.scaffold.names import Names, strip_schema
+from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.ports import BulkLoader, Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError, Place
-from canvas_replicate.sql.ddl import parse_ddl
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def read_state(
     found = drift.Found(
         query=_describe_query(table, source),
         control=control,
-        ddl=_read_ddl_columns(lines, ddl, names) if lines is not None else None,
+        ddl=ddl_text.read_columns(lines, ddl, names.base_table) if lines is not None else None,
         base=_describe_base(target, table.base_table),
         sizes_known=sizes_known,
     )
@@ -68,17 +66,14 @@ def plan_migration(state: TableState, *, text_limit: int, for_oracle: bool) -> M
     notes = []
     if control is None:
         notes.append(f"{state.found.control.file}: its column list is not one field a line; change it by hand.")
-    if state.parts is None and state.ddl_text is not None and _ddl_is_behind(state):
+    if state.parts is None and state.ddl_text is not None and _is_ddl_behind(state):
         notes.append(f"{state.ddl_file}: it says more than what is written here; change it, and the view, by hand.")
     if state.found.base is None:
         notes.append(f"There is no base table {state.names.base_table}: replicate init-db, or the DBA, makes it.")
     statements = [*alter]
     if alter and (state.parts is not None or state.ddl_text is None):
-        statements = [
-            f"DROP MATERIALIZED VIEW {state.names.view}",
-            *alter,
-            *list_view_statements(_get_parts_after(state)),
-        ]
+        drop = f"DROP MATERIALIZED VIEW {state.names.view}"
+        statements = [drop, *alter, *list_view_statements(_get_parts_after(state))]
         if state.parts is None:
             notes.append(f"There is no {state.ddl_file}: the key and the grants of the view are not known.")
     changes = [change for change in (control, ddl) if change is not None and change.before != change.after]
@@ -90,19 +85,9 @@ def _describe_query(table: Table, source: Source) -> tuple[Column, ...]:
     try:
         return source.describe(table.query)
     except PermanentError as error:
-        raise PermanentError(
-            f"{table.place}: the source refuses the query of {table.name}: {error.message}",
-            code=error.code,
-            next_step=f"Take out what the source no longer has, then: replicate table diff {table.name}",
-        ) from error
-
-
-def _read_ddl_columns(text: str, file: Path, names: Names) -> tuple[Column, ...]:
-    wanted = strip_schema(names.base_table)
-    for table in parse_ddl(text, file).tables:
-        if table.name == wanted:
-            return table.columns
-    raise ConfigError(f"no CREATE TABLE {wanted} in it.", place=Place(file))
+        message = f"{table.place}: the source refuses the query of {table.name}: {error.message}"
+        step = f"Take out what the source no longer has, then: replicate table diff {table.name}"
+        raise PermanentError(message, code=error.code, next_step=step) from error
 
 
 def _describe_base(target: BulkLoader, base_table: str) -> tuple[Column, ...] | None:
@@ -122,18 +107,15 @@ def _refuse_lost_key(state: TableState) -> None:
     for name in state.parts.key:
         if name not in wanted or _is_other_kind(there[name], wanted[name]):
             gone = "no longer in the query" if name not in wanted else f"{wanted[name].type} in the query"
-            raise ConfigError(
-                f"{name} is part of the key, and {gone}.",
-                place=Place(state.ddl_file),
-                next_step="Decide on another key, change the ddl file and the table by hand, then look again.",
-            )
+            step = "Decide on another key, change the ddl file and the table by hand, then look again."
+            raise ConfigError(f"{name} is part of the key, and {gone}.", place=Place(state.ddl_file), next_step=step)
 
 
 def _plan_control_change(state: TableState, text_limit: int, for_oracle: bool) -> FileChange | None:
     """None where the file cannot be changed line by line; its text before and after may be the same."""
     control = state.found.control
-    columns = drift.wanted_fields(state.found)
-    stale = drift.stale_fields(state.found)
+    columns = drift.list_wanted_fields(state.found)
+    stale = drift.find_stale_fields(state.found)
     path = Path(control.file)
     if not stale and [field.name for field in control.data_fields] == [column.name for column in columns]:
         return FileChange(path, state.control_text, state.control_text)
@@ -141,12 +123,12 @@ def _plan_control_change(state: TableState, text_limit: int, for_oracle: bool) -
     return None if after is None else FileChange(path, state.control_text, after)
 
 
-def _ddl_is_behind(state: TableState) -> bool:
+def _is_ddl_behind(state: TableState) -> bool:
     return state.found.ddl is not None and drift.choose_columns(state.found, state.found.ddl) != state.found.ddl
 
 
 def _plan_ddl_change(state: TableState) -> FileChange | None:
-    if state.parts is None or state.ddl_text is None or not _ddl_is_behind(state):
+    if state.parts is None or state.ddl_text is None or not _is_ddl_behind(state):
         return None
     after = format_ddl(_get_parts_after(state))
     if "\r\n" in state.ddl_text:
@@ -163,11 +145,10 @@ def _get_parts_after(state: TableState) -> DdlParts:
 
 def _list_alter_statements(state: TableState) -> list[str]:
     """Oracle's statements for the base table. Every load replaces all rows, so a changed kind is dropped and added."""
-    base: Sequence[Column] = state.found.base or ()
     if state.found.base is None:
         return []
-    there = {column.name: column for column in base}
-    wanted = {column.name: column for column in drift.choose_columns(state.found, base)}
+    there = {column.name: column for column in state.found.base}
+    wanted = {column.name: column for column in drift.choose_columns(state.found, state.found.base)}
     alter = f"ALTER TABLE {state.names.base_table}"
     statements = []
     for name, column in wanted.items():

@@ -91,12 +91,8 @@ def refuse_columns(columns: Sequence[Column], what: str) -> None:
 
 def find_long_names(names: Names, columns: Collection[Column]) -> list[str]:
     """The names that only Oracle 12.2 and later accept."""
-    made = [
-        strip_schema(names.base_table),
-        strip_schema(names.view),
-        names.key_constraint,
-        strip_schema(names.view_index),
-    ]
+    made = [strip_schema(names.base_table), strip_schema(names.view)]
+    made += [names.key_constraint, strip_schema(names.view_index)]
     return [name for name in (*made, *(column.name for column in columns)) if len(name) > LONGEST_EVERYWHERE]
 
 
@@ -123,12 +119,9 @@ def _split_prefix(name: str) -> tuple[str, str]:
 def _refuse_names_in_use(names: Names, catalogue: Catalogue) -> None:
     there = catalogue.tables.get(names.entry)
     if there is not None:
-        raise ConfigError(
-            f"there is a table {names.entry} already.",
-            place=there.place,
-            next_step=f"See what changed in its source: replicate table diff {names.entry}"
-            " (or give the new one another name: --name).",
-        )
+        diff = f"replicate table diff {names.entry} (or give the new one another name: --name)"
+        step = f"See what changed in its source: {diff}."
+        raise ConfigError(f"there is a table {names.entry} already.", place=there.place, next_step=step)
     for table in catalogue.tables.values():
         for wanted, taken, option in ((names.base_table, table.base_table, "name"), (names.view, table.view, "view")):
             if wanted == taken:

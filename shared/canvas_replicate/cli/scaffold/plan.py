@@ -145,15 +145,7 @@ def _refuse_file(file: Path) -> None:
 def _plan_conf_changes(wanted: ScaffoldRequest, sql: str, settings: Settings) -> list[FileChange]:
     """tablesconf.yaml before tablelist.yaml, so that no list ever names a table that is not there."""
     names = wanted.names
-    entry = yaml_entries.format_table_entry(
-        name=names.entry,
-        base_table=names.base_table,
-        view=names.view,
-        source_table=names.source_table,
-        sql=sql,
-        term=wanted.term,
-        source=wanted.source,
-    )
+    entry = yaml_entries.format_table_entry(names, sql, wanted.term, wanted.source)
     conf, listed = settings.conf_dir / "tablesconf.yaml", settings.conf_dir / "tablelist.yaml"
     text, root = _read_yaml_text(conf), read_yaml(conf)
     changes = [_insert(conf, text, [yaml_entries.find_table_place(text, root, names.entry, entry)])]
@@ -187,11 +179,9 @@ def _read_with(changes: Sequence[FileChange], entry: str, settings: Settings, ca
             message = error.message.replace(folder, str(settings.conf_dir))
             raise ConfigError(f"The new entry would not be read: {message}", next_step=error.next_step) from None
     if _list_others(after, entry) != _list_others(catalogue, entry):
-        raise ConfigError(
-            "the new entry would change others, so this file is not written.",
-            place=Place(settings.conf_dir / "tablesconf.yaml"),
-            next_step="Add it by hand, as the diff of a simpler file would show it.",
-        )
+        message = "the new entry would change others, so this file is not written."
+        step = "Add it by hand, as the diff of a simpler file would show it."
+        raise ConfigError(message, place=Place(settings.conf_dir / "tablesconf.yaml"), next_step=step)
     return after.table(entry)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.config.yaml_file import YamlNode
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.suggest import did_you_mean
@@ -44,22 +45,13 @@ def split_lines(text: str) -> list[str]:
     return _LINE.findall(text)
 
 
-def format_table_entry(
-    *,
-    name: str,
-    base_table: str,
-    view: str,
-    source_table: str,
-    sql: str,
-    term: str | None = None,
-    source: str | None = None,
-) -> tuple[str, ...]:
+def format_table_entry(names: Names, sql: str, term: str | None = None, source: str | None = None) -> tuple[str, ...]:
     """The lines of a table in tablesconf.yaml."""
     return (
-        f"{format_scalar(name)}:",
-        f"  cstable: {format_scalar(base_table)}",
-        f"  mvtable: {format_scalar(view)}",
-        f"  dctable: {format_scalar(source_table)}",
+        f"{format_scalar(names.entry)}:",
+        f"  cstable: {format_scalar(names.base_table)}",
+        f"  mvtable: {format_scalar(names.view)}",
+        f"  dctable: {format_scalar(names.source_table)}",
         *([f"  source: {format_scalar(source)}"] if source else []),
         f"  varbl1: {format_scalar(term)}" if term else "  varbl1:",
         "  sql: |",

@@ -32,15 +32,8 @@ def search_database(
     Raises what opening, describing and running the query raise, TransientError after ``MOST_SECONDS``.
     """
     source = open_source(settings, alias)
-    known = settings.databases[alias]
-    return search_source(
-        source,
-        query,
-        value,
-        only=only,
-        long_texts=engine_of(settings, alias) != "oracle",
-        native=known.dialect == "native",
-    )
+    native, long_texts = settings.databases[alias].dialect == "native", engine_of(settings, alias) != "oracle"
+    return search_source(source, query, value, only=only, long_texts=long_texts, native=native)
 
 
 def search_source(
@@ -79,11 +72,12 @@ def _select_nameable(columns: tuple[Column, ...]) -> tuple[Column, ...]:
 
 
 def _build_query(query: str, names: Collection[str], sought: Collection[Column], value: str, *, native: bool) -> str:
-    def quoted(name: str) -> str:
+    def quote_name(name: str) -> str:
         return f'q."{name if native else name.upper()}"'
 
-    selected = ", ".join(map(quoted, names))
-    tests = " OR ".join(f"{quoted(c.name)} = {value if c.kind == 'number' else quote_literal(value)}" for c in sought)
+    selected = ", ".join(map(quote_name, names))
+    literal = quote_literal(value)
+    tests = " OR ".join(f"{quote_name(c.name)} = {value if c.kind == 'number' else literal}" for c in sought)
     # The closing parenthesis starts a line: the query may end in a comment.
     return f"SELECT {selected} FROM (\n{query.strip().rstrip(';')}\n) q WHERE {tests}"  # noqa: S608  # quoted above
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from canvas_replicate.cli.why.dat_rows import search_file
+from canvas_replicate.cli.why import person
 from canvas_replicate.cli.why.database_rows import MOST_ROWS, search_database
-from canvas_replicate.cli.why.person import (
-    Link,
-    LinkStep,
-    PersonFacts,
-    PlannedChange,
-    ProcessFacts,
-    ReportFacts,
-    TableChain,
-)
-from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row
+from canvas_replicate.cli.why.person import Link, LinkStep, PersonFacts, PlannedChange, ProcessFacts, TableChain
+from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row, search_file
 from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.config.push_tables import PushTables, find_push_tables
@@ -27,7 +19,7 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.databases.opening import open_source
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError, DataError, ReplicateError
-from canvas_replicate.ledger.records import Artifact, RunItem, push_row
+from canvas_replicate.ledger.records import RunItem, push_row
 from canvas_replicate.names import qualify_name
 from canvas_replicate.runtime import Runtime
 
@@ -49,7 +41,7 @@ class _Question:
     user: str
     courses: frozenset[str]
 
-    def link(self, step: LinkStep, where: str, rows: PersonRows, as_of: datetime | None = None) -> Link:
+    def build_link(self, step: LinkStep, where: str, rows: PersonRows, as_of: datetime | None = None) -> Link:
         matching = filter_by_course(rows, self.courses)
         if rows.more and not matching.rows:
             trouble = f"has over {MOST_ROWS:,} rows of {self.user}: the course may be among those not looked at"
@@ -88,7 +80,7 @@ def gather_facts(runtime: Runtime, user: str, course: str | None) -> PersonFacts
         processes=tuple(_gather_process(runtime, asked, each) for each in readers),
         planned=tuple(_list_planned(runtime, asked)),
         reports=tuple(
-            ReportFacts(report.kind, _ask_report(runtime, asked, report))
+            person.ReportFacts(report.kind, _ask_report(runtime, asked, report))
             for report in reports
             if report.kind in _ABOUT_PERSONS
         ),
@@ -103,9 +95,8 @@ def _list_current_reports(catalogue: Catalogue) -> list[Report]:
 
 def _gather_chains(runtime: Runtime, asked: _Question, readers: list[_Reader]) -> tuple[TableChain, ...]:
     """The chains of the tables that any process reads, in the order of the catalogue."""
-    concerned = [
-        table for table in runtime.catalogue.tables.values() if any(table in each.reads.tables for each in readers)
-    ]
+    tables = runtime.catalogue.tables.values()
+    concerned = [table for table in tables if any(table in each.reads.tables for each in readers)]
     sources = {table.name: _find_source(runtime, table) for table in concerned}
     down = dict(_find_unreachable(runtime.settings, {alias for alias in sources.values() if alias}))
     return tuple(_gather_chain(runtime, asked, table, readers, sources[table.name], down) for table in concerned)
@@ -118,9 +109,6 @@ def _find_unreachable(settings: Settings, aliases: Collection[str]) -> Iterator[
             open_source(settings, alias).reach()
         except ReplicateError as error:
             yield alias, f"cannot be reached: {error.message}"
-
-
-# -- one table -------------------------------------------------------------------------------------------------
 
 
 def _gather_chain(
@@ -180,14 +168,12 @@ def _ask_source(
     return _ask_database(settings, asked, "source", source, source, table.query)
 
 
-def _ask_database(settings: Settings, asked: _Question, step: LinkStep, where: str, alias: str, query: str) -> Link:
-    return _try_link(step, where, lambda: asked.link(step, where, search_database(settings, alias, query, asked.user)))
-
-
-def _try_link(step: LinkStep, where: str, ask: Callable[[], Link]) -> Link:
-    """Turn an error into the link's ``trouble``, without the error's next step."""
+def _ask_database(
+    settings: Settings, asked: _Question, step: LinkStep, where: str, alias: str, query: str, only: Collection[str] = ()
+) -> Link:
+    """An error becomes the link's ``trouble``, without the error's next step."""
     try:
-        return ask()
+        return asked.build_link(step, where, search_database(settings, alias, query, asked.user, only=only))
     except ReplicateError as error:
         return Link(step, where, trouble=f"cannot be asked: {error.message}")
 
@@ -208,7 +194,7 @@ def _ask_file(runtime: Runtime, asked: _Question, published: RunItem | None) -> 
             return _report_gone_file(runtime, where, published)
         cause = error.message if isinstance(error, DataError) else f"{error.strerror}."
         return Link("file", where, as_of=published.extracted_at, trouble=f"cannot be read: {cause}")
-    return asked.link("file", where, rows, manifest.extracted_at)
+    return asked.build_link("file", where, rows, manifest.extracted_at)
 
 
 def _report_gone_file(runtime: Runtime, where: str, published: RunItem) -> Link:
@@ -220,12 +206,10 @@ def _select_all(name: str) -> str:
     return f"SELECT * FROM {name}"  # noqa: S608  # a name that the catalogue has checked
 
 
-# -- pushes, journal, reports ----------------------------------------------------------------------------------
-
-
 def _gather_process(runtime: Runtime, asked: _Question, reader: _Reader) -> ProcessFacts:
     process, target = reader.process, target_alias(runtime.settings)
-    latest = runtime.ledger.items.find_latest(push_row(process.name))
+    row = push_row(process.name)
+    held = [artifact for artifact in runtime.ledger.artifacts.list_all("held") if artifact.table == row]
     return ProcessFacts(
         process=process.name,
         group=reader.group,
@@ -233,16 +217,11 @@ def _gather_process(runtime: Runtime, asked: _Question, reader: _Reader) -> Proc
         enabled=process.enabled,
         place=str(process.place),
         link=_ask_database(runtime.settings, asked, "push", target, target, process.query),
-        latest=latest,
-        held=_find_held(runtime, process.name),
+        latest=runtime.ledger.items.find_latest(row),
+        held=held[-1] if held else None,
         others=reader.reads.others,
         unreadable=not reader.reads.is_readable,
     )
-
-
-def _find_held(runtime: Runtime, process: str) -> Artifact | None:
-    found = [artifact for artifact in runtime.ledger.artifacts.list_all("held") if artifact.table == push_row(process)]
-    return found[-1] if found else None
 
 
 def _list_planned(runtime: Runtime, asked: _Question) -> list[PlannedChange]:
@@ -273,16 +252,8 @@ def _ask_report(runtime: Runtime, asked: _Question, report: Report) -> Link:
         return Link("report", report.view, trouble="no such report was ever loaded")
     started = runtime.ledger.provisions.find_oldest_start(published.run_id, report.table)
     settings = runtime.settings
-    query = _select_all(qualify_name(report.view, settings.view_schema))
-    found = _try_link(
-        "report",
-        report.view,
-        lambda: asked.link(
-            "report",
-            report.view,
-            search_database(settings, target_alias(settings), query, asked.user, only=("user_id",)),
-        ),
-    )
+    query, target = _select_all(qualify_name(report.view, settings.view_schema)), target_alias(settings)
+    found = _ask_database(settings, asked, "report", report.view, target, query, only=("user_id",))
     return replace(found, as_of=started or published.extracted_at)
 
 
@@ -292,7 +263,7 @@ def _add_sections(runtime: Runtime, reports: list[Report], course: str) -> froze
     for report in reports:
         if report.kind in _NAMING_SECTIONS and runtime.ledger.items.find_published(report.table):
             view = qualify_name(report.view, settings.view_schema)
-            query = f"SELECT DISTINCT course_id, section_id FROM {view}"  # noqa: S608  # as in _all
+            query = f"SELECT DISTINCT course_id, section_id FROM {view}"  # noqa: S608  # as above
             try:
                 rows = search_database(settings, target_alias(settings), query, course, only=("course_id",))
             except ReplicateError:  # the report's link has the error

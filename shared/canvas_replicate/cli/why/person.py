@@ -53,7 +53,7 @@ class TableChain:
     links: tuple[Link, ...]
     table_next: str
 
-    def link(self, step: LinkStep) -> Link:
+    def find_link(self, step: LinkStep) -> Link:
         return next(link for link in self.links if link.step == step)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 
 from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.search import find_rows
 from canvas_replicate.errors import ConfigError
 
 # The columns that are shown: ids that the SIS and Canvas share, status, role and term. Never names, logins or mail
@@ -56,6 +59,13 @@ def select_searchable(columns: Iterable[Column], user: str, *, long_texts: bool)
         if (column.kind == "text" and (long_texts or column.length is not None))
         or (column.kind == "number" and number and not column.scale)
     )
+
+
+def search_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) -> PersonRows:
+    """The first ``limit`` rows with the id in a column that can hold it. Raises FileNotFoundError."""
+    among = {column.name for column in select_searchable(columns, user, long_texts=True)}
+    found = tuple(islice(find_rows(path, columns, user, among), limit + 1))
+    return PersonRows(tuple(column.name for column in columns), found[:limit], more=len(found) > limit)
 
 
 def format_count(count: int, what: str = "row") -> str:

@@ -95,9 +95,8 @@ def decide_verdict(facts: TableFacts) -> TableVerdict:
     if facts.held and not (newest and newest.row.state == "successful"):
         held = facts.held[-1]
         step = f"replicate approve {held.artifact_id}   or   replicate discard {held.artifact_id}"
-        return TableVerdict(
-            False, f"Held by gate {held.gate}: {_end_sentence(held.reason)} {_describe_still_shown(shown)}", step
-        )
+        answer = f"Held by gate {held.gate}: {_end_sentence(held.reason)} Meanwhile {shown}."
+        return TableVerdict(False, answer, step)
     if newest is None:
         return TableVerdict(False, f"No run had {facts.table} yet.", f"replicate rerun {facts.table}")
     return _decide_newest(facts, newest, shown)
@@ -111,20 +110,18 @@ def _decide_newest(facts: TableFacts, newest: RecentRun, shown: str) -> TableVer
         return _decide_unfinished(facts, newest.run, row, shown)
     why = _end_sentence(row.message or "The ledger has no reason")
     step = row.next_step or (f"replicate runs {row.run_id}" if row.state == "skipped" else again)
-    return TableVerdict(False, f"The newest run {row.state} it: {why} {_describe_still_shown(shown)}", step)
+    return TableVerdict(False, f"The newest run {row.state} it: {why} Meanwhile {shown}.", step)
 
 
 def _decide_unfinished(facts: TableFacts, run: Run, row: RunItem, shown: str) -> TableVerdict:
     if row.state == "extracted" and run.limited_to == "extract":
         step = f"loader run {run.schedule} --tablename {facts.table}"
-        return TableVerdict(
-            False, f"A newer file waits for the loader to be started. {_describe_still_shown(shown)}", step
-        )
+        return TableVerdict(False, f"A newer file waits for the loader to be started. Meanwhile {shown}.", step)
     doing = "is at work on it" if row.state in _NOW_AT_WORK else "has not done it yet"
     step = f"replicate runs {row.run_id}"
     if not facts.has_broker:
         step += f"   or, when its process is gone: {resume_command(run)}"
-    return TableVerdict(False, f"Run {row.run_id} {doing} ({row.state}). {_describe_still_shown(shown)}", step)
+    return TableVerdict(False, f"Run {row.run_id} {doing} ({row.state}). Meanwhile {shown}.", step)
 
 
 def _describe_published(row: RunItem | None) -> str:
@@ -133,10 +130,6 @@ def _describe_published(row: RunItem | None) -> str:
     rows = row.rows if row.loaded is None else row.loaded
     as_of = f", as of {row.extracted_at:%Y-%m-%d %H:%M} UTC" if row.extracted_at else ""
     return f"{format_count(rows or 0)} of {row.source}{as_of}, from run {row.run_id}"
-
-
-def _describe_still_shown(shown: str) -> str:
-    return f"Meanwhile {shown}."
 
 
 def _end_sentence(text: str) -> str:
@@ -166,7 +159,5 @@ def _list_schedules(catalogue: Catalogue, table: Table) -> tuple[str, ...]:
     if table.name not in catalogue.reports:
         return tuple(s.name for s in catalogue.schedules.values() if table.name in s.tables)
     mode = catalogue.mode_of(table.name)
-    fetching = [
-        s for s in catalogue.schedules.values() if (s.provisions or ("provisions" in s.then and "regular")) == mode
-    ]
-    return tuple(schedule.name for schedule in fetching)
+    schedules = catalogue.schedules.values()
+    return tuple(s.name for s in schedules if (s.provisions or ("provisions" in s.then and "regular")) == mode)

@@ -36,12 +36,8 @@ def decide_verdict(facts: PersonFacts) -> PersonVerdict:
     report = _find_deciding_report(facts)
     there = None if report is None else _is_there(report)
     found = next(_find_breaks(facts, bool(there)), None) or _explain_no_break(facts)
-    return PersonVerdict(
-        there, _describe_answer(facts, report), found.reason, _describe_disagreement(facts), found.next_step
-    )
-
-
-# -- what Canvas says ------------------------------------------------------------------------------------------
+    answer, disagreement = _describe_answer(facts, report), _describe_disagreement(facts)
+    return PersonVerdict(there, answer, found.reason, disagreement, found.next_step)
 
 
 def _find_deciding_report(facts: PersonFacts) -> Link | None:
@@ -66,7 +62,7 @@ def _describe_answer(facts: PersonFacts, report: Link | None) -> str:
     statuses = ", ".join(sorted({row["status"] for row in report.values if "status" in row}))
     shown = f" ({statuses})" if statuses else ""
     negation = "" if _is_there(report) else "not "
-    return f"{facts.who} is {negation}in Canvas{shown}, says the report of {_format_link_time(report)}."
+    return f"{facts.who} is {negation}in Canvas{shown}, says the report of {_format_moment(report.as_of)}."
 
 
 def _is_reported(facts: PersonFacts, kind: str, wanted: PersonRow) -> bool:
@@ -95,9 +91,6 @@ def _to_row(planned: PlannedChange) -> PersonRow:
     return {name: value for name, value in values.items() if value}
 
 
-# -- report and journal ----------------------------------------------------------------------------------------
-
-
 def _describe_disagreement(facts: PersonFacts) -> str:
     """How the last accepted change and the report differ; empty where they agree."""
     planned, report = _find_contradiction(facts)
@@ -123,9 +116,6 @@ def _is_older(report: Link, planned: PlannedChange) -> bool:
     return report.as_of is None or answered is None or report.as_of <= answered
 
 
-# -- the first break -------------------------------------------------------------------------------------------
-
-
 def _find_breaks(facts: PersonFacts, there: bool) -> Iterator[_Break]:
     kinds = ("enrollments",) if facts.course else ("users", "enrollments")
     processes = [process for process in facts.processes if process.kind in kinds]
@@ -148,7 +138,7 @@ def _check_chain(chain: TableChain, who: str) -> Iterator[_Break]:
     source, file, table, view = chain.links
     again = chain.table_next or f"replicate rerun {chain.table}"
     if source.count and (file.count == 0 or (file.count is None and table.count == 0)):
-        loaded = f"of {_format_link_time(file)} does not" if file.as_of else "never was"
+        loaded = f"of {_format_moment(file.as_of)} does not" if file.as_of else "never was"
         yield _Break(f"The source has {who} now ({chain.table}), the last load {loaded}.", again)
     elif file.count and table.count == 0:
         reason = f"The file of {chain.table} has {who}, the base table does not: rejected, or changed since."
@@ -165,7 +155,8 @@ def _is_spelled_differently(processes: list[ProcessFacts], chains: list[TableCha
 
 def _check_first_answers(facts: PersonFacts, chains: list[TableChain]) -> Iterator[_Break]:
     """A break where no table has the person at its source, or at the first link that answers."""
-    firsts = [(chain, link) for chain in chains if (link := _find_first_answer(chain)) is not None]
+    answers = [(chain, [link for link in chain.links if link.count is not None]) for chain in chains]
+    firsts = [(chain, links[0]) for chain, links in answers if links]
     if facts.course:
         firsts = [(chain, link) for chain, link in firsts if link.of_courses]
     if not firsts or any(link.count for _, link in firsts):
@@ -175,12 +166,8 @@ def _check_first_answers(facts: PersonFacts, chains: list[TableChain]) -> Iterat
     also = f" {facts.user} has {format_count(others)} there about other courses." if others else ""
     if any(link.count for chain, _ in firsts for link in chain.links):
         also += " What was loaded before still has one."
-    step = f"Mend it in the student system, then: replicate rerun {firsts[0][0].table}"
+    step = f"Correct it in the student system, then: replicate rerun {firsts[0][0].table}"
     yield _Break(f"There is no row of {facts.who} to begin with: {asked}.{also}", step)
-
-
-def _find_first_answer(chain: TableChain) -> Link | None:
-    return next((link for link in chain.links if link.count is not None), None)
 
 
 def _check_sql(
@@ -190,7 +177,7 @@ def _check_sql(
     if any(process.link.count is None or process.link.count for process in processes):
         return
     names, place = ", ".join(process.process for process in processes), processes[0].place
-    gone = [chain.table for chain in chains if chain.link("source").count == 0]
+    gone = [chain.table for chain in chains if chain.find_link("source").count == 0]
     if there and gone:
         reason = f"{gone[0]} has no such row at its source any more, but absence is never a removal"
         step = f"Let the SQL return the row with a status that ends it: {place}"
@@ -206,10 +193,9 @@ def _check_sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
     for row in process.link.values:
         if _is_reported(facts, process.kind, row):
             continue
-        planned = [
-            each for each in facts.planned if each.plan.process == process.process and _is_same(row, _to_row(each))
-        ]
-        yield from _check_journal(facts, process, planned[0] if planned else None)
+        of_process = (each for each in facts.planned if each.plan.process == process.process)
+        planned = next((each for each in of_process if _is_same(row, _to_row(each))), None)
+        yield from _check_journal(facts, process, planned)
 
 
 def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedChange | None) -> Iterator[_Break]:
@@ -225,17 +211,14 @@ def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedCh
         reason = f"{name} asks for {facts.who}, but that was never planned.{_describe_newest_run(process)}"
         yield _Break(reason, f"canvas-pusher plan --tablename {name}")
     elif state in ("planned", "sent"):
-        progress = (
-            "it was not sent"
-            if state == "planned"
-            else f"sent {_format_moment(planned.line.sent_at)}, without an answer yet"
-        )
+        sent = f"sent {_format_moment(planned.line.sent_at)}, without an answer yet"
+        progress = "it was not sent" if state == "planned" else sent
         reason = f"{name} planned it ({planned.plan.plan_id}), {progress}.{_describe_newest_run(process)}"
         yield _Break(reason, f"canvas-pusher run --tablename {name}")
     elif state == "rejected":
         when, answer = _format_moment(planned.line.answered_at), planned.line.answer or "no reason given"
         reason = f"Canvas refused it {when} ({planned.plan.plan_id}): {answer}"
-        yield _Break(reason, f"Mend that, then: canvas-pusher plan --tablename {name}")
+        yield _Break(reason, f"Correct that, then: canvas-pusher plan --tablename {name}")
 
 
 def _describe_newest_run(process: ProcessFacts) -> str:
@@ -251,11 +234,8 @@ def _describe_newest_run(process: ProcessFacts) -> str:
 def _explain_no_break(facts: PersonFacts) -> _Break:
     planned, report = _find_contradiction(facts)
     if planned is not None and report is not None:
-        again = (
-            "provisioner run"
-            if _is_older(report, planned)
-            else f"canvas-pusher plan --tablename {planned.plan.process}"
-        )
+        plan = f"canvas-pusher plan --tablename {planned.plan.process}"
+        again = "provisioner run" if _is_older(report, planned) else plan
         return _Break("No link is broken up to Canvas.", again)
     unasked = [link for chain in facts.chains for link in chain.links if link.trouble and link.step != "file"]
     unasked += [process.link for process in facts.processes if process.link.trouble]
@@ -264,10 +244,6 @@ def _explain_no_break(facts: PersonFacts) -> _Break:
     if _find_deciding_report(facts) is None:
         return _Break("No link is broken up to Canvas.", "provisioner run")
     return _Break("No link is broken.", "Nothing.")
-
-
-def _format_link_time(link: Link) -> str:
-    return _format_moment(link.as_of)
 
 
 def _format_moment(moment: datetime | None) -> str:

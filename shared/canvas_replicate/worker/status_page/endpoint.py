@@ -1,4 +1,4 @@
-"""The status page as a worker serves it: what ledger and broker say, asked sparingly."""
+"""The status page as a worker serves it, from cached queries to ledger and broker."""
 
 from __future__ import annotations
 
@@ -16,30 +16,24 @@ from canvas_replicate.worker.status_page.report import read_report
 
 
 @contextmanager
-def status_board(runtime: Runtime, bus: Bus, stage: str) -> Iterator[Callable[[], Answer]]:
-    """A function that answers with the page, whatever is down and however often it is called."""
+def open_status_page(runtime: Runtime, bus: Bus, stage: str) -> Iterator[Callable[[], Answer]]:
+    """Yield a function that answers with the page, even while ledger or broker is down."""
     ledger = CachedQuery("The run ledger", lambda: read_report(runtime))
-    broker = CachedQuery("The broker", lambda: dead_letters(bus))
+    broker = CachedQuery("The broker", lambda: count_dead_letters(bus))
 
-    def answer() -> Answer:
-        said, letters = ledger.get(), broker.get()
-        page = Page(
-            stage=stage,
-            now=datetime.now(UTC),
-            report=said.value,
-            ledger_wrong=said.wrong,
-            dead_letters=None if letters.wrong else letters.value,
-            bus_wrong=letters.wrong,
-        )
+    def build_answer() -> Answer:
+        report, letters = ledger.get(), broker.get()
+        counts = None if letters.wrong else letters.value
+        page = Page(stage, datetime.now(UTC), report.value, report.wrong, counts, letters.wrong)
         return Answer(page.status, render_page(page).encode(), "text/html; charset=utf-8", HEADERS)
 
     try:
-        yield answer
+        yield build_answer
     finally:
         ledger.close()
         broker.close()
 
 
-def dead_letters(bus: Bus) -> Mapping[str, int]:
-    """How many messages of each stage were given up. Raises ReplicateError when the broker cannot say."""
+def count_dead_letters(bus: Bus) -> Mapping[str, int]:
+    """How many messages of each stage were given up. Raises ReplicateError when the broker cannot be asked."""
     return {stage: bus.depth(topology.dead_queue(stage)) for stage in topology.STAGES}

@@ -36,7 +36,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-# A state's tone; its sign and its word, because nobody has to tell colours apart.
+# A state's tone; its sign and its word serve readers who do not see colours.
 _TONES = {
     **dict.fromkeys(("fresh", "successful"), "good"),
     **dict.fromkeys(("held", "old", "never published", "partial", "not known"), "warn"),
@@ -81,7 +81,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Trouble:
-    """``count`` things that need somebody; ``section`` of the page has them."""
+    """``count`` things that need attention; ``section`` of the page lists them."""
 
     count: int
     text: str
@@ -114,7 +114,7 @@ def render_page(page: Page) -> str:
 
 
 def find_troubles(page: Page) -> list[Trouble]:
-    """In the order of the page. Dead letters that cannot be counted are one too: nobody may take them for none."""
+    """In the order of the page. Dead letters that cannot be counted are a trouble too, because they may exist."""
     report, letters = page.report, page.dead_letters
     if letters is None:
         troubles = [Trouble(1, "Dead letters are not known", "dead-letters", "warn")]

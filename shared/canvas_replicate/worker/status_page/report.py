@@ -1,11 +1,11 @@
-"""What the status page tells, as data: read from the run ledger and judged table by table."""
+"""The content of the status page as data: read from the run ledger and judged table by table."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal
+from typing import Literal, get_args
 
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.freshness import expected_tables, max_age
@@ -14,10 +14,9 @@ from canvas_replicate.ledger.records import Artifact, Run, Status
 from canvas_replicate.ledger.views import ModeStatus, PushStatus
 from canvas_replicate.runtime import Runtime
 
-# What a table is, worst first. Neither off (switched off, or in no configuration any more) nor unscheduled (of no
-# schedule, so that nobody expects it to be fresh) is a problem.
+# What a table is, worst first. Neither off (switched off, or no longer configured) nor unscheduled is a problem.
 Condition = Literal["failed", "held", "old", "never published", "fresh", "unscheduled", "off"]
-CONDITIONS: tuple[Condition, ...] = ("failed", "held", "old", "never published", "fresh", "unscheduled", "off")
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 
 RUNS_SHOWN = 12
 
@@ -57,7 +56,7 @@ class RunReport:
 
 @dataclass(frozen=True)
 class StatusReport:
-    """What the ledger said at ``at``."""
+    """The ledger's content at ``at``."""
 
     at: datetime
     tables: Sequence[TableReport]
@@ -70,20 +69,12 @@ class StatusReport:
 def read_report(runtime: Runtime) -> StatusReport:
     """Half a dozen small queries. Raises ReplicateError when the ledger cannot be read."""
     ledger, database = runtime.ledger, runtime.ledger.database
-    held = ledger.artifacts.list_all("held")
+    held, now, steps = ledger.artifacts.list_all("held"), datetime.now(UTC), views.find_next_steps(database)
     states = views.count_tables_by_state(database, RUNS_SHOWN)
-    now = datetime.now(UTC)
-    steps = views.find_next_steps(database)
+    statuses, held_tables = ledger.list_current_status(), {artifact.table for artifact in held}
     return StatusReport(
         at=now,
-        tables=judged(
-            runtime.catalogue,
-            ledger.list_current_status(),
-            {artifact.table for artifact in held},
-            steps,
-            now,
-            runtime.settings.zone,
-        ),
+        tables=evaluate_tables(runtime.catalogue, statuses, held_tables, steps, now, runtime.settings.zone),
         held=held,
         provisions=views.list_modes(database),
         runs=[RunReport(run, states.get(run.run_id, {})) for run in ledger.runs.list_newest(RUNS_SHOWN)],
@@ -91,7 +82,7 @@ def read_report(runtime: Runtime) -> StatusReport:
     )
 
 
-def judged(
+def evaluate_tables(
     catalogue: Catalogue,
     statuses: Sequence[Status],
     held: Collection[str],
@@ -104,7 +95,7 @@ def judged(
     ``held`` are the tables of artefacts that wait for a decision, ``steps`` what to do about failed tables.
     """
     limits = {name: max_age(schedule, now, zone) for name, schedule in catalogue.schedules.items()}
-    strictest = _strictest_schedules(catalogue, limits)
+    strictest = _find_strictest_schedules(catalogue, limits)
     known = {status.table: status for status in statuses}
     enabled = {name: table.enabled for name, table in catalogue.loaded_tables.items()}
     reports = []
@@ -113,12 +104,12 @@ def judged(
         limit = limits[schedule] if schedule else None
         condition: Condition = "off"
         if enabled.get(name):
-            condition = _condition(status, limit, name in held, now)
-        reports.append(_report(name, condition, schedule, limit, status, steps.get(name)))
+            condition = _decide_condition(status, limit, name in held, now)
+        reports.append(_build_report(name, condition, schedule, limit, status, steps.get(name)))
     return sorted(reports, key=lambda report: (CONDITIONS.index(report.condition), report.table))
 
 
-def _strictest_schedules(catalogue: Catalogue, limits: Mapping[str, timedelta]) -> dict[str, str]:
+def _find_strictest_schedules(catalogue: Catalogue, limits: Mapping[str, timedelta]) -> dict[str, str]:
     """Per expected table the schedule with the shortest limit; of several the one with the fewest tables."""
     pairs = expected_tables(catalogue)
     sizes = {name: sum(schedule == name for _, schedule in pairs) for name in catalogue.schedules}
@@ -126,7 +117,7 @@ def _strictest_schedules(catalogue: Catalogue, limits: Mapping[str, timedelta]) 
     return dict(loosest_first)
 
 
-def _condition(status: Status | None, limit: timedelta | None, is_held: bool, now: datetime) -> Condition:
+def _decide_condition(status: Status | None, limit: timedelta | None, is_held: bool, now: datetime) -> Condition:
     """Of a table that is switched on; without a limit it is of no schedule."""
     if status and status.status == "failed":
         return "failed"
@@ -139,7 +130,7 @@ def _condition(status: Status | None, limit: timedelta | None, is_held: bool, no
     return "old" if now - status.as_of > limit else "fresh"
 
 
-def _report(
+def _build_report(
     name: str,
     condition: Condition,
     schedule: str | None,
@@ -149,19 +140,8 @@ def _report(
 ) -> TableReport:
     if status is None:
         return TableReport(name, condition, schedule, limit)
-    is_failed = condition == "failed"
-    return TableReport(
-        table=name,
-        condition=condition,
-        schedule=schedule,
-        limit=limit,
-        view=status.view,
-        as_of=status.as_of,
-        rows=status.rows,
-        last_status=status.status,
-        last_run=status.run_id,
-        last_at=status.load_date,
-        message=status.message if is_failed else None,
-        code=status.error_code if is_failed else None,
-        next_step=step if is_failed else None,
-    )
+    shown = TableReport(name, condition, schedule, limit, status.view, status.as_of, status.rows)
+    report = replace(shown, last_status=status.status, last_run=status.run_id, last_at=status.load_date)
+    if condition != "failed":
+        return report
+    return replace(report, message=status.message, code=status.error_code, next_step=step)
