@@ -224,12 +224,9 @@ def _print_migration(wanted: Migration, table: str, *, is_drift: bool, for_oracl
         _print_lines(["", "-- The migration, to be run in this order:"])
         _print_lines(f"{statement};" for statement in wanted.statements)
         if not for_oracle:
-            _print_lines(
-                [
-                    "-- This is Oracle's SQL. Elsewhere: drop view and base table, then replicate init-db; the view is",
-                    f"-- gone until replicate rerun {table} has loaded it.",
-                ]
-            )
+            elsewhere = "drop view and base table, then replicate init-db; the view is"
+            _print_lines([f"-- This is Oracle's SQL. Elsewhere: {elsewhere}"])
+            _print_lines([f"-- gone until replicate rerun {table} has loaded it."])
         _print_lines([""])
     _print_diff(wanted.changes)
     _print_lines(wanted.notes, "note: ")
