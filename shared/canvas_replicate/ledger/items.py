@@ -126,15 +126,9 @@ def insert_item(session: Session, run_id: str, kind: Kind, request: TableRequest
     """Raises DuplicateKey."""
     file = _build_file_values(request.manifest, request.manifest_path) if request.manifest else {}
     state = "extracted" if file else "requested"
-    row: dict[str, Any] = {
-        "run_id": run_id,
-        "table_name": request.name,
-        "kind": kind,
-        "view_name": request.view,
-        "state": state,
-    }
-    row |= {"source": request.source, "replay": int(request.replay), "artifact_id": request.artifact_id}
-    insert(session, ITEMS.table, {**row, **file})
+    row: dict[str, Any] = {"run_id": run_id, "table_name": request.name, "kind": kind, "view_name": request.view}
+    row |= {"state": state, "source": request.source, "artifact_id": request.artifact_id}
+    insert(session, ITEMS.table, {**row, "replay": int(request.replay), **file})
 
 
 def record_file(session: Session, run_id: str, name: str, values: Mapping[str, Any]) -> None:
