@@ -30,11 +30,7 @@ def build(runtime: Runtime) -> Stage:
 
 @app.command()
 def run(
-    schedule: Schedule,
-    db: SourceAlias = None,
-    tablename: OnlyTable = None,
-    wait: Wait = False,
-    as_json: AsJson = False,
+    schedule: Schedule, db: SourceAlias = None, tablename: OnlyTable = None, wait: Wait = False, as_json: AsJson = False
 ) -> None:
     """Extract the tables of SCHEDULE. The files wait for `loader run SCHEDULE`; with a broker its workers load them."""
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename), source=db)

@@ -55,9 +55,7 @@ class Tokens:
                 self.fail(token, "the quotation mark that opens here is never closed")
             if kind in ("text", "quoted") and self.text.startswith(match[0][0], match.end()):
                 self.fail(
-                    token,
-                    "two quotation marks side by side",
-                    "Put a text that holds one kind into the other kind.",
+                    token, "two quotation marks side by side", "Put a text that holds one kind into the other kind."
                 )
             yield token
             if token.word == "BEGINDATA":

@@ -61,23 +61,7 @@ _NEEDS = (
     ("zone", "hour", "TZH:TZM needs HH24"),
 )
 _KNOWN_TO_ORACLE = (
-    *(
-        "SYYYY",
-        "YEAR",
-        "Y,YYY",
-        "YYY",
-        "YY",
-        "Y",
-        "RRRR",
-        "RR",
-        "IYYY",
-        "CC",
-        "MONTH",
-        "RM",
-        "DDD",
-        "DAY",
-        "DY",
-    ),
+    *("SYYYY", "YEAR", "Y,YYY", "YYY", "YY", "Y", "RRRR", "RR", "IYYY", "CC", "MONTH", "RM", "DDD", "DAY", "DY"),
     *("D", "J", "Q", "WW", "IW", "W", "SSSSS", "FF", "TZH", "TZM", "TZR", "TZD", "A.M.", "P.M.", "FM", "TH"),
     *("SP", "BC", "AD", "X", "E"),
 )
