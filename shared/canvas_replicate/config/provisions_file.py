@@ -129,13 +129,12 @@ class Parameters(Keys):
 
     include_deleted: Switch = Field(
         default=False,
-        description="Also what is concluded (courses, enrollments) and, mostly if it came from the SIS, what is "
-        "deleted.",
+        description="Also concluded courses and enrollments and, mostly if they came from the SIS, deleted ones.",
     )
     created_by_sis: Switch = Field(default=False, description="Only what came from the SIS. Not for `admins`.")
     enrollment_filter: Roles = Field(default=(), description="`enrollments` only: roles.")
     enrollment_states: States = Field(
-        default=(), description="`enrollments` only. `completed` and `deleted` need `include_deleted`."
+        default=(), description="`enrollments` only. `completed`, `deleted` need `include_deleted`."
     )
 
     @model_validator(mode="after")
@@ -159,16 +158,10 @@ class ReportEntry(Keys):
         "`ctls/<table>.ctl`, whose columns are looked up in the report by name, and of `ddl/<table>.sql`.",
     )
     view: ObjectName = Field(alias="mvtable", description="Materialized view that is refreshed from it.")
-    parameters: Parameters = Field(
-        default=Parameters(), json_schema_extra=or_nothing, description="What else Canvas is told; see below."
-    )
-    max_shrink: Maybe[Ratio] = Field(
-        default=None, description="How much smaller than the last load is still accepted: `50%` (default) or `0.5`."
-    )
-    max_rejected: Maybe[WholeNumber] = Field(default=None, description="The most rejected rows of a good load (0).")
-    enabled: Switch = Field(
-        default=True, alias="toggle", description="`on` (default) or `off`: a report that is off is skipped."
-    )
+    parameters: Parameters = Field(Parameters(), json_schema_extra=or_nothing, description="Report options; see below.")
+    max_shrink: Maybe[Ratio] = Field(None, description="How many fewer rows are accepted: `50%` (default) or `0.5`.")
+    max_rejected: Maybe[WholeNumber] = Field(None, description="The most rejected rows of a good load (0).")
+    enabled: Switch = Field(True, alias="toggle", description="`on` (default), or `off`: the report is skipped.")
 
 
 class AccountReportEntry(ReportEntry):
@@ -179,9 +172,7 @@ class AccountReportEntry(ReportEntry):
 
 class ModeEntry(Keys):
     account: Maybe[Account] = Field(
-        default=None,
-        description="Account whose reports are fetched: `sis_account_id:ORGS`, its Canvas id, `self`. Default: "
-        "`REPLICATE_CANVAS__ACCOUNT`. Of a sub-account Canvas tells only what belongs to it.",
+        None, description="`sis_account_id:ORGS`, a Canvas id or `self`; default: `REPLICATE_CANVAS__ACCOUNT`."
     )
     terms: Annotated[
         Annotated[tuple[TermWord, ...], Tag("words")] | Annotated[AccountReportEntry, Tag("report")],
@@ -211,7 +202,7 @@ class ModeEntry(Keys):
 class ProvisionsFile(Keys):
     """``provisions.yaml``"""
 
-    terms: tuple[TermWord, ...] = Field(default=(), description="Terms of the modes that have none of their own.")
+    terms: tuple[TermWord, ...] = Field((), description="Terms of the modes that have none of their own.")
     regular: ModeEntry | None = None
     historical: ModeEntry | None = None
     orgs: ModeEntry | None = None

@@ -104,40 +104,29 @@ NO_PUSHES: Mapping[str, tuple[PushProcess, ...]] = MappingProxyType(dict.fromkey
 
 class ProcessEntry(Keys):
     name: ProcessName = Field(
-        alias="process",
-        description="Its name in plans and status rows: a lower-case letter, then letters, digits and `_`. No two "
-        "processes share one.",
+        alias="process", description="Unique name: a lower-case letter, then letters, digits, `_`."
     )
     kind: Kind = Field(description="`users`, `courses`, `sections`, `xlists` or `enrollments`.")
     sql: Text = Field(description="What shall be so in Canvas.")
-    varbl1: Maybe[FilledText] = Field(
-        default=None, description="The term of `tablesconf.yaml` that stands for `$varbl1`."
-    )
-    needs: tuple[ObjectName, ...] = Field(
-        default=(), description="Tables and views beside those in the SQL: without them the process is to be skipped."
-    )
-    channel: Channel = Field(
-        default="sis_import",
-        description="`sis_import` (default) or `rest`, never both for the same rows: what REST changed is sticky in "
-        "Canvas.",
-    )
+    varbl1: Maybe[FilledText] = Field(None, description="The term of `tablesconf.yaml` that stands for `$varbl1`.")
+    needs: tuple[ObjectName, ...] = Field((), description="Further tables and views without which it is skipped.")
+    channel: Channel = Field("sis_import", description="`sis_import` (default) or `rest`, not both for the same rows.")
     budget: Budget = Field(
-        default=Budget(),
+        Budget(),
         json_schema_extra=or_nothing,
         description="Per term: `additions` (5000), `removals` (500), `removals_percent` of the active rows (5).",
     )
-    enabled: Switch = Field(default=True, alias="toggle", description="`on` (default) or `off`.")
+    enabled: Switch = Field(True, alias="toggle", description="`on` (default) or `off`.")
+
+
+Processes = Annotated[tuple[ProcessEntry, ...], empty_as(())]
 
 
 class PushesFile(Keys):
     """``pushes.yaml``"""
 
-    regular: Annotated[tuple[ProcessEntry, ...], empty_as(())] = Field(
-        default=(), json_schema_extra=or_nothing, description="After regular provisions."
-    )
-    orgs: Annotated[tuple[ProcessEntry, ...], empty_as(())] = Field(
-        default=(), json_schema_extra=or_nothing, description="After the provisions of the organisations."
-    )
+    regular: Processes = Field((), json_schema_extra=or_nothing, description="After the regular provisions.")
+    orgs: Processes = Field((), json_schema_extra=or_nothing, description="After the organisations' provisions.")
 
 
 def load_pushes(

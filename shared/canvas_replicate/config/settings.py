@@ -95,47 +95,43 @@ def _upper(value: object) -> object:
 Alias = Annotated[str, AfterValidator(read_alias)]
 SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
 ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+BusUrl = Annotated[str, AfterValidator(_bus_url)]
+CanvasUrl = Annotated[str, AfterValidator(_canvas_url)]
+MailHost = Annotated[str, AfterValidator(_mail_host)]
+MailAddress = Annotated[str, AfterValidator(_one_mail_address)]
+MailAddresses = Annotated[str, AfterValidator(_mail_addresses)]
+LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
+AsciiSecret = Annotated[SecretStr, AfterValidator(_ascii)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
 
 class DatabaseSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: Annotated[str, AfterValidator(_database_url)] = Field(
-        description="`duckdb:///path`, `postgresql://user@host/database` or `oracle://user@host:1521/service`; "
-        "never with a password."
+    url: DatabaseUrl = Field(
+        description="`duckdb:///path`, `postgresql://user@host/db` or `oracle://user@host:1521/service`; never with a password."
     )
-    password: SecretStr | None = Field(default=None, description="The user's password; best given as a secret file.")
-    max_parallel: int = Field(
-        default=4, ge=1, description="The most tables read from it at a time, by all processes together."
-    )
+    password: SecretStr | None = Field(None, description="The user's password; best given as a secret file.")
+    max_parallel: int = Field(4, ge=1, description="The most tables read from it at a time by all processes together.")
     timeout: int = Field(
-        default=3600,
-        ge=1,
-        description="Seconds that one answer of an Oracle database may take: a query's first rows, a view refresh.",
+        3600, ge=1, description="Seconds for one answer of Oracle: a query's first rows, a view refresh."
     )
-    wallet_password: SecretStr | None = Field(
-        default=None, description="Password of the wallet that `?wallet_location=` in an Oracle URL names."
-    )
-    char_padding: Literal["keep", "trim"] = Field(
-        default="keep", description="Whether the blanks that fill up Oracle's CHAR columns are kept when they are read."
-    )
+    wallet_password: SecretStr | None = Field(None, description="Password of the wallet that an Oracle URL names.")
+    char_padding: Literal["keep", "trim"] = Field("keep", description="Whether CHAR columns keep their padding.")
     dialect: Literal["oracle", "native"] = Field(
-        default="oracle",
-        description="`oracle`: SQL is Oracle's and translated for other engines where that is known to be right; "
-        "`native`: SQL is the engine's own and sent as it is.",
+        "oracle",
+        description="`oracle`: Oracle's SQL, translated for other engines; `native`: the engine's own, sent as it is.",
     )
 
 
 class CanvasSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: Annotated[str, AfterValidator(_canvas_url)] | None = Field(
-        default=None, description="Where Canvas is: `https://canvas.example.edu`."
-    )
+    base_url: CanvasUrl | None = Field(default=None, description="Where Canvas is: `https://canvas.example.edu`.")
     token: SecretStr | None = Field(default=None, description="Access token of the Canvas user that reads and imports.")
-    poll_seconds: float = Field(
-        default=30.0, gt=0, description="The longest pause between two looks at a report that Canvas is making."
-    )
+    poll_seconds: float = Field(default=30.0, gt=0, description="The longest pause between two looks at a report.")
     account: str = Field(
         default="self", description="Account that reports and imports run in; `self` is the root account."
     )
@@ -144,29 +140,24 @@ class CanvasSettings(BaseModel):
 class SmtpSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: Annotated[str, AfterValidator(_mail_host)] | None = Field(
-        default=None, description="Mail server that takes mails about failures; without it none is sent."
-    )
+    host: MailHost | None = Field(default=None, description="Mail server; without it no mail about failures is sent.")
     port: int = Field(default=25, ge=1, le=65535, description="Its port; often 587 where it wants a login.")
-    username: Annotated[str, Field(pattern=r"^[ -~]+$")] | None = Field(
+    username: LoginName | None = Field(
         default=None, description="User that logs in there; without one there is no login."
     )
-    password: Annotated[SecretStr, AfterValidator(_ascii)] | None = Field(
-        default=None, description="That user's password; best given as a secret file."
-    )
-    sender: Annotated[str, AfterValidator(_one_mail_address)] | None = Field(
+    password: AsciiSecret | None = Field(default=None, description="That user's password; best given as a secret file.")
+    sender: MailAddress | None = Field(
         default=None, description="Address that the mails come from; needed with a host."
     )
-    recipients: Annotated[str, AfterValidator(_mail_addresses)] | None = Field(
-        default=None, description="Addresses that the mails go to, with commas between them; needed with a host."
+    recipients: MailAddresses | None = Field(
+        default=None, description="Receivers, separated by commas; needed with a host."
     )
     starttls: bool = Field(
         default=True,
-        description="Encrypt, and check the server's certificate, before anything is sent; off means that a password "
-        "and the mail can be read on the way.",
+        description="Encrypt and check the certificate before sending; off: others can read password and mail.",
     )
     timeout_seconds: float = Field(
-        default=30.0, gt=0, le=600, description="The longest wait for one answer of the mail server."
+        default=30.0, gt=0, le=600, description="The longest wait for an answer of the mail server."
     )
 
     @model_validator(mode="after")
@@ -185,67 +176,41 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    bus_url: Annotated[str, AfterValidator(_bus_url)] = Field(
+    bus_url: BusUrl = Field(
         default="memory://",
         repr=False,  # may hold the broker's password
         description="`memory://` for one process, else `amqp://user:password@host/vhost` or `amqps://...`.",
     )
-    bus_declare: bool = Field(
-        default=True, description="Declare exchange and queues at start; off where a policy does it."
-    )
-    conf_dir: Path = Field(default=Path("conf"), description="Folder of the YAML files.")
-    ctl_dir: Path = Field(default=Path("ctls"), description="Folder of the SQL*Loader control files, one per table.")
-    ddl_dir: Path = Field(default=Path("ddl"), description="Folder of the DDL files, one per table.")
-    data_dir: Path = Field(
-        default=Path("data"), description="Storage that all stages share: `.dat` files, logs, reports."
-    )
+    bus_declare: bool = Field(True, description="Declare exchange and queues at start; off where a policy does it.")
+    conf_dir: Path = Field(Path("conf"), description="Folder of the YAML files.")
+    ctl_dir: Path = Field(Path("ctls"), description="Folder of the SQL*Loader control files, one per table.")
+    ddl_dir: Path = Field(Path("ddl"), description="Folder of the DDL files, one per table.")
+    data_dir: Path = Field(Path("data"), description="Storage that all stages share: `.dat` files, logs, reports.")
     secrets_dir: Path | None = Field(
-        default=None,
-        description="Folder of secret files, each named like a variable and holding its value; it may be missing. "
-        "Only the environment sets this one.",
+        None,
+        description="Folder of secret files named like variables; it may be missing. Only the environment sets it.",
     )
-    metrics_port: int = Field(
-        default=9100, ge=0, le=65535, description="Port of the status page `/`, `/metrics`, `/healthz` and `/readyz`."
-    )
+    metrics_port: int = Field(9100, ge=0, le=65535, description="Port of `/`, `/metrics`, `/healthz` and `/readyz`.")
     databases: dict[Alias, DatabaseSettings] = Field(
-        default_factory=dict, description="The databases by alias; case does not matter in an alias."
+        default_factory=dict, description="Databases by alias, in any case."
     )
-    target: Alias | None = Field(
-        default=None, description="Alias of the reporting database; needed as soon as several databases are set."
-    )
+    target: Alias | None = Field(None, description="Alias of the reporting database; needed if several are set.")
     base_schema: SqlName | None = Field(
-        default=None, description="Schema of base tables named without one; default: the target user's own."
+        None, description="Schema of base tables named without one (target user's own)."
     )
-    view_schema: SqlName | None = Field(
-        default=None, description="Schema of views named without one; default: the target user's own."
-    )
+    view_schema: SqlName | None = Field(None, description="Schema of views named without one (target user's own).")
     refresh_procedure: ProcedureName | None = Field(
-        default=None,
-        description="Procedure called with a view's name instead of `DBMS_MVIEW.REFRESH`: `owner.package.name`.",
+        None, description="Procedure called with a view's name instead of `DBMS_MVIEW.REFRESH`: `owner.package.name`."
     )
     rejects_kept: int = Field(
-        default=DEFAULT_REJECTS_KEPT,
-        ge=0,
-        description="Rejected records of a load that are told one by one in `replicate_reject`; the bad file has all.",
+        DEFAULT_REJECTS_KEPT, ge=0, description="Rejects of a load that `replicate_reject` lists; the bad file has all."
     )
-    retention_days: int = Field(
-        default=7, ge=1, description="Days that files of finished runs are kept; held ones stay."
-    )
-    push_max_age_hours: float = Field(
-        default=24.0,
-        gt=0,
-        le=24 * 30,
-        description="How old good provisions may be for a push that is started by hand; older ones push nothing.",
-    )
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
-        default="UTC",
-        description="Time zone of the campus, such as `America/New_York`: the clock of `busy` in `tablesconf.yaml`.",
-    )
+    retention_days: int = Field(7, ge=1, description="Days that files of finished runs are kept; held ones stay.")
+    push_max_age_hours: float = Field(24.0, gt=0, le=24 * 30, description="Age limit of provisions for a push by hand.")
+    timezone: TimeZone = Field("UTC", description="Time zone of the campus (`America/New_York`), the clock of `busy`.")
     canvas: CanvasSettings = Field(default_factory=CanvasSettings, description="The Canvas instance.")
     smtp: SmtpSettings = Field(default_factory=SmtpSettings, description="The mail server for mails about failures.")
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
-        default="INFO", description="Least severity that is logged."
-    )
+    log_level: LogLevel = Field("INFO", description="Least severity that is logged.")
 
     @property
     def has_broker(self) -> bool:

@@ -172,7 +172,7 @@ def _read_password(text: str) -> str:
 class AppconfDatabase(Keys):
     user: FilledText = Field(description="Database user.")
     password: Annotated[FilledText, AfterValidator(_read_password)] | None = Field(
-        default=None, description="Base64 of the password, as `replicate secret encode` prints it. Not encryption."
+        None, description="Base64 of the password, as `replicate secret encode` prints it. Not encryption."
     )
     dsn: Annotated[FilledText, AfterValidator(_read_dsn)] = Field(
         description="Oracle connect string: `host:1521/service`, or a name from `tnsnames.ora`."
