@@ -45,9 +45,8 @@ def run(
         as_json=as_json,
     )
     if alone:
-        runtime.ledger.runs.release_slot(
-            opened
-        )  # an interrupted run keeps it, so that the same command goes on with it
+        # An interrupted run keeps the slot, so that the same command resumes it.
+        runtime.ledger.runs.release_slot(opened)
     code = show_outcome(runtime, [opened], tables, as_json=as_json)
     if alone and not as_json and any(row.state == "extracted" for row in tables):
         only = f" --tablename {tablename}" if tablename else ""

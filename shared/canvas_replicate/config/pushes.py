@@ -84,9 +84,7 @@ class PushProcess:
 
     Attributes:
         query: the ``sql`` with the term in the place of ``$varbl1``; it runs on the target database.
-        needs: tables and views, in lower case, beside those that the SQL names: the process is skipped when one of
-            them was not successful in the run.
-        place: where the entry starts.
+        needs: further tables and views, in lower case; one that was not successful in the run skips the process.
     """
 
     name: str
@@ -143,28 +141,28 @@ def load_pushes(
     root = read_yaml(path)
     file = read_model(PushesFile, root, problems)
     nodes = {group: found.items() if (found := root.below(group)) and found.is_list else () for group in GROUPS}
-    queries = [_query(node, terms, problems, oracle_sql=oracle_sql) for found in nodes.values() for node in found]
+    queries = [_read_query(node, terms, problems, oracle_sql=oracle_sql) for found in nodes.values() for node in found]
     owners: dict[str, YamlNode] = {}
     for node in (node for found in nodes.values() for node in found):
-        _check_once(node, owners, problems)
+        _note_repeated(node, owners, problems)
     if file is None or problems:
         raise together(problems)
     rest = iter(queries)
     return {
         group: tuple(
-            PushProcess(**_fields(entry), query=next(rest), place=node.place)
+            PushProcess(**_list_fields(entry), query=next(rest), place=node.place)
             for entry, node in zip(getattr(file, group), found, strict=True)
         )
         for group, found in nodes.items()
     }
 
 
-def _fields(entry: ProcessEntry) -> dict[str, Any]:
+def _list_fields(entry: ProcessEntry) -> dict[str, Any]:
     return {key: value for key, value in entry if key not in ("sql", "varbl1")}
 
 
-def _check_once(node: YamlNode, owners: dict[str, YamlNode], problems: list[ConfigError]) -> None:
-    """A name tells whose plan and whose status row it is, so no two processes share one, in either group."""
+def _note_repeated(node: YamlNode, owners: dict[str, YamlNode], problems: list[ConfigError]) -> None:
+    """Plans and status rows are known by the process, so no two share a name, in either group."""
     name = node.word("process")
     owner = owners.setdefault(name, node) if name else node
     if owner is not node:
@@ -172,7 +170,7 @@ def _check_once(node: YamlNode, owners: dict[str, YamlNode], problems: list[Conf
         problems.append(node.error(message, "Give each its own name."))
 
 
-def _query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, oracle_sql: bool) -> str:
+def _read_query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, oracle_sql: bool) -> str:
     """Empty where the entry has none that can be read."""
     with noting(problems):
         if node.is_map and has_query(node.mapping()):

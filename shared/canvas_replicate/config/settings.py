@@ -19,11 +19,8 @@ from canvas_replicate.suggest import did_you_mean
 PREFIX = "REPLICATE_"
 DEFAULT_REJECTS_KEPT = 100
 ALIAS = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")  # no double underscore: that one nests
-_DATABASE_URL = re.compile("(duckdb:///|postgresql://|oracle://).+")
-_BUS_URL = re.compile("memory://|amqps?://.+")
-_MAIL_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+", re.ASCII)  # a name, or an address of IPv4 or IPv6
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
-_MAIL_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*", re.ASCII)  # dot-atom of RFC 5322, 3.4.1
+_MAIL_ADDRESS = rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*"  # dot-atom of RFC 5322, 3.4.1
 
 
 def read_alias(text: str) -> str:
@@ -32,8 +29,19 @@ def read_alias(text: str) -> str:
     return text.lower()
 
 
-def _database_url(url: str) -> str:
-    if not _DATABASE_URL.fullmatch(url):
+def _matches(pattern: str, wrong: str) -> AfterValidator:
+    """A validator that raises ``wrong`` for a text which the pattern (of ASCII) does not match."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(wrong)
+        return text
+
+    return AfterValidator(check)
+
+
+def _check_database_url(url: str) -> str:
+    if not re.fullmatch("(duckdb:///|postgresql://|oracle://).+", url):
         raise ValueError("a database URL starts with duckdb:///, postgresql:// or oracle://")
     try:
         parts = urlsplit(url)
@@ -44,43 +52,25 @@ def _database_url(url: str) -> str:
     return url
 
 
-def _bus_url(url: str) -> str:
-    if not _BUS_URL.fullmatch(url):
-        raise ValueError("a bus URL is memory:// or begins with amqp:// or amqps://")
-    return url
-
-
-def _canvas_url(url: str) -> str:
+def _read_canvas_url(url: str) -> str:
     if not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", url) or url.rstrip("/").endswith("/api/v1"):
         raise ValueError("this must be like https://canvas.example.edu, without user and without /api/v1")
     return url.rstrip("/")
 
 
-def _mail_host(host: str) -> str:
-    if not _MAIL_HOST.fullmatch(host):
-        raise ValueError("this must be a name or an address alone, like mail.example.edu; the port has its own setting")
-    return host
-
-
-def _mail_addresses(text: str) -> str:
-    if not all(_MAIL_ADDRESS.fullmatch(address) for address in split_addresses(text)):
+def _check_mail_addresses(text: str) -> str:
+    if not all(re.fullmatch(_MAIL_ADDRESS, address, re.ASCII) for address in split_addresses(text)):
         raise ValueError("a mail address is like oncall@example.edu, without a name beside it")
     return text
 
 
-def _one_mail_address(text: str) -> str:
-    if not _MAIL_ADDRESS.fullmatch(text):
-        raise ValueError("this must be one mail address like replicate@example.edu, without a name beside it")
-    return text
-
-
-def _ascii(secret: SecretStr) -> SecretStr:
+def _check_ascii(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().isascii():
         raise ValueError("only ASCII can be told to a mail server")
     return secret
 
 
-def _timezone(name: str) -> str:
+def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -88,30 +78,37 @@ def _timezone(name: str) -> str:
     return name
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
 Alias = Annotated[str, AfterValidator(read_alias)]
 SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
 ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
-BusUrl = Annotated[str, AfterValidator(_bus_url)]
-CanvasUrl = Annotated[str, AfterValidator(_canvas_url)]
-MailHost = Annotated[str, AfterValidator(_mail_host)]
-MailAddress = Annotated[str, AfterValidator(_one_mail_address)]
-MailAddresses = Annotated[str, AfterValidator(_mail_addresses)]
+DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
+BusUrl = Annotated[str, _matches("memory://|amqps?://.+", "a bus URL is memory:// or begins with amqp:// or amqps://")]
+CanvasUrl = Annotated[str, AfterValidator(_read_canvas_url)]
+MailHost = Annotated[
+    str,
+    _matches(
+        r"[\w.-]+|[0-9a-fA-F:.]+",  # a name, or an address of IPv4 or IPv6
+        "this must be a name or an address alone, like mail.example.edu; the port has its own setting",
+    ),
+]
+MailAddress = Annotated[
+    str, _matches(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name beside it")
+]
+MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
 LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
-AsciiSecret = Annotated[SecretStr, AfterValidator(_ascii)]
-TimeZone = Annotated[str, AfterValidator(_timezone)]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+AsciiSecret = Annotated[SecretStr, AfterValidator(_check_ascii)]
+TimeZone = Annotated[str, AfterValidator(_check_timezone)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
 
 
 class DatabaseSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: DatabaseUrl = Field(
-        description="`duckdb:///path`, `postgresql://user@host/db` or `oracle://user@host:1521/service`; never with a password."
+        description="`duckdb:///path`, `postgresql://user@host/db` or `oracle://user@host:1521/service`, no password."
     )
     password: SecretStr | None = Field(None, description="The user's password; best given as a secret file.")
     max_parallel: int = Field(4, ge=1, description="The most tables read from it at a time by all processes together.")
@@ -161,7 +158,7 @@ class SmtpSettings(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _check_pairs(self) -> Self:
         if self.host and not (self.sender and self.recipients):
             raise ValueError("a host needs a sender and recipients; set ..__SENDER and ..__RECIPIENTS")
         if (self.username is None) != (self.password is None):
@@ -250,11 +247,11 @@ def target_alias(settings: Settings) -> str:
     )
 
 
-def known_alias(alias: str, settings: Settings, said_by: str) -> str:
-    """The alias in lower case; ConfigError, beginning with ``said_by``, if no such database is configured."""
+def known_alias(alias: str, settings: Settings, named_by: str) -> str:
+    """The alias in lower case; ConfigError, beginning with ``named_by``, if no such database is configured."""
     if alias.lower() not in settings.databases:
         raise ConfigError(
-            f"{said_by}: no database {alias!r} is configured.", next_step=did_you_mean(alias, settings.databases)
+            f"{named_by}: no database {alias!r} is configured.", next_step=did_you_mean(alias, settings.databases)
         )
     return alias.lower()
 
@@ -266,7 +263,7 @@ def split_addresses(text: str) -> tuple[str, ...]:
 
 def setting_fields() -> dict[str, FieldInfo]:
     """Every name that may be set, with its default and description; ``<ALIAS>`` stands for a database's alias."""
-    return dict(_fields_of(Settings, PREFIX))
+    return dict(_list_fields(Settings, PREFIX))
 
 
 def masked_settings(settings: Settings) -> dict[str, Any]:
@@ -276,12 +273,12 @@ def masked_settings(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def _fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+def _list_fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
     for field, info in model.model_fields.items():
         name, kind = prefix + field.upper(), info.annotation
         if get_origin(kind) is dict:
-            yield from _fields_of(get_args(kind)[1], f"{name}__<ALIAS>__")
+            yield from _list_fields(get_args(kind)[1], f"{name}__<ALIAS>__")
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _fields_of(kind, f"{name}__")
+            yield from _list_fields(kind, f"{name}__")
         else:
             yield name, info

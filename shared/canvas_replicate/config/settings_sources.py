@@ -152,9 +152,6 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-# --- appconf.yaml -------------------------------------------------------------------------------------------------
-
-
 def _read_dsn(dsn: str) -> str:
     if not _DSN.fullmatch(dsn):
         step = "Put a longer descriptor into tnsnames.ora and give its name."

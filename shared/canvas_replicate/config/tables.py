@@ -31,7 +31,6 @@ from canvas_replicate.errors import Place
 
 DEFAULT_DEADLINE = timedelta(hours=6)
 DEFAULT_MAX_AGE = timedelta(hours=26)  # a nightly run that may be two hours late
-DEFAULT_MAX_SHRINK = 0.5
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _BUSY = rf"({'|'.join(DAYS)})-({'|'.join(DAYS)}) +([0-9]{{1,2}})-([0-9]{{1,2}})"
@@ -43,12 +42,10 @@ class Table:
 
     Attributes:
         query: the ``sql`` with the term in the place of ``$varbl1``.
-        base_table: the ``cstable`` in lower case, with its schema if one is written.
-        view: the ``mvtable``, likewise.
-        source_table: the ``dctable``, for the reader only.
+        base_table, view: ``cstable`` and ``mvtable`` in lower case, with their schemas if those are written.
+        source_table: the ``dctable``, for readers only.
         max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
         max_rejected: the most rejected rows of a good load.
-        place: where the entry starts.
     """
 
     name: str
@@ -103,9 +100,6 @@ class Schedule:
         return self.provisions or ("regular" if "provisions" in self.then else None)
 
 
-# --- The files ----------------------------------------------------------------------------------------------------
-
-
 def _read_busy(text: str) -> BusyTimes:
     match = re.fullmatch(_BUSY, text.strip().lower())
     times = BusyTimes(DAYS.index(match[1]), DAYS.index(match[2]), int(match[3]), int(match[4])) if match else None
@@ -158,7 +152,7 @@ class ScheduleOptions(Keys):
     )
 
     @model_validator(mode="after")
-    def _is_possible(self) -> Self:
+    def _check_then_and_busy(self) -> Self:
         """A push needs the run's own provisions before it, and historical ones are never pushed."""
         if self.then not in ((), ("provisions",), ("push",), ("provisions", "push")):
             message, step = " must be [provisions], [push] or [provisions, push].", ""

@@ -124,9 +124,6 @@ def _problem(root: YamlNode, error: ErrorDetails, model: type[Keys] | None) -> C
     return (node.key_error if found.at_key else node.error)(message, found.next_step)
 
 
-# --- Types of values ----------------------------------------------------------------------------------------------
-
-
 def scalar(read: Callable[[str], Any]) -> BeforeValidator:
     """Reads the text of a value; what is no text any more stays as it is."""
 
