@@ -2,8 +2,8 @@
 
 ReplicateError
 ├── TransientError        the same work may succeed later: retry
-│   └── LeaseBusy         somebody else works on the same key: wait, and do not count it as an attempt
-├── PermanentError        retrying cannot help: dead letter, tell a person
+│   └── LeaseBusy         another process works on the same key: wait, and do not count it as an attempt
+├── PermanentError        retrying cannot help: dead letter, a person must act
 │   ├── ConfigError       a configuration file, an SQL text or an option is wrong: exit 2, nothing started
 │   └── DataError         a file, a record or a copy is not what it must be
 ├── AlreadyRunning        another process or an open run holds what we need: exit 6
@@ -40,7 +40,7 @@ class ReplicateError(Exception):
         next_step: what to type or change next, as one sentence; may be empty.
 
     Attributes:
-        is_recorded: a handler sets it once the ledger holds the failure, so that nobody records it again.
+        is_recorded: a handler sets it once the ledger holds the failure, so that it is recorded once.
     """
 
     exit_code = ExitCode.FAILED

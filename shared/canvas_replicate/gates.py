@@ -41,7 +41,7 @@ def check_shrink(
 def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:
     """Raises StaleProvisions unless the run's own provisions were good; for a run without any: those of the run
     ``after``, or else the latest of the group's mode, and these must be young as well."""
-    after = _relied_on(run, after)
+    after = _find_relied_on(run, after)
     if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:
         raise StaleProvisions(
             f"Run {after} fetched some reports only, which proves nothing about the others.",
@@ -56,7 +56,7 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
     if found.status != "successful":
         raise StaleProvisions(
             f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}",
-            next_step=fetch + _or_a_good_one(runtime, group, orgs),
+            next_step=fetch + _suggest_good_run(runtime, group, orgs),
         )
     hours, most = found.age.total_seconds() / 3600, runtime.settings.push_max_age_hours
     if after is None and hours > most:
@@ -71,7 +71,7 @@ def check_reports(
 ) -> None:
     """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
     relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
-    after = _relied_on(run, after)
+    after = _find_relied_on(run, after)
     if after is not None:
         since = runtime.ledger.runs.get(after).opened_at
     else:
@@ -85,13 +85,13 @@ def check_reports(
             )
 
 
-def _relied_on(run: Run | None, after: str | None) -> str | None:
+def _find_relied_on(run: Run | None, after: str | None) -> str | None:
     """The run whose provisions a push relies on: its own, where it fetched all of the mode's reports."""
     return run.run_id if run is not None and run.provisions and run.limited_to != SOME_REPORTS else after
 
 
-def _or_a_good_one(runtime: Runtime, group: str, orgs: str) -> str:
-    """The newest run whose provisions were good, by name: whoever is woken has no list at hand."""
+def _suggest_good_run(runtime: Runtime, group: str, orgs: str) -> str:
+    """The newest run whose provisions were good, by name, as the next command."""
     for run in runtime.ledger.runs.list_newest(_NEWEST):
         if run.provisions == group and run.limited_to != SOME_REPORTS:
             found = runtime.ledger.provisions.find_status(group, run.run_id)

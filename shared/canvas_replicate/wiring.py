@@ -79,7 +79,7 @@ def open_runtime(
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     leases = Leases(database, owner)
     if database.single_process:
-        leases.break_all()  # the file is ours alone, so whoever held a lease is gone
+        leases.break_all()  # the file is ours alone, so every earlier holder is gone
     return Runtime(
         settings=settings,
         catalogue=catalogue,

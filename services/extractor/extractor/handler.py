@@ -92,7 +92,7 @@ def _extract(job: _Job) -> Manifest:
     if moment is not None and moment.scn is None:
         origin = replace(origin, snapshot="none", snapshot_refused=moment.reason)
     elif moment is not None:
-        # The moment of a run lies between its opening and its first query: the earlier one is never too new.
+        # The moment of a run is between its opening and its first query: the earlier one is never too new.
         origin = replace(origin, snapshot="run", scn=moment.scn, extracted_at=run.opened_at)
     file, seconds = runtime.storage.relative(path), time.monotonic() - started
     manifest = build_manifest(origin, writer, file=file, seconds=seconds)

@@ -94,7 +94,7 @@ def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) ->
         )
     except pl.exceptions.PolarsError:
         return None
-    texts = [pl.col(name) if plain else _enclosed(name) for name, plain in zip(names, bare, strict=True)]
+    texts = [pl.col(name) if plain else _enclose(name) for name, plain in zip(names, bare, strict=True)]
     line = pl.concat_str([text.fill_null("") for text in texts], separator=control.terminator)
     again = frame.select((line + record_end).str.join(""))
     if frame.height == 0 or again.item().encode() != chunk:
@@ -102,7 +102,7 @@ def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) ->
     return frame.with_columns(pl.col(name).replace("", None) for name in names).with_row_index(_ROW)
 
 
-def _enclosed(name: str) -> pl.Expr:
+def _enclose(name: str) -> pl.Expr:
     return pl.lit('"') + pl.col(name).str.replace_all('"', '""', literal=True) + pl.lit('"')
 
 

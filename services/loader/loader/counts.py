@@ -34,7 +34,7 @@ class LoadCounts:
         self._discard_file = discard_file
         self._record_end = record_end
         self._token = token
-        for part in map(self._part, (bad_file, discard_file)):
+        for part in map(self._build_part, (bad_file, discard_file)):
             part.unlink(missing_ok=True)
 
     @property
@@ -79,11 +79,11 @@ class LoadCounts:
     def publish(self, file: Path) -> None:
         """``file`` is what was loaded."""
         if self._refused_by_database:
-            self._part(self.bad_file).unlink(missing_ok=True)
+            self._build_part(self.bad_file).unlink(missing_ok=True)
             for record in _read_numbered(file, self._record_end, self.rejected_records):
                 self._append(self.bad_file, record)
         for path in (self.bad_file, self._discard_file):
-            if self._part(path).exists():
+            if self._build_part(path).exists():
                 with written_aside(path, self._token):
                     pass
             else:
@@ -98,12 +98,12 @@ class LoadCounts:
             text += f"{f'Records {what}:':<19}{getattr(self, what):>12,}\n"
         return text
 
-    def _part(self, path: Path) -> Path:
+    def _build_part(self, path: Path) -> Path:
         return build_part_path(path, self._token)
 
     def _append(self, path: Path, record: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._part(path).open("ab") as file:
+        with self._build_part(path).open("ab") as file:
             file.write(record + self._record_end)
 
 

@@ -3,7 +3,7 @@
 Rules (Oracle Utilities, SQL*Loader field list reference: delimited data, trimming white space, loading
 all-blank fields, using the WHEN and NULLIF clauses):
 
-- An enclosed value is taken as it stands, a doubled enclosure inside meaning one. White space before the
+- An enclosed value is taken as it is, a doubled enclosure inside meaning one. White space before the
   opening and after the closing enclosure is skipped; anything else after it rejects the record.
 - A value that is not enclosed where it might be loses leading white space, unless PRESERVE BLANKS. Trailing
   white space stays: only fixed-width fields, which are refused, lose it.
@@ -69,7 +69,7 @@ def read_record(record: str, control: ControlFile) -> Record:
 
 
 class _Raw(NamedTuple):
-    """A field as it stands in the record; ``next`` is where the field after it starts, None at the end."""
+    """A field as it is in the record; ``next`` is where the field after it starts, None at the end."""
 
     text: str
     is_enclosed: bool

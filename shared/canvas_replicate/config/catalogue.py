@@ -12,9 +12,9 @@ from typing import Any
 from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
-from canvas_replicate.config.settings import Settings, known_alias, masked_settings, target_alias
+from canvas_replicate.config.settings import Settings, known_alias, mask_settings, target_alias
 from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
-from canvas_replicate.config.terms import has_query, query_with_term
+from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
 from canvas_replicate.errors import ConfigError
@@ -57,7 +57,7 @@ class Catalogue:
     @property
     def loaded_tables(self) -> Mapping[str, Table]:
         """All that have a base table and a view, wherever their rows come from."""
-        return {**self.tables, **{name: _table_of(report) for name, report in self.reports.items()}}
+        return {**self.tables, **{name: _build_table(report) for name, report in self.reports.items()}}
 
     def table(self, name: str) -> Table:
         """A table, queried or filled from a report. Raises ConfigError naming the nearest."""
@@ -93,7 +93,7 @@ class Catalogue:
 
     def mode_tables(self, mode: str) -> tuple[Table, ...]:
         """The tables that the reports of a mode fill. Raises ConfigError as ``mode`` does."""
-        return tuple(_table_of(report) for report in self.mode(mode).reports)
+        return tuple(_build_table(report) for report in self.mode(mode).reports)
 
     def processes(self, group: str, only: str | None = None) -> tuple[PushProcess, ...]:
         """The group's processes in their order. Raises ConfigError for a group or process that pushes.yaml lacks."""
@@ -107,7 +107,7 @@ class Catalogue:
         return tuple(each for each in found if only in (None, each.name))
 
 
-def _table_of(report: Report) -> Table:
+def _build_table(report: Report) -> Table:
     both = ("base_table", "view", "enabled", "max_shrink", "max_rejected", "place")
     shared = {name: getattr(report, name) for name in both}
     return Table(report.table, "", source_table=None, source=None, loader=None, **shared)
@@ -136,11 +136,11 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
     conf, table_list = read_yaml(conf_dir / "tablesconf.yaml"), read_yaml(conf_dir / "tablelist.yaml")
     file = read_model(TablesFile, conf, problems, databases=databases)
     lists = read_model(TableListFile, table_list, problems)
-    nodes = dict(_keys(conf))
+    nodes = dict(_read_keys(conf))
     terms, options = nodes.pop("terms", None), nodes.pop("schedules", None)
     tables = _index_by_name(nodes, problems, TABLE_PATTERN, "a table: a letter, then letters, digits, _, $ and #")
     listed, planned = (
-        _index_by_name(_keys(each), problems, _SCHEDULE_PATTERN, "a schedule: letters, digits, _ and - only")
+        _index_by_name(_read_keys(each), problems, _SCHEDULE_PATTERN, "a schedule: letters, digits, _ and - only")
         for each in (table_list, options)
     )
     _note_wrong_lists(listed, tables, problems)
@@ -148,7 +148,7 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
     _note_shared_targets(tables, problems)
     sources = {name: _list_sources(name, node, listed, planned) or {*databases} for name, node in tables.items()}
     oracle_sql = {name for name, found in sources.items() if not found & {*native}}
-    queries = _read_queries(tables, _keys(terms), oracle_sql, problems)
+    queries = _read_queries(tables, _read_keys(terms), oracle_sql, problems)
     if file is None or lists is None or problems:
         raise together(problems)
     entries = {name.lower(): entry for name, entry in file.tables.items()}
@@ -195,13 +195,13 @@ def resolve_source(
     raise ConfigError(f"table {table}: nothing says which database it is read from.", next_step=step)
 
 
-def effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+def build_effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """All that holds, with secrets masked, as JSON can hold it."""
     tables = {name: {**asdict(table), "place": str(table.place)} for name, table in catalogue.tables.items()}
     schedules = {name: asdict(schedule) for name, schedule in catalogue.schedules.items()}
     for options in schedules.values():
         options |= {key: f"{age.total_seconds():.0f}s" for key, age in options.items() if isinstance(age, timedelta)}
-    return {"settings": masked_settings(settings), "schedules": schedules, "tables": tables}
+    return {"settings": mask_settings(settings), "schedules": schedules, "tables": tables}
 
 
 def _build_schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions | None) -> Schedule:
@@ -209,12 +209,12 @@ def _build_schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions
     return Schedule(**{**given, "name": name, "tables": tables, "snapshot": "snapshot" in given})
 
 
-def _keys(node: YamlNode | None) -> _Nodes:
+def _read_keys(node: YamlNode | None) -> _Nodes:
     """No keys where it is no map: its model refuses that."""
     return node.value if node and isinstance(node.value, Mapping) else {}
 
 
-def _items(node: YamlNode) -> Sequence[YamlNode]:
+def _list_items(node: YamlNode) -> Sequence[YamlNode]:
     return () if isinstance(node.value, str | Mapping) else node.value
 
 
@@ -238,7 +238,7 @@ def _index_by_name(nodes: _Nodes, problems: list[ConfigError], pattern: str, wan
 def _note_wrong_lists(listed: _Nodes, tables: Collection[str], problems: list[ConfigError]) -> None:
     for schedule, node in listed.items():
         found: set[str] = set()
-        for item in _items(node):
+        for item in _list_items(node):
             name = item.stripped.lower()
             if name in found:
                 problems.append(item.error(f"schedule {schedule}: table {name!r} is in the list twice."))
@@ -264,7 +264,7 @@ def _note_shared_targets(tables: _Nodes, problems: list[ConfigError]) -> None:
             owner = owners.setdefault((key, target), name) if target else name
             if owner != name:
                 message = f"table {name}: {key} {target!r} is the one of table {owner} already."
-                problems.append(_keys(node)[key].error(message))
+                problems.append(_read_keys(node)[key].error(message))
 
 
 def _list_sources(name: str, node: YamlNode, listed: _Nodes, planned: _Nodes) -> set[str]:
@@ -272,7 +272,7 @@ def _list_sources(name: str, node: YamlNode, listed: _Nodes, planned: _Nodes) ->
     own = node.word("source").lower()
     if own:
         return {own}
-    schedules = [key for key, items in listed.items() if name in {item.stripped.lower() for item in _items(items)}]
+    schedules = [key for key, items in listed.items() if name in {item.stripped.lower() for item in _list_items(items)}]
     by_schedule = {planned[schedule].word("source").lower() for schedule in schedules if schedule in planned}
     return by_schedule - {""}
 
@@ -284,8 +284,8 @@ def _read_queries(
     texts = {name: node.stripped for name, node in terms.items()}
     queries = {}
     for name, node in tables.items():
-        keys = _keys(node)
+        keys = _read_keys(node)
         if has_query(keys) and texts.get(node.word("varbl1"), "fine"):
             with noting(problems):
-                queries[name] = query_with_term(f"table {name}", keys, texts, oracle_sql=name in oracle_sql)
+                queries[name] = build_query(f"table {name}", keys, texts, oracle_sql=name in oracle_sql)
     return queries

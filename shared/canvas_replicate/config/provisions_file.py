@@ -52,7 +52,7 @@ _SET_ELSEWHERE = {
     "skip_message": "It is always sent.",
     **dict.fromkeys(KINDS, "The file follows from the report's own key."),
 }
-# Left out of the file unless include_deleted is on, whatever states are asked for.
+# Left out of the file unless include_deleted is on, also when the states name them.
 _HIDDEN_STATES = {"completed", "deleted"}
 
 _TERM = "[A-Za-z0-9]+|id:[0-9]{1,19}"
@@ -236,14 +236,14 @@ def _build_mode(name: ModeName, node: YamlNode, shared: YamlNode | None, entry: 
 def _build_report(kind: str, node: YamlNode, entry: ReportEntry) -> Report:
     return Report(
         **entry.model_dump(exclude={"parameters"}),
-        table=_bare(entry.base_table),
+        table=_strip_schema(entry.base_table),
         kind=kind,
         parameters=entry.parameters.format_for_canvas(),
         place=node.key_place,
     )
 
 
-def _bare(name: str) -> str:
+def _strip_schema(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
@@ -286,13 +286,13 @@ def _is_ignored(key: str, kind: str) -> bool:
 def _find_shared_targets(modes: Mapping[ModeName, YamlNode], taken: Collection[str]) -> Iterator[ConfigError]:
     """Two reports with one table would each undo the other's work. A table's bare name is also that of its files."""
     elsewhere = "a table in tablesconf.yaml"
-    owners = {("cstable", _bare(name)): elsewhere for name in taken}
+    owners = {("cstable", _strip_schema(name)): elsewhere for name in taken}
     owners |= {("mvtable", name.lower()): elsewhere for name in taken}
     reports = {f"{mode}.{kind}": found for mode, node in modes.items() for kind, found in node.mapping().items()}
     for name, report in reports.items():
         for key in ("cstable", "mvtable"):
             target = report.word(key).lower()
-            target = _bare(target) if key == "cstable" else target
+            target = _strip_schema(target) if key == "cstable" else target
             owner = owners.setdefault((key, target), name) if target else name
             if owner != name:
                 yield report.key_error(f"{name}: {key} {target!r} is the one of {owner} already.")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, WithJsonSchema
 
-from canvas_replicate.config.terms import has_query, query_with_term
+from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
 from canvas_replicate.config.yaml_models import (
     FilledText,
@@ -106,7 +106,7 @@ class ProcessEntry(Keys):
     )
     kind: Kind = Field(description="`users`, `courses`, `sections`, `xlists` or `enrollments`.")
     sql: Text = Field(description="What shall be so in Canvas.")
-    varbl1: Maybe[FilledText] = Field(None, description="The term of `tablesconf.yaml` that stands for `$varbl1`.")
+    varbl1: Maybe[FilledText] = Field(None, description="The term of `tablesconf.yaml` that replaces `$varbl1`.")
     needs: tuple[ObjectName, ...] = Field((), description="Further tables and views without which it is skipped.")
     channel: Channel = Field("sis_import", description="`sis_import` (default) or `rest`, not both for the same rows.")
     budget: Budget = Field(
@@ -174,5 +174,5 @@ def _read_query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigE
     """Empty where the entry has none that can be read."""
     with noting(problems):
         if node.is_map and has_query(node.mapping()):
-            return query_with_term(f"process {node.word('process')}", node.mapping(), terms, oracle_sql=oracle_sql)
+            return build_query(f"process {node.word('process')}", node.mapping(), terms, oracle_sql=oracle_sql)
     return ""

@@ -29,7 +29,7 @@ def read_alias(text: str) -> str:
     return text.lower()
 
 
-def _matches(pattern: str, wrong: str) -> AfterValidator:
+def _require_match(pattern: str, wrong: str) -> AfterValidator:
     """A validator that raises ``wrong`` for a text which the pattern (of ASCII) does not match."""
 
     def check(text: str) -> str:
@@ -66,7 +66,7 @@ def _check_mail_addresses(text: str) -> str:
 
 def _check_ascii(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().isascii():
-        raise ValueError("only ASCII can be told to a mail server")
+        raise ValueError("only ASCII can be sent to a mail server")
     return secret
 
 
@@ -82,17 +82,20 @@ Alias = Annotated[str, AfterValidator(read_alias)]
 SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
 ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
-BusUrl = Annotated[str, _matches("memory://|amqps?://.+", "a bus URL is memory:// or begins with amqp:// or amqps://")]
+BusUrl = Annotated[
+    str, _require_match("memory://|amqps?://.+", "a bus URL is memory:// or begins with amqp:// or amqps://")
+]
 CanvasUrl = Annotated[str, AfterValidator(_read_canvas_url)]
 MailHost = Annotated[
     str,
-    _matches(
+    _require_match(
         r"[\w.-]+|[0-9a-fA-F:.]+",  # a name, or an address of IPv4 or IPv6
         "this must be a name or an address alone, like mail.example.edu; the port has its own setting",
     ),
 ]
 MailAddress = Annotated[
-    str, _matches(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name beside it")
+    str,
+    _require_match(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name beside it"),
 ]
 MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
 LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
@@ -262,11 +265,11 @@ def split_addresses(text: str) -> tuple[str, ...]:
 
 
 def setting_fields() -> dict[str, FieldInfo]:
-    """Every name that may be set, with its default and description; ``<ALIAS>`` stands for a database's alias."""
+    """Every name that may be set, with its default and description; ``<ALIAS>`` is the place of a database's alias."""
     return dict(_list_fields(Settings, PREFIX))
 
 
-def masked_settings(settings: Settings) -> dict[str, Any]:
+def mask_settings(settings: Settings) -> dict[str, Any]:
     """The settings as JSON can hold them, without a secret."""
     values = settings.model_dump(mode="json")
     values["bus_url"] = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:**********@", settings.bus_url)

@@ -49,7 +49,7 @@ class FieldReader:
         bound = tokens.accept("BOUNDFILLER")
         filler = bound or tokens.accept("FILLER")
         entry = Field(name, "char", filler=filler, bound_filler=bound, line=tokens.line_and_column(token)[0])
-        read_type = self._types().get(tokens.current.word)
+        read_type = self._list_types().get(tokens.current.word)
         if read_type is not None:
             tokens.advance()
             entry = read_type(entry)
@@ -86,7 +86,7 @@ class FieldReader:
             self._tokens.fail(token, f"{entry.name} cannot have {article} SQL expression")
         return token.text
 
-    def _types(self) -> dict[str, Callable[[Field], Field]]:
+    def _list_types(self) -> dict[str, Callable[[Field], Field]]:
         return {
             "CHAR": self._read_char,
             **dict.fromkeys(("INTEGER", "DECIMAL", "FLOAT", "ZONED"), self._read_external),
@@ -171,4 +171,4 @@ class FieldReader:
         on_a_new_line = "\n" in tokens.text[before.end : token.start]
         if token.kind in ("word", "quoted") and on_a_new_line and token.word not in words.TABLE_TYPES:
             tokens.fail(before, f"a comma is missing between {entry.name!r} and {token.shown}")
-        tokens.refuse(token, (*self._types(), *words.FIELD_WORDS), "a type, a clause or a comma after the column")
+        tokens.refuse(token, (*self._list_types(), *words.FIELD_WORDS), "a type, a clause or a comma after the column")

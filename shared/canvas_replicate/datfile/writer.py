@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
-from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merged, moment, plain
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merge_figures, moment, plain
 from canvas_replicate.errors import DataError
 
 _PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -77,7 +77,7 @@ class DatWriter:
                 self.empty_strings[column.name] += answer["empty"]
                 with_empty.append(column.name)
             part = _read_figures(column, frame.height, answer)
-            self.figures[column.name] = merged(self.figures[column.name], part, column)
+            self.figures[column.name] = merge_figures(self.figures[column.name], part, column)
         return with_empty
 
     def _refuse_text(self, frame: pl.DataFrame) -> None:

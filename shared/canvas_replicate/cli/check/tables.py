@@ -11,7 +11,7 @@ from canvas_replicate.cli.scaffold.drift import Difference, Found, differences, 
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, Field
 from canvas_replicate.control_file.checks import MOMENTS, find_name_problems, find_problems
-from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, field_text, mask_of
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, build_date_mask, field_text
 from canvas_replicate.control_file.model import DEFAULT_LENGTH
 from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.errors import Place
@@ -120,7 +120,7 @@ def _mask_finding(table: str, control: ControlFile, field: Field, column: Column
 
 
 def _reads(mask: str, column: Column) -> bool:
-    written = mask_of(column)
+    written = build_date_mask(column)
     said = mask.upper().removeprefix("FX")
     return said in (written, written.replace("FF6", "FF9"), re.sub(r"FF\d", "FF", written))
 
