@@ -43,10 +43,8 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
     ``after``, or else the latest of the group's mode, and these must be young as well."""
     after = _find_relied_on(run, after)
     if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:
-        raise StaleProvisions(
-            f"Run {after} fetched some reports only, which proves nothing about the others.",
-            next_step="Name a run of the whole mode, or leave --run out.",
-        )
+        message = f"Run {after} fetched some reports only, which proves nothing about the others."
+        raise StaleProvisions(message, next_step="Name a run of the whole mode, or leave --run out.")
     orgs = " --processorgs" if group == "orgs" else ""
     fetch = f"Fetch them: provisioner run{orgs}"
     found = runtime.ledger.provisions.find_status(group, after)
@@ -54,16 +52,13 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
         of = f" of run {after}" if after else ""
         raise StaleProvisions(f"There are no {group} provisions{of}.", next_step=fetch)
     if found.status != "successful":
-        raise StaleProvisions(
-            f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}",
-            next_step=fetch + _suggest_good_run(runtime, group, orgs),
-        )
+        message = f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}"
+        raise StaleProvisions(message, next_step=fetch + _suggest_good_run(runtime, group, orgs))
     hours, most = found.age.total_seconds() / 3600, runtime.settings.push_max_age_hours
     if after is None and hours > most:
-        raise StaleProvisions(
-            f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id}).",
-            next_step=f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}",
-        )
+        message = f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id})."
+        step = f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}"
+        raise StaleProvisions(message, next_step=step)
 
 
 def check_reports(
@@ -78,11 +73,10 @@ def check_reports(
         since = datetime.now(UTC) - timedelta(hours=runtime.settings.push_max_age_hours)
     for load in loads:
         if load.extracted_at is not None and load.extracted_at < since:
-            raise StaleProvisions(
-                f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than"
-                f" {'run ' + after if after else 'is allowed'}.",
-                next_step=f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}",
-            )
+            limit = f"run {after}" if after else "is allowed"
+            message = f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than {limit}."
+            step = f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}"
+            raise StaleProvisions(message, next_step=step)
 
 
 def _find_relied_on(run: Run | None, after: str | None) -> str | None:

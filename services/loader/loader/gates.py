@@ -62,20 +62,14 @@ def verify_table(
 ) -> None:
     """Raises DataError unless the table holds what the file holds."""
     if counts.rejected > max_rejected:
-        raise DataError(
-            f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed);"
-            f" first: {counts.first_reject}.",
-            code="gate2.rejected",
-            next_step=f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}",
-        )
+        message = f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed)"
+        step = f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}"
+        raise DataError(f"{message}; first: {counts.first_reject}.", code="gate2.rejected", next_step=step)
     if counts.read != manifest.rows:
         raise _build_error(f"{counts.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
     if counts.read != loaded.rows + counts.rejected + counts.discarded:
-        raise _build_error(
-            f"{counts.read:,} records were read, but {loaded.rows:,} are in the table, {counts.rejected:,} rejected and"
-            f" {counts.discarded:,} discarded",
-            manifest,
-        )
+        ended = f"{loaded.rows:,} are in the table, {counts.rejected:,} rejected and {counts.discarded:,} discarded"
+        raise _build_error(f"{counts.read:,} records were read, but {ended}", manifest)
     _verify_reported_counts(manifest, counts, loaded)
     if counts.rejected or counts.discarded:
         return  # the table rightly holds less than the file: only the counts can be compared
@@ -108,8 +102,5 @@ def _list_expected(
 
 
 def _build_error(what: str, manifest: Manifest) -> DataError:
-    return DataError(
-        f"The table is not the file: {what}.",
-        code="gate2.differs",
-        next_step=f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}",
-    )
+    step = f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}"
+    return DataError(f"The table is not the file: {what}.", code="gate2.differs", next_step=step)

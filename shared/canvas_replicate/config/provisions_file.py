@@ -107,16 +107,11 @@ Account = Annotated[str, scalar(_read_account), WithJsonSchema({"type": ["string
 TermWord = Annotated[
     str, scalar(_read_term), WithJsonSchema({"type": ["string", "integer"], "pattern": f"^({_TERM})$"})
 ]
-Roles = Annotated[
-    tuple[Annotated[str, _read_choice(CHOICES["enrollment_filter"])], ...],
-    BeforeValidator(_split),
-    _build_choices_schema(CHOICES["enrollment_filter"]),
-]
-States = Annotated[
-    tuple[Annotated[str, _read_choice(CHOICES["enrollment_states"])], ...],
-    BeforeValidator(_split),
-    _build_choices_schema(CHOICES["enrollment_states"]),
-]
+_ROLES, _STATES = CHOICES["enrollment_filter"], CHOICES["enrollment_states"]
+_Roles = tuple[Annotated[str, _read_choice(_ROLES)], ...]
+_States = tuple[Annotated[str, _read_choice(_STATES)], ...]
+Roles = Annotated[_Roles, BeforeValidator(_split), _build_choices_schema(_ROLES)]
+States = Annotated[_States, BeforeValidator(_split), _build_choices_schema(_STATES)]
 
 
 class Parameters(Keys):

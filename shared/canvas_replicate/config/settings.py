@@ -240,22 +240,17 @@ def target_alias(settings: Settings) -> str:
     if len(settings.databases) == 1:
         return next(iter(settings.databases))
     if not settings.databases:
-        raise ConfigError(
-            "no database is configured.",
-            next_step="Set REPLICATE_DATABASES__<ALIAS>__URL, or list it in appconf.yaml in REPLICATE_CONF_DIR.",
-        )
-    raise ConfigError(
-        f"{len(settings.databases)} databases are configured and REPLICATE_TARGET names none of them.",
-        next_step="Set REPLICATE_TARGET to the alias of the reporting database.",
-    )
+        step = "Set REPLICATE_DATABASES__<ALIAS>__URL, or list it in appconf.yaml in REPLICATE_CONF_DIR."
+        raise ConfigError("no database is configured.", next_step=step)
+    message = f"{len(settings.databases)} databases are configured and REPLICATE_TARGET names none of them."
+    raise ConfigError(message, next_step="Set REPLICATE_TARGET to the alias of the reporting database.")
 
 
 def known_alias(alias: str, settings: Settings, named_by: str) -> str:
     """The alias in lower case; ConfigError, beginning with ``named_by``, if no such database is configured."""
     if alias.lower() not in settings.databases:
-        raise ConfigError(
-            f"{named_by}: no database {alias!r} is configured.", next_step=did_you_mean(alias, settings.databases)
-        )
+        step = did_you_mean(alias, settings.databases)
+        raise ConfigError(f"{named_by}: no database {alias!r} is configured.", next_step=step)
     return alias.lower()
 
 

@@ -44,9 +44,7 @@ def _format_raw_text(column: Column, text_limit: int, for_oracle: bool) -> str:
     if not for_oracle:
         return f"CHAR({column.length * 2 if column.length else text_limit})"
     if column.length is None or column.length > _LONGEST_HEX_BYTES:
-        raise ConfigError(
-            f"column {column.name}: a {column.type} of more than {_LONGEST_HEX_BYTES} bytes cannot be loaded from a"
-            " text file.",
-            next_step="Leave it out with a query of your own: --query FILE",
-        )
+        what = f"a {column.type} of more than {_LONGEST_HEX_BYTES} bytes"
+        step = "Leave it out with a query of your own: --query FILE"
+        raise ConfigError(f"column {column.name}: {what} cannot be loaded from a text file.", next_step=step)
     return f'CHAR({column.length * 2}) "HEXTORAW(:{column.name})"'

@@ -167,12 +167,8 @@ def _check_parts(mask: str, parts: list[str], place: Place | None) -> None:
 
 
 def _build_mask_error(mask: str, message: str, place: Place | None) -> ConfigError:
-    return ConfigError(
-        f"date mask {mask!r}: {message}.",
-        place=place,
-        code="config.mask",
-        next_step="Masks are made of YYYY MM MON DD HH24 HH12 AM PM MI SS .FF TZH:TZM and punctuation.",
-    )
+    step = "Masks are made of YYYY MM MON DD HH24 HH12 AM PM MI SS .FF TZH:TZM and punctuation."
+    return ConfigError(f"date mask {mask!r}: {message}.", place=place, code="config.mask", next_step=step)
 
 
 def _read_hour(part: dict[str, str]) -> int:

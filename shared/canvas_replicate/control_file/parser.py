@@ -54,9 +54,7 @@ class Parser:
             schema=schema,
             table=table,
             mode=self._mode or "INSERT",
-            fields=tuple(
-                replace(entry, delimiters=None) if entry.delimiters == delimiters else entry for entry in fields
-            ),
+            fields=tuple(replace(each, delimiters=None) if each.delimiters == delimiters else each for each in fields),
             record_end=self._record_end,
             delimiters=delimiters,
             trailing_nullcols=self._trailing_nullcols,
