@@ -34,13 +34,11 @@ class ReplicateError(Exception):
     """Root of all errors that this project raises on purpose.
 
     Args:
-        message: one sentence for the person on call; never holds a secret or a row's content beyond
-            the offending value's position.
+        message: one sentence for the person on call, without secrets and without a row's content.
         code: short stable identifier such as ``gate2.rows`` or ``ORA-00942``, kept in the ledger.
         next_step: what to type or change next, as one sentence; may be empty.
 
-    Attributes:
-        is_recorded: a handler sets it once the ledger holds the failure, so that it is recorded once.
+    A handler sets ``is_recorded`` once the ledger holds the failure.
     """
 
     exit_code = ExitCode.FAILED

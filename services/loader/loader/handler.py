@@ -70,8 +70,8 @@ class _Job:
 
 
 def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
-    """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control
-    file that cannot work, LeaseLost or Interrupted when the load must not go on."""
+    """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control file that
+    cannot work, LeaseLost or Interrupted when the load must not go on."""
     run = runtime.ledger.runs.get(message.run_id)
     row = runtime.ledger.items.find(run.run_id, message.table)
     if row is None:

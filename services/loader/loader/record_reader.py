@@ -145,9 +145,8 @@ def _apply_conditions(values: list[str | None], control: ControlFile) -> list[st
     by_name = {entry.name: value for entry, value in zip(control.data_fields, values, strict=True)}
     if not all(condition.holds(by_name[condition.column]) for condition in control.when):
         raise DiscardedRecord("failed all WHEN clauses")
-    loaded = [
-        None if _is_nulled(entry, by_name) else value for entry, value in zip(control.data_fields, values, strict=True)
-    ]
+    pairs = zip(control.data_fields, values, strict=True)
+    loaded = [None if _is_nulled(entry, by_name) else value for entry, value in pairs]
     if all(value is None or entry.filler for entry, value in zip(control.data_fields, loaded, strict=True)):
         raise DiscardedRecord("all columns null")
     return loaded

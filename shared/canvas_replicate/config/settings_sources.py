@@ -109,13 +109,8 @@ def _read_secret_values(files: Mapping[str, Path]) -> dict[str, str]:
 def _refuse_unknown_names(variables: Mapping[str, str], files: Mapping[str, Path]) -> None:
     places: dict[str, Place | None] = {name: Place(path) for name, path in files.items()}
     places |= dict.fromkeys(variables)
-    raise_problems(
-        [
-            ConfigError(f"{name} is not a setting.", place=place, next_step=_suggest_setting(name))
-            for name, place in sorted(places.items())
-            if not _is_setting(name)
-        ]
-    )
+    unknown = [(name, place) for name, place in sorted(places.items()) if not _is_setting(name)]
+    raise_problems([ConfigError(f"{n} is not a setting.", place=p, next_step=_suggest_setting(n)) for n, p in unknown])
 
 
 def _is_setting(name: str) -> bool:
@@ -204,8 +199,7 @@ def _read_aliases(root: YamlNode, problems: list[ConfigError]) -> dict[str, str]
             problems.append(node.key_error(f"{error}."))
             continue
         if alias in found.values():
-            message = f"the database {alias!r} is here twice; case does not matter in its name."
-            problems.append(node.key_error(message))
+            problems.append(node.key_error(f"the database {alias!r} is here twice; case does not matter in its name."))
         found[name] = alias
     return found
 

@@ -29,7 +29,6 @@ class YamlNode:
     Attributes:
         name: the keys that lead here: ``schedules.hourly.then[1]`` is the first item of a list.
         value: text for every scalar (an empty value is ``""``), else a list or a map of nodes.
-        place: where the value starts.
         key_place: where its key starts; the same as ``place`` in lists and at the top.
         line_places: where each line of a text starts, if the file has it letter by letter; else empty.
     """

@@ -42,13 +42,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class InvalidValue(ValueError):
-    """What a validator raises.
+    """What a validator raises. ``{name}`` in the message becomes the value's name: ``schedules.hourly.then[1]``.
 
-    Args:
-        message: ``{name}`` in it becomes the name of the value: ``schedules.hourly.then[1]``.
-        next_step: what to change.
-        below: the keys that lead from the validated value to the one that is wrong.
-        at_key: the place is that of the key, not of the value.
+    ``below``: the keys from the validated value to the wrong one; ``at_key``: the place is the key's, not the value's.
     """
 
     def __init__(self, message: str, next_step: str = "", *, below: Sequence[str] = (), at_key: bool = False) -> None:

@@ -88,9 +88,9 @@ class FieldReader:
 
     def _list_types(self) -> dict[str, Callable[[Field], Field]]:
         return {
-            "CHAR": self._read_char,
+            "CHAR": lambda entry: replace(entry, kind="char", length=self._read_length()),
             **dict.fromkeys(("INTEGER", "DECIMAL", "FLOAT", "ZONED"), self._read_external),
-            "DATE": self._read_date,
+            "DATE": lambda entry: replace(entry, kind="date", length=self._read_length(), mask=self._read_mask()),
             "TIMESTAMP": self._read_timestamp,
             "CONSTANT": self._read_constant,
             "RECNUM": lambda entry: replace(entry, kind="recnum"),
@@ -99,18 +99,12 @@ class FieldReader:
             "EXPRESSION": self._read_expression,
         }
 
-    def _read_char(self, entry: Field) -> Field:
-        return replace(entry, kind="char", length=self._read_length())
-
     def _read_external(self, entry: Field) -> Field:
         token = self._tokens.previous
         if not self._tokens.accept("EXTERNAL"):
-            message = f"{token.word} alone is binary, and data files are text"
-            self._tokens.fail(token, message, f"Say {token.word} EXTERNAL.")
+            step = f"Say {token.word} EXTERNAL."
+            self._tokens.fail(token, f"{token.word} alone is binary, and data files are text", step)
         return replace(entry, kind="number", length=self._read_length())
-
-    def _read_date(self, entry: Field) -> Field:
-        return replace(entry, kind="date", length=self._read_length(), mask=self._read_mask())
 
     def _read_timestamp(self, entry: Field) -> Field:
         tokens = self._tokens

@@ -190,9 +190,8 @@ def _compute_residue(text: str) -> Decimal:
 def _format_csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
     numbers_as_text = any(column.kind == "number" and frame[column.name].dtype == pl.String for column in columns)
     if numbers_as_text:  # polars would enclose them, so the texts get their enclosures here
-        frame = frame.with_columns(
-            _enclose(pl.col(column.name)) for column in columns if column.kind not in ("number", "float")
-        )
+        texts = [column.name for column in columns if column.kind not in ("number", "float")]
+        frame = frame.with_columns(_enclose(pl.col(name)) for name in texts)
     file = io.BytesIO()
     frame.write_csv(
         file,
