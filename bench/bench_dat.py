@@ -25,7 +25,8 @@ from canvas_replicate.datfile.format import RECORD_END
 from canvas_replicate.datfile.writer import DatWriter
 from loader.batches import match_fields, read_frames
 from loader.counts import LoadCounts
-from loader.record_reader import read_record, split_records
+from loader.record_reader import read_record
+from loader.record_splitter import split_records
 
 BATCH_ROWS = 10_000
 COLUMNS = {

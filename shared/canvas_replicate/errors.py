@@ -2,8 +2,8 @@
 
 ReplicateError
 ├── TransientError        the same work may succeed later: retry
-│   └── LeaseBusy         somebody else works on the same key: wait, and do not count it as an attempt
-├── PermanentError        retrying cannot help: dead letter, tell a person
+│   └── LeaseBusy         another process works on the same key: wait, and do not count it as an attempt
+├── PermanentError        retrying cannot help: dead letter, a person must act
 │   ├── ConfigError       a configuration file, an SQL text or an option is wrong: exit 2, nothing started
 │   └── DataError         a file, a record or a copy is not what it must be
 ├── AlreadyRunning        another process or an open run holds what we need: exit 6
@@ -34,13 +34,11 @@ class ReplicateError(Exception):
     """Root of all errors that this project raises on purpose.
 
     Args:
-        message: one sentence for the person on call; never holds a secret or a row's content beyond
-            the offending value's position.
+        message: one sentence for the person on call, without secrets and without a row's content.
         code: short stable identifier such as ``gate2.rows`` or ``ORA-00942``, kept in the ledger.
         next_step: what to type or change next, as one sentence; may be empty.
 
-    Attributes:
-        is_recorded: a handler sets it once the ledger holds the failure, so that nobody records it again.
+    A handler sets ``is_recorded`` once the ledger holds the failure.
     """
 
     exit_code = ExitCode.FAILED

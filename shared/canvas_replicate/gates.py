@@ -41,12 +41,10 @@ def check_shrink(
 def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:
     """Raises StaleProvisions unless the run's own provisions were good; for a run without any: those of the run
     ``after``, or else the latest of the group's mode, and these must be young as well."""
-    after = _relied_on(run, after)
+    after = _find_relied_on(run, after)
     if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:
-        raise StaleProvisions(
-            f"Run {after} fetched some reports only, which proves nothing about the others.",
-            next_step="Name a run of the whole mode, or leave --run out.",
-        )
+        message = f"Run {after} fetched some reports only, which proves nothing about the others."
+        raise StaleProvisions(message, next_step="Name a run of the whole mode, or leave --run out.")
     orgs = " --processorgs" if group == "orgs" else ""
     fetch = f"Fetch them: provisioner run{orgs}"
     found = runtime.ledger.provisions.find_status(group, after)
@@ -54,16 +52,13 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
         of = f" of run {after}" if after else ""
         raise StaleProvisions(f"There are no {group} provisions{of}.", next_step=fetch)
     if found.status != "successful":
-        raise StaleProvisions(
-            f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}",
-            next_step=fetch + _or_a_good_one(runtime, group, orgs),
-        )
+        message = f"The {group} provisions of {found.run_id} {found.status}: {found.message or 'no reason is known.'}"
+        raise StaleProvisions(message, next_step=fetch + _suggest_good_run(runtime, group, orgs))
     hours, most = found.age.total_seconds() / 3600, runtime.settings.push_max_age_hours
     if after is None and hours > most:
-        raise StaleProvisions(
-            f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id}).",
-            next_step=f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}",
-        )
+        message = f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id})."
+        step = f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}"
+        raise StaleProvisions(message, next_step=step)
 
 
 def check_reports(
@@ -71,27 +66,26 @@ def check_reports(
 ) -> None:
     """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
     relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
-    after = _relied_on(run, after)
+    after = _find_relied_on(run, after)
     if after is not None:
         since = runtime.ledger.runs.get(after).opened_at
     else:
         since = datetime.now(UTC) - timedelta(hours=runtime.settings.push_max_age_hours)
     for load in loads:
         if load.extracted_at is not None and load.extracted_at < since:
-            raise StaleProvisions(
-                f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than"
-                f" {'run ' + after if after else 'is allowed'}.",
-                next_step=f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}",
-            )
+            limit = f"run {after}" if after else "is allowed"
+            message = f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than {limit}."
+            step = f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}"
+            raise StaleProvisions(message, next_step=step)
 
 
-def _relied_on(run: Run | None, after: str | None) -> str | None:
+def _find_relied_on(run: Run | None, after: str | None) -> str | None:
     """The run whose provisions a push relies on: its own, where it fetched all of the mode's reports."""
     return run.run_id if run is not None and run.provisions and run.limited_to != SOME_REPORTS else after
 
 
-def _or_a_good_one(runtime: Runtime, group: str, orgs: str) -> str:
-    """The newest run whose provisions were good, by name: whoever is woken has no list at hand."""
+def _suggest_good_run(runtime: Runtime, group: str, orgs: str) -> str:
+    """The newest run whose provisions were good, by name, as the next command."""
     for run in runtime.ledger.runs.list_newest(_NEWEST):
         if run.provisions == group and run.limited_to != SOME_REPORTS:
             found = runtime.ledger.provisions.find_status(group, run.run_id)

@@ -12,7 +12,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """What is passed as ``extra`` stands beside the message."""
+    """Each key of ``extra`` becomes a key of the line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

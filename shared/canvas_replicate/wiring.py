@@ -35,10 +35,8 @@ def broker_settings(command: str) -> Settings:
     """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
     settings = load_settings()
     if not settings.has_broker:
-        raise ConfigError(
-            f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}.",
-            next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE",
-        )
+        message = f"{command} needs a broker, and REPLICATE_BUS_URL is {settings.bus_url}."
+        raise ConfigError(message, next_step="Set it to amqp://…, or work in one process: replicate run SCHEDULE")
     return settings
 
 
@@ -62,10 +60,9 @@ def open_runtime(
 ) -> Runtime:
     """Everything that commands need.
 
-    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. Names that
-    are not configured, and with ``control_files`` those of the wanted tables that cannot be read, raise ConfigError
-    before any database is opened. A target database without a ledger raises it as well. Commands that run no query
-    themselves start faster without ``check_sql``.
+    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. An unknown
+    name, with ``control_files`` an unreadable one of a wanted table, and a target without a ledger raise ConfigError.
+    Commands that run no query themselves start faster without ``check_sql``.
     """
     log.set_level(settings.log_level)
     catalogue = catalogue_of(settings, check_sql=check_sql)
@@ -79,7 +76,7 @@ def open_runtime(
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     leases = Leases(database, owner)
     if database.single_process:
-        leases.break_all()  # the file is ours alone, so whoever held a lease is gone
+        leases.break_all()  # the file is ours alone, so every earlier holder is gone
     return Runtime(
         settings=settings,
         catalogue=catalogue,

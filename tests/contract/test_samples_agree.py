@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 
 from canvas_replicate.config.catalogue import load_catalogue
-from canvas_replicate.config.provisions import CanvasTerm, Report, terms_wanted
+from canvas_replicate.config.provisions import CanvasTerm, Report, find_terms
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
@@ -222,7 +222,7 @@ def rows_of(canvas: State, report: Report) -> list[dict[str, Cell]]:
     """What a Canvas with this content writes into the report, term by term where the sample wants it so."""
     mode = MODE_OF[report.table]
     known = [CanvasTerm(term.id, term.sis_id, term.name) for term in canvas.terms.values()]
-    terms = [term.id for term in terms_wanted(mode, known)] if report.scope == "term" else [None]
+    terms = [term.id for term in find_terms(mode, known)] if report.scope == "term" else [None]
     account = canvas.root
     if mode.account is not None:
         (account,) = (each for each in canvas.accounts.values() if f"sis_account_id:{each.sis_id}" == mode.account)

@@ -24,7 +24,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from canvas_replicate import metrics as pipeline_metrics
 from canvas_replicate.canvas import metrics as canvas_metrics
-from canvas_replicate.config.alert_limits import limits_file
+from canvas_replicate.config.alert_limits import build_limits_file
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.freshness import max_age
 from canvas_replicate.messaging import topology
@@ -132,7 +132,9 @@ def test_the_status_page_has_the_limits_of_the_alerts_at_every_hour_of_a_week(tm
 
 
 def test_the_shipped_limits_are_those_of_the_sample() -> None:
-    assert (PROMETHEUS / "rules/limits.yml").read_text() == limits_file(SAMPLE, CAMPUS), "run scripts/prometheus-rule"
+    assert (PROMETHEUS / "rules/limits.yml").read_text() == build_limits_file(SAMPLE, CAMPUS), (
+        "run scripts/prometheus-rule"
+    )
     limits = {name: (each.max_age, each.quiet_max_age) for name, each in SAMPLE.schedules.items()}
     week = (timedelta(days=8), None)
     assert limits == {

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from canvas_replicate.config.catalogue import (
     Catalogue,
-    effective_config,
+    build_effective_config,
     load_catalogue,
     resolve_source,
 )
@@ -387,7 +387,7 @@ def test_the_effective_configuration_is_json_without_secrets() -> None:
             "bus_url": "amqp://joe:hunter2@bus/",
         }
     )
-    shown = json.dumps(effective_config(secret, load()))
+    shown = json.dumps(build_effective_config(secret, load()))
     assert "hunter2" not in shown
     assert json.loads(shown)["tables"]["tmp_a"]["query"] == "SELECT a FROM s"
     assert json.loads(shown)["schedules"]["hourly"]["deadline"] == "21600s"

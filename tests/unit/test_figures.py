@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.datfile.statistics import Figures, differences, measure_of, merged, moment, plain
+from canvas_replicate.datfile.statistics import Figures, differences, measure_of, merge_figures, moment, plain
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=10))
@@ -48,13 +48,13 @@ def test_each_kind_of_column_has_its_measure(kind: str, measure: str) -> None:
 def test_floats_are_ordered_as_numbers_and_not_as_text() -> None:
     column = column_from_oracle_type("c", "BINARY_DOUBLE")
     one, other = Figures(non_null=1, lowest="9.0", highest="9.0"), Figures(non_null=1, lowest="10.0", highest="10.0")
-    assert merged(one, other, column) == Figures(non_null=2, lowest="9.0", highest="10.0")
+    assert merge_figures(one, other, column) == Figures(non_null=2, lowest="9.0", highest="10.0")
 
 
 def test_totals_are_added_beyond_28_digits() -> None:
     column = column_from_oracle_type("c", "NUMBER(24)")
     big = Figures(non_null=1, total="9" * 30)
-    assert merged(big, big, column).total == str(2 * int("9" * 30))
+    assert merge_figures(big, big, column).total == str(2 * int("9" * 30))
 
 
 def test_what_differs_is_named_by_column_and_figure() -> None:

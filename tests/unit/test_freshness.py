@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.catalogues import catalogue, hourly, mode, report, table
 
-from canvas_replicate.config.alert_limits import FIRST_YEAR, clock_expression
+from canvas_replicate.config.alert_limits import FIRST_YEAR, build_clock_expression
 from canvas_replicate.config.freshness import expected_tables, max_age
 from canvas_replicate.config.tables import Schedule
 
@@ -74,7 +74,7 @@ def test_busy_times_are_on_the_campus_clock(at: datetime, hours: int) -> None:
 def test_the_clock_of_the_alerts_is_that_of_the_time_zone_at_every_hour(name: str) -> None:
     """The expression is PromQL; without ``bool`` it is Python as well, and means the same."""
     zone = ZoneInfo(name)
-    clock = compile("".join(clock_expression(zone).replace("bool", "").split("\n")), name, "eval")
+    clock = compile("".join(build_clock_expression(zone).replace("bool", "").split("\n")), name, "eval")
     begin = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp())
     for second in range(begin, begin + 3 * 366 * 86400, 1800):
         at = datetime.fromtimestamp(second, zone)

@@ -16,7 +16,7 @@ from canvas_replicate.config.provisions import (
     CanvasTerm,
     Mode,
     Provisions,
-    terms_wanted,
+    find_terms,
 )
 from canvas_replicate.config.provisions_file import PARAMETERS, ReportEntry, load_provisions
 from canvas_replicate.errors import ConfigError, ExitCode, Place
@@ -349,7 +349,7 @@ DEFAULT, FALL, FALL_LAW, SPRING, ORGS, DIGITS = CANVAS = (
 
 
 def wanted(*words: str) -> tuple[CanvasTerm, ...]:
-    return terms_wanted(Mode("regular", None, words, (), {}), CANVAS)
+    return find_terms(Mode("regular", None, words, (), {}), CANVAS)
 
 
 @pytest.mark.parametrize(
@@ -371,13 +371,13 @@ def test_a_word_means_every_term_whose_sis_id_begins_with_it(
 
 
 def test_historical_means_every_term_that_canvas_has() -> None:
-    assert terms_wanted(Mode("historical", None, (), ()), CANVAS) == CANVAS
+    assert find_terms(Mode("historical", None, (), ()), CANVAS) == CANVAS
 
 
 def test_words_that_mean_no_term_are_told_with_their_places_and_the_nearest() -> None:
     mode = load(f"terms: [sp20, FA19, 'id:4', '2199']\nregular: {{courses: {COURSES}}}").modes["regular"]
     with pytest.raises(ConfigError) as caught:
-        terms_wanted(mode, CANVAS)
+        find_terms(mode, CANVAS)
     assert str(caught.value).splitlines() == [
         "conf/provisions.yaml:1:15: term 'FA19': no sis_term_id in Canvas starts with it. Did you mean 'fa19'?",
         "conf/provisions.yaml:1:21: Canvas has no term 'id:4'. Did you mean 'id:44'?",
@@ -388,7 +388,7 @@ def test_words_that_mean_no_term_are_told_with_their_places_and_the_nearest() ->
 
 def test_a_user_who_sees_no_sis_ids_is_suspected_before_the_words_are() -> None:
     with pytest.raises(ConfigError) as caught:
-        terms_wanted(Mode("regular", None, ("fa19",), ()), [DEFAULT, ORGS])
+        find_terms(Mode("regular", None, ("fa19",), ()), [DEFAULT, ORGS])
     assert str(caught.value) == (
         "term 'fa19': no sis_term_id in Canvas starts with it. Canvas shows none at all: may its user read SIS data?"
     )

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from canvas_replicate.control_file import ControlFile, parse_control_file
 from canvas_replicate.errors import DataError
-from loader import record_reader
-from loader.record_reader import DiscardedRecord, RejectedRecord, read_record, split_records
+from loader import record_splitter
+from loader.record_reader import DiscardedRecord, RejectedRecord, read_record
+from loader.record_splitter import split_records
 
 RECORD_END = b"#EOR#\n"
 
@@ -69,8 +70,8 @@ def test_an_empty_file_has_no_record() -> None:
 
 
 def test_a_file_without_the_record_end_stops_before_memory_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_reader, "MAX_RECORD_BYTES", 10)
-    with pytest.raises(DataError, match=r"no record end b'\\r\\n' in 12 bytes\."):
+    monkeypatch.setattr(record_splitter, "MAX_RECORD_BYTES", 10)
+    with pytest.raises(DataError, match=r"No record end b'\\r\\n' in 12 bytes\."):
         list(split_records(BytesIO(b"one\ntwo\nthree\nfour\n"), b"\r\n", chunk_bytes=4))
 
 

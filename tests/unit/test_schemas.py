@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from canvas_replicate.cli import app
-from canvas_replicate.config.schemas import YAML_FILES, file_schema
+from canvas_replicate.config.schemas import YAML_FILES, build_file_schema
 from canvas_replicate.errors import ConfigError, ExitCode
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -21,14 +21,14 @@ SAMPLES = [path for path in sorted(CONF.iterdir()) if path.name.removesuffix(".e
 
 def marks(file: str, text: str) -> list[str]:
     """The paths at which an editor marks something; PyYAML reads numbers and switches as editors do."""
-    found = Draft202012Validator(file_schema(file)).iter_errors(yaml.safe_load(text))
+    found = Draft202012Validator(build_file_schema(file)).iter_errors(yaml.safe_load(text))
     return sorted(error.json_path for error in found)
 
 
 @pytest.mark.parametrize("name", YAML_FILES)
 def test_every_file_has_a_valid_schema(name: str) -> None:
-    Draft202012Validator.check_schema(file_schema(name))
-    assert file_schema(f"some/where/{name}")["title"] == name
+    Draft202012Validator.check_schema(build_file_schema(name))
+    assert build_file_schema(f"some/where/{name}")["title"] == name
 
 
 def test_the_samples_are_what_their_schemas_want() -> None:
@@ -67,7 +67,7 @@ def run(*arguments: str) -> Any:
 
 
 def test_the_command_prints_the_schema_of_a_file_or_of_the_settings() -> None:
-    assert json.loads(run("conf/pushes.yaml").output) == file_schema("pushes.yaml")
+    assert json.loads(run("conf/pushes.yaml").output) == build_file_schema("pushes.yaml")
     assert "bus_url" in json.loads(run().output)["properties"]
 
 

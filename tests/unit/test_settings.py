@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.config.schemas import settings_schema
+from canvas_replicate.config.schemas import build_settings_schema
 from canvas_replicate.config.settings import (
     Settings,
     known_alias,
-    masked_settings,
+    mask_settings,
     setting_fields,
     target_alias,
 )
@@ -304,16 +304,16 @@ def test_no_secret_is_in_what_is_shown() -> None:
             "REPLICATE_BUS_URL": "amqps://joe:hunter2@bus:5671/v",
         }
     )
-    shown = json.dumps(masked_settings(settings)) + repr(settings)
+    shown = json.dumps(mask_settings(settings)) + repr(settings)
     assert "hunter2" not in shown
-    assert masked_settings(settings)["bus_url"] == "amqps://joe:**********@bus:5671/v"
-    assert masked_settings(settings)["databases"]["odl_usr"]["password"] == "**********"
+    assert mask_settings(settings)["bus_url"] == "amqps://joe:**********@bus:5671/v"
+    assert mask_settings(settings)["databases"]["odl_usr"]["password"] == "**********"
 
 
 def test_every_setting_is_described() -> None:
     assert "REPLICATE_DATABASES__<ALIAS>__MAX_PARALLEL" in setting_fields()
     assert [name for name, field in setting_fields().items() if not field.description] == []
-    assert set(settings_schema()["properties"]) == set(Settings.model_fields)
+    assert set(build_settings_schema()["properties"]) == set(Settings.model_fields)
 
 
 def test_hello_is_encoded_as_the_original_did() -> None:

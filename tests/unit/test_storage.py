@@ -7,7 +7,7 @@ import pytest
 
 from canvas_replicate.datfile.manifest import Manifest, ManifestColumn, MissingColumn, read_manifest
 from canvas_replicate.datfile.statistics import Figures
-from canvas_replicate.datfile.storage import Storage, sha256_of, write_manifest, written_aside
+from canvas_replicate.datfile.storage import Storage, compute_sha256, write_manifest, written_aside
 from canvas_replicate.errors import DataError
 
 RUN = "20300101T040000Z-hourly-0a1b2c"
@@ -31,7 +31,7 @@ def publish(storage: Storage, content: bytes = b"1#EOR#\n") -> Manifest:
         file=storage.relative(path),
         rows=1,
         bytes=len(content),
-        sha256=sha256_of(path),
+        sha256=compute_sha256(path),
         extracted_at=datetime(2030, 1, 1, tzinfo=UTC),
         seconds=0.1,
         columns=(ManifestColumn(name="a", type="NUMBER(1)", kind="number", precision=1, scale=0, figures=Figures()),),

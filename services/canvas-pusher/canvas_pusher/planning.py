@@ -52,7 +52,7 @@ def prepare_plan(job: PushJob) -> PlanFile:
     runtime.ledger.items.begin(run_id, job.row, "extracting", job.lease)
     runtime.progress.report(job.row, "planning", 0)
     content = _load_plan(job, job.push.plan_id) if job.push.plan_id else _make_plan(job)
-    plan, path = content.plan, runtime.storage.plan_path(run_id, name)
+    plan, path = content.plan, runtime.storage.path("plan", run_id, name)
     runtime.leases.check(job.lease)
     plan_file.write_plan(path, content, job.lease.token)
     file, lines = runtime.storage.relative(path), len(plan.lines)

@@ -30,11 +30,7 @@ def build(runtime: Runtime) -> Stage:
 
 @app.command()
 def run(
-    schedule: Schedule,
-    db: SourceAlias = None,
-    tablename: OnlyTable = None,
-    wait: Wait = False,
-    as_json: AsJson = False,
+    schedule: Schedule, db: SourceAlias = None, tablename: OnlyTable = None, wait: Wait = False, as_json: AsJson = False
 ) -> None:
     """Extract the tables of SCHEDULE. The files wait for `loader run SCHEDULE`; with a broker its workers load them."""
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename), source=db)
@@ -49,9 +45,8 @@ def run(
         as_json=as_json,
     )
     if alone:
-        runtime.ledger.runs.release_slot(
-            opened
-        )  # an interrupted run keeps it, so that the same command goes on with it
+        # An interrupted run keeps the slot, so that the same command resumes it.
+        runtime.ledger.runs.release_slot(opened)
     code = show_outcome(runtime, [opened], tables, as_json=as_json)
     if alone and not as_json and any(row.state == "extracted" for row in tables):
         only = f" --tablename {tablename}" if tablename else ""

@@ -63,7 +63,7 @@ def handle_table_requested(command: TableRequested, *, runtime: Runtime, open_so
     if row.is_final or not run.is_open:
         return
     with runtime.leases.held(f"extract:{run.run_id}:{command.table}") as lease:
-        if row.manifest:  # past this stage: whoever asks again needs the announcement again
+        if row.manifest:  # past this stage: a repeated request needs the announcement again
             manifest = read_manifest(runtime.storage.absolute(row.manifest))
             runtime.ledger.items.record_extracted(run, manifest, row.manifest, lease)
             return
@@ -92,7 +92,7 @@ def _extract(job: _Job) -> Manifest:
     if moment is not None and moment.scn is None:
         origin = replace(origin, snapshot="none", snapshot_refused=moment.reason)
     elif moment is not None:
-        # The moment of a run lies between its opening and its first query: the earlier one is never too new.
+        # The moment of a run is between its opening and its first query: the earlier one is never too new.
         origin = replace(origin, snapshot="run", scn=moment.scn, extracted_at=run.opened_at)
     file, seconds = runtime.storage.relative(path), time.monotonic() - started
     manifest = build_manifest(origin, writer, file=file, seconds=seconds)
@@ -104,11 +104,11 @@ def _extract(job: _Job) -> Manifest:
 
 
 def _read(part: Path, job: _Job) -> tuple[DatWriter, Snapshot | None]:
-    """The whole query into the file: begun anew where the database can only be read in another way.
+    """Write the whole query to the file, again from the start where the database needs another way of reading.
 
-    Returns as of which moment it was read, None where the run asks for none.
+    Returns the moment of the rows as well, None where the run asks for none.
     """
-    moment = _moment(job) if job.run.snapshot else None
+    moment = _find_moment(job) if job.run.snapshot else None
     wide_numbers = False
     while True:
         try:
@@ -124,8 +124,8 @@ def _read(part: Path, job: _Job) -> tuple[DatWriter, Snapshot | None]:
             wide_numbers = True
 
 
-def _moment(job: _Job) -> Snapshot:
-    """The one moment of this run and source, which the first who needs it decides."""
+def _find_moment(job: _Job) -> Snapshot:
+    """The one moment of this run and source, which the first table decides."""
     ledger = job.runtime.ledger
     found = ledger.runs.find_snapshot(job.run.run_id, job.alias)
     if found:
@@ -161,13 +161,8 @@ def _require_running(job: _Job) -> None:
 
 def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> DatWriter:
     table, runtime = job.table, job.runtime
-    reading = job.source.open(
-        table.query,
-        batch_rows=BATCH_ROWS,
-        as_of=as_of,
-        wide_numbers=wide_numbers,
-        tag=Tag("extractor", job.run.run_id, table.name),
-    )
+    tag = Tag("extractor", job.run.run_id, table.name)
+    reading = job.source.open(table.query, batch_rows=BATCH_ROWS, as_of=as_of, wide_numbers=wide_numbers, tag=tag)
     with reading as query, part.open("wb") as file:
         require_none(find_name_problems(table, [column.name for column in query.columns]))
         writer = DatWriter(file, query.columns)

@@ -34,24 +34,22 @@ def build(runtime: Runtime) -> Stage:
 def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False) -> None:
     """Load the newest extracted file of each table of SCHEDULE, prove it and refresh its view."""
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename))
-    newest = newest_files(runtime, schedule, tablename)
+    newest = find_newest_files(runtime, schedule, tablename)
     runs = [runtime.ledger.runs.get(run_id) for run_id in sorted({row.run_id for row in newest})]
     wanted = {(row.run_id, row.table) for row in newest}
     for row in newest:
         if not row.is_final:
             runtime.ledger.items.announce(row, read_manifest(runtime.storage.absolute(row.manifest or "")))
-    tables = work_on(
-        runtime,
-        runs,
-        ("loader",),
-        until=lambda row: row.is_final or (row.run_id, row.table) not in wanted,
-        as_json=as_json,
-    )
+
+    def is_done(row: RunItem) -> bool:
+        return row.is_final or (row.run_id, row.table) not in wanted
+
+    tables = work_on(runtime, runs, ("loader",), until=is_done, as_json=as_json)
     done = [row for row in tables if (row.run_id, row.table) in wanted]
     entry.exit_with(show_outcome(runtime, [], done, as_json=as_json))
 
 
-def newest_files(runtime: Runtime, schedule: str, only: str | None) -> list[RunItem]:
+def find_newest_files(runtime: Runtime, schedule: str, only: str | None) -> list[RunItem]:
     """The newest file of each enabled table; older ones that still waited are superseded by it.
 
     A table that has none because it ended in a run of which others still wait (this command was interrupted,
@@ -69,18 +67,12 @@ def newest_files(runtime: Runtime, schedule: str, only: str | None) -> list[RunI
             outcome = Outcome("superseded", "loader", message=f"Run {waiting[0].run_id} extracted a newer file.")
             runtime.ledger.items.finish(older.run_id, older.table, outcome)
     half_done = {row.run_id for row in newest}
-    ended = [
-        row
-        for row in map(runtime.ledger.items.find_latest, without)
-        if row and row.is_final and row.run_id in half_done
-    ]
+    latest = map(runtime.ledger.items.find_latest, without)
+    ended = [row for row in latest if row and row.is_final and row.run_id in half_done]
     without = [name for name in without if name not in {row.table for row in ended}]
     if without:
-        source = " --tablename " + without[0] if only else ""
-        raise ConfigError(
-            f"No extracted file waits for {', '.join(without)}.",
-            next_step=f"Run the extractor first: extractor run {schedule}{source}",
-        )
+        step = f"Run the extractor first: extractor run {schedule}{' --tablename ' + without[0] if only else ''}"
+        raise ConfigError(f"No extracted file waits for {', '.join(without)}.", next_step=step)
     return newest + ended
 
 

@@ -1,6 +1,6 @@
 """A data file as batches of checked text columns, ready for a base table.
 
-Two readings of a chunk give the same values: a fast one, column-wise, which is believed only when writing
+Two readings of a chunk give the same values: a fast one, column-wise, which counts only when writing
 its result back gives the chunk's bytes again; and the reference, record by record, for everything else.
 Checks of type, length and NULL are column-wise, and made here because the embedded engine makes none: DuckDB
 ignores ``varchar(n)`` and rounds decimals.
@@ -63,8 +63,7 @@ def read_frames(
 ) -> Iterator[pa.Table]:
     """The file's good records as text columns named like the base table's; all others go to ``counts``.
 
-    ``bare`` says for each data field whether the file writes it without enclosures; a wrong guess costs time,
-    never exactness.
+    ``bare``: for each data field, whether the file writes it without enclosures; a wrong guess only costs time.
     """
     for chunk in read_chunks(file, control.record_end, chunk_bytes):
         first_number = counts.read + 1
@@ -73,13 +72,9 @@ def read_frames(
             frame = _read_by_record(chunk, control, counts, first_number)
         else:
             counts.read += frame.height
-        frame = _without_empty_records(frame, chunk, control, counts)
-        frame = _with_generated(frame, control, first_number)
-        good = _checked(frame, targets, chunk, control, counts, first_number)
-        yield good.to_arrow()
-
-
-# -- reading -----------------------------------------------------------------------------------------------
+        frame = _drop_empty_records(frame, chunk, control, counts)
+        frame = _add_generated(frame, control, first_number)
+        yield _check(frame, targets, chunk, control, counts, first_number).to_arrow()
 
 
 def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) -> pl.DataFrame | None:
@@ -99,7 +94,7 @@ def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) ->
         )
     except pl.exceptions.PolarsError:
         return None
-    texts = [pl.col(name) if plain else _enclosed(name) for name, plain in zip(names, bare, strict=True)]
+    texts = [pl.col(name) if plain else _enclose(name) for name, plain in zip(names, bare, strict=True)]
     line = pl.concat_str([text.fill_null("") for text in texts], separator=control.terminator)
     again = frame.select((line + record_end).str.join(""))
     if frame.height == 0 or again.item().encode() != chunk:
@@ -107,7 +102,7 @@ def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) ->
     return frame.with_columns(pl.col(name).replace("", None) for name in names).with_row_index(_ROW)
 
 
-def _enclosed(name: str) -> pl.Expr:
+def _enclose(name: str) -> pl.Expr:
     return pl.lit('"') + pl.col(name).str.replace_all('"', '""', literal=True) + pl.lit('"')
 
 
@@ -133,7 +128,7 @@ def _read_by_record(chunk: bytes, control: ControlFile, counts: LoadCounts, firs
     return texts.with_columns(pl.Series(_ROW, [place for place, _ in rows], dtype=pl.UInt32))
 
 
-def _without_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFile, counts: LoadCounts) -> pl.DataFrame:
+def _drop_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFile, counts: LoadCounts) -> pl.DataFrame:
     """SQL*Loader discards a record of NULLs only."""
     columns = [field.name for field in control.data_fields if not field.filler]
     empty = frame.select(pl.all_horizontal(pl.col(name).is_null() for name in columns)).to_series()
@@ -145,7 +140,7 @@ def _without_empty_records(frame: pl.DataFrame, chunk: bytes, control: ControlFi
     return frame.filter(~empty)
 
 
-def _with_generated(frame: pl.DataFrame, control: ControlFile, first_number: int) -> pl.DataFrame:
+def _add_generated(frame: pl.DataFrame, control: ControlFile, first_number: int) -> pl.DataFrame:
     """The columns whose values come from the load itself."""
     number = pl.col(_ROW).cast(pl.Int64) + first_number
     made = []
@@ -160,12 +155,8 @@ def _with_generated(frame: pl.DataFrame, control: ControlFile, first_number: int
             value = (number - 1) * field.sequence.increment + start
             made.append(value.cast(pl.String).alias(field.name))
         elif field.kind == "sysdate":
-            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-            made.append(pl.lit(now).alias(field.name))
+            made.append(pl.lit(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}").alias(field.name))
     return frame.with_columns(made) if made else frame
-
-
-# -- checking ----------------------------------------------------------------------------------------------
 
 
 def match_fields(control: ControlFile, base: Mapping[str, Column]) -> list[Target]:
@@ -177,7 +168,7 @@ def match_fields(control: ControlFile, base: Mapping[str, Column]) -> list[Targe
     ]
 
 
-def _checked(
+def _check(
     frame: pl.DataFrame,
     targets: Sequence[Target],
     chunk: bytes,
@@ -188,7 +179,7 @@ def _checked(
     """Good rows in the form that base tables take; a bad one is rejected for its first bad column."""
     values, checks = [], []
     for target in targets:
-        value, rules = _rules(target)
+        value, rules = _build_rules(target)
         values.append(value)
         checks += [(target.field.name, rule) for rule in rules]
     for field in control.data_fields:
@@ -211,7 +202,7 @@ def _checked(
     return judged.drop(_ROW, _WHY)
 
 
-def _rules(target: Target) -> tuple[pl.Expr, list[_Rule]]:
+def _build_rules(target: Target) -> tuple[pl.Expr, list[_Rule]]:
     """The value for the base table, and what makes a record a reject."""
     field, column, mask = target.field, target.column, target.mask
     text = pl.col(field.name)
@@ -223,7 +214,7 @@ def _rules(target: Target) -> tuple[pl.Expr, list[_Rule]]:
     if not column.nullable:
         rules.append(_Rule(text.is_null(), "NULL in a NOT NULL column", "ORA-01400"))
     if column.kind == "number":
-        return text, rules + _number_rules(text, column)
+        return text, rules + _build_number_rules(text, column)
     if column.kind == "float":
         return text, [*rules, _Rule(~text.str.contains(_ANY_NUMBER), "invalid number", "ORA-01722")]
     if column.kind == "raw":
@@ -235,14 +226,14 @@ def _rules(target: Target) -> tuple[pl.Expr, list[_Rule]]:
         return text, rules
     if mask is None:
         return text, rules
-    value, dated = _date_rules(text, column, mask)
+    value, dated = _build_date_rules(text, column, mask)
     return value, rules + dated
 
 
-def _number_rules(text: pl.Expr, column: Column) -> list[_Rule]:
+def _build_number_rules(text: pl.Expr, column: Column) -> list[_Rule]:
     plain = _Rule(~text.str.contains(_PLAIN_NUMBER), "invalid number", "ORA-01722")
     if column.precision is None:
-        return [plain, _Rule(_significant_digits(text) > _MOST_DIGITS, "more digits than NUMBER keeps")]
+        return [plain, _Rule(_count_digits(text) > _MOST_DIGITS, "more digits than NUMBER keeps")]
     precision, scale = column.precision, column.scale or 0
     digits = text.str.strip_prefix("-").str.strip_prefix("+")
     whole = digits.str.split_exact(".", 1).struct.field("field_0").str.strip_chars_start("0").str.len_bytes()
@@ -254,12 +245,12 @@ def _number_rules(text: pl.Expr, column: Column) -> list[_Rule]:
     ]
 
 
-def _significant_digits(text: pl.Expr) -> pl.Expr:
+def _count_digits(text: pl.Expr) -> pl.Expr:
     digits = text.str.strip_chars_start("+-").str.replace(".", "", literal=True)
     return digits.str.strip_chars("0").str.len_bytes()
 
 
-def _date_rules(text: pl.Expr, column: Column, mask: Mask) -> tuple[pl.Expr, list[_Rule]]:
+def _build_date_rules(text: pl.Expr, column: Column, mask: Mask) -> tuple[pl.Expr, list[_Rule]]:
     zone = "UTC" if mask.has_zone else None
     fine = mask.fraction_digits > 6
     # Nanoseconds do not fit a 64-bit time for every year, so the fraction is carried over as text.

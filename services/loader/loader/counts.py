@@ -7,9 +7,9 @@ from pathlib import Path
 
 from canvas_replicate.config.settings import DEFAULT_REJECTS_KEPT
 from canvas_replicate.databases.ports import Rejection
-from canvas_replicate.datfile.storage import part_of, written_aside
+from canvas_replicate.datfile.storage import build_part_path, written_aside
 from canvas_replicate.ledger.records import Reject
-from loader.record_reader import split_records
+from loader.record_splitter import split_records
 
 
 class LoadCounts:
@@ -34,7 +34,7 @@ class LoadCounts:
         self._discard_file = discard_file
         self._record_end = record_end
         self._token = token
-        for part in map(self._part, (bad_file, discard_file)):
+        for part in map(self._build_part, (bad_file, discard_file)):
             part.unlink(missing_ok=True)
 
     @property
@@ -79,39 +79,35 @@ class LoadCounts:
     def publish(self, file: Path) -> None:
         """``file`` is what was loaded."""
         if self._refused_by_database:
-            self._part(self.bad_file).unlink(missing_ok=True)
-            for record in _numbered(file, self._record_end, self.rejected_records):
+            self._build_part(self.bad_file).unlink(missing_ok=True)
+            for record in _read_numbered(file, self._record_end, self.rejected_records):
                 self._append(self.bad_file, record)
         for path in (self.bad_file, self._discard_file):
-            if self._part(path).exists():
+            if self._build_part(path).exists():
                 with written_aside(path, self._token):
                     pass
             else:
                 path.unlink(missing_ok=True)  # of an earlier try of this run
 
     def format_log(self) -> str:
-        lines = [
-            *(
-                f"Record {r.record_number}: Rejected - {f'column {r.column}: ' if r.column else ''}{r.reason}"
-                for r in self.rejects
-            ),
-            f"Records read:      {self.read:>12,}",
-            f"Records loaded:    {self.loaded:>12,}",
-            f"Records rejected:  {self.rejected:>12,}",
-            f"Records discarded: {self.discarded:>12,}",
-        ]
-        return "\n".join(lines) + "\n"
+        text = ""
+        for reject in self.rejects:
+            column = f"column {reject.column}: " if reject.column else ""
+            text += f"Record {reject.record_number}: Rejected - {column}{reject.reason}\n"
+        for what in ("read", "loaded", "rejected", "discarded"):
+            text += f"{f'Records {what}:':<19}{getattr(self, what):>12,}\n"
+        return text
 
-    def _part(self, path: Path) -> Path:
-        return part_of(path, self._token)
+    def _build_part(self, path: Path) -> Path:
+        return build_part_path(path, self._token)
 
     def _append(self, path: Path, record: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._part(path).open("ab") as file:
+        with self._build_part(path).open("ab") as file:
             file.write(record + self._record_end)
 
 
-def _numbered(path: Path, record_end: bytes, numbers: Collection[int]) -> Iterator[bytes]:
+def _read_numbered(path: Path, record_end: bytes, numbers: Collection[int]) -> Iterator[bytes]:
     """The records of these numbers, in the file's order."""
     with path.open("rb") as file:
         records = enumerate(split_records(file, record_end), start=1)

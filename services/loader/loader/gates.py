@@ -62,46 +62,36 @@ def verify_table(
 ) -> None:
     """Raises DataError unless the table holds what the file holds."""
     if counts.rejected > max_rejected:
-        raise DataError(
-            f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed);"
-            f" first: {counts.first_reject}.",
-            code="gate2.rejected",
-            next_step=f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}",
-        )
+        message = f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed)"
+        step = f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}"
+        raise DataError(f"{message}; first: {counts.first_reject}.", code="gate2.rejected", next_step=step)
     if counts.read != manifest.rows:
-        raise _differs(f"{counts.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
+        raise _build_error(f"{counts.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
     if counts.read != loaded.rows + counts.rejected + counts.discarded:
-        raise _differs(
-            f"{counts.read:,} records were read, but {loaded.rows:,} are in the table, {counts.rejected:,} rejected and"
-            f" {counts.discarded:,} discarded",
-            manifest,
-        )
+        ended = f"{loaded.rows:,} are in the table, {counts.rejected:,} rejected and {counts.discarded:,} discarded"
+        raise _build_error(f"{counts.read:,} records were read, but {ended}", manifest)
     _verify_reported_counts(manifest, counts, loaded)
     if counts.rejected or counts.discarded:
         return  # the table rightly holds less than the file: only the counts can be compared
-    expected = _expected(manifest, fields, measure)
-    different = differences(expected, loaded.figures)
+    different = differences(_list_expected(manifest, fields, measure), loaded.figures)
     if different:
         more = f" (and {len(different) - 3} more)" if len(different) > 3 else ""
-        raise _differs("; ".join(different[:3]) + more, manifest)
+        raise _build_error("; ".join(different[:3]) + more, manifest)
 
 
 def _verify_reported_counts(manifest: Manifest, counts: LoadCounts, loaded: Loaded) -> None:
     """The database's own loader must have counted as the file's reader did, and as the table does."""
     if loaded.reported is None:
         return
-    compared = {
-        "read": (loaded.reported.read, counts.read),
-        "loaded": (loaded.reported.loaded, loaded.rows),
-        "rejected": (loaded.reported.rejected, counts.rejected),
-        "discarded": (loaded.reported.discarded, counts.discarded),
-    }
-    for what, (reported, found) in compared.items():
-        if reported != found:
-            raise _differs(f"SQL*Loader says {reported:,} {what}, but it is {found:,}", manifest)
+    counted = {"read": counts.read, "loaded": loaded.rows, "rejected": counts.rejected, "discarded": counts.discarded}
+    for what, found in counted.items():
+        if (reported := getattr(loaded.reported, what)) != found:
+            raise _build_error(f"SQL*Loader says {reported:,} {what}, but it is {found:,}", manifest)
 
 
-def _expected(manifest: Manifest, fields: Sequence[Field], measure: Mapping[str, Column | None]) -> dict[str, Figures]:
+def _list_expected(
+    manifest: Manifest, fields: Sequence[Field], measure: Mapping[str, Column | None]
+) -> dict[str, Figures]:
     by_name = {column.name: column.figures for column in manifest.columns}
     expected = {}
     for place, field in enumerate(fields):
@@ -111,9 +101,6 @@ def _expected(manifest: Manifest, fields: Sequence[Field], measure: Mapping[str,
     return expected
 
 
-def _differs(what: str, manifest: Manifest) -> DataError:
-    return DataError(
-        f"The table is not the file: {what}.",
-        code="gate2.differs",
-        next_step=f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}",
-    )
+def _build_error(what: str, manifest: Manifest) -> DataError:
+    step = f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}"
+    return DataError(f"The table is not the file: {what}.", code="gate2.differs", next_step=step)

@@ -70,8 +70,8 @@ class _Job:
 
 
 def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
-    """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control
-    file that cannot work, LeaseLost or Interrupted when the load must not go on."""
+    """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control file that
+    cannot work, LeaseLost or Interrupted when the load must not go on."""
     run = runtime.ledger.runs.get(message.run_id)
     row = runtime.ledger.items.find(run.run_id, message.table)
     if row is None:
@@ -83,7 +83,7 @@ def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoa
         if not runtime.ledger.items.begin(run.run_id, table.name, "loading", lease):
             return
         job = _Job(run, row, table, _read_manifest(runtime, row), lease, runtime, loader, views)
-        outcome = _superseded(job) or _held(job) or _load(job)
+        outcome = _find_newer(job) or _check_shrink(job) or _load(job)
         runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
@@ -93,11 +93,9 @@ def _read_manifest(runtime: Runtime, row: RunItem) -> Manifest:
     """The manifest that the ledger recorded, unaltered."""
     manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
     if manifest.table != row.table or manifest.sha256 != row.file_sha256:
-        raise DataError(
-            f"{row.manifest} is not the manifest that was published.",
-            code="manifest.altered",
-            next_step=f"Extract the table again: replicate rerun {row.table}",
-        )
+        step = f"Extract the table again: replicate rerun {row.table}"
+        message = f"{row.manifest} is not the manifest that was published."
+        raise DataError(message, code="manifest.altered", next_step=step)
     return manifest
 
 
@@ -107,22 +105,19 @@ def _find_approved(job: _Job) -> Artifact | None:
     return artifact if artifact and artifact.state == "approved" else None
 
 
-def _superseded(job: _Job) -> Outcome | None:
-    """A file older than what readers see is not loaded, unless somebody asked for just that."""
+def _find_newer(job: _Job) -> Outcome | None:
+    """A file older than what readers see is not loaded, unless a person asked for just that."""
     published = job.runtime.ledger.items.find_published(job.table.name)
     if published is None or published.extracted_at is None or job.row.replay:
         return None
     approved = _find_approved(job)
     if published.extracted_at <= job.manifest.extracted_at or (approved and approved.even_if_older):
         return None
-    return Outcome(
-        "superseded",
-        "loader",
-        message=f"Run {published.run_id} published newer rows ({published.extracted_at:%Y-%m-%d %H:%M:%S} UTC).",
-    )
+    message = f"Run {published.run_id} published newer rows ({published.extracted_at:%Y-%m-%d %H:%M:%S} UTC)."
+    return Outcome("superseded", "loader", message=message)
 
 
-def _held(job: _Job) -> Outcome | None:
+def _check_shrink(job: _Job) -> Outcome | None:
     """Gate 1."""
     approved = _find_approved(job)
     if approved and approved.sha256 == job.manifest.sha256:
@@ -145,17 +140,17 @@ def _load(job: _Job) -> Outcome:
         shown = _refresh(job)
     except PermanentError as error:
         _publish_findings(job, counts)
-        outcome = _ended("failed", error.message, counts, started)
+        outcome = _build_outcome("failed", error.message, counts, started)
         outcome = replace(outcome, error_code=error.code, next_step=error.next_for(table.name))
         job.runtime.ledger.items.finish(job.run.run_id, table.name, outcome, job.lease)
         error.is_recorded = True
         raise
     _publish_findings(job, counts)
     metrics.rows_loaded.labels(table.name).inc(counts.loaded)
-    return _ended("successful", _describe_success(job, counts, shown), counts, started)
+    return _build_outcome("successful", _describe_success(job, counts, shown), counts, started)
 
 
-def _ended(state: Literal["successful", "failed"], message: str, counts: LoadCounts, started: float) -> Outcome:
+def _build_outcome(state: Literal["successful", "failed"], message: str, counts: LoadCounts, started: float) -> Outcome:
     return Outcome(
         state,
         "loader",
@@ -207,7 +202,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
             table=table.base_table,
             control=control,
             file=path,
-            batches=_reported(frames, job, counts),
+            batches=_report_progress(frames, job, counts),
             expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
             measure=measure,
             rejected=counts.rejected_records,
@@ -221,7 +216,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
     runtime.progress.report(table.name, "refreshing", counts.read)
 
 
-def _reported(frames: Iterator[pa.Table], job: _Job, counts: LoadCounts) -> Iterator[pa.Table]:
+def _report_progress(frames: Iterator[pa.Table], job: _Job, counts: LoadCounts) -> Iterator[pa.Table]:
     for frame in frames:
         job.require_running()
         job.runtime.progress.report(job.table.name, "loading", counts.read)

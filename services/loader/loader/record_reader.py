@@ -3,7 +3,7 @@
 Rules (Oracle Utilities, SQL*Loader field list reference: delimited data, trimming white space, loading
 all-blank fields, using the WHEN and NULLIF clauses):
 
-- An enclosed value is taken as it stands, a doubled enclosure inside meaning one. White space before the
+- An enclosed value is taken as it is, a doubled enclosure inside meaning one. White space before the
   opening and after the closing enclosure is skipped; anything else after it rejects the record.
 - A value that is not enclosed where it might be loses leading white space, unless PRESERVE BLANKS. Trailing
   white space stays: only fixed-width fields, which are refused, lose it.
@@ -16,23 +16,16 @@ all-blank fields, using the WHEN and NULLIF clauses):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from canvas_replicate.control_file import WHITE_SPACE, ControlFile, Field
 from canvas_replicate.errors import DataError
 
-MAX_RECORD_BYTES = 64 * 1024 * 1024
-
 
 class RejectedRecord(DataError):
-    """SQL*Loader would write this record to the bad file.
-
-    Args:
-        column: lower case; None when the record as a whole is at fault.
-        reason: SQL*Loader's own words.
-    """
+    """SQL*Loader would write this record to the bad file. ``column`` is None when no single one is at fault."""
 
     default_code = "reject"
 
@@ -54,32 +47,11 @@ class DiscardedRecord(Exception):
 class Record:
     """The values of ``ControlFile.data_fields``, fillers included; None is NULL.
 
-    Attributes:
-        surplus: what stands after the last field's terminator, None when there was no such terminator.
+    ``surplus`` is the text after the last field's terminator, None when there was no such terminator.
     """
 
     values: list[str | None]
     surplus: str | None
-
-
-def split_records(file: BinaryIO, record_end: bytes, chunk_bytes: int = 8 * 1024 * 1024) -> Iterator[bytes]:
-    """Records without their end, in memory of one chunk and one record.
-
-    The last record may lack its end. Raises DataError after 64 MiB without a record end, since that is a
-    wrong STR rather than a record.
-    """
-    rest = b""
-    while chunk := file.read(chunk_bytes):
-        *records, rest = (rest + chunk).split(record_end)
-        yield from records
-        if len(rest) > MAX_RECORD_BYTES:
-            raise DataError(
-                f"no record end {record_end!r} in {len(rest)} bytes.",
-                code="file.record_end",
-                next_step='Compare the "STR" of the control file with the data file.',
-            )
-    if rest:
-        yield rest
 
 
 def read_record(record: str, control: ControlFile) -> Record:
@@ -93,11 +65,11 @@ def read_record(record: str, control: ControlFile) -> Record:
     for entry in control.data_fields:
         value, start = _read_value(record, start, entry, control)
         values.append(value)
-    return Record(_with_conditions(values, control), None if start is None else record[start:])
+    return Record(_apply_conditions(values, control), None if start is None else record[start:])
 
 
 class _Raw(NamedTuple):
-    """A field as it stands in the record; ``next`` is where the field after it starts, None at the end."""
+    """A field as it is in the record; ``next`` is where the field after it starts, None at the end."""
 
     text: str
     is_enclosed: bool
@@ -107,8 +79,7 @@ class _Raw(NamedTuple):
 def _read_value(record: str, start: int | None, entry: Field, control: ControlFile) -> tuple[str | None, int | None]:
     if start is None or start == len(record):
         if not control.trailing_nullcols:
-            reason = "Column not found before end of logical record (use TRAILING NULLCOLS)"
-            raise RejectedRecord(entry.name, reason)
+            raise RejectedRecord(entry.name, "Column not found before end of logical record (use TRAILING NULLCOLS)")
         return None, None
     raw = _read_field(record, start, entry, control)
     if len(raw.text) > entry.length:
@@ -169,14 +140,13 @@ def _is_null(raw: _Raw, entry: Field, control: ControlFile) -> bool:
     return not (raw.text and keeps_blanks)
 
 
-def _with_conditions(values: list[str | None], control: ControlFile) -> list[str | None]:
+def _apply_conditions(values: list[str | None], control: ControlFile) -> list[str | None]:
     """NULLIF applied; raises DiscardedRecord by WHEN, or when no column of the table has a value left."""
     by_name = {entry.name: value for entry, value in zip(control.data_fields, values, strict=True)}
     if not all(condition.holds(by_name[condition.column]) for condition in control.when):
         raise DiscardedRecord("failed all WHEN clauses")
-    loaded = [
-        None if _is_nulled(entry, by_name) else value for entry, value in zip(control.data_fields, values, strict=True)
-    ]
+    pairs = zip(control.data_fields, values, strict=True)
+    loaded = [None if _is_nulled(entry, by_name) else value for entry, value in pairs]
     if all(value is None or entry.filler for entry, value in zip(control.data_fields, loaded, strict=True)):
         raise DiscardedRecord("all columns null")
     return loaded

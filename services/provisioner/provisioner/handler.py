@@ -18,10 +18,10 @@ from pathlib import Path
 
 from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient
-from canvas_replicate.config.provisions import CanvasTerm, Mode, Report, terms_wanted
+from canvas_replicate.config.provisions import CanvasTerm, Mode, Report, find_terms
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest, read_manifest
-from canvas_replicate.datfile.storage import sha256_of, write_manifest, written_aside
+from canvas_replicate.datfile.storage import compute_sha256, write_manifest, written_aside
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
 from canvas_replicate.ledger.leases import Lease
@@ -115,7 +115,7 @@ def _find_terms(client: CanvasClient, mode: Mode) -> tuple[CanvasTerm, ...]:
     """Terms belong to the root account, whichever account the reports are of (canvas-api.md 3.1)."""
     found = client.pages("accounts/self/terms", key="enrollment_terms", **{"workflow_state[]": "all"})
     known = [CanvasTerm(int(term["id"]), term.get("sis_term_id"), str(term.get("name") or "")) for term in found]
-    return terms_wanted(mode, known)
+    return find_terms(mode, known)
 
 
 def _needs_terms(mode: Mode, report: Report) -> bool:
@@ -230,7 +230,7 @@ def _fetch(job: _Job, part: _Part, lease: Lease) -> Path:
     ledger, run_id, table = job.runtime.ledger, job.run.run_id, job.row.table
     path = job.runtime.storage.report_path(run_id, table, part.name)
     kept = ledger.provisions.find_report(run_id, table, part.name)
-    if kept and kept.sha256 and path.exists() and sha256_of(path) == kept.sha256:
+    if kept and kept.sha256 and path.exists() and compute_sha256(path) == kept.sha256:
         return path
     if kept is None:
         marker = f"{run_id}/{table}/{part.name}"

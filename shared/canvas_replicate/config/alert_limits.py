@@ -44,35 +44,35 @@ _TAIL = """
 """
 
 
-def limits_file(catalogue: Catalogue, zone: tzinfo) -> str:
+def build_limits_file(catalogue: Catalogue, zone: tzinfo) -> str:
     """A file of recording rules that gives every schedule the limit that ``freshness.max_age`` gives it."""
-    default = _seconds(DEFAULT_MAX_AGE)
-    head = _HEAD.format(hours=default // 3600, year=LAST_YEAR, clock=clock_expression(zone))
-    return head + "".join(map(_schedule_rule, catalogue.schedules.values())) + _TAIL.format(default=default)
+    default = _count_seconds(DEFAULT_MAX_AGE)
+    head = _HEAD.format(hours=default // 3600, year=LAST_YEAR, clock=build_clock_expression(zone))
+    return head + "".join(map(_build_schedule_rule, catalogue.schedules.values())) + _TAIL.format(default=default)
 
 
-def clock_expression(zone: tzinfo) -> str:
+def build_clock_expression(zone: tzinfo) -> str:
     """The seconds of the zone's clock, in PromQL: UTC, the first offset, and each change since."""
-    offset = _offset(zone, datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))
+    offset = _find_offset(zone, datetime(FIRST_YEAR, 1, 1, tzinfo=UTC))
     terms = [f"time() + {offset}"]
-    for moment, after in _changes(zone):
+    for moment, after in _list_changes(zone):
         terms.append(f"+ {after - offset} * (time() >= bool {int(moment.timestamp())})")
         offset = after
     return f"\n{' ' * 12}".join(terms)
 
 
-def _schedule_rule(schedule: Schedule) -> str:
+def _build_schedule_rule(schedule: Schedule) -> str:
     if schedule.busy is None or schedule.quiet_max_age is None:
         if schedule.max_age == DEFAULT_MAX_AGE:
             return ""
-        expression = f" vector({_seconds(schedule.max_age)})"
+        expression = f" vector({_count_seconds(schedule.max_age)})"
     else:
         busy, clock = schedule.busy, "replicate:campus_clock:seconds"
         expression = f""" |
-          vector({_seconds(schedule.max_age)})
+          vector({_count_seconds(schedule.max_age)})
             and on () hour({clock}) >= {busy.from_hour} < {busy.to_hour}
             and on () (day_of_week({clock}) + 6) % 7 >= {busy.first_day} <= {busy.last_day}
-          or vector({_seconds(schedule.quiet_max_age)})"""
+          or vector({_count_seconds(schedule.quiet_max_age)})"""
     return f"""
       - record: replicate:schedule_max_age:seconds
         expr:{expression}
@@ -80,20 +80,23 @@ def _schedule_rule(schedule: Schedule) -> str:
 """
 
 
-def _seconds(duration: timedelta) -> int:
+def _count_seconds(duration: timedelta) -> int:
     return int(duration.total_seconds())
 
 
-def _offset(zone: tzinfo, at: datetime) -> int:
-    return _seconds(at.astimezone(zone).utcoffset() or timedelta())
+def _find_offset(zone: tzinfo, at: datetime) -> int:
+    return _count_seconds(at.astimezone(zone).utcoffset() or timedelta())
 
 
-def _changes(zone: tzinfo) -> Iterator[tuple[datetime, int]]:
+def _list_changes(zone: tzinfo) -> Iterator[tuple[datetime, int]]:
     """Each moment at which the zone's offset changes, and the offset since. Clocks change at a quarter of an hour."""
     moment, end = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
     while moment < end:
-        before, day = _offset(zone, moment), moment + timedelta(days=1)
-        if _offset(zone, day) != before:
+        before, day = _find_offset(zone, moment), moment + timedelta(days=1)
+        if _find_offset(zone, day) != before:
             quarters = (moment + timedelta(minutes=15 * number) for number in range(1, 97))
-            yield next(quarter for quarter in quarters if _offset(zone, quarter) != before), _offset(zone, day)
+            yield (
+                next(quarter for quarter in quarters if _find_offset(zone, quarter) != before),
+                _find_offset(zone, day),
+            )
         moment = day

@@ -12,9 +12,9 @@ from typing import Any
 from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
-from canvas_replicate.config.settings import Settings, known_alias, masked_settings, target_alias
-from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableEntry, TableListFile, TablesFile
-from canvas_replicate.config.terms import has_query, query_with_term
+from canvas_replicate.config.settings import Settings, known_alias, mask_settings, target_alias
+from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
+from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
 from canvas_replicate.errors import ConfigError
@@ -22,6 +22,7 @@ from canvas_replicate.names import TABLE_PATTERN
 from canvas_replicate.suggest import did_you_mean
 
 _SCHEDULE_PATTERN = "[a-z0-9_-]{1,64}"  # part of run ids, and so of paths
+_Nodes = Mapping[str, YamlNode]
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,13 @@ class Catalogue:
 
     def mode_of(self, table: str) -> str:
         """The mode whose reports fill the table."""
-        found = (
-            name for name, mode in self.provisions.modes.items() for report in mode.reports if report.table == table
-        )
-        return next(found)
+        modes = self.provisions.modes.items()
+        return next(name for name, mode in modes if table in {report.table for report in mode.reports})
 
     @property
     def loaded_tables(self) -> Mapping[str, Table]:
         """All that have a base table and a view, wherever their rows come from."""
-        return {**self.tables, **{name: _table_of(report) for name, report in self.reports.items()}}
+        return {**self.tables, **{name: _build_table(report) for name, report in self.reports.items()}}
 
     def table(self, name: str) -> Table:
         """A table, queried or filled from a report. Raises ConfigError naming the nearest."""
@@ -81,9 +80,8 @@ class Catalogue:
         """
         found = self.schedule(schedule)
         if only is not None and only.lower() not in found.tables:
-            raise ConfigError(
-                f"table {only!r} is not in schedule {found.name}.", next_step=did_you_mean(only, found.tables)
-            )
+            step = did_you_mean(only, found.tables)
+            raise ConfigError(f"table {only!r} is not in schedule {found.name}.", next_step=step)
         if not found.tables and found.provisions is None:
             raise ConfigError(f"schedule {found.name} has no tables.", next_step="List some in tablelist.yaml.")
         return tuple(self.tables[name] for name in found.tables if only is None or name == only.lower())
@@ -95,7 +93,7 @@ class Catalogue:
 
     def mode_tables(self, mode: str) -> tuple[Table, ...]:
         """The tables that the reports of a mode fill. Raises ConfigError as ``mode`` does."""
-        return tuple(_table_of(report) for report in self.mode(mode).reports)
+        return tuple(_build_table(report) for report in self.mode(mode).reports)
 
     def processes(self, group: str, only: str | None = None) -> tuple[PushProcess, ...]:
         """The group's processes in their order. Raises ConfigError for a group or process that pushes.yaml lacks."""
@@ -109,20 +107,10 @@ class Catalogue:
         return tuple(each for each in found if only in (None, each.name))
 
 
-def _table_of(report: Report) -> Table:
-    return Table(
-        name=report.table,
-        query="",
-        base_table=report.base_table,
-        view=report.view,
-        source_table=None,
-        enabled=report.enabled,
-        source=None,
-        max_shrink=report.max_shrink,
-        max_rejected=report.max_rejected,
-        loader=None,
-        place=report.place,
-    )
+def _build_table(report: Report) -> Table:
+    both = ("base_table", "view", "enabled", "max_shrink", "max_rejected", "place")
+    shared = {name: getattr(report, name) for name in both}
+    return Table(report.table, "", source_table=None, source=None, loader=None, **shared)
 
 
 def catalogue_of(settings: Settings, *, check_sql: bool = True) -> Catalogue:
@@ -142,34 +130,38 @@ def catalogue_of(settings: Settings, *, check_sql: bool = True) -> Catalogue:
 def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collection[str] = ()) -> Catalogue:
     """Raises one ConfigError that lists up to ten problems, each with its place.
 
-    ``databases`` are all configured aliases; ``native`` those of them whose SQL is not Oracle's: a query
-    that may run there is not checked against Oracle's grammar.
+    ``databases`` are all configured aliases; a query that may run on a ``native`` one is not checked as Oracle's SQL.
     """
     problems: list[ConfigError] = []
     conf, table_list = read_yaml(conf_dir / "tablesconf.yaml"), read_yaml(conf_dir / "tablelist.yaml")
     file = read_model(TablesFile, conf, problems, databases=databases)
     lists = read_model(TableListFile, table_list, problems)
-    nodes = dict(_keys(conf))
+    nodes = dict(_read_keys(conf))
     terms, options = nodes.pop("terms", None), nodes.pop("schedules", None)
-    tables = _by_name(nodes, problems, TABLE_PATTERN, "a table: a letter, then letters, digits, _, $ and #")
+    tables = _index_by_name(nodes, problems, TABLE_PATTERN, "a table: a letter, then letters, digits, _, $ and #")
     listed, planned = (
-        _by_name(_keys(each), problems, _SCHEDULE_PATTERN, "a schedule: letters, digits, _ and - only")
+        _index_by_name(_read_keys(each), problems, _SCHEDULE_PATTERN, "a schedule: letters, digits, _ and - only")
         for each in (table_list, options)
     )
     _note_wrong_lists(listed, tables, problems)
     _note_unknown_schedules(planned, listed, problems)
     _note_shared_targets(tables, problems)
-    sources = {name: _may_be_read_from(name, node, listed, planned) or {*databases} for name, node in tables.items()}
+    sources = {name: _list_sources(name, node, listed, planned) or {*databases} for name, node in tables.items()}
     oracle_sql = {name for name, found in sources.items() if not found & {*native}}
-    queries = _queries(tables, _keys(terms), oracle_sql, problems)
+    queries = _read_queries(tables, _read_keys(terms), oracle_sql, problems)
     if file is None or lists is None or problems:
         raise together(problems)
     entries = {name.lower(): entry for name, entry in file.tables.items()}
     names = {name.lower(): tuple(table.lower() for table in found) for name, found in lists.root.items()}
     all_options = {name.lower(): found for name, found in file.schedules.items()}
     return Catalogue(
-        {name: _table(name, queries[name], tables[name], entry) for name, entry in entries.items()},
-        {name: _schedule(name, names.get(name, ()), all_options.get(name)) for name in {**names, **all_options}},
+        {
+            name: Table(
+                name, queries[name], place=tables[name].key_place, **entry.model_dump(exclude={"sql", "varbl1"})
+            )
+            for name, entry in entries.items()
+        },
+        {name: _build_schedule(name, names.get(name, ()), all_options.get(name)) for name in {**names, **all_options}},
         file.terms,
     )
 
@@ -184,9 +176,8 @@ def resolve_source(
 ) -> str:
     """Which database a table is read from.
 
-    Command line > table > schedule > where the last good load came from > the only database that is not
-    the target. A schedule that is not configured (the run of a rerun has one) and a last database that no
-    longer is are passed over. Raises ConfigError when none of these says it.
+    Command line > table > schedule > where the last good load came from > the only database that is not the target.
+    A schedule or a last database that is not configured is passed over. Raises ConfigError when none of these names it.
     """
     if command_line:
         return known_alias(command_line, settings, "the command line")
@@ -199,55 +190,36 @@ def resolve_source(
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     if len(others) == 1:
         return others[0]
-    raise ConfigError(
-        f"table {table}: nothing says which database it is read from.",
-        next_step=f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
-        if others
-        else "Configure the source database beside the target.",
-    )
+    step = f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
+    step = step if others else "Configure the source database beside the target."
+    raise ConfigError(f"table {table}: nothing says which database it is read from.", next_step=step)
 
 
-def effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
+def build_effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """All that holds, with secrets masked, as JSON can hold it."""
     tables = {name: {**asdict(table), "place": str(table.place)} for name, table in catalogue.tables.items()}
-    schedules = {
-        name: {
-            key: f"{value.total_seconds():.0f}s" if isinstance(value, timedelta) else value
-            for key, value in asdict(schedule).items()
-        }
-        for name, schedule in catalogue.schedules.items()
-    }
-    return {"settings": masked_settings(settings), "schedules": schedules, "tables": tables}
+    schedules = {name: asdict(schedule) for name, schedule in catalogue.schedules.items()}
+    for options in schedules.values():
+        options |= {key: f"{age.total_seconds():.0f}s" for key, age in options.items() if isinstance(age, timedelta)}
+    return {"settings": mask_settings(settings), "schedules": schedules, "tables": tables}
 
 
-# --- From the models to the catalogue -----------------------------------------------------------------------------
-
-
-def _table(name: str, query: str, node: YamlNode, entry: TableEntry) -> Table:
-    return Table(name=name, query=query, place=node.key_place, **entry.model_dump(exclude={"sql", "varbl1"}))
-
-
-def _schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions | None) -> Schedule:
+def _build_schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions | None) -> Schedule:
     given = {key: value for key, value in options or () if value is not None}
     return Schedule(**{**given, "name": name, "tables": tables, "snapshot": "snapshot" in given})
 
 
-# --- Checks across entries, on the files as they are written: other mistakes do not hide these ---------------------
-
-
-def _keys(node: YamlNode | None) -> Mapping[str, YamlNode]:
+def _read_keys(node: YamlNode | None) -> _Nodes:
     """No keys where it is no map: its model refuses that."""
     return node.value if node and isinstance(node.value, Mapping) else {}
 
 
-def _items(node: YamlNode) -> Sequence[YamlNode]:
+def _list_items(node: YamlNode) -> Sequence[YamlNode]:
     return () if isinstance(node.value, str | Mapping) else node.value
 
 
-def _by_name(
-    nodes: Mapping[str, YamlNode], problems: list[ConfigError], pattern: str, wanted: str
-) -> dict[str, YamlNode]:
-    """Names in lower case: Oracle does not tell TMP_X and tmp_x apart, so neither may two keys here."""
+def _index_by_name(nodes: _Nodes, problems: list[ConfigError], pattern: str, wanted: str) -> dict[str, YamlNode]:
+    """Names in lower case: to Oracle TMP_X and tmp_x are one name, so two keys may not differ in case alone."""
     found: dict[str, YamlNode] = {}
     for key, node in nodes.items():
         name = key.lower()
@@ -260,10 +232,13 @@ def _by_name(
     return found
 
 
-def _note_wrong_lists(listed: Mapping[str, YamlNode], tables: Collection[str], problems: list[ConfigError]) -> None:
+# The checks across entries read the files as they are written, so that other mistakes do not hide these.
+
+
+def _note_wrong_lists(listed: _Nodes, tables: Collection[str], problems: list[ConfigError]) -> None:
     for schedule, node in listed.items():
         found: set[str] = set()
-        for item in _items(node):
+        for item in _list_items(node):
             name = item.stripped.lower()
             if name in found:
                 problems.append(item.error(f"schedule {schedule}: table {name!r} is in the list twice."))
@@ -273,16 +248,14 @@ def _note_wrong_lists(listed: Mapping[str, YamlNode], tables: Collection[str], p
             found.add(name)
 
 
-def _note_unknown_schedules(
-    planned: Mapping[str, YamlNode], listed: Collection[str], problems: list[ConfigError]
-) -> None:
+def _note_unknown_schedules(planned: _Nodes, listed: Collection[str], problems: list[ConfigError]) -> None:
     for name, node in planned.items():
         if name not in listed and not node.word("provisions") and re.fullmatch(_SCHEDULE_PATTERN, name):
             step = did_you_mean(name, listed)
             problems.append(node.key_error(f"schedules: no schedule {name!r} in tablelist.yaml.", step))
 
 
-def _note_shared_targets(tables: Mapping[str, YamlNode], problems: list[ConfigError]) -> None:
+def _note_shared_targets(tables: _Nodes, problems: list[ConfigError]) -> None:
     """Two tables that load the same base table would each undo the other's work."""
     owners: dict[tuple[str, str], str] = {}
     for name, node in tables.items():
@@ -291,33 +264,28 @@ def _note_shared_targets(tables: Mapping[str, YamlNode], problems: list[ConfigEr
             owner = owners.setdefault((key, target), name) if target else name
             if owner != name:
                 message = f"table {name}: {key} {target!r} is the one of table {owner} already."
-                problems.append(_keys(node)[key].error(message))
+                problems.append(_read_keys(node)[key].error(message))
 
 
-def _may_be_read_from(
-    name: str, node: YamlNode, listed: Mapping[str, YamlNode], planned: Mapping[str, YamlNode]
-) -> set[str]:
+def _list_sources(name: str, node: YamlNode, listed: _Nodes, planned: _Nodes) -> set[str]:
     """Empty when neither the table nor a schedule of it names a database."""
     own = node.word("source").lower()
     if own:
         return {own}
-    schedules = [key for key, items in listed.items() if name in {item.stripped.lower() for item in _items(items)}]
+    schedules = [key for key, items in listed.items() if name in {item.stripped.lower() for item in _list_items(items)}]
     by_schedule = {planned[schedule].word("source").lower() for schedule in schedules if schedule in planned}
     return by_schedule - {""}
 
 
-def _queries(
-    tables: Mapping[str, YamlNode],
-    terms: Mapping[str, YamlNode],
-    oracle_sql: Collection[str],
-    problems: list[ConfigError],
+def _read_queries(
+    tables: _Nodes, terms: _Nodes, oracle_sql: Collection[str], problems: list[ConfigError]
 ) -> dict[str, str]:
     """The query of every table whose SQL and term can be read."""
     texts = {name: node.stripped for name, node in terms.items()}
     queries = {}
     for name, node in tables.items():
-        keys = _keys(node)
+        keys = _read_keys(node)
         if has_query(keys) and texts.get(node.word("varbl1"), "fine"):
             with noting(problems):
-                queries[name] = query_with_term(f"table {name}", keys, texts, oracle_sql=name in oracle_sql)
+                queries[name] = build_query(f"table {name}", keys, texts, oracle_sql=name in oracle_sql)
     return queries

@@ -32,12 +32,9 @@ class Report:
         table: the bare name of ``cstable``: it names the control file, the DDL and the data file.
         kind: which file of ``provisioning_csv``.
         scope: ``term``: one report per term of the mode; ``account``: one, for all terms.
-        base_table: the ``cstable`` in lower case, with its schema if one is written.
-        view: the ``mvtable``, likewise.
         parameters: what is sent along, as Canvas reads it; what is off is left out.
-        max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
-        max_rejected: the most rejected rows of a good load.
-        place: where the report's key is.
+
+    The other fields are those of ``tables.Table``.
     """
 
     table: str
@@ -58,9 +55,7 @@ class Mode:
 
     Attributes:
         account: the account whose reports these are; None: the one of the settings.
-        terms: beginnings of ``sis_term_id``, and Canvas ids as ``id:44``; none for historical, which takes
-            every term.
-        term_places: where each of the terms is written.
+        terms: beginnings of ``sis_term_id``, and Canvas ids as ``id:44``; none for historical, which takes every term.
     """
 
     name: ModeName
@@ -89,7 +84,7 @@ class CanvasTerm:
 EMPTY = Provisions({})
 
 
-def terms_wanted(mode: Mode, canvas_terms: Sequence[CanvasTerm]) -> tuple[CanvasTerm, ...]:
+def find_terms(mode: Mode, canvas_terms: Sequence[CanvasTerm]) -> tuple[CanvasTerm, ...]:
     """The terms of the mode among those that Canvas has, each once, in the order of the mode's words.
 
     Raises ConfigError for every word that means none of them.
@@ -101,7 +96,7 @@ def terms_wanted(mode: Mode, canvas_terms: Sequence[CanvasTerm]) -> tuple[Canvas
     for word in mode.terms:
         meant = [term for term in canvas_terms if _is_meant(term, word)]
         if not meant:
-            problems.append(_no_such_term(word, mode.term_places.get(word), canvas_terms))
+            problems.append(_build_term_error(word, mode.term_places.get(word), canvas_terms))
         found |= {term.id: term for term in meant if term.id not in found}
     raise_problems(problems)
     return tuple(found.values())
@@ -114,7 +109,7 @@ def _is_meant(term: CanvasTerm, word: str) -> bool:
     return term.sis_term_id is not None and term.sis_term_id.startswith(word)
 
 
-def _no_such_term(word: str, place: Place | None, canvas_terms: Sequence[CanvasTerm]) -> ConfigError:
+def _build_term_error(word: str, place: Place | None, canvas_terms: Sequence[CanvasTerm]) -> ConfigError:
     if word.startswith("id:"):
         known = [f"id:{term.id}" for term in canvas_terms]
         return ConfigError(f"Canvas has no term {word!r}.", place=place, next_step=did_you_mean(word, known))

@@ -52,14 +52,11 @@ _SET_ELSEWHERE = {
     "skip_message": "It is always sent.",
     **dict.fromkeys(KINDS, "The file follows from the report's own key."),
 }
-# Left out of the file unless include_deleted is on, whatever states are asked for.
+# Left out of the file unless include_deleted is on, also when the states name them.
 _HIDDEN_STATES = {"completed", "deleted"}
 
 _TERM = "[A-Za-z0-9]+|id:[0-9]{1,19}"
 _ACCOUNT = r"self|default|site_admin|([0-9]+~)?[0-9]+|(sis_account_id|sis_integration_id|lti_context_id|uuid):\S(.*\S)?"
-
-
-# --- The file -----------------------------------------------------------------------------------------------------
 
 
 def _read_account(text: str) -> str:
@@ -87,7 +84,7 @@ def _split(value: Any) -> Any:
     return value
 
 
-def _choice(known: Collection[str]) -> BeforeValidator:
+def _read_choice(known: Collection[str]) -> BeforeValidator:
     def read(text: str) -> str:
         word = text.strip()
         if word not in known:
@@ -97,11 +94,11 @@ def _choice(known: Collection[str]) -> BeforeValidator:
     return scalar(read)
 
 
-def _choices_schema(known: Collection[str]) -> WithJsonSchema:
+def _build_choices_schema(known: Collection[str]) -> WithJsonSchema:
     return WithJsonSchema({"type": ["array", "string"], "items": {"enum": [*known]}, "minItems": 1, "minLength": 1})
 
 
-def _member_of_terms(value: Any) -> str | None:
+def _find_member_of_terms(value: Any) -> str | None:
     return "words" if isinstance(value, list) else "report" if isinstance(value, dict) else None
 
 
@@ -110,18 +107,11 @@ Account = Annotated[str, scalar(_read_account), WithJsonSchema({"type": ["string
 TermWord = Annotated[
     str, scalar(_read_term), WithJsonSchema({"type": ["string", "integer"], "pattern": f"^({_TERM})$"})
 ]
-
-
-Roles = Annotated[
-    tuple[Annotated[str, _choice(CHOICES["enrollment_filter"])], ...],
-    BeforeValidator(_split),
-    _choices_schema(CHOICES["enrollment_filter"]),
-]
-States = Annotated[
-    tuple[Annotated[str, _choice(CHOICES["enrollment_states"])], ...],
-    BeforeValidator(_split),
-    _choices_schema(CHOICES["enrollment_states"]),
-]
+_ROLES, _STATES = CHOICES["enrollment_filter"], CHOICES["enrollment_states"]
+_Roles = tuple[Annotated[str, _read_choice(_ROLES)], ...]
+_States = tuple[Annotated[str, _read_choice(_STATES)], ...]
+Roles = Annotated[_Roles, BeforeValidator(_split), _build_choices_schema(_ROLES)]
+States = Annotated[_States, BeforeValidator(_split), _build_choices_schema(_STATES)]
 
 
 class Parameters(Keys):
@@ -129,24 +119,23 @@ class Parameters(Keys):
 
     include_deleted: Switch = Field(
         default=False,
-        description="Also what is concluded (courses, enrollments) and, mostly if it came from the SIS, what is "
-        "deleted.",
+        description="Also concluded courses and enrollments and, mostly if they came from the SIS, deleted ones.",
     )
     created_by_sis: Switch = Field(default=False, description="Only what came from the SIS. Not for `admins`.")
     enrollment_filter: Roles = Field(default=(), description="`enrollments` only: roles.")
     enrollment_states: States = Field(
-        default=(), description="`enrollments` only. `completed` and `deleted` need `include_deleted`."
+        default=(), description="`enrollments` only. `completed`, `deleted` need `include_deleted`."
     )
 
     @model_validator(mode="after")
-    def _asks_for_no_hidden_state(self) -> Self:
+    def _check_states(self) -> Self:
         hidden = sorted(_HIDDEN_STATES.intersection(self.enrollment_states))
         if hidden and not self.include_deleted:
             message = f"without include_deleted Canvas leaves {' and '.join(hidden)} enrollments out, states or not."
             raise InvalidValue(f"{{name}}: {message}", "Add include_deleted: true.", below=("enrollment_states",))
         return self
 
-    def sent(self) -> dict[str, str]:
+    def format_for_canvas(self) -> dict[str, str]:
         """As Canvas reads them. To Canvas any text in ``created_by_sis`` switches it on, ``false`` as well."""
         return {key: "true" if value is True else ",".join(value) for key, value in self if value}
 
@@ -159,16 +148,10 @@ class ReportEntry(Keys):
         "`ctls/<table>.ctl`, whose columns are looked up in the report by name, and of `ddl/<table>.sql`.",
     )
     view: ObjectName = Field(alias="mvtable", description="Materialized view that is refreshed from it.")
-    parameters: Parameters = Field(
-        default=Parameters(), json_schema_extra=or_nothing, description="What else Canvas is told; see below."
-    )
-    max_shrink: Maybe[Ratio] = Field(
-        default=None, description="How much smaller than the last load is still accepted: `50%` (default) or `0.5`."
-    )
-    max_rejected: Maybe[WholeNumber] = Field(default=None, description="The most rejected rows of a good load (0).")
-    enabled: Switch = Field(
-        default=True, alias="toggle", description="`on` (default) or `off`: a report that is off is skipped."
-    )
+    parameters: Parameters = Field(Parameters(), json_schema_extra=or_nothing, description="Report options; see below.")
+    max_shrink: Maybe[Ratio] = Field(None, description="How many fewer rows are accepted: `50%` (default) or `0.5`.")
+    max_rejected: Maybe[WholeNumber] = Field(None, description="The most rejected rows of a good load (0).")
+    enabled: Switch = Field(True, alias="toggle", description="`on` (default), or `off`: the report is skipped.")
 
 
 class AccountReportEntry(ReportEntry):
@@ -179,14 +162,12 @@ class AccountReportEntry(ReportEntry):
 
 class ModeEntry(Keys):
     account: Maybe[Account] = Field(
-        default=None,
-        description="Account whose reports are fetched: `sis_account_id:ORGS`, its Canvas id, `self`. Default: "
-        "`REPLICATE_CANVAS__ACCOUNT`. Of a sub-account Canvas tells only what belongs to it.",
+        None, description="`sis_account_id:ORGS`, a Canvas id or `self`; default: `REPLICATE_CANVAS__ACCOUNT`."
     )
     terms: Annotated[
         Annotated[tuple[TermWord, ...], Tag("words")] | Annotated[AccountReportEntry, Tag("report")],
         Discriminator(
-            _member_of_terms,
+            _find_member_of_terms,
             custom_error_type="terms",
             custom_error_message="{name} must be a list of terms, or the keys of the report terms.",
         ),
@@ -211,7 +192,7 @@ class ModeEntry(Keys):
 class ProvisionsFile(Keys):
     """``provisions.yaml``"""
 
-    terms: tuple[TermWord, ...] = Field(default=(), description="Terms of the modes that have none of their own.")
+    terms: tuple[TermWord, ...] = Field((), description="Terms of the modes that have none of their own.")
     regular: ModeEntry | None = None
     historical: ModeEntry | None = None
     orgs: ModeEntry | None = None
@@ -220,7 +201,7 @@ class ProvisionsFile(Keys):
 def load_provisions(conf_dir: Path, *, taken: Collection[str] = ()) -> Provisions:
     """EMPTY if there is no ``provisions.yaml``. Raises one ConfigError that lists up to ten problems.
 
-    ``taken`` are the base tables and views that belong to somebody else, with their schema or without.
+    ``taken`` are the base tables and views of other entries, with their schema or without.
     """
     path = conf_dir / "provisions.yaml"
     if not os.path.lexists(path):  # a link that leads nowhere is there, and an error
@@ -231,61 +212,55 @@ def load_provisions(conf_dir: Path, *, taken: Collection[str] = ()) -> Provision
     shared = root.below("terms")
     nodes: dict[ModeName, YamlNode] = {name: node for name in MODES if (node := root.below(name)) and not node.is_list}
     for name, node in nodes.items():
-        problems += _mode_problems(name, node, shared)
-    problems += _shared_targets(nodes, taken)
+        problems += _find_mode_problems(name, node, shared)
+    problems += _find_shared_targets(nodes, taken)
     if file is None or problems:
         raise together(problems)
-    return Provisions({name: _mode(name, node, shared, getattr(file, name)) for name, node in nodes.items()})
+    return Provisions({name: _build_mode(name, node, shared, getattr(file, name)) for name, node in nodes.items()})
 
 
-# --- From the models to the modes ---------------------------------------------------------------------------------
-
-
-def _mode(name: ModeName, node: YamlNode, shared: YamlNode | None, entry: ModeEntry) -> Mode:
+def _build_mode(name: ModeName, node: YamlNode, shared: YamlNode | None, entry: ModeEntry) -> Mode:
     words: dict[str, Place] = {}
-    for item in _term_nodes(name, node, shared):
+    for item in _list_term_nodes(name, node, shared):
         words.setdefault(item.text().strip(), item.place)
-    kinds = [kind for kind in node.mapping() if kind in KINDS and not (kind == "terms" and _own_terms(node))]
-    reports = tuple(_report(kind, node.mapping()[kind], getattr(entry, kind)) for kind in kinds)
+    kinds = [kind for kind in node.mapping() if kind in KINDS and not (kind == "terms" and _find_own_terms(node))]
+    reports = tuple(_build_report(kind, node.mapping()[kind], getattr(entry, kind)) for kind in kinds)
     return Mode(name, entry.account, tuple(words), reports, words)
 
 
-def _report(kind: str, node: YamlNode, entry: ReportEntry) -> Report:
+def _build_report(kind: str, node: YamlNode, entry: ReportEntry) -> Report:
     return Report(
         **entry.model_dump(exclude={"parameters"}),
-        table=_bare(entry.base_table),
+        table=_strip_schema(entry.base_table),
         kind=kind,
-        parameters=entry.parameters.sent(),
+        parameters=entry.parameters.format_for_canvas(),
         place=node.key_place,
     )
 
 
-def _bare(name: str) -> str:
+def _strip_schema(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
-def _own_terms(node: YamlNode) -> YamlNode | None:
+def _find_own_terms(node: YamlNode) -> YamlNode | None:
     """``terms`` is a kind of report as well: a map is the report, all else are words."""
     found = node.below("terms")
     return found if found and not found.is_map else None
 
 
-def _term_nodes(name: ModeName, node: YamlNode, shared: YamlNode | None) -> Sequence[YamlNode]:
+def _list_term_nodes(name: ModeName, node: YamlNode, shared: YamlNode | None) -> Sequence[YamlNode]:
     """The words of a mode, or those of the whole file. None for historical, which takes every term."""
-    found = _own_terms(node) or shared
+    found = _find_own_terms(node) or shared
     return found.items() if found and found.is_list and name != "historical" else ()
 
 
-# --- Checks that need the kind of a report, or several of them, on the file as it is written ----------------------
-
-
-def _mode_problems(name: ModeName, node: YamlNode, shared: YamlNode | None) -> Iterator[ConfigError]:
-    reports = {kind: found for kind in KINDS if (found := node.below(kind)) and found is not _own_terms(node)}
+def _find_mode_problems(name: ModeName, node: YamlNode, shared: YamlNode | None) -> Iterator[ConfigError]:
+    reports = {kind: found for kind in KINDS if (found := node.below(kind)) and found is not _find_own_terms(node)}
     if not reports:
         yield node.key_error(f"{name} lists no report.", f"List some, or take {name} out.")
-    if name == "historical" and (own := _own_terms(node)):
+    if name == "historical" and (own := _find_own_terms(node)):
         yield own.key_error("historical has every term that Canvas has.", "Take its terms out.")
-    source = _own_terms(node) or shared
+    source = _find_own_terms(node) or shared
     has_terms = name == "historical" or (source is not None and (not source.is_list or source.items()))
     by_term = [kind for kind, report in reports.items() if report.word("scope") == "term"]
     if by_term and not has_terms:
@@ -303,16 +278,16 @@ def _is_ignored(key: str, kind: str) -> bool:
     return (key in CHOICES and kind != "enrollments") or (key == "created_by_sis" and kind == "admins")
 
 
-def _shared_targets(modes: Mapping[ModeName, YamlNode], taken: Collection[str]) -> Iterator[ConfigError]:
+def _find_shared_targets(modes: Mapping[ModeName, YamlNode], taken: Collection[str]) -> Iterator[ConfigError]:
     """Two reports with one table would each undo the other's work. A table's bare name is also that of its files."""
     elsewhere = "a table in tablesconf.yaml"
-    owners = {("cstable", _bare(name)): elsewhere for name in taken}
+    owners = {("cstable", _strip_schema(name)): elsewhere for name in taken}
     owners |= {("mvtable", name.lower()): elsewhere for name in taken}
     reports = {f"{mode}.{kind}": found for mode, node in modes.items() for kind, found in node.mapping().items()}
     for name, report in reports.items():
         for key in ("cstable", "mvtable"):
             target = report.word(key).lower()
-            target = _bare(target) if key == "cstable" else target
+            target = _strip_schema(target) if key == "cstable" else target
             owner = owners.setdefault((key, target), name) if target else name
             if owner != name:
                 yield report.key_error(f"{name}: {key} {target!r} is the one of {owner} already.")

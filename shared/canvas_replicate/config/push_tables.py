@@ -30,10 +30,10 @@ def find_push_tables(process: PushProcess, catalogue: Catalogue) -> PushTables:
     except ConfigError:
         read, is_readable = frozenset(), False
     names = read | {bare(name) for name in process.needs}
-    tables = tuple(table for table in catalogue.loaded_tables.values() if names & _names_of(table))
-    others = tuple(sorted(names.difference(*map(_names_of, tables))))
+    tables = tuple(table for table in catalogue.loaded_tables.values() if names & _list_names(table))
+    others = tuple(sorted(names.difference(*map(_list_names, tables))))
     return PushTables(tables, others, is_readable)
 
 
-def _names_of(table: Table) -> set[str]:
+def _list_names(table: Table) -> set[str]:
     return {table.name, bare(table.base_table), bare(table.view)}

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, WithJsonSchema
 
-from canvas_replicate.config.terms import has_query, query_with_term
+from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
 from canvas_replicate.config.yaml_models import (
     FilledText,
@@ -84,9 +84,7 @@ class PushProcess:
 
     Attributes:
         query: the ``sql`` with the term in the place of ``$varbl1``; it runs on the target database.
-        needs: tables and views, in lower case, beside those that the SQL names: the process is skipped when one of
-            them was not successful in the run.
-        place: where the entry starts.
+        needs: further tables and views, in lower case; one that was not successful in the run skips the process.
     """
 
     name: str
@@ -104,40 +102,29 @@ NO_PUSHES: Mapping[str, tuple[PushProcess, ...]] = MappingProxyType(dict.fromkey
 
 class ProcessEntry(Keys):
     name: ProcessName = Field(
-        alias="process",
-        description="Its name in plans and status rows: a lower-case letter, then letters, digits and `_`. No two "
-        "processes share one.",
+        alias="process", description="Unique name: a lower-case letter, then letters, digits, `_`."
     )
     kind: Kind = Field(description="`users`, `courses`, `sections`, `xlists` or `enrollments`.")
     sql: Text = Field(description="What shall be so in Canvas.")
-    varbl1: Maybe[FilledText] = Field(
-        default=None, description="The term of `tablesconf.yaml` that stands for `$varbl1`."
-    )
-    needs: tuple[ObjectName, ...] = Field(
-        default=(), description="Tables and views beside those in the SQL: without them the process is to be skipped."
-    )
-    channel: Channel = Field(
-        default="sis_import",
-        description="`sis_import` (default) or `rest`, never both for the same rows: what REST changed is sticky in "
-        "Canvas.",
-    )
+    varbl1: Maybe[FilledText] = Field(None, description="The term of `tablesconf.yaml` that replaces `$varbl1`.")
+    needs: tuple[ObjectName, ...] = Field((), description="Further tables and views without which it is skipped.")
+    channel: Channel = Field("sis_import", description="`sis_import` (default) or `rest`, not both for the same rows.")
     budget: Budget = Field(
-        default=Budget(),
+        Budget(),
         json_schema_extra=or_nothing,
         description="Per term: `additions` (5000), `removals` (500), `removals_percent` of the active rows (5).",
     )
-    enabled: Switch = Field(default=True, alias="toggle", description="`on` (default) or `off`.")
+    enabled: Switch = Field(True, alias="toggle", description="`on` (default) or `off`.")
+
+
+Processes = Annotated[tuple[ProcessEntry, ...], empty_as(())]
 
 
 class PushesFile(Keys):
     """``pushes.yaml``"""
 
-    regular: Annotated[tuple[ProcessEntry, ...], empty_as(())] = Field(
-        default=(), json_schema_extra=or_nothing, description="After regular provisions."
-    )
-    orgs: Annotated[tuple[ProcessEntry, ...], empty_as(())] = Field(
-        default=(), json_schema_extra=or_nothing, description="After the provisions of the organisations."
-    )
+    regular: Processes = Field((), json_schema_extra=or_nothing, description="After the regular provisions.")
+    orgs: Processes = Field((), json_schema_extra=or_nothing, description="After the organisations' provisions.")
 
 
 def load_pushes(
@@ -154,28 +141,28 @@ def load_pushes(
     root = read_yaml(path)
     file = read_model(PushesFile, root, problems)
     nodes = {group: found.items() if (found := root.below(group)) and found.is_list else () for group in GROUPS}
-    queries = [_query(node, terms, problems, oracle_sql=oracle_sql) for found in nodes.values() for node in found]
+    queries = [_read_query(node, terms, problems, oracle_sql=oracle_sql) for found in nodes.values() for node in found]
     owners: dict[str, YamlNode] = {}
     for node in (node for found in nodes.values() for node in found):
-        _check_once(node, owners, problems)
+        _note_repeated(node, owners, problems)
     if file is None or problems:
         raise together(problems)
     rest = iter(queries)
     return {
         group: tuple(
-            PushProcess(**_fields(entry), query=next(rest), place=node.place)
+            PushProcess(**_list_fields(entry), query=next(rest), place=node.place)
             for entry, node in zip(getattr(file, group), found, strict=True)
         )
         for group, found in nodes.items()
     }
 
 
-def _fields(entry: ProcessEntry) -> dict[str, Any]:
+def _list_fields(entry: ProcessEntry) -> dict[str, Any]:
     return {key: value for key, value in entry if key not in ("sql", "varbl1")}
 
 
-def _check_once(node: YamlNode, owners: dict[str, YamlNode], problems: list[ConfigError]) -> None:
-    """A name tells whose plan and whose status row it is, so no two processes share one, in either group."""
+def _note_repeated(node: YamlNode, owners: dict[str, YamlNode], problems: list[ConfigError]) -> None:
+    """Plans and status rows are known by the process, so no two share a name, in either group."""
     name = node.word("process")
     owner = owners.setdefault(name, node) if name else node
     if owner is not node:
@@ -183,9 +170,9 @@ def _check_once(node: YamlNode, owners: dict[str, YamlNode], problems: list[Conf
         problems.append(node.error(message, "Give each its own name."))
 
 
-def _query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, oracle_sql: bool) -> str:
+def _read_query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, oracle_sql: bool) -> str:
     """Empty where the entry has none that can be read."""
     with noting(problems):
         if node.is_map and has_query(node.mapping()):
-            return query_with_term(f"process {node.word('process')}", node.mapping(), terms, oracle_sql=oracle_sql)
+            return build_query(f"process {node.word('process')}", node.mapping(), terms, oracle_sql=oracle_sql)
     return ""

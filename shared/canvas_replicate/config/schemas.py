@@ -24,12 +24,12 @@ YAML_FILES: Mapping[str, type[BaseModel]] = {
 }
 
 
-def settings_schema() -> dict[str, Any]:
+def build_settings_schema() -> dict[str, Any]:
     return Settings.model_json_schema()
 
 
-def file_schema(file: str) -> dict[str, Any]:
-    """The schema of a YAML file, by its name, whatever folder is written before it. Raises ConfigError for others."""
+def build_file_schema(file: str) -> dict[str, Any]:
+    """The schema of a YAML file, by its name with or without a folder. Raises ConfigError for others."""
     name = Path(file).name
     if name not in YAML_FILES:
         raise ConfigError(f"There is no schema of {file!r}.", next_step=f"Name one of {', '.join(YAML_FILES)}.")

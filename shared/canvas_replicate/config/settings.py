@@ -9,21 +9,9 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.suggest import did_you_mean
@@ -31,11 +19,8 @@ from canvas_replicate.suggest import did_you_mean
 PREFIX = "REPLICATE_"
 DEFAULT_REJECTS_KEPT = 100
 ALIAS = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")  # no double underscore: that one nests
-_DATABASE_URL = re.compile("(duckdb:///|postgresql://|oracle://).+")
-_BUS_URL = re.compile("memory://|amqps?://.+")
-_MAIL_HOST = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+", re.ASCII)  # a name, or an address of IPv4 or IPv6
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
-_MAIL_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*", re.ASCII)  # dot-atom of RFC 5322, 3.4.1
+_MAIL_ADDRESS = rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*"  # dot-atom of RFC 5322, 3.4.1
 
 
 def read_alias(text: str) -> str:
@@ -44,8 +29,19 @@ def read_alias(text: str) -> str:
     return text.lower()
 
 
-def _database_url(url: str) -> str:
-    if not _DATABASE_URL.fullmatch(url):
+def _require_match(pattern: str, wrong: str) -> AfterValidator:
+    """A validator that raises ``wrong`` for a text which the pattern (of ASCII) does not match."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(wrong)
+        return text
+
+    return AfterValidator(check)
+
+
+def _check_database_url(url: str) -> str:
+    if not re.fullmatch("(duckdb:///|postgresql://|oracle://).+", url):
         raise ValueError("a database URL starts with duckdb:///, postgresql:// or oracle://")
     try:
         parts = urlsplit(url)
@@ -56,43 +52,25 @@ def _database_url(url: str) -> str:
     return url
 
 
-def _bus_url(url: str) -> str:
-    if not _BUS_URL.fullmatch(url):
-        raise ValueError("a bus URL is memory:// or begins with amqp:// or amqps://")
-    return url
-
-
-def _canvas_url(url: str) -> str:
+def _read_canvas_url(url: str) -> str:
     if not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", url) or url.rstrip("/").endswith("/api/v1"):
         raise ValueError("this must be like https://canvas.example.edu, without user and without /api/v1")
     return url.rstrip("/")
 
 
-def _mail_host(host: str) -> str:
-    if not _MAIL_HOST.fullmatch(host):
-        raise ValueError("this must be a name or an address alone, like mail.example.edu; the port has its own setting")
-    return host
-
-
-def _mail_addresses(text: str) -> str:
-    if not all(_MAIL_ADDRESS.fullmatch(address) for address in split_addresses(text)):
+def _check_mail_addresses(text: str) -> str:
+    if not all(re.fullmatch(_MAIL_ADDRESS, address, re.ASCII) for address in split_addresses(text)):
         raise ValueError("a mail address is like oncall@example.edu, without a name beside it")
     return text
 
 
-def _one_mail_address(text: str) -> str:
-    if not _MAIL_ADDRESS.fullmatch(text):
-        raise ValueError("this must be one mail address like replicate@example.edu, without a name beside it")
-    return text
-
-
-def _ascii(secret: SecretStr) -> SecretStr:
+def _check_ascii(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().isascii():
-        raise ValueError("only ASCII can be told to a mail server")
+        raise ValueError("only ASCII can be sent to a mail server")
     return secret
 
 
-def _timezone(name: str) -> str:
+def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -100,54 +78,60 @@ def _timezone(name: str) -> str:
     return name
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
 Alias = Annotated[str, AfterValidator(read_alias)]
 SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
 ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
+DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
+BusUrl = Annotated[
+    str, _require_match("memory://|amqps?://.+", "a bus URL is memory:// or begins with amqp:// or amqps://")
+]
+CanvasUrl = Annotated[str, AfterValidator(_read_canvas_url)]
+MailHost = Annotated[
+    str,
+    _require_match(
+        r"[\w.-]+|[0-9a-fA-F:.]+",  # a name, or an address of IPv4 or IPv6
+        "this must be a name or an address alone, like mail.example.edu; the port has its own setting",
+    ),
+]
+MailAddress = Annotated[
+    str,
+    _require_match(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name beside it"),
+]
+MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
+LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
+AsciiSecret = Annotated[SecretStr, AfterValidator(_check_ascii)]
+TimeZone = Annotated[str, AfterValidator(_check_timezone)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
 
 
 class DatabaseSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    url: Annotated[str, AfterValidator(_database_url)] = Field(
-        description="`duckdb:///path`, `postgresql://user@host/database` or `oracle://user@host:1521/service`; "
-        "never with a password."
+    url: DatabaseUrl = Field(
+        description="`duckdb:///path`, `postgresql://user@host/db` or `oracle://user@host:1521/service`, no password."
     )
-    password: SecretStr | None = Field(default=None, description="The user's password; best given as a secret file.")
-    max_parallel: int = Field(
-        default=4, ge=1, description="The most tables read from it at a time, by all processes together."
-    )
+    password: SecretStr | None = Field(None, description="The user's password; best given as a secret file.")
+    max_parallel: int = Field(4, ge=1, description="The most tables read from it at a time by all processes together.")
     timeout: int = Field(
-        default=3600,
-        ge=1,
-        description="Seconds that one answer of an Oracle database may take: a query's first rows, a view refresh.",
+        3600, ge=1, description="Seconds for one answer of Oracle: a query's first rows, a view refresh."
     )
-    wallet_password: SecretStr | None = Field(
-        default=None, description="Password of the wallet that `?wallet_location=` in an Oracle URL names."
-    )
-    char_padding: Literal["keep", "trim"] = Field(
-        default="keep", description="Whether the blanks that fill up Oracle's CHAR columns are kept when they are read."
-    )
+    wallet_password: SecretStr | None = Field(None, description="Password of the wallet that an Oracle URL names.")
+    char_padding: Literal["keep", "trim"] = Field("keep", description="Whether CHAR columns keep their padding.")
     dialect: Literal["oracle", "native"] = Field(
-        default="oracle",
-        description="`oracle`: SQL is Oracle's and translated for other engines where that is known to be right; "
-        "`native`: SQL is the engine's own and sent as it is.",
+        "oracle",
+        description="`oracle`: Oracle's SQL, translated for other engines; `native`: the engine's own, sent as it is.",
     )
 
 
 class CanvasSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    base_url: Annotated[str, AfterValidator(_canvas_url)] | None = Field(
-        default=None, description="Where Canvas is: `https://canvas.example.edu`."
-    )
+    base_url: CanvasUrl | None = Field(default=None, description="Where Canvas is: `https://canvas.example.edu`.")
     token: SecretStr | None = Field(default=None, description="Access token of the Canvas user that reads and imports.")
-    poll_seconds: float = Field(
-        default=30.0, gt=0, description="The longest pause between two looks at a report that Canvas is making."
-    )
+    poll_seconds: float = Field(default=30.0, gt=0, description="The longest pause between two looks at a report.")
     account: str = Field(
         default="self", description="Account that reports and imports run in; `self` is the root account."
     )
@@ -156,33 +140,28 @@ class CanvasSettings(BaseModel):
 class SmtpSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: Annotated[str, AfterValidator(_mail_host)] | None = Field(
-        default=None, description="Mail server that takes mails about failures; without it none is sent."
-    )
+    host: MailHost | None = Field(default=None, description="Mail server; without it no mail about failures is sent.")
     port: int = Field(default=25, ge=1, le=65535, description="Its port; often 587 where it wants a login.")
-    username: Annotated[str, Field(pattern=r"^[ -~]+$")] | None = Field(
+    username: LoginName | None = Field(
         default=None, description="User that logs in there; without one there is no login."
     )
-    password: Annotated[SecretStr, AfterValidator(_ascii)] | None = Field(
-        default=None, description="That user's password; best given as a secret file."
-    )
-    sender: Annotated[str, AfterValidator(_one_mail_address)] | None = Field(
+    password: AsciiSecret | None = Field(default=None, description="That user's password; best given as a secret file.")
+    sender: MailAddress | None = Field(
         default=None, description="Address that the mails come from; needed with a host."
     )
-    recipients: Annotated[str, AfterValidator(_mail_addresses)] | None = Field(
-        default=None, description="Addresses that the mails go to, with commas between them; needed with a host."
+    recipients: MailAddresses | None = Field(
+        default=None, description="Receivers, separated by commas; needed with a host."
     )
     starttls: bool = Field(
         default=True,
-        description="Encrypt, and check the server's certificate, before anything is sent; off means that a password "
-        "and the mail can be read on the way.",
+        description="Encrypt and check the certificate before sending; off: others can read password and mail.",
     )
     timeout_seconds: float = Field(
-        default=30.0, gt=0, le=600, description="The longest wait for one answer of the mail server."
+        default=30.0, gt=0, le=600, description="The longest wait for an answer of the mail server."
     )
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _check_pairs(self) -> Self:
         if self.host and not (self.sender and self.recipients):
             raise ValueError("a host needs a sender and recipients; set ..__SENDER and ..__RECIPIENTS")
         if (self.username is None) != (self.password is None):
@@ -197,67 +176,41 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    bus_url: Annotated[str, AfterValidator(_bus_url)] = Field(
+    bus_url: BusUrl = Field(
         default="memory://",
         repr=False,  # may hold the broker's password
         description="`memory://` for one process, else `amqp://user:password@host/vhost` or `amqps://...`.",
     )
-    bus_declare: bool = Field(
-        default=True, description="Declare exchange and queues at start; off where a policy does it."
-    )
-    conf_dir: Path = Field(default=Path("conf"), description="Folder of the YAML files.")
-    ctl_dir: Path = Field(default=Path("ctls"), description="Folder of the SQL*Loader control files, one per table.")
-    ddl_dir: Path = Field(default=Path("ddl"), description="Folder of the DDL files, one per table.")
-    data_dir: Path = Field(
-        default=Path("data"), description="Storage that all stages share: `.dat` files, logs, reports."
-    )
+    bus_declare: bool = Field(True, description="Declare exchange and queues at start; off where a policy does it.")
+    conf_dir: Path = Field(Path("conf"), description="Folder of the YAML files.")
+    ctl_dir: Path = Field(Path("ctls"), description="Folder of the SQL*Loader control files, one per table.")
+    ddl_dir: Path = Field(Path("ddl"), description="Folder of the DDL files, one per table.")
+    data_dir: Path = Field(Path("data"), description="Storage that all stages share: `.dat` files, logs, reports.")
     secrets_dir: Path | None = Field(
-        default=None,
-        description="Folder of secret files, each named like a variable and holding its value; it may be missing. "
-        "Only the environment sets this one.",
+        None,
+        description="Folder of secret files named like variables; it may be missing. Only the environment sets it.",
     )
-    metrics_port: int = Field(
-        default=9100, ge=0, le=65535, description="Port of the status page `/`, `/metrics`, `/healthz` and `/readyz`."
-    )
+    metrics_port: int = Field(9100, ge=0, le=65535, description="Port of `/`, `/metrics`, `/healthz` and `/readyz`.")
     databases: dict[Alias, DatabaseSettings] = Field(
-        default_factory=dict, description="The databases by alias; case does not matter in an alias."
+        default_factory=dict, description="Databases by alias, in any case."
     )
-    target: Alias | None = Field(
-        default=None, description="Alias of the reporting database; needed as soon as several databases are set."
-    )
+    target: Alias | None = Field(None, description="Alias of the reporting database; needed if several are set.")
     base_schema: SqlName | None = Field(
-        default=None, description="Schema of base tables named without one; default: the target user's own."
+        None, description="Schema of base tables named without one (target user's own)."
     )
-    view_schema: SqlName | None = Field(
-        default=None, description="Schema of views named without one; default: the target user's own."
-    )
+    view_schema: SqlName | None = Field(None, description="Schema of views named without one (target user's own).")
     refresh_procedure: ProcedureName | None = Field(
-        default=None,
-        description="Procedure called with a view's name instead of `DBMS_MVIEW.REFRESH`: `owner.package.name`.",
+        None, description="Procedure called with a view's name instead of `DBMS_MVIEW.REFRESH`: `owner.package.name`."
     )
     rejects_kept: int = Field(
-        default=DEFAULT_REJECTS_KEPT,
-        ge=0,
-        description="Rejected records of a load that are told one by one in `replicate_reject`; the bad file has all.",
+        DEFAULT_REJECTS_KEPT, ge=0, description="Rejects of a load that `replicate_reject` lists; the bad file has all."
     )
-    retention_days: int = Field(
-        default=7, ge=1, description="Days that files of finished runs are kept; held ones stay."
-    )
-    push_max_age_hours: float = Field(
-        default=24.0,
-        gt=0,
-        le=24 * 30,
-        description="How old good provisions may be for a push that is started by hand; older ones push nothing.",
-    )
-    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
-        default="UTC",
-        description="Time zone of the campus, such as `America/New_York`: the clock of `busy` in `tablesconf.yaml`.",
-    )
+    retention_days: int = Field(7, ge=1, description="Days that files of finished runs are kept; held ones stay.")
+    push_max_age_hours: float = Field(24.0, gt=0, le=24 * 30, description="Age limit of provisions for a push by hand.")
+    timezone: TimeZone = Field("UTC", description="Time zone of the campus (`America/New_York`), the clock of `busy`.")
     canvas: CanvasSettings = Field(default_factory=CanvasSettings, description="The Canvas instance.")
     smtp: SmtpSettings = Field(default_factory=SmtpSettings, description="The mail server for mails about failures.")
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
-        default="INFO", description="Least severity that is logged."
-    )
+    log_level: LogLevel = Field("INFO", description="Least severity that is logged.")
 
     @property
     def has_broker(self) -> bool:
@@ -287,22 +240,17 @@ def target_alias(settings: Settings) -> str:
     if len(settings.databases) == 1:
         return next(iter(settings.databases))
     if not settings.databases:
-        raise ConfigError(
-            "no database is configured.",
-            next_step="Set REPLICATE_DATABASES__<ALIAS>__URL, or list it in appconf.yaml in REPLICATE_CONF_DIR.",
-        )
-    raise ConfigError(
-        f"{len(settings.databases)} databases are configured and REPLICATE_TARGET names none of them.",
-        next_step="Set REPLICATE_TARGET to the alias of the reporting database.",
-    )
+        step = "Set REPLICATE_DATABASES__<ALIAS>__URL, or list it in appconf.yaml in REPLICATE_CONF_DIR."
+        raise ConfigError("no database is configured.", next_step=step)
+    message = f"{len(settings.databases)} databases are configured and REPLICATE_TARGET names none of them."
+    raise ConfigError(message, next_step="Set REPLICATE_TARGET to the alias of the reporting database.")
 
 
-def known_alias(alias: str, settings: Settings, said_by: str) -> str:
-    """The alias in lower case; ConfigError, beginning with ``said_by``, if no such database is configured."""
+def known_alias(alias: str, settings: Settings, named_by: str) -> str:
+    """The alias in lower case; ConfigError, beginning with ``named_by``, if no such database is configured."""
     if alias.lower() not in settings.databases:
-        raise ConfigError(
-            f"{said_by}: no database {alias!r} is configured.", next_step=did_you_mean(alias, settings.databases)
-        )
+        step = did_you_mean(alias, settings.databases)
+        raise ConfigError(f"{named_by}: no database {alias!r} is configured.", next_step=step)
     return alias.lower()
 
 
@@ -312,23 +260,23 @@ def split_addresses(text: str) -> tuple[str, ...]:
 
 
 def setting_fields() -> dict[str, FieldInfo]:
-    """Every name that may be set, with its default and description; ``<ALIAS>`` stands for a database's alias."""
-    return dict(_fields_of(Settings, PREFIX))
+    """Every name that may be set, with its default and description; ``<ALIAS>`` is the place of a database's alias."""
+    return dict(_list_fields(Settings, PREFIX))
 
 
-def masked_settings(settings: Settings) -> dict[str, Any]:
+def mask_settings(settings: Settings) -> dict[str, Any]:
     """The settings as JSON can hold them, without a secret."""
     values = settings.model_dump(mode="json")
     values["bus_url"] = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:**********@", settings.bus_url)
     return values
 
 
-def _fields_of(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
+def _list_fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
     for field, info in model.model_fields.items():
         name, kind = prefix + field.upper(), info.annotation
         if get_origin(kind) is dict:
-            yield from _fields_of(get_args(kind)[1], f"{name}__<ALIAS>__")
+            yield from _list_fields(get_args(kind)[1], f"{name}__<ALIAS>__")
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _fields_of(kind, f"{name}__")
+            yield from _list_fields(kind, f"{name}__")
         else:
             yield name, info

@@ -44,15 +44,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for name, value in outside.items()
         if name.upper().startswith(PREFIX) and value and not _is_service_link(name.upper(), value)
     }
-    files = _secret_files(variables.get(f"{PREFIX}SECRETS_DIR"))
+    files = _find_secret_files(variables.get(f"{PREFIX}SECRETS_DIR"))
     _refuse_unknown_names(variables, files)
-    values = _merged(_nested(_secret_values(files)), _nested(variables))
+    values = _merge(_nest(_read_secret_values(files)), _nest(variables))
     conf_dir = Path(values.get("conf_dir", Settings.model_fields["conf_dir"].default))
     places = {name: Place(path) for name, path in files.items() if name not in variables}
     try:
-        settings = Settings(**_merged(_read_appconf(conf_dir / "appconf.yaml"), values))
+        settings = Settings(**_merge(_read_appconf(conf_dir / "appconf.yaml"), values))
     except ValidationError as error:
-        problems = [_setting_error(problem, places) for problem in error.errors(include_input=False)]
+        problems = [_build_setting_error(problem, places) for problem in error.errors(include_input=False)]
         raise together(problems) from None
     if settings.target is not None:
         target_alias(settings)
@@ -81,7 +81,7 @@ def _is_service_link(name: str, value: str) -> bool:
     return bool(by_value or _SERVICE_LINK.fullmatch(name))
 
 
-def _secret_files(directory: str | None) -> dict[str, Path]:
+def _find_secret_files(directory: str | None) -> dict[str, Path]:
     """Variable name -> file. Kubernetes' ``..data`` and other people's files are not ours to judge."""
     if directory is None:
         return {}
@@ -94,7 +94,7 @@ def _secret_files(directory: str | None) -> dict[str, Path]:
         raise ConfigError(f"REPLICATE_SECRETS_DIR cannot be read: {error.strerror}.", place=Place(directory)) from None
 
 
-def _secret_values(files: Mapping[str, Path]) -> dict[str, str]:
+def _read_secret_values(files: Mapping[str, Path]) -> dict[str, str]:
     values = {}
     for name, path in files.items():
         try:
@@ -109,27 +109,22 @@ def _secret_values(files: Mapping[str, Path]) -> dict[str, str]:
 def _refuse_unknown_names(variables: Mapping[str, str], files: Mapping[str, Path]) -> None:
     places: dict[str, Place | None] = {name: Place(path) for name, path in files.items()}
     places |= dict.fromkeys(variables)
-    raise_problems(
-        [
-            ConfigError(f"{name} is not a setting.", place=place, next_step=_nearest_setting(name))
-            for name, place in sorted(places.items())
-            if not _is_setting(name)
-        ]
-    )
+    unknown = [(name, place) for name, place in sorted(places.items()) if not _is_setting(name)]
+    raise_problems([ConfigError(f"{n} is not a setting.", place=p, next_step=_suggest_setting(n)) for n, p in unknown])
 
 
 def _is_setting(name: str) -> bool:
     return any(re.fullmatch(known.replace("<ALIAS>", ALIAS.pattern.upper()), name) for known in setting_fields())
 
 
-def _nearest_setting(name: str) -> str:
+def _suggest_setting(name: str) -> str:
     """The alias, if there is one, is kept as it was written."""
     parts = name.split("__")
     alias = parts[1] if len(parts) == 3 else "<ALIAS>"
     return did_you_mean(name, [known.replace("<ALIAS>", alias) for known in setting_fields()])
 
 
-def _setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> ConfigError:
+def _build_setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> ConfigError:
     name = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
     if problem["type"] == "missing":
         return ConfigError(f"{name} is not set.", next_step="It is needed because a sibling of it is set.")
@@ -137,22 +132,19 @@ def _setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> Config
     return ConfigError(f"{name}: {ours or problem['msg']}.", place=places.get(name))
 
 
-def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
+def _nest(variables: Mapping[str, str]) -> dict[str, Any]:
     """``{"REPLICATE_CANVAS__TOKEN": "x"}`` -> ``{"canvas": {"token": "x"}}``"""
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in variables.items()}
     return source()
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     both = {**below, **above}
     for key in below.keys() & above.keys():
         if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
-            both[key] = _merged(below[key], above[key])
+            both[key] = _merge(below[key], above[key])
     return both
-
-
-# --- appconf.yaml -------------------------------------------------------------------------------------------------
 
 
 def _read_dsn(dsn: str) -> str:
@@ -172,7 +164,7 @@ def _read_password(text: str) -> str:
 class AppconfDatabase(Keys):
     user: FilledText = Field(description="Database user.")
     password: Annotated[FilledText, AfterValidator(_read_password)] | None = Field(
-        default=None, description="Base64 of the password, as `replicate secret encode` prints it. Not encryption."
+        None, description="Base64 of the password, as `replicate secret encode` prints it. Not encryption."
     )
     dsn: Annotated[FilledText, AfterValidator(_read_dsn)] = Field(
         description="Oracle connect string: `host:1521/service`, or a name from `tnsnames.ora`."
@@ -191,14 +183,14 @@ def _read_appconf(path: Path) -> dict[str, Any]:
     if root.value == "":
         return {"databases": {}}
     file = read_model(AppconfFile, root, problems)
-    aliases = _aliases(root, problems)
+    aliases = _read_aliases(root, problems)
     if file is None or problems:
         raise together(problems)
-    return {"databases": {aliases[name]: _database(entry) for name, entry in file.root.items()}}
+    return {"databases": {aliases[name]: _build_database(entry) for name, entry in file.root.items()}}
 
 
-def _aliases(root: YamlNode, problems: list[ConfigError]) -> dict[str, str]:
-    """What each name in the file stands for."""
+def _read_aliases(root: YamlNode, problems: list[ConfigError]) -> dict[str, str]:
+    """The alias of each name in the file."""
     found: dict[str, str] = {}
     for name, node in root.mapping().items() if root.is_map else ():
         try:
@@ -207,13 +199,12 @@ def _aliases(root: YamlNode, problems: list[ConfigError]) -> dict[str, str]:
             problems.append(node.key_error(f"{error}."))
             continue
         if alias in found.values():
-            message = f"the database {alias!r} is here twice; case does not matter in its name."
-            problems.append(node.key_error(message))
+            problems.append(node.key_error(f"the database {alias!r} is here twice; case does not matter in its name."))
         found[name] = alias
     return found
 
 
-def _database(entry: AppconfDatabase) -> dict[str, str]:
+def _build_database(entry: AppconfDatabase) -> dict[str, str]:
     password = {"password": entry.password} if entry.password else {}
     return {"url": f"oracle://{quote(entry.user, safe='')}@{entry.dsn}", **password}
 
@@ -224,5 +215,5 @@ def _is_missing(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
-        return False  # it may be there; reading it will say what is wrong
+        return False  # it may be there; reading it raises the error
     return False

@@ -31,7 +31,6 @@ from canvas_replicate.errors import Place
 
 DEFAULT_DEADLINE = timedelta(hours=6)
 DEFAULT_MAX_AGE = timedelta(hours=26)  # a nightly run that may be two hours late
-DEFAULT_MAX_SHRINK = 0.5
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _BUSY = rf"({'|'.join(DAYS)})-({'|'.join(DAYS)}) +([0-9]{{1,2}})-([0-9]{{1,2}})"
@@ -43,12 +42,10 @@ class Table:
 
     Attributes:
         query: the ``sql`` with the term in the place of ``$varbl1``.
-        base_table: the ``cstable`` in lower case, with its schema if one is written.
-        view: the ``mvtable``, likewise.
-        source_table: the ``dctable``, for the reader only.
+        base_table, view: ``cstable`` and ``mvtable`` in lower case, with their schemas if those are written.
+        source_table: the ``dctable``, for readers only.
         max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
         max_rejected: the most rejected rows of a good load.
-        place: where the entry starts.
     """
 
     name: str
@@ -103,9 +100,6 @@ class Schedule:
         return self.provisions or ("regular" if "provisions" in self.then else None)
 
 
-# --- The files ----------------------------------------------------------------------------------------------------
-
-
 def _read_busy(text: str) -> BusyTimes:
     match = re.fullmatch(_BUSY, text.strip().lower())
     times = BusyTimes(DAYS.index(match[1]), DAYS.index(match[2]), int(match[3]), int(match[4])) if match else None
@@ -122,79 +116,43 @@ def _read_tables(value: Any) -> Any:
 
 ObjectName = Annotated[str, object_name("tmp_students"), NameSchema]
 Busy = Annotated[BusyTimes, scalar(_read_busy), WithJsonSchema({"type": "string", "pattern": f"^{_BUSY}$"})]
+LoaderName = Literal["auto", "sqlldr", "direct", "insert"]
 
 
 class TableEntry(Keys):
     base_table: ObjectName = Field(
-        alias="cstable",
-        description="Base table that is loaded; with its schema (`schema_a.tmp_students`), or in "
-        "`REPLICATE_BASE_SCHEMA`.",
+        alias="cstable", description="Base table; without schema in `REPLICATE_BASE_SCHEMA`."
     )
-    view: ObjectName = Field(
-        alias="mvtable",
-        description="Materialized view that is refreshed from it; with its schema, or in `REPLICATE_VIEW_SCHEMA`.",
-    )
-    sql: Text = Field(
-        description="One query, without `;` at the end. Oracle SQL, unless it may run on a database with "
-        "`dialect: native`."
-    )
-    source_table: Maybe[FilledText] = Field(
-        default=None, alias="dctable", description="The source table, for the reader only."
-    )
-    varbl1: Maybe[FilledText] = Field(
-        default=None,
-        description="Name of the term that takes the place of `$varbl1` in the SQL; given if, and only if, the SQL has "
-        "it.",
-    )
+    view: ObjectName = Field(alias="mvtable", description="Refreshed view; without schema in `REPLICATE_VIEW_SCHEMA`.")
+    sql: Text = Field(description="One query without `;`: Oracle SQL, or with `dialect: native` the engine's own.")
+    source_table: Maybe[FilledText] = Field(None, alias="dctable", description="The source table, for readers only.")
+    varbl1: Maybe[FilledText] = Field(None, description="Name of the term for `$varbl1`; given only if the SQL has it.")
     enabled: Switch = Field(
-        default=True,
-        alias="toggle",
-        description="`on` (default) or `off`, quoted or not: a table that is off is skipped.",
+        True, alias="toggle", description="`on` (default) or `off`: a table that is off is skipped."
     )
-    source: Maybe[DatabaseAlias] = Field(default=None, description="Alias of the database that it is read from.")
-    max_shrink: Maybe[Ratio] = Field(
-        default=None, description="How much smaller than the last load is still accepted: `50%` (default) or `0.5`."
-    )
-    max_rejected: Maybe[WholeNumber] = Field(default=None, description="The most rejected rows of a good load (0).")
-    loader: Maybe[Literal["auto", "sqlldr", "direct", "insert"]] = Field(
-        default=None, description="`auto`, `sqlldr`, `direct` or `insert`."
-    )
+    source: Maybe[DatabaseAlias] = Field(None, description="Alias of the database that it is read from.")
+    max_shrink: Maybe[Ratio] = Field(None, description="How many fewer rows are accepted: `50%` (default) or `0.5`.")
+    max_rejected: Maybe[WholeNumber] = Field(None, description="The most rejected rows of a good load (0).")
+    loader: Maybe[LoaderName] = Field(None, description="`auto`, `sqlldr`, `direct` or `insert`.")
 
 
 class ScheduleOptions(Keys):
     then: tuple[Literal["provisions", "push"], ...] = Field(
-        default=(),
-        description="What follows the tables: `[provisions]` or `[provisions, push]`; `[push]` where `provisions` is "
-        "set.",
+        (), description="What follows: `[provisions]`, `[provisions, push]`, or `[push]` where `provisions` is set."
     )
-    source: Maybe[DatabaseAlias] = Field(
-        default=None, description="Alias of the database that its tables are read from."
-    )
-    snapshot: Maybe[Literal["run"]] = Field(
-        default=None, description="`run`: all tables of a run show the source as of one moment."
-    )
-    deadline: Maybe[Duration] = Field(
-        default=None, description="How long a run may take: `45s`, `90m`, `6h` (default) or `1d`."
-    )
-    provisions: Maybe[ModeName] = Field(
-        default=None,
-        description="`regular`, `historical` or `orgs`: the mode of provisioning. `historical` is never pushed.",
-    )
-    max_age: Maybe[Duration] = Field(
-        default=None,
-        description="How old its tables may become before the status page and the alerts call them old: `26h`.",
-    )
-    quiet_max_age: Maybe[Duration] = Field(
-        default=None, description="How old they may become outside of the busy times, when no run is due; needs `busy`."
-    )
+    source: Maybe[DatabaseAlias] = Field(None, description="Alias of the database that its tables are read from.")
+    snapshot: Maybe[Literal["run"]] = Field(None, description="`run`: all tables of a run are read as of one moment.")
+    deadline: Maybe[Duration] = Field(None, description="Time limit of a run: `45s`, `90m`, `6h` (default) or `1d`.")
+    provisions: Maybe[ModeName] = Field(None, description="Mode: `regular`, `orgs`, or `historical` (never pushed).")
+    max_age: Maybe[Duration] = Field(None, description="Age at which status page and alerts call a table old: `26h`.")
+    quiet_max_age: Maybe[Duration] = Field(None, description="The same outside of the busy times; needs `busy`.")
     busy: Maybe[Busy] = Field(
-        default=None,
-        description="Days and hours in which `max_age` holds, on the clock of `REPLICATE_TIMEZONE`: `mon-fri 6-22` is "
-        "from 6:00 to 21:59; needs `quiet_max_age`.",
+        None,
+        description="Times of `max_age` in `REPLICATE_TIMEZONE`: `mon-fri 6-22` (to 21:59); needs `quiet_max_age`.",
     )
 
     @model_validator(mode="after")
-    def _is_possible(self) -> Self:
+    def _check_then_and_busy(self) -> Self:
         """A push needs the run's own provisions before it, and historical ones are never pushed."""
         if self.then not in ((), ("provisions",), ("push",), ("provisions", "push")):
             message, step = " must be [provisions], [push] or [provisions, push].", ""
@@ -216,12 +174,10 @@ class TablesFile(Keys):
     __pydantic_extra__: dict[str, TableEntry] = Field(init=False)
 
     terms: Annotated[dict[str, FilledText], empty_as({})] = Field(
-        default={},
-        json_schema_extra=or_nothing,
-        description="Pieces of SQL by name, for `varbl1`; quotes and parentheses are part of them.",
+        {}, json_schema_extra=or_nothing, description="SQL by name, for `varbl1`, with its quotes and parentheses."
     )
     schedules: Annotated[dict[str, ScheduleOptions], empty_as({})] = Field(
-        default={}, json_schema_extra=or_nothing, description="Options of schedules, by the schedule's name."
+        {}, json_schema_extra=or_nothing, description="Options of schedules, by the schedule's name."
     )
 
     @property

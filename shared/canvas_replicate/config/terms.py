@@ -15,12 +15,12 @@ _PLACEHOLDER = re.compile(rf"{_VARIABLE.pattern}|(?<![\w$#])\$[A-Za-z_]\w*")  # 
 
 
 def has_query(keys: Mapping[str, YamlNode]) -> bool:
-    """Whether the entry has all that ``query_with_term`` reads, as text."""
+    """Whether the entry has all that ``build_query`` reads, as text."""
     nodes = [keys.get("sql"), keys.get("varbl1", keys.get("sql"))]
     return all(node is not None and isinstance(node.value, str) for node in nodes)
 
 
-def query_with_term(what: str, keys: Mapping[str, YamlNode], terms: Mapping[str, str], *, oracle_sql: bool) -> str:
+def build_query(what: str, keys: Mapping[str, YamlNode], terms: Mapping[str, str], *, oracle_sql: bool) -> str:
     """The ``sql`` with the term that ``varbl1`` names in the place of ``$varbl1``. ``what`` names the entry in errors.
 
     Raises ConfigError with the place of a wrong placeholder, an unknown term, or SQL that is not Oracle's.
@@ -63,14 +63,14 @@ def _check_syntax(what: str, node: YamlNode, sql: str, query: str, term: str) ->
     try:
         check_query(query)
     except SqlSyntaxError as error:
-        line, column = _place_before_substitution(sql, query, term, error.line, error.column)
+        line, column = _find_place_before_substitution(sql, query, term, error.line, error.column)
         in_term = _VARIABLE.match(sql.split("\n")[line - 1], column - 1)
         step = f"{error.suggestion} ($varbl1 is {term} here.)" if in_term else error.suggestion
         place = node.place_at(line, column)
         raise ConfigError(f"{what}: {error.message}", place=place, next_step=step) from None
 
 
-def _place_before_substitution(sql: str, query: str, term: str, line: int, column: int) -> tuple[int, int]:
+def _find_place_before_substitution(sql: str, query: str, term: str, line: int, column: int) -> tuple[int, int]:
     """Where in ``sql`` that place of ``query`` comes from; within a term, where its placeholder is."""
     offset = sum(len(text) + 1 for text in query.split("\n")[: line - 1]) + column - 1
     grown = 0

@@ -1,6 +1,6 @@
-"""YAML with the place of every key and value, so that what is wrong in it can be pointed at.
+"""YAML with the place of every key and value, so that errors can name it.
 
-Scalars stay text: ``'2201'`` keeps its zeros and ``on`` is no boolean until somebody asks for a switch.
+Scalars stay text: ``'2201'`` keeps its zeros and ``on`` is a boolean only where a model has a switch.
 Anchors and aliases are refused; the configuration files never needed them.
 """
 
@@ -29,9 +29,8 @@ class YamlNode:
     Attributes:
         name: the keys that lead here: ``schedules.hourly.then[1]`` is the first item of a list.
         value: text for every scalar (an empty value is ``""``), else a list or a map of nodes.
-        place: where the value starts.
         key_place: where its key starts; the same as ``place`` in lists and at the top.
-        line_places: where each line of a text starts, if the file says it letter by letter; else empty.
+        line_places: where each line of a text starts, if the file has it letter by letter; else empty.
     """
 
     name: str
@@ -61,8 +60,8 @@ class YamlNode:
     def is_list(self) -> bool:
         return not isinstance(self.value, str | Mapping)
 
-    def wrong_kind(self, wanted: str) -> ConfigError:
-        return self.error(f"{self.name} must be {wanted}, not {self._kind()}.")
+    def build_kind_error(self, wanted: str) -> ConfigError:
+        return self.error(f"{self.name} must be {wanted}, not {self._describe_kind()}.")
 
     def mapping(self) -> Mapping[str, YamlNode]:
         """An empty value counts as an empty map: all its lines may be commented out."""
@@ -70,16 +69,16 @@ class YamlNode:
             return self.value
         if self.value == "":
             return {}
-        raise self.wrong_kind("a map of keys")
+        raise self.build_kind_error("a map of keys")
 
     def items(self) -> Sequence[YamlNode]:
         if isinstance(self.value, str | Mapping):
-            raise self.wrong_kind("a list")
+            raise self.build_kind_error("a list")
         return self.value
 
     def text(self) -> str:
         if not isinstance(self.value, str):
-            raise self.wrong_kind("text")
+            raise self.build_kind_error("text")
         return self.value
 
     def below(self, key: str | int) -> YamlNode | None:
@@ -108,33 +107,33 @@ class YamlNode:
             return {key: node.plain() for key, node in self.value.items()}
         return [node.plain() for node in self.value]
 
-    def _kind(self) -> str:
+    def _describe_kind(self) -> str:
         if isinstance(self.value, str):
             return "text" if self.value else "empty"
         return "a map" if isinstance(self.value, Mapping) else "a list"
 
 
 def read_yaml(path: Path) -> YamlNode:
-    """Raises ConfigError for whatever keeps the file from being one YAML document with unique keys."""
+    """Raises ConfigError unless the file is one YAML document with unique keys."""
     text = _read_text(path)
     lines = _LINE_END.split(text)
     try:
         root = yaml.compose(text, Loader=_Loader)
         if root is None:
             raise ConfigError("the file is empty.", place=Place(path))
-        return _node(root, path, lines, name="the file", key_place=_place(path, root.start_mark))
+        return _build_node(root, path, lines, name="the file", key_place=_build_place(path, root.start_mark))
     except yaml.reader.ReaderError as error:
-        place = _place_of_offset(path, text, error.position)
+        place = _find_place_of_offset(path, text, error.position)
         raise ConfigError("not valid YAML: a control character.", place=place) from None
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(path, lines, error) from None
+        raise _build_syntax_error(path, lines, error) from None
     except RecursionError:
         raise ConfigError("not valid YAML: nested too deeply.", place=Place(path)) from None
 
 
 @contextmanager
 def noting(problems: list[ConfigError]) -> Iterator[None]:
-    """Keep a ConfigError for later, so that the next part of a file is still looked at."""
+    """Keep a ConfigError for later, so that the rest of a file is checked as well."""
     try:
         yield
     except ConfigError as error:
@@ -149,7 +148,7 @@ def raise_problems(problems: Sequence[ConfigError]) -> None:
 
 def together(problems: Sequence[ConfigError]) -> ConfigError:
     """Several (at least one) as one error, one a line, in the order of the files, the first ten."""
-    problems = sorted(problems, key=_file_order)
+    problems = sorted(problems, key=_build_sort_key)
     lines = [str(problem) for problem in problems[:MOST_PROBLEMS_SHOWN]]
     if len(problems) > MOST_PROBLEMS_SHOWN:
         lines.append(f"... and {len(problems) - MOST_PROBLEMS_SHOWN} more.")
@@ -158,7 +157,7 @@ def together(problems: Sequence[ConfigError]) -> ConfigError:
     return error
 
 
-def _file_order(problem: ConfigError) -> tuple[str, int, int]:
+def _build_sort_key(problem: ConfigError) -> tuple[str, int, int]:
     place = problem.place
     return (str(place.file), place.line or 0, place.column or 0) if place else ("", 0, 0)
 
@@ -183,44 +182,44 @@ def _read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8")
-        place = _place_of_offset(path, before, len(before))
+        place = _find_place_of_offset(path, before, len(before))
         raise ConfigError("not UTF-8 text.", place=place, next_step="Save the file as UTF-8.") from None
 
 
-def _node(node: yaml.Node, path: Path, lines: Sequence[str], *, name: str, key_place: Place) -> YamlNode:
-    place = _place(path, node.start_mark)
+def _build_node(node: yaml.Node, path: Path, lines: Sequence[str], *, name: str, key_place: Place) -> YamlNode:
+    place = _build_place(path, node.start_mark)
     if not node.tag.startswith(_CORE_TAG):
         raise ConfigError(f"the tag {node.tag!r} is not supported.", place=place)
     if isinstance(node, yaml.MappingNode):
-        return YamlNode(name, _map(node, path, lines, name), place, key_place)
+        return YamlNode(name, _build_map(node, path, lines, name), place, key_place)
     if isinstance(node, yaml.SequenceNode):
-        places = [_place(path, item.start_mark) for item in node.value]
+        places = [_build_place(path, item.start_mark) for item in node.value]
         items = [
-            _node(item, path, lines, name=f"{name}[{number}]", key_place=start)
+            _build_node(item, path, lines, name=f"{name}[{number}]", key_place=start)
             for number, (item, start) in enumerate(zip(node.value, places, strict=True), start=1)
         ]
         return YamlNode(name, items, place, key_place)
     if not isinstance(node, yaml.ScalarNode):
         raise ConfigError("neither a map, a list nor text.", place=place)
     text = "" if node.tag == _CORE_TAG + "null" else str(node.value)
-    return YamlNode(name, text, place, key_place, _line_places(node, path, lines))
+    return YamlNode(name, text, place, key_place, _list_line_places(node, path, lines))
 
 
-def _map(node: yaml.MappingNode, path: Path, lines: Sequence[str], name: str) -> Mapping[str, YamlNode]:
+def _build_map(node: yaml.MappingNode, path: Path, lines: Sequence[str], name: str) -> Mapping[str, YamlNode]:
     found: dict[str, YamlNode] = {}
     for key_node, value_node in node.value:
-        place = _place(path, key_node.start_mark)
+        place = _build_place(path, key_node.start_mark)
         if not isinstance(key_node, yaml.ScalarNode):
             raise ConfigError("a key must be text.", place=place)
         key = str(key_node.value)
         if key in found:
             raise ConfigError(f"the key {key!r} is here twice, first in line {found[key].key_place.line}.", place=place)
         below = key if name == "the file" else f"{name}.{key}"
-        found[key] = _node(value_node, path, lines, name=below, key_place=place)
+        found[key] = _build_node(value_node, path, lines, name=below, key_place=place)
     return found
 
 
-def _line_places(node: yaml.ScalarNode, path: Path, lines: Sequence[str]) -> Sequence[Place]:
+def _list_line_places(node: yaml.ScalarNode, path: Path, lines: Sequence[str]) -> Sequence[Place]:
     """A block scalar (``|``) is in the file as it is, less its indentation; so is most text on one line."""
     line, column, text = node.start_mark.line, node.start_mark.column, str(node.value)
     if node.style == "|":
@@ -231,7 +230,7 @@ def _line_places(node: yaml.ScalarNode, path: Path, lines: Sequence[str]) -> Seq
     return [Place(path, line + 1, start + 1)] if as_written else []
 
 
-def _syntax_error(path: Path, lines: Sequence[str], error: yaml.MarkedYAMLError) -> ConfigError:
+def _build_syntax_error(path: Path, lines: Sequence[str], error: yaml.MarkedYAMLError) -> ConfigError:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return ConfigError(f"not valid YAML: {error.problem}.", place=Place(path))
@@ -249,13 +248,13 @@ def _syntax_error(path: Path, lines: Sequence[str], error: yaml.MarkedYAMLError)
         next_step = "Text that holds a colon and a blank needs quotes, SQL a block scalar: sql: |"
     elif error.context_mark:
         message = f"{error.problem} ({error.context} that starts in line {error.context_mark.line + 1})"
-    return ConfigError(f"not valid YAML: {message}.", place=_place(path, mark), next_step=next_step)
+    return ConfigError(f"not valid YAML: {message}.", place=_build_place(path, mark), next_step=next_step)
 
 
-def _place(path: Path, mark: yaml.Mark) -> Place:
+def _build_place(path: Path, mark: yaml.Mark) -> Place:
     return Place(path, mark.line + 1, mark.column + 1)
 
 
-def _place_of_offset(path: Path, text: str, offset: int) -> Place:
+def _find_place_of_offset(path: Path, text: str, offset: int) -> Place:
     before = _LINE_END.split(text[:offset])
     return Place(path, len(before), len(before[-1]) + 1)

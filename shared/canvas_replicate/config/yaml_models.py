@@ -42,13 +42,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class InvalidValue(ValueError):
-    """What a validator raises.
+    """What a validator raises. ``{name}`` in the message becomes the value's name: ``schedules.hourly.then[1]``.
 
-    Args:
-        message: ``{name}`` in it becomes the name of the value: ``schedules.hourly.then[1]``.
-        next_step: what to change.
-        below: the keys that lead from the validated value to the one that is wrong.
-        at_key: the place is that of the key, not of the value.
+    ``below``: the keys from the validated value to the wrong one; ``at_key``: the place is the key's, not the value's.
     """
 
     def __init__(self, message: str, next_step: str = "", *, below: Sequence[str] = (), at_key: bool = False) -> None:
@@ -63,11 +59,11 @@ class Keys(BaseModel):
     """A map with these keys and no others. An empty value counts as an empty map."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-    not_here: ClassVar[Mapping[str, str]] = {}  # keys that somebody may expect, and what to do instead
+    not_here: ClassVar[Mapping[str, str]] = {}  # keys that a person may expect, and what to do instead
 
     @model_validator(mode="before")
     @classmethod
-    def _begin(cls, data: Any, info: ValidationInfo) -> Any:
+    def _prepare(cls, data: Any, info: ValidationInfo) -> Any:
         if info.context:
             info.context["models"][id(data)] = cls
         return {} if data == "" else data
@@ -80,38 +76,42 @@ def read_model(model: type[Model], node: YamlNode, problems: list[ConfigError], 
         return model.model_validate(data, context={**context, "models": models})
     except ValidationError as error:
         for each in error.errors(include_url=False):
-            parent = _data_at(data, each["loc"][:-1])
-            problems.append(_problem(node, each, models.get(id(parent))))
+            parent = _find_data(data, each["loc"][:-1])
+            problems.append(_build_problem(node, each, models.get(id(parent))))
         return None
 
 
-def _data_at(data: Any, keys: Sequence[Any]) -> Any:
+def _find_data(data: Any, keys: Sequence[Any]) -> Any:
     for key in keys:
         if key in data if isinstance(data, dict) else isinstance(key, int):
             data = data[key]
     return data
 
 
-def _node_at(node: YamlNode, keys: Sequence[str | int]) -> YamlNode:
+def _find_node(node: YamlNode, keys: Sequence[str | int]) -> YamlNode:
     """A key that the file does not have (pydantic names the members of unions as well) is passed over."""
     for key in keys:
         node = node.below(key) or node
     return node
 
 
-def _problem(root: YamlNode, error: ErrorDetails, model: type[Keys] | None) -> ConfigError:
+def _build_problem(root: YamlNode, error: ErrorDetails, model: type[Keys] | None) -> ConfigError:
     """``model`` is the one whose key is concerned."""
-    kind, key, parent = error["type"], str(error["loc"][-1]) if error["loc"] else "", _node_at(root, error["loc"][:-1])
+    kind, key, parent = (
+        error["type"],
+        str(error["loc"][-1]) if error["loc"] else "",
+        _find_node(root, error["loc"][:-1]),
+    )
     if kind == "missing":
         return parent.key_error(f"{parent.name} has no key {key!r}, which it needs.")
-    node = _node_at(root, error["loc"])
+    node = _find_node(root, error["loc"])
     if kind == "extra_forbidden":
         if model and key in model.not_here:
             return node.key_error(f"{parent.name}: {key} is not set here.", model.not_here[key])
         known = [field.alias or name for name, field in model.model_fields.items()] if model else []
         return node.key_error(f"{parent.name} has a key {key!r} that is not known.", did_you_mean(key, known))
     if kind in _KINDS or (not isinstance(node.value, str) and kind == "literal_error"):
-        return node.wrong_kind(_KINDS.get(kind, "text"))
+        return node.build_kind_error(_KINDS.get(kind, "text"))
     if kind == "literal_error":
         known = re.findall("'([^']*)'", str(error["ctx"]["expected"]))
         return node.error(f"{node.name} cannot be {node.value!r}.", did_you_mean(str(node.value), known))
@@ -120,11 +120,8 @@ def _problem(root: YamlNode, error: ErrorDetails, model: type[Keys] | None) -> C
         message = error["msg"] if "{name}" in error["msg"] else f"{{name}}: {error['msg']}."
         return node.error(message.replace("{name}", node.name, 1))
     message = found.message.replace("{name}", node.name, 1)
-    node = _node_at(node, found.below)
+    node = _find_node(node, found.below)
     return (node.key_error if found.at_key else node.error)(message, found.next_step)
-
-
-# --- Types of values ----------------------------------------------------------------------------------------------
 
 
 def scalar(read: Callable[[str], Any]) -> BeforeValidator:

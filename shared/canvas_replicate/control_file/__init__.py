@@ -1,4 +1,4 @@
-"""SQL*Loader control files: what a ``.ctl`` says, or one error that says where it cannot be understood.
+"""SQL*Loader control files: what a ``.ctl`` means, or one error with the place that is not understood.
 
 Rules that the words of a control file do not show (Oracle Utilities, SQL*Loader control file reference and
 field list reference):
@@ -7,8 +7,8 @@ field list reference):
 - A delimited field without a length holds at most 255; a longer value rejects its record.
 - A column without a type is CHAR; a column with only an SQL expression still takes a field of the record
   (EXPRESSION does not).
-- The mode (INSERT where none is said), FIELDS, WHEN and TRAILING NULLCOLS come in any order in practice, the
-  mode before or after INTO TABLE. So order is free here, and saying a clause twice is an error.
+- The mode (INSERT by default), FIELDS, WHEN and TRAILING NULLCOLS come in any order in practice, the
+  mode before or after INTO TABLE. So order is free here, and a repeated clause is an error.
 
 Words are understood or refused by name, never guessed: ``docs/control-files.md`` lists both. Date masks are
 kept as written (``masks.parse_mask`` reads them), because SQL*Loader itself knows more of them.
@@ -30,14 +30,14 @@ __all__ = [
     "Delimiters",
     "Field",
     "Sequence",
-    "oracle_ddl",
+    "build_oracle_ddl",
     "parse_control_file",
     "read_control_file",
 ]
 
 
 def read_control_file(path: Path) -> ControlFile:
-    """Raises ConfigError when the file is missing, is not UTF-8 or says something that is not understood."""
+    """Raises ConfigError when the file is missing, is not UTF-8 or has a word that is not understood."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -57,10 +57,10 @@ def parse_control_file(text: str, file: Path | str) -> ControlFile:
     return Parser(text, file).parse()
 
 
-def oracle_ddl(control: ControlFile, base_table: str, view: str) -> str:
+def build_oracle_ddl(control: ControlFile, base_table: str, view: str) -> str:
     """The table and view that a control file implies, for a table without a ddl file of its own."""
     columns = [field for field in control.fields if not field.filler]
-    body = ",\n".join(f"  {field.name} {_oracle_type(field)}" for field in columns)
+    body = ",\n".join(f"  {field.name} {_format_oracle_type(field)}" for field in columns)
     names = ", ".join(field.name for field in columns)
     return (
         f"CREATE TABLE {base_table} (\n{body}\n);\n"
@@ -68,7 +68,7 @@ def oracle_ddl(control: ControlFile, base_table: str, view: str) -> str:
     )
 
 
-def _oracle_type(field: Field) -> str:
+def _format_oracle_type(field: Field) -> str:
     if field.kind in ("number", "recnum", "sequence"):
         return "NUMBER"
     if field.kind in ("date", "sysdate"):

@@ -125,10 +125,8 @@ def _find_in_order(control: ControlFile, in_file: Sequence[str]) -> Iterator[Pro
     """The file's columns must be the control file's fields, in the same order; a field may have its own name."""
     in_control = [field.name for field in control.data_fields]
     if len(in_file) != len(in_control):
-        message = (
-            f"The file has {len(in_file)} columns ({', '.join(in_file)}), the control file {len(in_control)}"
-            f" ({', '.join(in_control)})."
-        )
+        message = f"The file has {len(in_file)} columns ({', '.join(in_file)}), the control file"
+        message += f" {len(in_control)} ({', '.join(in_control)})."
         step = "Make them the same, in the same order."
         yield Problem(ConfigError(message, place=Place(control.file), code="ctl.columns", next_step=step))
         return

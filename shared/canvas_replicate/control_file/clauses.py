@@ -59,9 +59,7 @@ def _read_delimiter(tokens: Tokens) -> str:
         tokens.refuse(token, (), "a text such as '|' or X'1F'")
     if not token.text or "\\" in token.raw:
         tokens.fail(
-            token,
-            f"{token.text!r} is no delimiter that is sure",
-            "Say it as X'...': a tab is X'09', \\ is X'5C'.",
+            token, f"{token.text!r} is no delimiter that is sure", "Say it as X'...': a tab is X'09', \\ is X'5C'."
         )
     return token.text
 

@@ -15,9 +15,9 @@ _DOUBLE = 350
 
 
 def field_text(column: Column, text_limit: int, for_oracle: bool) -> str:
-    """What stands after the column's name.
+    """The text after the column's name.
 
-    Raw values stand in the file as hex: SQL*Loader is told so by an expression (oracle.md 6.4), other engines know
+    Raw values are hex in the file: SQL*Loader learns it from an expression (oracle.md 6.4), other engines know
     it from the base table's column.
     """
     if column.kind == "number":
@@ -27,12 +27,12 @@ def field_text(column: Column, text_limit: int, for_oracle: bool) -> str:
     if column.kind == "text":
         return f"CHAR({column.length or text_limit})"
     if column.kind == "raw":
-        return _raw_text(column, text_limit, for_oracle)
+        return _format_raw_text(column, text_limit, for_oracle)
     kind = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamp_tz": "TIMESTAMP WITH TIME ZONE"}[column.kind]
-    return f'{kind} "{mask_of(column)}"'
+    return f'{kind} "{build_date_mask(column)}"'
 
 
-def mask_of(column: Column) -> str:
+def build_date_mask(column: Column) -> str:
     """The date mask that reads a column of dates or timestamps as our own files have it."""
     if column.kind == "date":
         return _DATE
@@ -40,13 +40,11 @@ def mask_of(column: Column) -> str:
     return f"{_DATE}.{fraction}" + ("TZH:TZM" if column.kind == "timestamp_tz" else "")
 
 
-def _raw_text(column: Column, text_limit: int, for_oracle: bool) -> str:
+def _format_raw_text(column: Column, text_limit: int, for_oracle: bool) -> str:
     if not for_oracle:
         return f"CHAR({column.length * 2 if column.length else text_limit})"
     if column.length is None or column.length > _LONGEST_HEX_BYTES:
-        raise ConfigError(
-            f"column {column.name}: a {column.type} of more than {_LONGEST_HEX_BYTES} bytes cannot be loaded from a"
-            " text file.",
-            next_step="Leave it out with a query of your own: --query FILE",
-        )
+        what = f"a {column.type} of more than {_LONGEST_HEX_BYTES} bytes"
+        step = "Leave it out with a query of your own: --query FILE"
+        raise ConfigError(f"column {column.name}: {what} cannot be loaded from a text file.", next_step=step)
     return f'CHAR({column.length * 2}) "HEXTORAW(:{column.name})"'

@@ -49,7 +49,7 @@ class FieldReader:
         bound = tokens.accept("BOUNDFILLER")
         filler = bound or tokens.accept("FILLER")
         entry = Field(name, "char", filler=filler, bound_filler=bound, line=tokens.line_and_column(token)[0])
-        read_type = self._types().get(tokens.current.word)
+        read_type = self._list_types().get(tokens.current.word)
         if read_type is not None:
             tokens.advance()
             entry = read_type(entry)
@@ -86,11 +86,11 @@ class FieldReader:
             self._tokens.fail(token, f"{entry.name} cannot have {article} SQL expression")
         return token.text
 
-    def _types(self) -> dict[str, Callable[[Field], Field]]:
+    def _list_types(self) -> dict[str, Callable[[Field], Field]]:
         return {
-            "CHAR": self._read_char,
+            "CHAR": lambda entry: replace(entry, kind="char", length=self._read_length()),
             **dict.fromkeys(("INTEGER", "DECIMAL", "FLOAT", "ZONED"), self._read_external),
-            "DATE": self._read_date,
+            "DATE": lambda entry: replace(entry, kind="date", length=self._read_length(), mask=self._read_mask()),
             "TIMESTAMP": self._read_timestamp,
             "CONSTANT": self._read_constant,
             "RECNUM": lambda entry: replace(entry, kind="recnum"),
@@ -99,18 +99,12 @@ class FieldReader:
             "EXPRESSION": self._read_expression,
         }
 
-    def _read_char(self, entry: Field) -> Field:
-        return replace(entry, kind="char", length=self._read_length())
-
     def _read_external(self, entry: Field) -> Field:
         token = self._tokens.previous
         if not self._tokens.accept("EXTERNAL"):
-            message = f"{token.word} alone is binary, and data files are text"
-            self._tokens.fail(token, message, f"Say {token.word} EXTERNAL.")
+            step = f"Say {token.word} EXTERNAL."
+            self._tokens.fail(token, f"{token.word} alone is binary, and data files are text", step)
         return replace(entry, kind="number", length=self._read_length())
-
-    def _read_date(self, entry: Field) -> Field:
-        return replace(entry, kind="date", length=self._read_length(), mask=self._read_mask())
 
     def _read_timestamp(self, entry: Field) -> Field:
         tokens = self._tokens
@@ -171,4 +165,4 @@ class FieldReader:
         on_a_new_line = "\n" in tokens.text[before.end : token.start]
         if token.kind in ("word", "quoted") and on_a_new_line and token.word not in words.TABLE_TYPES:
             tokens.fail(before, f"a comma is missing between {entry.name!r} and {token.shown}")
-        tokens.refuse(token, (*self._types(), *words.FIELD_WORDS), "a type, a clause or a comma after the column")
+        tokens.refuse(token, (*self._list_types(), *words.FIELD_WORDS), "a type, a clause or a comma after the column")

@@ -50,14 +50,12 @@ class Tokens:
             kind = str(match.lastgroup)
             if kind == "space":
                 continue
-            token = Token(kind, _unquoted(kind, match[0]), match.start(), match[0])
+            token = Token(kind, _strip_quotes(kind, match[0]), match.start(), match[0])
             if kind == "symbol" and token.text in "'\"":
                 self.fail(token, "the quotation mark that opens here is never closed")
             if kind in ("text", "quoted") and self.text.startswith(match[0][0], match.end()):
                 self.fail(
-                    token,
-                    "two quotation marks side by side",
-                    "Put a text that holds one kind into the other kind.",
+                    token, "two quotation marks side by side", "Put a text that holds one kind into the other kind."
                 )
             yield token
             if token.word == "BEGINDATA":
@@ -141,7 +139,7 @@ def suggest_nearest(word: str, choices: Iterable[str]) -> str:
     return f"Did you mean {near[0]}?" if near else ""
 
 
-def _unquoted(kind: str, text: str) -> str:
+def _strip_quotes(kind: str, text: str) -> str:
     if kind == "hex":
         return text[2:-1]
     if kind == "quoted":

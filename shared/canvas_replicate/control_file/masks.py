@@ -5,7 +5,7 @@ lenient unless the mask starts with FX (SQL Language Reference, format models): 
 
 - other punctuation than the mask's, or none; more or fewer blanks;
 - numbers without leading zeros (``1/2/2020`` for ``MM/DD/YYYY``), a year of less than four digits;
-- a month's name where the mask says MM, the full name where it says MON, names in the session's language;
+- a month's name where the mask has MM, the full name where it has MON, names in the session's language;
 - a text that ends early (a date without its time, seconds without their fraction);
 - 29 February 1500 and other days of the Julian calendar, which Oracle uses up to 4 October 1582.
 
@@ -31,21 +31,21 @@ class _Element:
     pattern: str
 
 
-def _number(part: str, strptime: str, digits: str) -> _Element:
+def _build_number(part: str, strptime: str, digits: str) -> _Element:
     return _Element(part, strptime, f"(?P<{part}>{digits})")
 
 
 _MERIDIEM = _Element("meridiem", "%p", "(?P<meridiem>[AaPp][Mm])")
 _ELEMENTS = {
-    "YYYY": _number("year", "%Y", "[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9]"),
-    "MM": _number("month", "%m", "0[1-9]|1[0-2]"),
+    "YYYY": _build_number("year", "%Y", "[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9]"),
+    "MM": _build_number("month", "%m", "0[1-9]|1[0-2]"),
     "MON": _Element("month_name", "%b", f"(?P<month_name>(?i:{'|'.join(_MONTHS)}))"),
-    "DD": _number("day", "%d", "0[1-9]|[12][0-9]|3[01]"),
-    "HH24": _number("hour", "%H", "[01][0-9]|2[0-3]"),
-    "HH12": _number("hour12", "%I", "0[1-9]|1[0-2]"),
-    "HH": _number("hour12", "%I", "0[1-9]|1[0-2]"),
-    "MI": _number("minute", "%M", "[0-5][0-9]"),
-    "SS": _number("second", "%S", "[0-5][0-9]"),
+    "DD": _build_number("day", "%d", "0[1-9]|[12][0-9]|3[01]"),
+    "HH24": _build_number("hour", "%H", "[01][0-9]|2[0-3]"),
+    "HH12": _build_number("hour12", "%I", "0[1-9]|1[0-2]"),
+    "HH": _build_number("hour12", "%I", "0[1-9]|1[0-2]"),
+    "MI": _build_number("minute", "%M", "[0-5][0-9]"),
+    "SS": _build_number("second", "%S", "[0-5][0-9]"),
     "AM": _MERIDIEM,
     "PM": _MERIDIEM,
     "TZH:TZM": _Element("zone", "%:z", "(?P<zone>[+-](?:0[0-9]|1[0-5]):[0-5][0-9])"),
@@ -61,23 +61,7 @@ _NEEDS = (
     ("zone", "hour", "TZH:TZM needs HH24"),
 )
 _KNOWN_TO_ORACLE = (
-    *(
-        "SYYYY",
-        "YEAR",
-        "Y,YYY",
-        "YYY",
-        "YY",
-        "Y",
-        "RRRR",
-        "RR",
-        "IYYY",
-        "CC",
-        "MONTH",
-        "RM",
-        "DDD",
-        "DAY",
-        "DY",
-    ),
+    *("SYYYY", "YEAR", "Y,YYY", "YYY", "YY", "Y", "RRRR", "RR", "IYYY", "CC", "MONTH", "RM", "DDD", "DAY", "DY"),
     *("D", "J", "Q", "WW", "IW", "W", "SSSSS", "FF", "TZH", "TZM", "TZR", "TZD", "A.M.", "P.M.", "FM", "TH"),
     *("SP", "BC", "AD", "X", "E"),
 )
@@ -94,7 +78,7 @@ class Mask:
 
     Attributes:
         text: as written in the control file.
-        strptime: directives of chrono, which polars uses. They take more than the mask says (``+2020``,
+        strptime: directives of chrono, which polars uses. They take more than the mask allows (``+2020``,
             one-digit months), so a value must match ``pattern`` first.
         pattern: anchored regular expression that Python and Rust read alike; it leaves only days that a month
             does not have to the parser.
@@ -127,11 +111,11 @@ class Mask:
             int(part["year"]),
             _MONTHS.index(part["month_name"].upper()) + 1 if "month_name" in part else int(part["month"]),
             int(part["day"]),
-            _hour(part),
+            _read_hour(part),
             int(part.get("minute", "0")),
             int(part.get("second", "0")),
             int(fraction[:6]),
-            tzinfo=_offset(part["zone"]) if "zone" in part else None,
+            tzinfo=_read_offset(part["zone"]) if "zone" in part else None,
         )
 
 
@@ -157,7 +141,7 @@ def parse_mask(mask: str, *, place: Place | None = None) -> Mask:
             element = _ELEMENTS.get(found[0].upper()) if found else None
             if found is None or element is None:
                 name = found[0].upper() if found else mask[at]
-                raise _mask_error(mask, f"{name} is not understood here", place)
+                raise _build_mask_error(mask, f"{name} is not understood here", place)
             strptime += element.strptime
             pattern += element.pattern
             parts.append(element.part)
@@ -168,35 +152,31 @@ def parse_mask(mask: str, *, place: Place | None = None) -> Mask:
 
 
 def _check_parts(mask: str, parts: list[str], place: Place | None) -> None:
-    """A whole date, and a time only down from the hour: what is left out would be somebody's guess."""
-    said = ["month" if part == "month_name" else part for part in parts]
-    if twice := [part for part in dict.fromkeys(said) if said.count(part) > 1]:
-        raise _mask_error(mask, f"the {twice[0]} is said twice", place)
-    if "hour" in said and "hour12" in said:
-        raise _mask_error(mask, "the hour is said twice", place)
-    if missing := [part for part in ("year", "month", "day") if part not in said]:
-        raise _mask_error(mask, f"the {missing[0]} is missing", place)
-    present = {*said, "hour"} if "hour12" in said else set(said)
+    """A whole date, and a time only down from the hour: a part that is left out would be a guess."""
+    named = ["month" if part == "month_name" else part for part in parts]
+    if twice := [part for part in dict.fromkeys(named) if named.count(part) > 1]:
+        raise _build_mask_error(mask, f"the {twice[0]} is said twice", place)
+    if "hour" in named and "hour12" in named:
+        raise _build_mask_error(mask, "the hour is said twice", place)
+    if missing := [part for part in ("year", "month", "day") if part not in named]:
+        raise _build_mask_error(mask, f"the {missing[0]} is missing", place)
+    present = {*named, "hour"} if "hour12" in named else set(named)
     for part, needed, message in _NEEDS:
         if part in present and needed not in present:
-            raise _mask_error(mask, message, place)
+            raise _build_mask_error(mask, message, place)
 
 
-def _mask_error(mask: str, message: str, place: Place | None) -> ConfigError:
-    return ConfigError(
-        f"date mask {mask!r}: {message}.",
-        place=place,
-        code="config.mask",
-        next_step="Masks are made of YYYY MM MON DD HH24 HH12 AM PM MI SS .FF TZH:TZM and punctuation.",
-    )
+def _build_mask_error(mask: str, message: str, place: Place | None) -> ConfigError:
+    step = "Masks are made of YYYY MM MON DD HH24 HH12 AM PM MI SS .FF TZH:TZM and punctuation."
+    return ConfigError(f"date mask {mask!r}: {message}.", place=place, code="config.mask", next_step=step)
 
 
-def _hour(part: dict[str, str]) -> int:
+def _read_hour(part: dict[str, str]) -> int:
     if "hour12" not in part:
         return int(part.get("hour", "0"))
     return int(part["hour12"]) % 12 + (12 if part["meridiem"].upper() == "PM" else 0)
 
 
-def _offset(zone: str) -> timezone:
+def _read_offset(zone: str) -> timezone:
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])
     return timezone(timedelta(minutes=-minutes if zone[0] == "-" else minutes))

@@ -9,16 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 FieldKind = Literal[
-    "char",
-    "number",
-    "date",
-    "timestamp",
-    "timestamp_tz",
-    "constant",
-    "recnum",
-    "sequence",
-    "sysdate",
-    "expression",
+    "char", "number", "date", "timestamp", "timestamp_tz", "constant", "recnum", "sequence", "sysdate", "expression"
 ]
 Mode = Literal["INSERT", "APPEND", "REPLACE", "TRUNCATE"]
 OptionValue = int | bool | str | tuple[str, ...]

@@ -39,11 +39,11 @@ class Parser:
             tokens.accept("RECOVERABLE")
         tokens.expect("LOAD")
         tokens.accept("DATA")
-        self._read_clauses(self._file_clauses(), until="INTO")
+        self._read_clauses(self._list_file_clauses(), until="INTO")
         tokens.advance()
         tokens.expect("TABLE")
         schema, table = _read_table_name(tokens)
-        self._read_clauses(self._table_clauses(), until="(")
+        self._read_clauses(self._list_table_clauses(), until="(")
         list_start = tokens.advance()
         fields = FieldReader(tokens, self._conditions, self._delimiters).read_list()
         _expect_end(tokens)
@@ -54,9 +54,7 @@ class Parser:
             schema=schema,
             table=table,
             mode=self._mode or "INSERT",
-            fields=tuple(
-                replace(entry, delimiters=None) if entry.delimiters == delimiters else entry for entry in fields
-            ),
+            fields=tuple(replace(each, delimiters=None) if each.delimiters == delimiters else each for each in fields),
             record_end=self._record_end,
             delimiters=delimiters,
             trailing_nullcols=self._trailing_nullcols,
@@ -65,7 +63,7 @@ class Parser:
             options=self._options,
         )
 
-    def _file_clauses(self) -> dict[str, Callable[[], None]]:
+    def _list_file_clauses(self) -> dict[str, Callable[[], None]]:
         return {
             "CHARACTERSET": self._read_charset,
             "CHARACTER": self._read_character_set,
@@ -78,7 +76,7 @@ class Parser:
             **dict.fromkeys(words.MODES, self._set_mode),
         }
 
-    def _table_clauses(self) -> dict[str, Callable[[], None]]:
+    def _list_table_clauses(self) -> dict[str, Callable[[], None]]:
         return {
             "WHEN": self._read_when,
             "FIELDS": self._read_delimiters,
@@ -114,7 +112,7 @@ class Parser:
             self._tokens.fail(token, f"the character set {name!r} is not read here", step)
 
     def _read_length_semantics(self) -> None:
-        """Lengths count characters, whichever is said."""
+        """Lengths count characters in both cases."""
         self._tokens.accept("SEMANTICS")
         token = self._tokens.advance()
         if token.word not in ("CHAR", "CHARACTER", "BYTE"):
@@ -139,7 +137,7 @@ class Parser:
         token = tokens.advance()
         if token.kind in ("text", "quoted"):
             return token.text
-        if token.word in ("INTO", *self._file_clauses()):
+        if token.word in ("INTO", *self._list_file_clauses()):
             tokens.fail(token, f"expected {what}, found {token.shown}")
         bare = re.compile(r"[^\s'\"()]*").match(tokens.text, token.start)
         if token.kind == "end" or bare is None or not bare[0]:

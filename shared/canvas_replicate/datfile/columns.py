@@ -31,7 +31,7 @@ class Column:
         precision: digits of a number (None: unconstrained), or of a timestamp's fraction.
         scale: digits after the point (None: unconstrained).
         length: the most characters a text may have, or the most bytes of a raw (None: no limit).
-        nullable: False where the table says NOT NULL.
+        nullable: False for NOT NULL.
     """
 
     name: str

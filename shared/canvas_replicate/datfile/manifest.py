@@ -53,10 +53,10 @@ class MissingColumn(BaseModel):
 
 
 class Manifest(BaseModel):
-    """``snapshot`` says from which moment the rows are: ``query`` (one statement's own read consistency), ``run`` (the
+    """``snapshot`` is the moment of the rows: ``query`` (one statement's own read consistency), ``run`` (the
     moment the whole run reads as of; then ``scn`` is set), or ``none``: that moment was asked for and could not be had,
-    for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only. ``notes`` are what
-    people should hear of the rows. ``missing_columns`` is written only where Canvas's file lacked some."""
+    for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only. ``notes`` are for
+    people. ``missing_columns`` is written only where Canvas's file lacked some."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal[1] = 1
@@ -116,12 +116,7 @@ def build_manifest(
         missing_columns=missing_columns,
         columns=tuple(
             ManifestColumn(
-                name=column.name,
-                type=column.type,
-                kind=column.kind,
-                precision=column.precision,
-                scale=column.scale,
-                length=column.length,
+                **{name: value for name, value in vars(column).items() if name != "nullable"},
                 empty_strings=writer.empty_strings[column.name],
                 figures=writer.figures[column.name],
             )

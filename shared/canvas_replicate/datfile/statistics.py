@@ -1,4 +1,4 @@
-"""Per-column figures: what a manifest says of a file, and what gate 2 asks of the base table.
+"""Per-column figures: a manifest records those of a file, and gate 2 compares those of the base table.
 
 Both sides measure the same thing by the same rule, and write it as the same text, so that comparing is
 string equality. Which figure a column has depends on the *file's* column only.
@@ -60,7 +60,7 @@ def moment(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def merged(one: Figures, other: Figures, column: Column) -> Figures:
+def merge_figures(one: Figures, other: Figures, column: Column) -> Figures:
     """Figures of two parts of a column as figures of the whole."""
     if not other.non_null:
         return one
@@ -88,11 +88,11 @@ def merged(one: Figures, other: Figures, column: Column) -> Figures:
 
 def differences(expected: Mapping[str, Figures], found: Mapping[str, Figures]) -> list[str]:
     """One short sentence per column and figure that differs; empty when the copy is proved."""
-    said = []
+    different = []
     for name, want in expected.items():
         have = found[name]
         for figure in Figures.model_fields:
             wanted, got = getattr(want, figure), getattr(have, figure)
             if wanted != got:
-                said.append(f"{name}: {figure} is {got} in the table, {wanted} in the file")
-    return said
+                different.append(f"{name}: {figure} is {got} in the table, {wanted} in the file")
+    return different

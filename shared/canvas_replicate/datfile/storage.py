@@ -1,10 +1,10 @@
-"""Shared storage: the one place that knows where files lie, and how a file comes to be there.
+"""Shared storage: the only place that knows the paths of files, and how a file is written there.
 
 dat/<run_id>/<table>.dat               the rows
 dat/<run_id>/<table>.manifest.json     written last: without it the file is not there
 bad/<run_id>/<table>.bad               rejected records, byte for byte
 bad/<run_id>/<table>.dsc               discarded records
-logs/<run_id>/<table>.log              what the load said
+logs/<run_id>/<table>.log              the log of the load
 reports/<run_id>/<table>.<part>.report what Canvas sent
 pushes/<run_id>/<process>.plan.json    what a push is to change
 """
@@ -31,6 +31,7 @@ _SUFFIX = {
     "bad": ("bad", ".bad"),
     "discard": ("bad", ".dsc"),
     "log": ("logs", ".log"),
+    "plan": ("pushes", ".plan.json"),
 }
 _CHUNK_BYTES = 4 * 1024 * 1024
 
@@ -42,25 +43,18 @@ class Storage:
         self.root = root
 
     def path(self, what: str, run_id: str, table: str) -> Path:
-        """Where ``what`` (dat, manifest, bad, discard, log) of a table lies. Raises ValueError for a bad name."""
+        """The file of a table, or the plan of a push process; ``what`` is a key of _SUFFIX. Raises ValueError."""
         if not re.match(RUN_ID_PATTERN, run_id) or not re.match(TABLE_PATTERN, table):
             raise ValueError(f"{run_id!r} / {table!r} cannot be part of a path")
         folder, suffix = _SUFFIX[what]
         return self.root / folder / run_id / f"{table}{suffix}"
 
     def report_path(self, run_id: str, table: str, part: str) -> Path:
-        """Where a report of Canvas lies, ``part`` being a term's Canvas id or ``all``. Raises ValueError for a bad
-        name."""
+        """A report's file; ``part`` is a term's Canvas id or ``all``. Raises ValueError for a bad name."""
         if not re.match(r"^[a-z0-9]{1,32}$", part):
             raise ValueError(f"{part!r} cannot be part of a path")
         beside = self.path("manifest", run_id, table)
         return self.root / "reports" / beside.parent.name / f"{table}.{part}.report"
-
-    def plan_path(self, run_id: str, process: str) -> Path:
-        """Where the plan of a push process lies. Raises ValueError for a bad name."""
-        if not re.match(RUN_ID_PATTERN, run_id) or not re.match(TABLE_PATTERN, process):
-            raise ValueError(f"{run_id!r} / {process!r} cannot be part of a path")
-        return self.root / "pushes" / run_id / f"{process}.plan.json"
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -73,7 +67,7 @@ class Storage:
         return path
 
     def verified(self, run_id: str, table: str) -> Manifest | None:
-        """The manifest of a complete, unaltered file; None when there is none, or it is not what it says."""
+        """The manifest of a complete, unaltered file; None when it is missing or altered."""
         try:
             manifest = read_manifest(self.path("manifest", run_id, table))
             self.verify(manifest)
@@ -90,17 +84,11 @@ class Storage:
         except FileNotFoundError:
             raise DataError(f"{manifest.file} is gone.", code="file.missing", next_step=again) from None
         if size != manifest.bytes:
-            raise DataError(
-                f"{manifest.file} has {size} bytes, its manifest says {manifest.bytes}.",
-                code="file.size",
-                next_step=again,
-            )
-        if sha256_of(path) != manifest.sha256:
-            raise DataError(
-                f"{manifest.file} is not the file that was extracted (sha256 differs).",
-                code="file.sha256",
-                next_step=again,
-            )
+            message = f"{manifest.file} has {size} bytes, its manifest says {manifest.bytes}."
+            raise DataError(message, code="file.size", next_step=again)
+        if compute_sha256(path) != manifest.sha256:
+            message = f"{manifest.file} is not the file that was extracted (sha256 differs)."
+            raise DataError(message, code="file.sha256", next_step=again)
         return path
 
     def expire(self, before: datetime, keep: Collection[str]) -> list[str]:
@@ -119,11 +107,10 @@ class Storage:
 def written_aside(path: Path, token: int | str) -> Iterator[Path]:
     """Yield a ``.part`` file beside ``path``; when the block ends well it is synced and renamed to ``path``.
 
-    The token keeps two writers of the same file apart. On any error the part is removed and ``path`` is
-    as it was.
+    The token keeps two writers of the same file apart. On any error the part is removed and ``path`` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = part_of(path, token)
+    part = build_part_path(path, token)
     try:
         yield part
         with part.open("rb") as file:
@@ -134,7 +121,7 @@ def written_aside(path: Path, token: int | str) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def part_of(path: Path, token: int | str) -> Path:
+def build_part_path(path: Path, token: int | str) -> Path:
     """Where a file is written until it is whole."""
     return path.with_name(f"{path.name}.{token}.part")
 
@@ -144,7 +131,7 @@ def write_manifest(path: Path, manifest: Manifest, token: int | str) -> None:
         part.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
-from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merged, moment, plain
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merge_figures, moment, plain
 from canvas_replicate.errors import DataError
 
 _PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -45,9 +45,9 @@ class DatWriter:
         return self._digest.hexdigest()
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
-        frame = _frame(batch, self.columns)
+        frame = _build_frame(batch, self.columns)
         with_empty = self._measure(frame)
-        text = _csv(frame.with_columns(map(_not_empty, with_empty)) if with_empty else frame, self.columns)
+        text = _format_csv(frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame, self.columns)
         if text.count(RECORD_END.encode()) != frame.height or _NUL in text:
             self._refuse_text(frame)
         self._file.write(text)
@@ -60,7 +60,7 @@ class DatWriter:
         asked = {
             f"{place} {what}": expression
             for place, column in enumerate(self.columns)
-            for what, expression in _questions(column, frame[column.name].dtype).items()
+            for what, expression in _build_questions(column, frame[column.name].dtype).items()
         }
         found = frame.select(**asked).row(0)
         answers: list[dict[str, Any]] = [{} for _ in self.columns]
@@ -72,12 +72,12 @@ class DatWriter:
             if answer.get("refused") is not None:
                 self._refuse(int(answer["refused"]), column, _REFUSED[column.kind])
             if measure_of(column) == "residue" and frame[column.name].dtype == pl.String:
-                answer["residue"] = reduce(WIDE.add, map(_residue, frame[column.name].drop_nulls()), Decimal(0))
+                answer["residue"] = reduce(WIDE.add, map(_compute_residue, frame[column.name].drop_nulls()), Decimal(0))
             if answer.get("empty"):
                 self.empty_strings[column.name] += answer["empty"]
                 with_empty.append(column.name)
-            part = _figures(column, frame.height, answer)
-            self.figures[column.name] = merged(self.figures[column.name], part, column)
+            part = _read_figures(column, frame.height, answer)
+            self.figures[column.name] = merge_figures(self.figures[column.name], part, column)
         return with_empty
 
     def _refuse_text(self, frame: pl.DataFrame) -> None:
@@ -91,11 +91,9 @@ class DatWriter:
                         self._refuse(int(found[0]), column, f"holds {what}")
 
     def _refuse(self, place: int, column: Column, what: str) -> NoReturn:
-        raise DataError(
-            f"Column {column.name}, row {self.rows + place + 1}: the value {what}.",
-            code="value.refused",
-            next_step="Mend the value in the source, or replace it in the query's SQL.",
-        )
+        message = f"Column {column.name}, row {self.rows + place + 1}: the value {what}."
+        step = "Mend the value in the source, or replace it in the query's SQL."
+        raise DataError(message, code="value.refused", next_step=step)
 
 
 _REFUSED = {
@@ -105,10 +103,10 @@ _REFUSED = {
 }
 
 
-def _frame(batch: pa.RecordBatch | pa.Table, columns: Sequence[Column]) -> pl.DataFrame:
+def _build_frame(batch: pa.RecordBatch | pa.Table, columns: Sequence[Column]) -> pl.DataFrame:
     """The batch with its dates and timestamps as text, which Arrow writes several times as fast as polars."""
     arrays = [
-        _moment_text(values, column) if pa.types.is_temporal(values.type) else values
+        _format_moments(values, column) if pa.types.is_temporal(values.type) else values
         for values, column in zip(batch.columns, columns, strict=True)
     ]
     frame = pl.from_arrow(pa.table(arrays, names=[column.name for column in columns]))
@@ -117,7 +115,7 @@ def _frame(batch: pa.RecordBatch | pa.Table, columns: Sequence[Column]) -> pl.Da
     return frame
 
 
-def _moment_text(values: pa.Array, column: Column) -> pa.Array:
+def _format_moments(values: pa.Array, column: Column) -> pa.Array:
     """As many digits of a second as the Arrow type's unit has."""
     if column.kind == "date":
         whole = values if values.type.unit == "s" else pc.floor_temporal(values, unit="second")
@@ -130,17 +128,17 @@ def _moment_text(values: pa.Array, column: Column) -> pa.Array:
     return pc.binary_join_element_wise(values.cast(pa.timestamp("us")).cast(pa.large_string()), "000", "")
 
 
-def _not_empty(name: str) -> pl.Expr:
+def _replace_empty(name: str) -> pl.Expr:
     """An empty text is NULL, as in Oracle."""
     return pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)).alias(name)
 
 
-def _questions(column: Column, kind: pl.DataType) -> dict[str, pl.Expr]:
+def _build_questions(column: Column, kind: pl.DataType) -> dict[str, pl.Expr]:
     """Of a column: ``nulls``, its figure, and ``refused``, the place of a value that cannot be written."""
     value, measure = pl.col(column.name), measure_of(column)
     asked = {"nulls": value.null_count()}
     if column.kind == "number" and kind == pl.String:
-        return asked | {"refused": _first(~value.str.contains(_PLAIN_NUMBER))}
+        return asked | {"refused": _find_first(~value.str.contains(_PLAIN_NUMBER))}
     if measure == "total":
         # polars adds 64-bit integers in 64 bits, and wraps in silence.
         return asked | {"total": (value.cast(pl.Int128) if kind.is_integer() else value).sum()}
@@ -150,28 +148,28 @@ def _questions(column: Column, kind: pl.DataType) -> dict[str, pl.Expr]:
         return asked | {"characters": value.str.len_chars().sum(), "empty": (value.str.len_bytes() == 0).sum()}
     if column.kind == "float":
         number = value.cast(pl.Float64)
-        return asked | {"low": number.min(), "high": number.max(), "refused": _first(~value.is_finite())}
-    return asked | _range_of_moments(column, value)
+        return asked | {"low": number.min(), "high": number.max(), "refused": _find_first(~value.is_finite())}
+    return asked | _build_range(column, value)
 
 
-def _range_of_moments(column: Column, value: pl.Expr) -> dict[str, pl.Expr]:
+def _build_range(column: Column, value: pl.Expr) -> dict[str, pl.Expr]:
     outside = ~value.str.contains(_PLAIN_MOMENT)
     if column.kind != "timestamp_tz":
-        return {"low": value.min(), "high": value.max(), "refused": _first(outside)}
+        return {"low": value.min(), "high": value.max(), "refused": _find_first(outside)}
     utc = value.str.to_datetime(ZONED, time_unit="us", time_zone="UTC", strict=False)
     return {
         "low": utc.min().dt.strftime(_MICROSECONDS),
         "high": utc.max().dt.strftime(_MICROSECONDS),
-        "refused": _first(outside | (utc.is_null() & value.is_not_null())),
+        "refused": _find_first(outside | (utc.is_null() & value.is_not_null())),
     }
 
 
-def _first(wrong: pl.Expr) -> pl.Expr:
+def _find_first(wrong: pl.Expr) -> pl.Expr:
     """The first place where it holds, NULL where it never does."""
     return wrong.arg_true().first()
 
 
-def _figures(column: Column, rows: int, answer: Mapping[str, Any]) -> Figures:
+def _read_figures(column: Column, rows: int, answer: Mapping[str, Any]) -> Figures:
     non_null = rows - answer["nulls"] - (answer.get("empty") or 0)
     if not non_null:
         return Figures()
@@ -185,16 +183,15 @@ def _figures(column: Column, rows: int, answer: Mapping[str, Any]) -> Figures:
     return Figures(non_null=non_null, lowest=write(answer["low"]), highest=write(answer["high"]))
 
 
-def _residue(text: str) -> Decimal:
+def _compute_residue(text: str) -> Decimal:
     return WIDE.remainder(WIDE.abs(WIDE.create_decimal(text)), Decimal(RESIDUE_MODULUS))
 
 
-def _csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
+def _format_csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
     numbers_as_text = any(column.kind == "number" and frame[column.name].dtype == pl.String for column in columns)
     if numbers_as_text:  # polars would enclose them, so the texts get their enclosures here
-        frame = frame.with_columns(
-            _enclosed(pl.col(column.name)) for column in columns if column.kind not in ("number", "float")
-        )
+        texts = [column.name for column in columns if column.kind not in ("number", "float")]
+        frame = frame.with_columns(_enclose(pl.col(name)) for name in texts)
     file = io.BytesIO()
     frame.write_csv(
         file,
@@ -207,6 +204,6 @@ def _csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
     return file.getvalue()
 
 
-def _enclosed(text: pl.Expr) -> pl.Expr:
+def _enclose(text: pl.Expr) -> pl.Expr:
     quote = pl.lit(ENCLOSURE)
     return (quote + text.str.replace_all(ENCLOSURE, ENCLOSURE * 2, literal=True) + quote).name.keep()

@@ -17,7 +17,7 @@ from canvas_replicate.cli.scaffold.drift import (
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, Field
 from canvas_replicate.control_file.checks import MOMENTS, find_name_problems, find_problems
-from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, field_text, mask_of
+from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, build_date_mask, field_text
 from canvas_replicate.control_file.model import DEFAULT_LENGTH
 from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.errors import Place
@@ -118,7 +118,7 @@ def _report_mask(table: str, control: ControlFile, field: Field, column: Column)
 
 
 def _is_mask_of(mask: str, column: Column) -> bool:
-    written = mask_of(column)
+    written = build_date_mask(column)
     given = mask.upper().removeprefix("FX")
     return given in (written, written.replace("FF6", "FF9"), re.sub(r"FF\d", "FF", written))
 

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from canvas_replicate.cli import entry, output
-from canvas_replicate.config.alert_limits import limits_file
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of, effective_config
-from canvas_replicate.config.schemas import file_schema, settings_schema
+from canvas_replicate.config.alert_limits import build_limits_file
+from canvas_replicate.config.catalogue import Catalogue, build_effective_config, catalogue_of
+from canvas_replicate.config.schemas import build_file_schema, build_settings_schema
 from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
 from canvas_replicate.config.tables import Table
-from canvas_replicate.control_file import oracle_ddl, read_control_file
+from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade
@@ -78,7 +78,7 @@ def _read_ddl(catalogue: Catalogue, ddl_dir: Path, ctl_dir: Path) -> list[tuple[
             _refuse_other_names(table, file, ddl)
             found.append((file, ddl))
         else:
-            found.append((control, oracle_ddl(read_control_file(control), table.base_table, table.view)))
+            found.append((control, build_oracle_ddl(read_control_file(control), table.base_table, table.view)))
     return found
 
 
@@ -118,7 +118,7 @@ def _read_text(argument: str) -> str:
 def show_config() -> None:
     """Print the effective configuration as JSON, secrets masked."""
     settings = load_settings()
-    output.print_json(effective_config(settings, catalogue_of(settings)))
+    output.print_json(build_effective_config(settings, catalogue_of(settings)))
 
 
 @config.command("schema")
@@ -128,11 +128,11 @@ def show_schema(
     ] = None,
 ) -> None:
     """Print the JSON schema of FILE, from which an editor completes and checks; without one, that of the settings."""
-    output.print_json(settings_schema() if file is None else file_schema(file))
+    output.print_json(build_settings_schema() if file is None else build_file_schema(file))
 
 
 @config.command("limits")
 def show_limits() -> None:
     """Print Prometheus's rules about the age of tables, as tablesconf.yaml and REPLICATE_TIMEZONE have it."""
     settings = load_settings()
-    sys.stdout.write(limits_file(catalogue_of(settings), settings.zone))
+    sys.stdout.write(build_limits_file(catalogue_of(settings), settings.zone))
