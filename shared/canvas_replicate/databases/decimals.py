@@ -45,6 +45,5 @@ def written_out(texts: pa.Array) -> pa.Array:
     if not pc.any(exponents).as_py():
         return leading
     return pa.array(
-        [plain(Decimal(text)) if text and "E" in text.upper() else text for text in leading.to_pylist()],
-        leading.type,
+        [plain(Decimal(text)) if text and "E" in text.upper() else text for text in leading.to_pylist()], leading.type
     )

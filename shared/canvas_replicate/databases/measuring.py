@@ -17,11 +17,7 @@ FetchRow = Callable[[str], Sequence[Any] | None]
 
 
 def measure_table(
-    name: str,
-    columns: Mapping[str, Column],
-    measure: Mapping[str, Column | None],
-    engine: Engine,
-    fetch_row: FetchRow,
+    name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None], engine: Engine, fetch_row: FetchRow
 ) -> Loaded:
     """Count the rows of the table ``name`` and measure these columns as the file's columns were measured."""
 

@@ -55,9 +55,7 @@ class DuckDbTarget:
             found = columns_of(cursor, schema, name)
         if not found:
             raise PermanentError(
-                f"There is no table {schema}.{name}.",
-                code="table.missing",
-                next_step="Make it: replicate init-db.",
+                f"There is no table {schema}.{name}.", code="table.missing", next_step="Make it: replicate init-db."
             )
         return found
 

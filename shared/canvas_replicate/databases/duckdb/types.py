@@ -27,12 +27,7 @@ _TIMES = {
     "TIMESTAMP_NS": "TIMESTAMP(9)",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP(6) WITH TIME ZONE",
 }
-_WRITTEN = {
-    "float": "DOUBLE",
-    "date": "TIMESTAMP",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
-}
+_WRITTEN = {"float": "DOUBLE", "date": "TIMESTAMP", "timestamp": "TIMESTAMP", "timestamp_tz": "TIMESTAMPTZ"}
 
 
 def read_column(name: str, kind: str) -> Column:

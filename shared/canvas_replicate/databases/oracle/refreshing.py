@@ -83,9 +83,7 @@ def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure
 
 def remembered(connection: oracledb.Connection, owner: str, name: str) -> Method | None:
     found = rows(
-        connection,
-        "SELECT refresh_method FROM replicate_view WHERE view_name = :v",
-        v=f"{owner}.{name}".lower(),
+        connection, "SELECT refresh_method FROM replicate_view WHERE view_name = :v", v=f"{owner}.{name}".lower()
     )
     return "atomic" if found and found[0][0] == "atomic" else None
 

@@ -36,10 +36,7 @@ _NO_MOMENT = frozenset(
     }
 )
 _TOO_FINE = "DPY-4042"  # a fraction longer than the column's Arrow type
-_PRESENT = (
-    "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL",
-    "SELECT current_scn FROM v$database",
-)
+_PRESENT = ("SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL", "SELECT current_scn FROM v$database")
 
 
 class OracleSource:

@@ -30,19 +30,9 @@ _TEXTS = {
     oracledb.DB_TYPE_LONG: "LONG",
     oracledb.DB_TYPE_LONG_NVARCHAR: "LONG",
 }
-_BYTES = {
-    oracledb.DB_TYPE_RAW: "RAW",
-    oracledb.DB_TYPE_BLOB: "BLOB",
-    oracledb.DB_TYPE_LONG_RAW: "BLOB",
-}
-_ZONED = {
-    oracledb.DB_TYPE_TIMESTAMP_TZ: "WITH TIME ZONE",
-    oracledb.DB_TYPE_TIMESTAMP_LTZ: "WITH LOCAL TIME ZONE",
-}
-_FLOATS = {
-    oracledb.DB_TYPE_BINARY_DOUBLE: "BINARY_DOUBLE",
-    oracledb.DB_TYPE_BINARY_FLOAT: "BINARY_FLOAT",
-}
+_BYTES = {oracledb.DB_TYPE_RAW: "RAW", oracledb.DB_TYPE_BLOB: "BLOB", oracledb.DB_TYPE_LONG_RAW: "BLOB"}
+_ZONED = {oracledb.DB_TYPE_TIMESTAMP_TZ: "WITH TIME ZONE", oracledb.DB_TYPE_TIMESTAMP_LTZ: "WITH LOCAL TIME ZONE"}
+_FLOATS = {oracledb.DB_TYPE_BINARY_DOUBLE: "BINARY_DOUBLE", oracledb.DB_TYPE_BINARY_FLOAT: "BINARY_FLOAT"}
 # Types that only SQL itself can turn into text, without loss.
 _CONVERTED = {
     oracledb.DB_TYPE_XMLTYPE: "XMLSERIALIZE(CONTENT {name} AS CLOB)",
@@ -50,10 +40,7 @@ _CONVERTED = {
     oracledb.DB_TYPE_ROWID: "ROWIDTOCHAR({name})",
     oracledb.DB_TYPE_UROWID: "ROWIDTOCHAR({name})",
 }
-_ADVICE = {
-    oracledb.DB_TYPE_INTERVAL_DS: "TO_CHAR",
-    oracledb.DB_TYPE_INTERVAL_YM: "TO_CHAR",
-}
+_ADVICE = {oracledb.DB_TYPE_INTERVAL_DS: "TO_CHAR", oracledb.DB_TYPE_INTERVAL_YM: "TO_CHAR"}
 
 
 # A NUMBER without limits. A longer fraction is an error of the driver, a number with more than 66 digits before the

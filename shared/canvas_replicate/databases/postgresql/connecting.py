@@ -140,9 +140,5 @@ def _where(error: psycopg.Error) -> str:
     """Which constraint, column and row, as far as the server says."""
     copied = _COPIED_ROW.search(error.diag.context or "")
     column = error.diag.column_name or (copied[2] if copied else None)
-    found = {
-        "constraint": error.diag.constraint_name,
-        "column": column,
-        "row": copied[1] if copied else None,
-    }
+    found = {"constraint": error.diag.constraint_name, "column": column, "row": copied[1] if copied else None}
     return "".join(f", {word} {value}" for word, value in found.items() if value)

@@ -252,10 +252,9 @@ def _unconstrained(texts: pa.Array, column: Column, first_row: int) -> pa.Array:
 
 
 def _refused(column: Column, row: int) -> DataError:
-    why = {
-        "number": "is not a number",
-        "text": "is not UTF-8",
-    }.get(column.kind, "is infinite, or outside the years 1 to 9999")
+    why = {"number": "is not a number", "text": "is not UTF-8"}.get(
+        column.kind, "is infinite, or outside the years 1 to 9999"
+    )
     return DataError(
         f"Column {column.name}, row {row}: the value {why}.",
         code="value.refused",

@@ -53,9 +53,7 @@ class PostgresqlTarget:
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
         connection = self._database.connect(
-            lock_timeout=_LOCK_TIMEOUT,
-            statement_timeout=_STATEMENT_TIMEOUT,
-            idle_in_transaction_session_timeout=_IDLE,
+            lock_timeout=_LOCK_TIMEOUT, statement_timeout=_STATEMENT_TIMEOUT, idle_in_transaction_session_timeout=_IDLE
         )
         try:
             with translating(doing):
