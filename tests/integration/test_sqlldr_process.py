@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.databases.sqlldr.control_text import derived_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection
-from canvas_replicate.databases.sqlldr.process import Login, find_sqlldr, run_sqlldr
+from canvas_replicate.databases.sqlldr.process import Login, Program, find_sqlldr, run_sqlldr
 from canvas_replicate.errors import LeaseLost, PermanentError, TransientError
 
 STANDIN = Path(__file__).parents[3] / "shared" / "oracle-standin"
@@ -79,15 +79,15 @@ class Place:
         file = self.folder / "tmp_x.dat"
         file.write_bytes(data.encode())
         control = parse_control_file(CONTROL, "t.ctl")
+        environ = {**os.environ, "STANDIN_PYTHON": sys.executable, "REPLICATE_SECRET": PASSWORD, "NLS_LANG": "CZECH"}
         return run_sqlldr(
-            program,
+            Program(program, environ),
             Login("loader", SecretStr(password), self.server.dsn),
             derived_control_file(control, schema="loader", data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=timeout_seconds,
             keep_going=keep_going,
-            environ={**os.environ, "STANDIN_PYTHON": sys.executable, "REPLICATE_SECRET": PASSWORD, "NLS_LANG": "CZECH"},
         )
 
 
@@ -300,13 +300,13 @@ def test_a_load_that_takes_too_long_is_ended_and_may_be_tried_again(place: Place
 
 
 LOADS = """
-import sys
+import os, sys
 from pathlib import Path
 from pydantic import SecretStr
-from canvas_replicate.databases.sqlldr.process import Login, run_sqlldr
+from canvas_replicate.databases.sqlldr.process import Login, Program, run_sqlldr
 program, dsn, aside, control = sys.argv[1:]
 login = Login("loader", SecretStr(sys.stdin.read()), dsn)
-run_sqlldr(Path(program), login, Path(control).read_text(), aside=Path(aside), options={},
+run_sqlldr(Program(Path(program), os.environ), login, Path(control).read_text(), aside=Path(aside), options={},
            timeout_seconds=600, keep_going=lambda: None)
 """
 

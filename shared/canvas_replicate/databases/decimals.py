@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from canvas_replicate.datfile.statistics import plain
+from canvas_replicate.errors import DataError
 
 _MOST_DIGITS = 38
 _PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -28,6 +30,20 @@ def decimals(texts: pa.Array) -> pa.Array | None:
     if pc.any(pc.or_(too_long, too_fine)).as_py():
         return None
     return texts.cast(pa.decimal128(_MOST_DIGITS, scale))
+
+
+def refused_value(message: str) -> DataError:
+    step = "Mend the value in the source, or replace it in the query's SQL."
+    return DataError(message, code="value.refused", next_step=step)
+
+
+def exact_numbers(texts: pa.Array, refuse: Callable[[int], Exception]) -> pa.Array:
+    """Decimals where the batch fits them, else the text. Raises what ``refuse`` makes of the place of no number."""
+    wrong = no_number(texts)
+    if wrong >= 0:
+        raise refuse(wrong)
+    fitting = decimals(texts)
+    return texts if fitting is None else fitting
 
 
 def no_number(texts: pa.Array) -> int:

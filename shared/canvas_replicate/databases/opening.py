@@ -22,8 +22,7 @@ Engine = Literal["duckdb", "postgresql", "oracle"]
 def open_source(settings: Settings, alias: str) -> Source:
     """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when it is not to be had."""
     known = settings.databases[known_alias(alias, settings, "database")]
-    native = known.dialect == "native"
-    engine = engine_of(settings, alias)
+    native, engine = known.dialect == "native", engine_of(settings, alias)
     if engine == "oracle":
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.source import OracleSource
@@ -123,7 +122,5 @@ def _driver(alias: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"Database {alias}: {error.name} is not installed here.",
-            next_step=f'Install the driver: pip install "canvas-replicate[{extra}]"',
-        ) from None
+        step = f'Install the driver: pip install "canvas-replicate[{extra}]"'
+        raise ConfigError(f"Database {alias}: {error.name} is not installed here.", next_step=step) from None

@@ -83,13 +83,7 @@ class Source(Protocol):
         """Raises what ``open`` would raise when the database cannot be reached."""
 
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> AbstractContextManager[OpenQuery]:
         """Run Oracle SQL, where ``as_of`` is given as of that moment.
 

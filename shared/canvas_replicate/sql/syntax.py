@@ -61,13 +61,10 @@ def tokenize(sql: str) -> list[Token]:
         start = opened.start() if opened else 0
         line, column = position(sql, start)
         what = {"/*": "comment", '"': "quoted name"}.get(opened["open"] if opened else "'", "text")
-        raise SqlSyntaxError(
-            f"The {what} that starts here has no end.",
-            line=line,
-            column=column,
-            word=sql[start : start + 20].splitlines()[0] if sql else "",
-            suggestion=f"Close it. {_TWICE}" if what == "text" else "Close it.",
-        ) from None
+        message = f"The {what} that starts here has no end."
+        word = sql[start : start + 20].splitlines()[0] if sql else ""
+        step = f"Close it. {_TWICE}" if what == "text" else "Close it."
+        raise SqlSyntaxError(message, line=line, column=column, word=word, suggestion=step) from None
 
 
 def _error(sql: str, token: Token, message: str, suggestion: str) -> SqlSyntaxError:
@@ -136,15 +133,12 @@ def _explained(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlSynta
     """The error at the word that was misspelt, if one near the reported place looks like a keyword."""
     found = error.errors[0]
     # sqlglot counts a token's column at its last character.
-    reported = next(
-        (n for n, token in enumerate(tokens) if (token.line, token.col) == (found["line"], found["col"])),
-        len(tokens) - 1,
-    )
+    place = (found["line"], found["col"])
+    reported = next((n for n, token in enumerate(tokens) if (token.line, token.col) == place), len(tokens) - 1)
     if reported and tokens[reported - 1].text.upper() in ("GROUP", "ORDER"):
         word = tokens[reported - 1].text
         return _error(sql, tokens[reported - 1], f"{word!r} without BY.", f"Write {word.upper()} BY.")
-    misspelt = _misspelt(tokens[max(0, reported - 2) : reported + 2])
-    if misspelt is not None:
+    if misspelt := _misspelt(tokens[max(0, reported - 2) : reported + 2]):
         token, keyword = misspelt
         return _error(sql, token, f"{token.text!r} is not a keyword here.", f"Did you mean {keyword}?")
     token = tokens[reported]
@@ -186,11 +180,8 @@ def _joins_without_condition(tree: exp.Expr, tokens: Sequence[Token]) -> Iterato
     joins = list(tree.find_all(exp.Join))
     if any(join.args.get("method") for join in joins):  # NATURAL has none
         return
-    needing = [
-        n
-        for n, token in enumerate(tokens)
-        if token.token_type == TokenType.JOIN and tokens[n - 1].text.upper() != "CROSS"
-    ]
+    words = [token.text.upper() for token in tokens]
+    needing = [n for n, t in enumerate(tokens) if t.token_type == TokenType.JOIN and words[n - 1] != "CROSS"]
     if len(needing) > sum(1 for join in joins if join.args.get("on") or join.args.get("using")):
         for n in needing:
             if not _has_condition(tokens[n + 1 :]):

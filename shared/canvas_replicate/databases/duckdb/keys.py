@@ -35,8 +35,6 @@ def refuse_duplicates(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         some_value = " OR ".join(f'"{column}" IS NOT NULL' for column in key.split(", "))
         same = f"SELECT 1 FROM {name} WHERE {some_value} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
         if cursor.execute(same).fetchone():
-            raise DataError(
-                f"{name}: rows that have the same {key}, which must be unique.",
-                code="load.duplicate",
-                next_step=f"Find them in the source: GROUP BY {key} HAVING COUNT(*) > 1",
-            )
+            problem = f"{name}: rows that have the same {key}, which must be unique."
+            step = f"Find them in the source: GROUP BY {key} HAVING COUNT(*) > 1"
+            raise DataError(problem, code="load.duplicate", next_step=step)

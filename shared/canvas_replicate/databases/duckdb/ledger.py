@@ -10,10 +10,9 @@ from typing import Any
 
 import duckdb
 
-from canvas_replicate.databases.binds import rewrite_binds
+from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.sql.ddl import missing_sql, parse_ddl
 
 _DOING = "the run ledger"

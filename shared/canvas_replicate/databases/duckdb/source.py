@@ -33,17 +33,11 @@ class DuckDbSource:
 
     @contextmanager
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
         if as_of is not None:
             raise _no_moments()
-        sql = self._sql(query)
+        sql = self._sql(sql)
         with closing(self._database.cursor()) as cursor:
             with translating(_DOING):
                 described = cursor.execute(f"DESCRIBE {sql}").fetchall()
@@ -68,9 +62,8 @@ class DuckDbSource:
         with self._database.session(f"table {name}") as cursor:
             facts = TableFacts(columns_of(cursor, schema, table), key_of(cursor, schema, table))
         if not facts.columns:
-            raise PermanentError(
-                f"There is no table {name}.", code="table.missing", next_step="Check its name and schema."
-            )
+            step = "Check its name and schema."
+            raise PermanentError(f"There is no table {name}.", code="table.missing", next_step=step)
         return facts
 
     def _sql(self, query: str) -> str:

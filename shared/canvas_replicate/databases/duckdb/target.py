@@ -21,6 +21,7 @@ from canvas_replicate.sql.ddl import parse_ddl
 from canvas_replicate.sql.translate import translate_query
 
 _MEMORY_MB = 1024
+_MAKE_IT = "Make it: replicate init-db."
 
 
 class DuckDbTarget:
@@ -40,23 +41,18 @@ class DuckDbTarget:
             if self._base_schema != "main":
                 if making:
                     cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self._base_schema}")
-                if cursor.execute(
-                    "SELECT 1 FROM duckdb_schemas() WHERE schema_name = $schema", {"schema": self._base_schema}
-                ).fetchone():
+                sql = "SELECT 1 FROM duckdb_schemas() WHERE schema_name = $schema"
+                if cursor.execute(sql, {"schema": self._base_schema}).fetchone():
                     # A view's unqualified tables are base tables; the ledger is in main.
                     cursor.execute(f"SET search_path = '{self._base_schema},main'")
             yield cursor
-
-    # -- base tables ---------------------------------------------------------------------------------------
 
     def describe(self, table: str) -> tuple[Column, ...]:
         schema, name = self._base(table)
         with self._session(f"table {table}") as cursor:
             found = columns_of(cursor, schema, name)
         if not found:
-            raise PermanentError(
-                f"There is no table {schema}.{name}.", code="table.missing", next_step="Make it: replicate init-db."
-            )
+            raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found
 
     def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
@@ -74,8 +70,6 @@ class DuckDbTarget:
             check(None)
             cursor.commit()
 
-    # -- views ---------------------------------------------------------------------------------------------
-
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as cursor:
             self._definition(cursor, view)
@@ -83,13 +77,10 @@ class DuckDbTarget:
     def _definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
         name = ".".join(self._view(view))
         with translating(f"view {view}"):
-            found = cursor.execute(
-                "SELECT definition FROM replicate_view WHERE view_name = $name", {"name": name}
-            ).fetchone()
+            sql = "SELECT definition FROM replicate_view WHERE view_name = $name"
+            found = cursor.execute(sql, {"name": name}).fetchone()
         if found is None:
-            raise PermanentError(
-                f"There is no view {name}.", code="view.missing", next_step="Make it: replicate init-db."
-            )
+            raise PermanentError(f"There is no view {name}.", code="view.missing", next_step=_MAKE_IT)
         return str(found[0])
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
@@ -100,21 +91,14 @@ class DuckDbTarget:
             with self._database.ledger_lock:
                 cursor.begin()
                 cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {definition}")
-                cursor.execute(
-                    "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name",
-                    {"name": name},
-                )
+                sql = "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name"
+                cursor.execute(sql, {"name": name})
                 rows = cursor.execute(f"SELECT count(*) FROM {name}").fetchone()
                 cursor.commit()
         return int(rows[0]) if rows else 0
 
-    # -- making them ---------------------------------------------------------------------------------------
-
     def missing(self, ddl: str, file: Path) -> list[str]:
-        """The statements that make what a ddl file describes and this database lacks.
-
-        Indexes and grants mean nothing to a DuckDB file and are left out.
-        """
+        """Indexes and grants mean nothing to a DuckDB file and are left out."""
         parsed = parse_ddl(ddl, file)
         statements: list[str] = []
         for table in parsed.tables:
@@ -128,7 +112,6 @@ class DuckDbTarget:
         return statements
 
     def apply(self, statements: Iterable[str], what: str) -> None:
-        """Run what ``missing`` gave, all or nothing."""
         with self._session(what, making=True) as cursor, self._database.ledger_lock:
             cursor.begin()
             for statement in statements:

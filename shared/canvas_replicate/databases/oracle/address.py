@@ -52,10 +52,8 @@ def read_address(url: str) -> Address:
         raise ConfigError("protocol in an Oracle URL is tcp or tcps.", next_step=_FORM)
     if not service and (options or "protocol" in own):
         told = ", ".join(sorted({*options, *({"protocol"} & own.keys())}))
-        raise ConfigError(
-            f"{told} in an Oracle URL belongs to host:port/service.",
-            next_step="For a name of tnsnames.ora, say it there.",
-        )
+        problem = f"{told} in an Oracle URL belongs to host:port/service."
+        raise ConfigError(problem, next_step="For a name of tnsnames.ora, say it there.")
     return Address(
         user=unquote(user) or None if at else None,
         dsn=_dsn(place, service, own.get("protocol"), options),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 import oracledb
 from pydantic import SecretStr
@@ -17,7 +17,7 @@ from canvas_replicate.errors import ConfigError, TransientError
 # The driver's own connect timeout ends with the TCP connection: a listener that accepts and then says nothing
 # would hold it for ever (oracle.md 2.3).
 CONNECT_SECONDS = 30.0
-DEFAULT_CALL_SECONDS = 3600
+CALL_SECONDS = 3600.0
 # How numbers and moments are written as text must not depend on the environment.
 _SESSION = (
     "ALTER SESSION SET TIME_ZONE = '+00:00'",
@@ -28,6 +28,7 @@ _SESSION = (
 )
 
 Connection = oracledb.Connection
+Secret = SecretStr | None
 
 _thick_started = threading.Lock()
 
@@ -39,12 +40,7 @@ class Oracle:
     """
 
     def __init__(
-        self,
-        url: str,
-        password: SecretStr | None = None,
-        *,
-        wallet_password: SecretStr | None = None,
-        call_seconds: float = DEFAULT_CALL_SECONDS,
+        self, url: str, password: Secret = None, *, wallet_password: Secret = None, call_seconds: float = CALL_SECONDS
     ) -> None:
         """Raises ConfigError for a URL that cannot be read."""
         self.address: Address = read_address(url)
@@ -82,11 +78,9 @@ class Oracle:
 
     def _opened(self) -> oracledb.Connection:
         address = self.address
-        options: dict[str, Any] = {
-            "config_dir": address.config_dir,
-            "wallet_location": address.wallet_location,
-            "wallet_password": self._wallet_password.get_secret_value() if self._wallet_password else None,
-        }
+        wallet_password = self._wallet_password.get_secret_value() if self._wallet_password else None
+        options = {"config_dir": address.config_dir, "wallet_location": address.wallet_location}
+        options["wallet_password"] = wallet_password
         return oracledb.connect(
             user=address.user,
             password=self.password.get_secret_value() if self.password else None,
@@ -100,6 +94,12 @@ class Oracle:
             stmtcachesize=0,
             **{name: value for name, value in options.items() if value is not None},
         )
+
+
+def close_quietly(connection: oracledb.Connection) -> None:
+    """Roll an open transaction back, and close. The server has done so already for a session that is gone."""
+    with suppress(oracledb.Error, OSError):
+        connection.close()
 
 
 def within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
@@ -141,7 +141,6 @@ def _start_thick(address: Address) -> None:
             oracledb.init_oracle_client(lib_dir=address.lib_dir, config_dir=address.config_dir)
         except oracledb.Error as error:
             said = str(error).partition("\n")[0]
-            raise ConfigError(
-                f"Oracle's client libraries cannot be used: {said}",
-                next_step="Install them, name their folder as ?lib_dir=/path in the URL, or use ?mode=thin.",
-            ) from None
+            problem = f"Oracle's client libraries cannot be used: {said}"
+            step = "Install them, name their folder as ?lib_dir=/path in the URL, or use ?mode=thin."
+            raise ConfigError(problem, next_step=step) from None

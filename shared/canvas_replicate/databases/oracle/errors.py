@@ -172,11 +172,9 @@ def translating(doing: str) -> Iterator[None]:
 def translated(error: Exception, doing: str) -> ReplicateError:
     """Never holds a row's content, a password or a connect string."""
     if isinstance(error, UnicodeDecodeError):
-        return DataError(
-            f"{doing}: a text is not valid in the database's own character set.",
-            code="oracle.charset",
-            next_step="Find it in the source, or convert the column in the query's SQL.",
-        )
+        problem = f"{doing}: a text is not valid in the database's own character set."
+        step = "Find it in the source, or convert the column in the query's SQL."
+        return DataError(problem, code="oracle.charset", next_step=step)
     if isinstance(error, socket.gaierror):
         return TransientError(f"{doing}: the host name is not known.", code="oracle.host")
     if isinstance(error, OSError):

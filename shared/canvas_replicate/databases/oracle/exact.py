@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from canvas_replicate.databases.decimals import decimals, no_number, written_out
+from canvas_replicate.databases.decimals import exact_numbers, refused_value, written_out
 from canvas_replicate.databases.oracle.types import ANY_NUMBER, Fetched
 from canvas_replicate.databases.ports import WiderNumbers
 from canvas_replicate.datfile.columns import Column
@@ -57,15 +57,10 @@ class Exact:
         return self._number(plain, column)
 
     def _number(self, plain: pa.Array, column: Column) -> pa.Array:
-        wrong = no_number(plain)
-        if wrong >= 0:
-            raise DataError(
-                f"Column {column.name}, row {self._first_row + wrong}: the value is not a number.",
-                code="value.refused",
-                next_step="Mend the value in the source, or replace it in the query's SQL.",
-            )
-        fitting = decimals(plain)
-        return plain if fitting is None else fitting
+        def refuse(place: int) -> DataError:
+            return refused_value(f"Column {column.name}, row {self._first_row + place}: the value is not a number.")
+
+        return exact_numbers(plain, refuse)
 
 
 def _one_chunk(values: pa.ChunkedArray) -> pa.Array:

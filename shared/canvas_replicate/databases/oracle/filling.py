@@ -29,9 +29,6 @@ _CONVERTED = {
 _FROM_A_TRIGGER = re.compile(r"ORA-20\d{3}")
 
 
-# -- INSERT ------------------------------------------------------------------------------------------------
-
-
 def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping[str, Column], load: Load) -> None:
     """All batches, without a commit. Records that the database refuses are told, one by one, and left out.
 
@@ -113,8 +110,6 @@ def _rejection(number: int, code: str, message: str) -> Rejection:
         raise error_from_code(code, f"record {number}", message)
     return Rejection(number, column_in(message), code, f"{reason} ({code})")
 
-
-# -- direct path -------------------------------------------------------------------------------------------
 
 _DIRECT_TEXT = ("VARCHAR2", "CHAR")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,11 @@ from typing import Any
 
 import oracledb
 
-from canvas_replicate.databases.binds import bind_names, rewrite_binds
+from canvas_replicate.databases.binds import bind_names, rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
-from canvas_replicate.databases.oracle.connecting import Oracle
+from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.sql.ddl import TableDdl, objects, parse_ddl
 
@@ -90,7 +89,7 @@ class OracleLedger:
 
     def __init__(self, database: Oracle, *, call_seconds: float = _CALL_SECONDS) -> None:
         self._kept = KeptConnections(
-            partial(_connect, database, call_seconds), partial(_answers, call_seconds=call_seconds), _close
+            partial(_connect, database, call_seconds), partial(_answers, call_seconds=call_seconds), close_quietly
         )
 
     @contextmanager
@@ -106,7 +105,7 @@ class OracleLedger:
             if committed or _rolled_back(connection):
                 self._kept.keep(connection)
             else:
-                _close(connection)
+                close_quietly(connection)
 
     def close(self) -> None:
         self._kept.close()
@@ -117,13 +116,11 @@ class OracleLedger:
 
     def missing(self, ddl: str) -> list[str]:
         tables = {table.name: table for table in parse_ddl(ddl, _DDL).tables}
-        statements = []
+        statements: list[str] = []
         with self.transaction() as session:
             for made in objects(ddl, _DDL):
-                if _can_select(session, made.name):
-                    statements += _missing_columns(session, tables[made.name])
-                else:
-                    statements.append(made.sql)
+                there = _can_select(session, made.name)
+                statements += _missing_columns(session, tables[made.name]) if there else [made.sql]
         return statements
 
     def apply(self, statements: Iterable[str]) -> None:
@@ -174,13 +171,10 @@ def _make(session: Session, statement: str) -> None:
         if error.code not in _MADE_ALREADY:
             raise
         made = objects(statement, _DDL)[0]
-        name = made.name
-        if made.kind == "table" and not _can_select(session, name):
-            raise PermanentError(
-                f"{_DOING}: {name} is the name of something else, or of a table that this user may not read.",
-                code=error.code,
-                next_step="Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted.",
-            ) from None
+        if made.kind == "table" and not _can_select(session, made.name):
+            problem = f"{_DOING}: {made.name} is the name of something else, or of a table that this user may not read."
+            step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted."
+            raise PermanentError(problem, code=error.code, next_step=step) from None
 
 
 def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
@@ -191,13 +185,12 @@ def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
 
 
 def _answers(connection: oracledb.Connection, *, call_seconds: float) -> bool:
-    try:
+    with suppress(oracledb.Error, OSError):
         _limit(connection, _PING_SECONDS)
         connection.ping()
-    except (oracledb.Error, OSError):
-        return False
-    _limit(connection, call_seconds)
-    return True
+        _limit(connection, call_seconds)
+        return True
+    return False
 
 
 def _limit(connection: oracledb.Connection, seconds: float) -> None:
@@ -206,15 +199,7 @@ def _limit(connection: oracledb.Connection, seconds: float) -> None:
 
 def _rolled_back(connection: oracledb.Connection) -> bool:
     """False for a session that is gone: the server rolls back what it left open."""
-    try:
+    with suppress(oracledb.Error, OSError):
         connection.rollback()
-    except (oracledb.Error, OSError):
-        return False
-    return True
-
-
-def _close(connection: oracledb.Connection) -> None:
-    try:
-        connection.close()
-    except (oracledb.Error, OSError):
-        return
+        return True
+    return False

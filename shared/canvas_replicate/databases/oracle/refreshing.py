@@ -36,18 +36,14 @@ def required_view(connection: oracledb.Connection, owner: str, name: str) -> Vie
     shown = f"{owner}.{name}".lower()
     facts = view_facts(connection, owner, name)
     if facts is None:
-        raise PermanentError(
-            f"There is no materialized view {shown} that this user can see.",
-            code="view.missing",
-            next_step="Make it (replicate table add --apply, or the DBA), and have SELECT on it granted.",
-        )
+        problem = f"There is no materialized view {shown} that this user can see."
+        step = "Make it (replicate table add --apply, or the DBA), and have SELECT on it granted."
+        raise PermanentError(problem, code="view.missing", next_step=step)
     if facts.mode != "DEMAND" or facts.next_refresh:
         when = f"ON {facts.mode}" if facts.mode != "DEMAND" else "by START WITH or NEXT"
-        raise PermanentError(
-            f"View {shown} refreshes itself ({when}), and would show rows that nobody proved.",
-            code="view.refreshes_itself",
-            next_step=f"ALTER MATERIALIZED VIEW {shown} REFRESH COMPLETE ON DEMAND",
-        )
+        problem = f"View {shown} refreshes itself ({when}), and would show rows that nobody proved."
+        step = f"ALTER MATERIALIZED VIEW {shown} REFRESH COMPLETE ON DEMAND"
+        raise PermanentError(problem, code="view.refreshes_itself", next_step=step)
     return facts
 
 
@@ -73,11 +69,9 @@ def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure
         _remember(connection, owner, name, method)
     facts = view_facts(connection, owner, name)
     if facts is None or facts.refreshed_at is None or facts.refreshed_at < before or facts.staleness in _UNUSABLE:
-        raise DataError(
-            f"View {owner.lower()}.{name.lower()} does not show that it was refreshed.",
-            code="view.not_refreshed",
-            next_step="Look at LAST_REFRESH_DATE and STALENESS in ALL_MVIEWS.",
-        )
+        problem = f"View {owner.lower()}.{name.lower()} does not show that it was refreshed."
+        step = "Look at LAST_REFRESH_DATE and STALENESS in ALL_MVIEWS."
+        raise DataError(problem, code="view.not_refreshed", next_step=step)
     return method
 
 

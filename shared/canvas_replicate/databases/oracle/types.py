@@ -142,8 +142,6 @@ def _refused(description: oracledb.FetchInfo) -> PermanentError:
     kind = description.type_code
     said = kind.name.removeprefix("DB_TYPE_") if isinstance(kind, oracledb.DbType) else str(kind)
     how = _ADVICE.get(kind)
-    return PermanentError(
-        f"Column {description.name.lower()}: type {said} has no place in a .dat file.",
-        code="query.type",
-        next_step=f"Convert it in the query's SQL{', with ' + how if how else ''}, or leave it out.",
-    )
+    problem = f"Column {description.name.lower()}: type {said} has no place in a .dat file."
+    step = f"Convert it in the query's SQL{', with ' + how if how else ''}, or leave it out."
+    return PermanentError(problem, code="query.type", next_step=step)

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.databases.postgresql.types import read_column, table_column
+from canvas_replicate.databases.postgresql.types import read_column, refused_type, table_column
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import split_name
@@ -19,11 +19,9 @@ _USABLE_KEY = "i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred I
 def own_schema(connection: psycopg.Connection[Any]) -> str:
     found = connection.execute("SELECT current_schema()").fetchone()
     if not found or not found[0]:
-        raise PermanentError(
-            "No schema of the target user's search_path exists.",
-            code="schema.missing",
-            next_step="Set REPLICATE_BASE_SCHEMA and REPLICATE_VIEW_SCHEMA, or create the schema.",
-        )
+        problem = "No schema of the target user's search_path exists."
+        step = "Set REPLICATE_BASE_SCHEMA and REPLICATE_VIEW_SCHEMA, or create the schema."
+        raise PermanentError(problem, code="schema.missing", next_step=step)
     return str(found[0])
 
 
@@ -51,9 +49,7 @@ def missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str
 def columns_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
     """Those that can be loaded: what the server generates itself is left out."""
     if kind_of(connection, schema, name) not in ("r", "p"):
-        raise PermanentError(
-            f"There is no table {schema}.{name}.", code="table.missing", next_step="Make it: replicate init-db."
-        )
+        raise _no_table(schema, name, "Make it: replicate init-db.")
     found = _attributes(connection, schema, name, " AND a.attgenerated = ''")
     return tuple(_table_column(f"{schema}.{name}", *row) for row in found)
 
@@ -62,10 +58,12 @@ def source_columns(connection: psycopg.Connection[Any], schema: str, name: str) 
     """All of a table or view. Raises PermanentError where there is none, or for a type with no place in a file."""
     found = _attributes(connection, schema, name)
     if not found:
-        raise PermanentError(
-            f"There is no table {schema}.{name}.", code="table.missing", next_step="Check its name and schema."
-        )
+        raise _no_table(schema, name, "Check its name and schema.")
     return tuple(_source_column(*row) for row in found)
+
+
+def _no_table(schema: str, name: str, next_step: str) -> PermanentError:
+    return PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=next_step)
 
 
 def key_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[str, ...]:
@@ -97,11 +95,7 @@ def _attributes(
 def _source_column(name: str, kind: str, nullable: bool) -> Column:
     column = read_column(name, kind)
     if column is None:
-        raise PermanentError(
-            f"Column {name}: type {kind} has no place in a .dat file.",
-            code="query.type",
-            next_step="Leave it out, or convert it in a query's SQL.",
-        )
+        raise refused_type(name, kind, "Leave it out, or convert it in a query's SQL.")
     return replace(column, nullable=nullable)
 
 
@@ -139,9 +133,6 @@ def _view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> 
     ).fetchone()
     if found is None:
         there = "is not a materialized view" if kind else "is not there"
-        raise PermanentError(
-            f"View {schema}.{name} {there}.",
-            code="view.missing",
-            next_step="Drop what has its name, then: replicate init-db." if kind else "Make it: replicate init-db.",
-        )
+        step = "Drop what has its name, then: replicate init-db." if kind else "Make it: replicate init-db."
+        raise PermanentError(f"View {schema}.{name} {there}.", code="view.missing", next_step=step)
     return bool(found[0]), bool(found[1])

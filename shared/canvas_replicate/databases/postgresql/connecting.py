@@ -56,10 +56,9 @@ class PostgreSql:
         try:
             given = conninfo_to_dict(url)
         except psycopg.ProgrammingError:
-            raise ConfigError(
-                "This is not a PostgreSQL URL that can be read.",
-                next_step="Write postgresql://user@host:5432/database, with options such as ?sslmode=verify-full.",
-            ) from None
+            problem = "This is not a PostgreSQL URL that can be read."
+            step = "Write postgresql://user@host:5432/database, with options such as ?sslmode=verify-full."
+            raise ConfigError(problem, next_step=step) from None
         self._parameters = {**_DEFAULTS, **given}
         self._password = password
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.databases.binds import rewrite_binds
+from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
-from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.sql.ddl import missing_sql, parse_ddl
 
 _DOING = "the run ledger"

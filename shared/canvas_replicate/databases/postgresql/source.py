@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -16,11 +16,11 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 from pyarrow import csv
 
-from canvas_replicate.databases.decimals import decimals, no_number
+from canvas_replicate.databases.decimals import exact_numbers, refused_value
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
 from canvas_replicate.databases.postgresql.catalogs import key_of, schema_and_name, source_columns
 from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
-from canvas_replicate.databases.postgresql.types import read_column
+from canvas_replicate.databases.postgresql.types import read_column, refused_type
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.sql.translate import translate_query
@@ -43,21 +43,14 @@ class PostgresqlSource:
 
     @contextmanager
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
         if as_of is not None:
             raise _no_moments()
-        sql = self._sql(query)
+        sql = self._sql(sql)
         # A query may take its time; what blocks it may not.
-        connection = self._database.connect(
-            lock_timeout="60s", statement_timeout="0", default_transaction_read_only="on"
-        )
+        settings = {"lock_timeout": "60s", "statement_timeout": "0", "default_transaction_read_only": "on"}
+        connection = self._database.connect(**settings)
         # Whoever stops early may do so while another thread fetches; libpq allows one thread at a time.
         fetching = threading.Lock()
         try:
@@ -89,14 +82,9 @@ class PostgresqlSource:
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._database.connect(
-            lock_timeout="60s", statement_timeout="60s", default_transaction_read_only="on"
-        )
-        try:
-            with translating(_DOING):
-                yield connection
-        finally:
-            connection.close()
+        settings = {"lock_timeout": "60s", "statement_timeout": "60s", "default_transaction_read_only": "on"}
+        with closing(self._database.connect(**settings)) as connection, translating(_DOING):
+            yield connection
 
     def _sql(self, query: str) -> str:
         return query.strip().rstrip(";") if self._native else translate_query(query, "postgresql")
@@ -131,24 +119,17 @@ def _described(connection: psycopg.Connection[Any], sql: str) -> list[tuple[str,
 def _column(name: str, kind: str) -> Column:
     column = read_column(name, kind)
     if column is None:
-        raise PermanentError(
-            f"Column {name}: type {kind} has no place in a .dat file.",
-            code="query.type",
-            next_step="Convert it in the query's SQL, for example with TO_CHAR, or with CAST in a native query.",
-        )
+        step = "Convert it in the query's SQL, for example with TO_CHAR, or with CAST in a native query."
+        raise refused_type(name, kind, step)
     return column
 
 
 def _exact(name: str, kind: str) -> str:
     """The expression whose text loses nothing. A char(n) keeps the blanks that it is padded with."""
-    if kind == "boolean":
-        return f"CAST({name} AS int)"
+    if cast := {"boolean": "int", "date": "timestamp", "real": "double precision"}.get(kind):
+        return f"CAST({name} AS {cast})"
     if kind == "bytea":
         return f"upper(encode({name}, 'hex'))"
-    if kind == "date":
-        return f"CAST({name} AS timestamp)"
-    if kind == "real":
-        return f"CAST({name} AS double precision)"
     if kind.startswith("timestamp") and kind.endswith("with time zone"):
         return f"({name} AT TIME ZONE 'UTC')"
     return name
@@ -163,8 +144,7 @@ def _rows(pgconn: PGconn, copy: str) -> Iterator[bytes]:
     if result.status == ExecStatus.COPY_OUT:
         while (found := pgconn.get_copy_data(0))[0] > 0:
             yield bytes(found[1])
-        ended = pgconn.get_result()
-        if ended is None:
+        if (ended := pgconn.get_result()) is None:
             raise psycopg.OperationalError("the copy ended without a result")
         result = ended
     if result.status != ExecStatus.COMMAND_OK:
@@ -238,25 +218,12 @@ def _finished(values: pa.ChunkedArray, column: Column, first_row: int) -> pa.Arr
     if column.kind == "timestamp_tz":
         return pc.strftime(array, _ZONED)
     if column.kind == "number" and column.precision is None:
-        return _unconstrained(array, column, first_row)
+        return exact_numbers(array, lambda place: _refused(column, first_row + place))
     return array
-
-
-def _unconstrained(texts: pa.Array, column: Column, first_row: int) -> pa.Array:
-    """Numbers without declared scale: decimals where the batch fits them, else text."""
-    wrong = no_number(texts)
-    if wrong >= 0:
-        raise _refused(column, first_row + wrong)
-    fitting = decimals(texts)
-    return texts if fitting is None else fitting
 
 
 def _refused(column: Column, row: int) -> DataError:
     why = {"number": "is not a number", "text": "is not UTF-8"}.get(
         column.kind, "is infinite, or outside the years 1 to 9999"
     )
-    return DataError(
-        f"Column {column.name}, row {row}: the value {why}.",
-        code="value.refused",
-        next_step="Mend the value in the source, or replace it in the query's SQL.",
-    )
+    return refused_value(f"Column {column.name}, row {row}: the value {why}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ from canvas_replicate.names import quote_name
 from canvas_replicate.sql.ddl import Ddl, ViewDdl, parse_ddl, table_sql
 from canvas_replicate.sql.translate import translate_query
 
-# A load takes what it takes; what is longer has hung. Readers are kept waiting no longer than this for a lock.
-_STATEMENT_TIMEOUT = "2h"
-_LOCK_TIMEOUT = "60s"
-# A loader that froze in the middle of a load must not keep the table from its successor.
-_IDLE = "120s"
+_SETTINGS = {
+    "statement_timeout": "2h",  # a longer load has hung
+    "lock_timeout": "60s",  # readers wait no longer than this
+    # A loader that froze in the middle of a load must not keep the table from its successor.
+    "idle_in_transaction_session_timeout": "120s",
+}
 _LEFT_OUT = "-- left out: "
 
 log = logging.getLogger(__name__)
@@ -52,16 +53,8 @@ class PostgresqlTarget:
 
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._database.connect(
-            lock_timeout=_LOCK_TIMEOUT, statement_timeout=_STATEMENT_TIMEOUT, idle_in_transaction_session_timeout=_IDLE
-        )
-        try:
-            with translating(doing):
-                yield connection
-        finally:
-            connection.close()
-
-    # -- base tables ---------------------------------------------------------------------------------------
+        with closing(self._database.connect(**_SETTINGS)) as connection, translating(doing):
+            yield connection
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
@@ -85,8 +78,6 @@ class PostgresqlTarget:
                 prove(found)
                 check(PostgresqlSession(connection))
 
-    # -- views ---------------------------------------------------------------------------------------------
-
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as connection:
             can_be_read_meanwhile(connection, *schema_and_name(connection, view, self._view_schema))
@@ -102,8 +93,6 @@ class PostgresqlTarget:
                 row = connection.execute(f"SELECT count(*) FROM {quote_name(schema, name)}").fetchone()
                 check(PostgresqlSession(connection))
         return int(row[0]) if row else 0
-
-    # -- making them ---------------------------------------------------------------------------------------
 
     def missing(self, ddl: str, file: Path) -> list[str]:
         """Grants and ordinary indexes are left out, and told as comments beside what is made."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.errors import PermanentError
 
 _PLAIN = {
     "smallint": "NUMBER(5)",
@@ -42,6 +43,11 @@ def read_column(name: str, kind: str) -> Column | None:
     """A query's column, ``kind`` as format_type() says it; None for what has no place in a ``.dat`` file."""
     oracle = _ONLY_READ.get(kind) or _oracle_type(kind)
     return column_from_oracle_type(name, oracle) if oracle else None
+
+
+def refused_type(name: str, kind: str, next_step: str) -> PermanentError:
+    text = f"Column {name}: type {kind} has no place in a .dat file."
+    return PermanentError(text, code="query.type", next_step=next_step)
 
 
 def table_column(name: str, kind: str, *, nullable: bool) -> Column | None:

@@ -8,10 +8,10 @@ of CHARACTERSET.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from canvas_replicate.control_file import Condition, ControlFile, Delimiters, Field
-from canvas_replicate.databases.sqlldr.plain_path import plain_path
 from canvas_replicate.errors import ConfigError, Place
 
 # Which options of a user's file only change how fast it goes. Where a load starts and ends, what it tolerates and
@@ -22,6 +22,9 @@ _TUNING = (
 )
 _CONSTANT_QUOTES = ("'", '"')
 _MASK_QUOTES = ('"', "'")
+# Quotation marks, blanks, commas, parentheses, ``=``, ``#``, ``*``, ``?``, ``@``, ``$`` and backslashes each have a
+# meaning of their own in at least one of these places.
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 _IN_THE_QUERY = "Let the query select it as a column instead."
 
 
@@ -141,9 +144,15 @@ def _sql(text: str, place: Place) -> str:
 
 
 def _refusal(what: str, place: Place, next_step: str) -> ConfigError:
-    return ConfigError(
-        f"{what} cannot be handed to SQL*Loader unchanged.",
-        place=place,
-        code="sqlldr.control_file",
-        next_step=next_step,
-    )
+    problem = f"{what} cannot be handed to SQL*Loader unchanged."
+    return ConfigError(problem, place=place, code="sqlldr.control_file", next_step=next_step)
+
+
+def plain_path(path: Path) -> str:
+    """The path as it stands in files that SQL*Loader reads. Raises ConfigError for one that would need quoting."""
+    text = str(path)
+    if not _PLAIN.fullmatch(text):
+        problem = f"SQL*Loader cannot be given the path {text!r}."
+        step = "Choose a REPLICATE_DATA_DIR of letters, digits and . _ - / only."
+        raise ConfigError(problem, code="sqlldr.path", next_step=step)
+    return text

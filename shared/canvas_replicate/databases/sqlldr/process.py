@@ -10,17 +10,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from canvas_replicate.databases.sqlldr import launcher
+from canvas_replicate.databases.sqlldr.control_text import plain_path
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, coded_lines
 from canvas_replicate.databases.sqlldr.login import Login, userid, without_secret
 from canvas_replicate.databases.sqlldr.outcome import judged
-from canvas_replicate.databases.sqlldr.plain_path import plain_path
 from canvas_replicate.errors import TransientError
 
-__all__ = ["Login", "find_sqlldr", "run_sqlldr"]
+__all__ = ["Login", "Program", "find_sqlldr", "run_sqlldr"]
 
 _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
@@ -37,13 +38,21 @@ _NLS = {
 }
 
 
+@dataclass(frozen=True)
+class Program:
+    """Where ``sqlldr`` is, and the environment that its Oracle client runs in."""
+
+    path: Path
+    environ: Mapping[str, str]
+
+
 def find_sqlldr(environ: Mapping[str, str]) -> Path | None:
     found = shutil.which("sqlldr", path=environ.get("PATH", ""))
     return Path(found) if found else None
 
 
 def run_sqlldr(
-    program: Path,
+    program: Program,
     login: Login,
     control_text: str,
     *,
@@ -51,7 +60,6 @@ def run_sqlldr(
     options: Mapping[str, str],
     timeout_seconds: float,
     keep_going: Callable[[], None],
-    environ: Mapping[str, str] | None = None,
 ) -> LoadLog:
     """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
 
@@ -74,7 +82,7 @@ def run_sqlldr(
         parfile, output = folder / "run.par", folder / "output"
         parfile.touch(mode=0o600)
         parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
-        with _started(program, parfile, output, os.environ if environ is None else environ) as process:
+        with _started(program, parfile, output) as process:
             status = _status(process, doing, timeout_seconds, keep_going)
         screen = _end_of(output)
     log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
@@ -98,18 +106,16 @@ def _private_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _started(
-    program: Path, parfile: Path, output: Path, environ: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+def _started(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
     own = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid())]
     with output.open("wb") as screen:
         process = subprocess.Popen(
-            [*own, str(program.absolute()), f"parfile={parfile}"],
+            [*own, str(program.path.absolute()), f"parfile={parfile}"],
             stdin=subprocess.DEVNULL,
             stdout=screen,
             stderr=subprocess.STDOUT,
-            env=_environment(environ),
+            env=_environment(program.environ),
             start_new_session=True,
             umask=0o077,  # bad and discard files hold rows
         )
@@ -135,11 +141,9 @@ def _status(
             return process.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic())))
         keep_going()
         if time.monotonic() >= deadline:
-            raise TransientError(
-                f"{doing}: SQL*Loader was not done after {timeout_seconds:g} seconds and was ended.",
-                code="sqlldr.timeout",
-                next_step="See what the session waits for in the database, or give it more time.",
-            )
+            text = f"{doing}: SQL*Loader was not done after {timeout_seconds:g} seconds and was ended."
+            step = "See what the session waits for in the database, or give it more time."
+            raise TransientError(text, code="sqlldr.timeout", next_step=step)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -24,6 +24,6 @@ def parse_ddl(text: str, file: Path) -> Ddl:
 
 def objects(text: str, file: Path) -> list[Statement]:
     """The text's statements. Raises ConfigError for a text that cannot be cut into statements."""
-    from canvas_replicate.sql.ddl.statements import read_statements
+    from canvas_replicate.sql.ddl.reading import read_statements
 
     return read_statements(text, file)

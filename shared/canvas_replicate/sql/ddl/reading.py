@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.sql.ddl.model import Ddl, TableDdl, ViewDdl
+from canvas_replicate.sql.ddl.model import Ddl, Statement, TableDdl, ViewDdl
 from canvas_replicate.sql.ddl.tokens import Reader, Source, statements
 from canvas_replicate.sql.syntax import check_query
 from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
@@ -67,9 +67,6 @@ def _take_view(reader: Reader) -> bool:
     for word in ("NO", "FORCE", "EDITIONABLE", "NONEDITIONABLE"):
         reader.take(word)
     return reader.take("VIEW")
-
-
-# --- Tables -------------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -184,9 +181,6 @@ def _skip_state(reader: Reader) -> None:
             reader.at += 1
 
 
-# --- Views and indexes --------------------------------------------------------------------------------------------
-
-
 def _read_view(reader: Reader, found: _Found, *, materialized: bool) -> None:
     schema, name = reader.qualified_name()
     if name in found.views:
@@ -243,3 +237,36 @@ def _with_key(table: TableDdl) -> TableDdl:
     required = {column.name for column in table.columns if not column.nullable}
     key = next((columns for columns in unique if required.issuperset(columns)), ())
     return replace(table, key=key, unique=tuple(columns for columns in unique if columns != key))
+
+
+def read_statements(text: str, file: Path) -> list[Statement]:
+    source = Source(text, file)
+    return [_read_object(Reader(source, tokens)) for tokens in statements(source)]
+
+
+def _read_object(reader: Reader) -> Statement:
+    sql = reader.text(0, len(reader.tokens))
+    if reader.take("GRANT"):
+        return _read_subject("grant", reader, sql)
+    if reader.take("COMMENT"):
+        return _read_subject("comment", reader, sql)
+    if not reader.take("CREATE"):
+        return Statement("other", None, "", sql)
+    reader.take("OR", "REPLACE")
+    if reader.take("TABLE"):
+        return Statement("table", *reader.qualified_name(), sql)
+    if reader.take("MATERIALIZED", "VIEW"):
+        return Statement("materialized view", *reader.qualified_name(), sql)
+    if reader.take("VIEW"):
+        return Statement("view", *reader.qualified_name(), sql)
+    reader.take("UNIQUE")
+    if reader.take("INDEX"):
+        return Statement("index", *reader.qualified_name(), sql)
+    return Statement("other", None, "", sql)
+
+
+def _read_subject(kind: Literal["grant", "comment"], reader: Reader, sql: str) -> Statement:
+    reader.skip_to("ON")
+    for words in (("ON",), ("TABLE",), ("COLUMN",), ("MATERIALIZED", "VIEW")):
+        reader.take(*words)
+    return Statement(kind, None, "", sql) if reader.done() else Statement(kind, *reader.qualified_name(), sql)

@@ -23,9 +23,8 @@ class Source:
     file: Path
 
     def refuse(self, token: Token, message: str, next_step: str = "") -> NoReturn:
-        raise ConfigError(
-            message, place=Place(self.file, *position(self.text, token.start)), code="ddl", next_step=next_step
-        )
+        place = Place(self.file, *position(self.text, token.start))
+        raise ConfigError(message, place=place, code="ddl", next_step=next_step)
 
 
 class Reader:
@@ -67,17 +66,13 @@ class Reader:
             self.refuse(f"Expected {word} here, found {self._shown()}.")
 
     def name(self) -> str:
-        token = self.token()
-        quoted = token.token_type == TokenType.IDENTIFIER
-        name = str(token.text)
-        folded = name.lower()
-        if self.done() or not _NAME.fullmatch(folded) or (quoted and name != name.upper()):
-            self.refuse(
-                f"{self._shown()} cannot be a name here.",
-                "Use letters, digits, _ $ #, starting with a letter; without mixed case in quotes.",
-            )
+        name = str(self.token().text)
+        quoted = self.token().token_type == TokenType.IDENTIFIER
+        if self.done() or not _NAME.fullmatch(name.lower()) or (quoted and name != name.upper()):
+            step = "Use letters, digits, _ $ #, starting with a letter; without mixed case in quotes."
+            self.refuse(f"{self._shown()} cannot be a name here.", step)
         self.at += 1
-        return folded
+        return name.lower()
 
     def qualified_name(self) -> tuple[str | None, str]:
         first = self.name()

@@ -25,12 +25,12 @@ def table_sql(table: TableDdl, schema: str | None, engine: Engine) -> list[str]:
     for columns in table.unique:
         nullable = [column.name for column in table.columns if column.name in columns and column.nullable]
         if len(columns) > 1 and nullable:
-            raise ConfigError(
+            text = (
                 f"Table {table.name}: UNIQUE ({', '.join(columns)}) may hold NULL in {nullable[0]}, where"
-                " Oracle compares the other columns and other databases do not.",
-                code="ddl",
-                next_step=f"Declare {nullable[0]} NOT NULL, or leave the constraint out.",
+                " Oracle compares the other columns and other databases do not."
             )
+            step = f"Declare {nullable[0]} NOT NULL, or leave the constraint out."
+            raise ConfigError(text, code="ddl", next_step=step)
         lines.append(f"UNIQUE ({_quoted(columns)})")
     statements = [f"CREATE TABLE IF NOT EXISTS {name} (\n    " + ",\n    ".join(lines) + "\n)"]
     if engine == "duckdb":
@@ -66,11 +66,8 @@ def _column_sql(table: TableDdl, column: Column, engine: Engine) -> str:
 
 
 def _refuse_type(table: TableDdl, column: Column, why: str) -> NoReturn:
-    raise ConfigError(
-        f"Table {table.name}, column {column.name}: {column.type} has {why}, which this database cannot hold.",
-        code="ddl",
-        next_step="Declare a type that both have, or keep this table in Oracle.",
-    )
+    text = f"Table {table.name}, column {column.name}: {column.type} has {why}, which this database cannot hold."
+    raise ConfigError(text, code="ddl", next_step="Declare a type that both have, or keep this table in Oracle.")
 
 
 def _duckdb_type(column: Column) -> str:

@@ -121,14 +121,11 @@ def rounded(function: str, value: Term, places: Term | None, engine: Engine) -> 
     return Term(f"{function}({as_number(value, function.upper())}, {digits})", "number", width="?")
 
 
-def plain_number(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def computed(terms: Sequence[Term], engine: Engine) -> Term:
-        number = as_number(terms[0], name.upper())
-        if engine == "postgresql" and name != "abs":
-            number = f"{number} + 0.0"  # of a whole number PostgreSQL would make a float
-        return Term(f"{name}({number})", "number", width="?")
-
-    return computed
+def call_number(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    number = as_number(terms[0], name.upper())
+    if engine == "postgresql" and name != "abs":
+        number = f"{number} + 0.0"  # of a whole number PostgreSQL would make a float
+    return Term(f"{name}({number})", "number", width="?")
 
 
 def mod(terms: Sequence[Term], engine: Engine) -> Term:

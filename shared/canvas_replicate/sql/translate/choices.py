@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -67,17 +67,14 @@ def nullif(terms: Sequence[Term], engine: Engine) -> Term:
     return Term(f"NULLIF({left}, {right})", terms[0].kind, width=terms[0].width)
 
 
-def extreme(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def chosen(terms: Sequence[Term], engine: Engine) -> Term:
-        """Oracle's GREATEST and LEAST are NULL as soon as one argument is; the engines skip NULL."""
-        values = unified(terms, name, engine)
-        if any(term.kind == "null" for term in terms):
-            raise NotPortable(f"{name} with NULL", "it is always NULL")
-        checked = [value for term, value in zip(terms, values, strict=True) if term.literal is None]
-        kind, width = kind_of(terms)
-        sql = f"{name}({', '.join(values)})"
-        if checked:
-            sql = f"CASE WHEN {' AND '.join(f'{value} IS NOT NULL' for value in checked)} THEN {sql} END"
-        return Term(sql, kind, width=width)
-
-    return chosen
+def choose_extreme(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    """Oracle's GREATEST and LEAST are NULL as soon as one argument is; the engines skip NULL."""
+    values = unified(terms, name, engine)
+    if any(term.kind == "null" for term in terms):
+        raise NotPortable(f"{name} with NULL", "it is always NULL")
+    checked = [value for term, value in zip(terms, values, strict=True) if term.literal is None]
+    kind, width = kind_of(terms)
+    sql = f"{name}({', '.join(values)})"
+    if checked:
+        sql = f"CASE WHEN {' AND '.join(f'{value} IS NOT NULL' for value in checked)} THEN {sql} END"
+    return Term(sql, kind, width=width)

@@ -50,9 +50,8 @@ def trunc(terms: Sequence[Term], engine: Engine) -> Term:
         unit = _UNITS.get((by.literal or "").upper())
         if unit is None:
             raise NotPortable(f"TRUNC with {by}")
-        return Term(
-            f"date_trunc('{unit}', {as_date(value, 'TRUNC', engine)})", "date" if unit in ("hour", "minute") else "day"
-        )
+        kind: Kind = "date" if unit in ("hour", "minute") else "day"
+        return Term(f"date_trunc('{unit}', {as_date(value, 'TRUNC', engine)})", kind)
     if by is not None or value.kind == "number":
         return rounded("trunc", value, by, engine)
     if value.kind in ("date", "day", "timestamp"):
@@ -110,15 +109,7 @@ def to_char(terms: Sequence[Term], engine: Engine) -> Term:
     return Term(f"strftime({date}, {text_literal(strftime_mask(mask))})", "text")
 
 
-def to_date(terms: Sequence[Term], engine: Engine) -> Term:
-    return _parsed_date(terms, engine, "TO_DATE")
-
-
-def to_timestamp(terms: Sequence[Term], engine: Engine) -> Term:
-    return _parsed_date(terms, engine, "TO_TIMESTAMP")
-
-
-def _parsed_date(terms: Sequence[Term], engine: Engine, name: str) -> Term:
+def parse_date(name: str, terms: Sequence[Term], engine: Engine) -> Term:
     """Text as a date, the time of day kept. What a mask leaves out Oracle takes from today: refused."""
     if len(terms) < 2 or not terms[1].literal or terms[1].kind != "text":
         raise NotPortable(f"{name} without a mask", "the session's format is unknown here")

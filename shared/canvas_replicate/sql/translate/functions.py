@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlglot import exp
 
@@ -42,32 +43,32 @@ FUNCTIONS: dict[str, tuple[int, int, Callable[[Sequence[Term], Engine], Term]]] 
     "NVL2": (3, 3, choices.nvl2),
     "DECODE": (3, 255, choices.decode),
     "NULLIF": (2, 2, choices.nullif),
-    "GREATEST": (1, 255, choices.extreme("GREATEST")),
-    "LEAST": (1, 255, choices.extreme("LEAST")),
+    "GREATEST": (1, 255, partial(choices.choose_extreme, "GREATEST")),
+    "LEAST": (1, 255, partial(choices.choose_extreme, "LEAST")),
     "UPPER": (1, 1, texts.upper),
     "LOWER": (1, 1, texts.lower),
     "INITCAP": (1, 1, texts.initcap),
     "LENGTH": (1, 1, texts.length),
     "SUBSTR": (2, 3, texts.substr),
     "INSTR": (2, 4, texts.instr),
-    "LTRIM": (1, 2, texts.side_trim("ltrim")),
-    "RTRIM": (1, 2, texts.side_trim("rtrim")),
-    "LPAD": (2, 3, texts.pad("lpad")),
-    "RPAD": (2, 3, texts.pad("rpad")),
+    "LTRIM": (1, 2, partial(texts.trim_side, "ltrim")),
+    "RTRIM": (1, 2, partial(texts.trim_side, "rtrim")),
+    "LPAD": (2, 3, partial(texts.pad, "lpad")),
+    "RPAD": (2, 3, partial(texts.pad, "rpad")),
     "REPLACE": (2, 3, texts.replace),
     "CONCAT": (2, 2, texts.concat),
     "REGEXP_LIKE": (2, 3, texts.regexp_like),
     "TRUNC": (1, 2, dates.trunc),
     "ROUND": (1, 2, arithmetic.round_number),
-    "CEIL": (1, 1, arithmetic.plain_number("ceil")),
-    "FLOOR": (1, 1, arithmetic.plain_number("floor")),
-    "ABS": (1, 1, arithmetic.plain_number("abs")),
-    "SIGN": (1, 1, arithmetic.plain_number("sign")),
+    "CEIL": (1, 1, partial(arithmetic.call_number, "ceil")),
+    "FLOOR": (1, 1, partial(arithmetic.call_number, "floor")),
+    "ABS": (1, 1, partial(arithmetic.call_number, "abs")),
+    "SIGN": (1, 1, partial(arithmetic.call_number, "sign")),
     "MOD": (2, 2, arithmetic.mod),
     "ADD_MONTHS": (2, 2, dates.add_months),
     "LAST_DAY": (1, 1, dates.last_day),
     "TO_CHAR": (1, 2, dates.to_char),
-    "TO_DATE": (1, 2, dates.to_date),
-    "TO_TIMESTAMP": (1, 2, dates.to_timestamp),
+    "TO_DATE": (1, 2, partial(dates.parse_date, "TO_DATE")),
+    "TO_TIMESTAMP": (1, 2, partial(dates.parse_date, "TO_TIMESTAMP")),
     "TO_NUMBER": (1, 1, casts.to_number),
 }

@@ -12,12 +12,10 @@ from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.rules import refuse_other_arguments, rule, write, write_list
 from canvas_replicate.sql.translate.terms import Engine, Term, unified
 
+_AROUND = ("with_", "order", "limit", "offset")  # the clauses that any query may have around it
 
-@rule(
-    exp.Select,
-    *("with_", "hint", "distinct", "expressions", "from_", "joins"),
-    *("where", "group", "having", "order", "limit", "offset"),
-)
+
+@rule(exp.Select, "hint", "distinct", "expressions", "from_", "joins", "where", "group", "having", *_AROUND)
 def _select(node: exp.Select, engine: Engine) -> Term:
     """Hints are dropped: they change the plan, never the result."""
     columns = tuple(write(column, engine) for column in node.expressions)
@@ -69,10 +67,8 @@ def _from(node: exp.Select, engine: Engine) -> str:
         if joins or any(column.is_star for column in node.expressions):
             raise NotPortable("DUAL beside other tables, or its column")
         return ""
-    text = _source(source.this, 1, engine)
-    for number, join in enumerate(joins, start=2):
-        text += _join(join, number, node, engine)
-    return f"FROM {text}"
+    joined = (_join(join, number, node, engine) for number, join in enumerate(joins, start=2))
+    return "FROM " + "".join([_source(source.this, 1, engine), *joined])
 
 
 def _is_dual(table: exp.Expr) -> bool:
@@ -99,8 +95,7 @@ def _join(node: exp.Join, number: int, select: exp.Select, engine: Engine) -> st
     if using:
         if any(column.is_star for column in select.expressions) or {"RIGHT", "FULL"} & set(words):
             raise NotPortable("USING", "with SELECT * or an outer join other than LEFT the columns may differ")
-        names = ", ".join(identifier(column, engine) for column in using)
-        return f" {join} {source} USING ({names})"
+        return f" {join} {source} USING ({', '.join(identifier(column, engine) for column in using)})"
     if on is None:
         return f" CROSS JOIN {source}" if words == ["CROSS"] else f", {source}"
     return f" {join} {source} ON {write(on, engine)}"
@@ -123,7 +118,7 @@ def _alias(node: exp.Expr, engine: Engine) -> str:
     return f" AS {identifier(alias.this, engine)}"
 
 
-@rule(exp.Subquery, "this", "alias", "with_", "order", "limit", "offset")
+@rule(exp.Subquery, "this", "alias", *_AROUND)
 def _subquery(node: exp.Subquery, engine: Engine) -> Term:
     if not isinstance(node.this, exp.Query):
         raise NotPortable("joins in parentheses")
@@ -137,9 +132,9 @@ def _subquery(node: exp.Subquery, engine: Engine) -> Term:
     return Term(sql, None if only.kind == "null" else only.kind, width=only.width, columns=inner.columns)
 
 
-@rule(exp.Union, "this", "expression", "distinct", "with_", "order", "limit", "offset")
-@rule(exp.Except, "this", "expression", "distinct", "with_", "order", "limit", "offset")
-@rule(exp.Intersect, "this", "expression", "distinct", "with_", "order", "limit", "offset")
+@rule(exp.Union, "this", "expression", "distinct", *_AROUND)
+@rule(exp.Except, "this", "expression", "distinct", *_AROUND)
+@rule(exp.Intersect, "this", "expression", "distinct", *_AROUND)
 def _set_operation(node: exp.SetOperation, engine: Engine) -> Term:
     """Each side in parentheses, as Oracle takes the operators from left to right whatever they are."""
     word = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}[type(node)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -31,7 +31,7 @@ def _concatenated(node: exp.DPipe, engine: Engine) -> Term:
     parts = list(node.flatten(unnest=False))
     if any(isinstance(part, exp.Add | exp.Sub) for part in parts):
         raise NotPortable("|| beside + or -", "put the sum in parentheses")
-    return joined([_whole_number(part, write(part, engine)) for part in parts])
+    return concat([_whole_number(part, write(part, engine)) for part in parts], engine)
 
 
 def _whole_number(node: exp.Expr, term: Term) -> Term:
@@ -41,7 +41,7 @@ def _whole_number(node: exp.Expr, term: Term) -> Term:
     return term
 
 
-def joined(terms: Sequence[Term]) -> Term:
+def concat(terms: Sequence[Term], engine: Engine) -> Term:
     for term in terms:
         as_text(term, "||")
     texts = [surely_text(term) for term in terms if term.kind != "null"]
@@ -59,9 +59,9 @@ def _trim(node: exp.Trim, engine: Engine) -> Term:
     if what.kind != "text" or len(what.literal or "") != 1:
         raise NotPortable("TRIM of more than one character")
     function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or ""), "trim")
-    return not_empty(
-        f"{'btrim' if function == 'trim' and engine == 'postgresql' else function}({as_text(value, 'TRIM')}, {what})"
-    )
+    if function == "trim" and engine == "postgresql":
+        function = "btrim"
+    return not_empty(f"{function}({as_text(value, 'TRIM')}, {what})")
 
 
 def upper(terms: Sequence[Term], engine: Engine) -> Term:
@@ -127,24 +127,18 @@ def instr(terms: Sequence[Term], engine: Engine) -> Term:
     return Term(f"{function}({as_text(terms[0], 'INSTR')}, {as_text(terms[1], 'INSTR')})", "number")
 
 
-def side_trim(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def trimmed(terms: Sequence[Term], engine: Engine) -> Term:
-        characters = terms[1] if len(terms) > 1 else text_literal(" ")
-        if not characters.literal or characters.kind != "text":
-            raise NotPortable(f"{name.upper()} with a computed set")
-        return not_empty(f"{name}({as_text(terms[0], name.upper())}, {characters})")
-
-    return trimmed
+def trim_side(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    characters = terms[1] if len(terms) > 1 else text_literal(" ")
+    if not characters.literal or characters.kind != "text":
+        raise NotPortable(f"{name.upper()} with a computed set")
+    return not_empty(f"{name}({as_text(terms[0], name.upper())}, {characters})")
 
 
-def pad(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def padded(terms: Sequence[Term], engine: Engine) -> Term:
-        fill = terms[2] if len(terms) > 2 else text_literal(" ")
-        if not fill.literal or fill.kind != "text" or not re.fullmatch(r"-?\d+", terms[1].literal or ""):
-            raise NotPortable(f"{name.upper()} with a computed length or filling")
-        return not_empty(f"{name}({as_text(terms[0], name.upper())}, {terms[1]}, {fill})")
-
-    return padded
+def pad(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    fill = terms[2] if len(terms) > 2 else text_literal(" ")
+    if not fill.literal or fill.kind != "text" or not re.fullmatch(r"-?\d+", terms[1].literal or ""):
+        raise NotPortable(f"{name.upper()} with a computed length or filling")
+    return not_empty(f"{name}({as_text(terms[0], name.upper())}, {terms[1]}, {fill})")
 
 
 def replace(terms: Sequence[Term], engine: Engine) -> Term:
@@ -154,10 +148,6 @@ def replace(terms: Sequence[Term], engine: Engine) -> Term:
     by = terms[2] if len(terms) > 2 else NULL
     new = "''" if by.kind == "null" else by.sql if by.literal else f"coalesce({as_text(by, 'REPLACE')}, '')"
     return not_empty(f"replace({text}, {search}, {new})")
-
-
-def concat(terms: Sequence[Term], engine: Engine) -> Term:
-    return joined(terms)
 
 
 # Characters that mean one thing in Oracle's, RE2's and PostgreSQL's regular expressions. Not among them: the point
@@ -176,9 +166,8 @@ def regexp_like(terms: Sequence[Term], engine: Engine) -> Term:
     if len(terms) > 2 and terms[2].literal != "c":
         raise NotPortable("REGEXP_LIKE with a match parameter")
     if not pattern or not _SAFE_PATTERN.fullmatch(pattern) or not _compiles(pattern):
-        raise NotPortable(
-            "REGEXP_LIKE with this pattern", "engines differ on . \\d [^…] [:class:] and on what is computed"
-        )
+        why = "engines differ on . \\d [^…] [:class:] and on what is computed"
+        raise NotPortable("REGEXP_LIKE with this pattern", why)
     text = as_text(terms[0], "REGEXP_LIKE")
     return Term(f"regexp_matches({text}, {terms[1]})" if engine == "duckdb" else f"{text} ~ {terms[1]}", "condition")
 
