@@ -46,13 +46,8 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.target import OracleTarget, sqlldr_on_path
 
-        return OracleTarget(
-            database,
-            base_schema=settings.base_schema,
-            view_schema=settings.view_schema,
-            procedure=settings.refresh_procedure,
-            sqlldr=sqlldr_on_path(),
-        )
+        schemas = (settings.base_schema, settings.view_schema)
+        return OracleTarget(database, *schemas, procedure=settings.refresh_procedure, sqlldr=sqlldr_on_path())
     if engine == "postgresql":
         server = open_postgresql(settings, alias)
         from canvas_replicate.databases.postgresql.target import PostgresqlTarget
@@ -60,11 +55,8 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
         return PostgresqlTarget(server, base_schema=settings.base_schema, view_schema=settings.view_schema)
     from canvas_replicate.databases.duckdb.target import DuckDbTarget
 
-    return DuckDbTarget(
-        _open_duckdb(settings, alias, create=create),
-        base_schema=settings.base_schema or "main",
-        view_schema=settings.view_schema or "main",
-    )
+    file = _open_duckdb(settings, alias, create=create)
+    return DuckDbTarget(file, base_schema=settings.base_schema or "main", view_schema=settings.view_schema or "main")
 
 
 def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:

@@ -54,19 +54,15 @@ def read_address(url: str) -> Address:
         told = ", ".join(sorted({*options, *({"protocol"} & own.keys())}))
         problem = f"{told} in an Oracle URL belongs to host:port/service."
         raise ConfigError(problem, next_step="For a name of tnsnames.ora, say it there.")
+    dsn = place  # a name of tnsnames.ora
+    if service:
+        dsn = f"{own['protocol']}://" if "protocol" in own else ""
+        dsn += f"{place}/{service}" + (f"?{urlencode(options)}" if options else "")
     return Address(
         user=unquote(user) or None if at else None,
-        dsn=_dsn(place, service, own.get("protocol"), options),
+        dsn=dsn,
         thick=own.get("mode") == "thick",
         lib_dir=own.get("lib_dir"),
         config_dir=own.get("config_dir"),
         wallet_location=own.get("wallet_location"),
     )
-
-
-def _dsn(place: str, service: str, protocol: str | None, options: dict[str, str]) -> str:
-    if not service:
-        return place  # a name of tnsnames.ora
-    scheme = f"{protocol}://" if protocol else ""
-    query = f"?{urlencode(options)}" if options else ""
-    return f"{scheme}{place}/{service}{query}"

@@ -111,9 +111,6 @@ def _rejection(number: int, code: str, message: str) -> Rejection:
     return Rejection(number, column_in(message), code, f"{reason} ({code})")
 
 
-_DIRECT_TEXT = ("VARCHAR2", "CHAR")
-
-
 def not_for_direct_path(columns: Iterable[Column]) -> list[str]:
     """Columns whose values the driver's direct path would not keep whole (oracle.md 5.2 and 11)."""
     return [f"column {column.name} ({column.type})" for column in columns if not _direct(column)]
@@ -123,7 +120,7 @@ def _direct(column: Column) -> bool:
     if column.kind == "number":
         return column.precision is not None
     if column.kind == "text":
-        return column.length is not None and column.type.startswith(_DIRECT_TEXT)
+        return column.length is not None and column.type.startswith(("VARCHAR2", "CHAR"))
     if column.kind == "raw":
         return column.type != "BLOB"
     if column.kind == "timestamp":
@@ -145,7 +142,8 @@ def load_directly(
     def converted() -> Iterator[pa.RecordBatch]:
         try:
             for batch in every:
-                yield from _typed(batch, columns, schema)
+                arrays = [_cast(batch.column(field.name), field.type, columns[field.name]) for field in schema]
+                yield from pa.table(arrays, schema=schema).to_batches()
         except ReplicateError as error:
             failed.append(error)  # on its way through Arrow it would lose its class
             raise
@@ -165,15 +163,8 @@ def _direct_type(column: Column) -> pa.DataType:
         return pa.decimal128(38 if scale <= precision else scale, scale)
     if column.kind == "timestamp":
         return pa.timestamp("us")
-    return {"float": pa.float64(), "date": pa.timestamp("s"), "raw": pa.large_binary()}.get(
-        column.kind, pa.large_string()
-    )
-
-
-def _typed(batch: pa.Table, columns: Mapping[str, Column], schema: pa.Schema) -> list[pa.RecordBatch]:
-    arrays = [_cast(batch.column(field.name), field.type, columns[field.name]) for field in schema]
-    made: list[pa.RecordBatch] = pa.table(arrays, schema=schema).to_batches()
-    return made
+    kinds = {"float": pa.float64(), "date": pa.timestamp("s"), "raw": pa.large_binary()}
+    return kinds.get(column.kind, pa.large_string())
 
 
 def _cast(texts: pa.ChunkedArray, kind: pa.DataType, column: Column) -> pa.ChunkedArray:

@@ -28,12 +28,9 @@ def measured(
     def aggregates(column: str, as_file: Column | None) -> list[str]:
         return [f"COUNT({_quoted(column)})", *_aggregates(columns[column], as_file)]
 
-    def figures(column: str, values: list[Any], as_file: Column | None) -> Figures:
-        return _figures(values[0], values[1:], as_file)
-
     with connection.cursor() as cursor:
         return measure_columns(
-            name, measure, aggregates, figures, lambda sql: cursor.execute(sql, fetch_decimals=True).fetchone()
+            name, measure, aggregates, _figures, lambda sql: cursor.execute(sql, fetch_decimals=True).fetchone()
         )
 
 
@@ -75,14 +72,15 @@ def _end(end: str, name: str, base: Column) -> str:
     return f"{end}({name})"
 
 
-def _figures(non_null: int, values: Sequence[Any], as_file: Column | None) -> Figures:
+def _figures(values: Sequence[Any], as_file: Column | None) -> Figures:
+    non_null, *rest = values
     if as_file is not None and non_null:
         measure = measure_of(as_file)
         if measure == "residue":
-            values = [_residue(values)]
+            rest = [_residue(rest)]
         elif measure == "range":
-            values = [_comparable(value, as_file) for value in values]
-    return to_figures([non_null, *values], as_file)
+            rest = [_comparable(value, as_file) for value in rest]
+    return to_figures([non_null, *rest], as_file)
 
 
 def _residue(sums: Sequence[Any]) -> Decimal:

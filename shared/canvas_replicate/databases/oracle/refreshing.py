@@ -28,7 +28,6 @@ _SQL = {
     "atomic": _REFRESH.format(atomic="TRUE", aside="FALSE"),
 }
 _NOT_OUT_OF_PLACE = frozenset({"ORA-32354", "ORA-32352", "ORA-32353"})
-_UNUSABLE = ("UNUSABLE",)
 
 
 def required_view(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts:
@@ -68,7 +67,7 @@ def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure
             _call(connection, _SQL[method], f"{owner}.{name}")
         _remember(connection, owner, name, method)
     facts = view_facts(connection, owner, name)
-    if facts is None or facts.refreshed_at is None or facts.refreshed_at < before or facts.staleness in _UNUSABLE:
+    if facts is None or facts.refreshed_at is None or facts.refreshed_at < before or facts.staleness == "UNUSABLE":
         problem = f"View {owner.lower()}.{name.lower()} does not show that it was refreshed."
         step = "Look at LAST_REFRESH_DATE and STALENESS in ALL_MVIEWS."
         raise DataError(problem, code="view.not_refreshed", next_step=step)
@@ -76,28 +75,20 @@ def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure
 
 
 def remembered(connection: oracledb.Connection, owner: str, name: str) -> Method | None:
-    found = rows(
-        connection, "SELECT refresh_method FROM replicate_view WHERE view_name = :v", v=f"{owner}.{name}".lower()
-    )
+    sql = "SELECT refresh_method FROM replicate_view WHERE view_name = :v"
+    found = rows(connection, sql, v=f"{owner}.{name}".lower())
     return "atomic" if found and found[0][0] == "atomic" else None
 
 
 def _remember(connection: oracledb.Connection, owner: str, name: str, method: Method) -> None:
     view = f"{owner}.{name}".lower()
+    now = "SYS_EXTRACT_UTC(SYSTIMESTAMP)"
+    update = f"UPDATE replicate_view SET refresh_method = :m, refreshed_at = {now} WHERE view_name = :v"
+    insert = f"INSERT INTO replicate_view (view_name, refresh_method, refreshed_at) VALUES (:v, :m, {now})"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE replicate_view SET refresh_method = :m, refreshed_at = SYS_EXTRACT_UTC(SYSTIMESTAMP)"
-            " WHERE view_name = :v",
-            m=method,
-            v=view,
-        )
+        cursor.execute(update, m=method, v=view)
         if not cursor.rowcount:
-            cursor.execute(
-                "INSERT INTO replicate_view (view_name, refresh_method, refreshed_at)"
-                " VALUES (:v, :m, SYS_EXTRACT_UTC(SYSTIMESTAMP))",
-                v=view,
-                m=method,
-            )
+            cursor.execute(insert, v=view, m=method)
     connection.commit()
 
 

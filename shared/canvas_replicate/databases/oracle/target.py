@@ -20,7 +20,8 @@ from canvas_replicate.databases.oracle.measuring import measured
 from canvas_replicate.databases.ports import Check, Load, Loaded, Reported, Tag
 from canvas_replicate.databases.sqlldr.control_text import carried_options, derived_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog
-from canvas_replicate.databases.sqlldr.process import Login, Program, find_sqlldr, run_sqlldr
+from canvas_replicate.databases.sqlldr.login import Login
+from canvas_replicate.databases.sqlldr.process import Program, find_sqlldr, run_sqlldr
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, DataError
 from canvas_replicate.names import qualify_name, quote_name
@@ -205,9 +206,7 @@ def _record_outcome(log: LoadLog, load: Load) -> Reported:
 
 def _refuse_unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> None:
     if unusable := dictionary.unusable_indexes(connection, owner, name):
-        raise DataError(
-            f"Loading {owner.lower()}.{name.lower()} left {', '.join(unusable)} unusable: rows that must be unique"
-            " are not.",
-            code="load.unusable_index",
-            next_step=f"Remove the duplicates in the source, then: ALTER INDEX {owner}.{unusable[0]} REBUILD",
-        )
+        left = f"Loading {owner.lower()}.{name.lower()} left {', '.join(unusable)} unusable"
+        step = f"Remove the duplicates in the source, then: ALTER INDEX {owner}.{unusable[0]} REBUILD"
+        problem = f"{left}: rows that must be unique are not."
+        raise DataError(problem, code="load.unusable_index", next_step=step)

@@ -112,8 +112,10 @@ def translated(error: psycopg.Error, doing: str) -> ReplicateError:
 
 def _kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
     state = error.sqlstate
-    if state is None:
-        return _kind_without_state(error)
+    if state is None and isinstance(error, psycopg.OperationalError):  # a connection that failed or broke
+        return PermanentError if _is_about_login(error) else TransientError
+    if state is None:  # the driver cannot send a value, or does not know what to do
+        return DataError if isinstance(error, psycopg.DataError | psycopg.IntegrityError) else PermanentError
     if state in _PERMANENT_CODES:
         return PermanentError
     if state in _DATA_CODES or state[:2] in _DATA_CLASSES:
@@ -121,13 +123,6 @@ def _kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
     if state in _TRANSIENT_CODES or state[:2] in _TRANSIENT_CLASSES:
         return TransientError
     return PermanentError
-
-
-def _kind_without_state(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
-    """What the driver says by itself: a connection that failed or broke, or a value that it cannot send."""
-    if isinstance(error, psycopg.OperationalError):
-        return PermanentError if _is_about_login(error) else TransientError
-    return DataError if isinstance(error, psycopg.DataError | psycopg.IntegrityError) else PermanentError
 
 
 def _is_about_login(error: psycopg.Error) -> bool:

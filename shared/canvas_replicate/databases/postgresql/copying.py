@@ -55,14 +55,9 @@ def _from_text(value: str, column: Column) -> str:
     """Without length and scale, which a cast would cut to in silence; the column itself refuses what is too long."""
     if column.kind == "raw":
         return f"decode({value}, 'hex')"
-    kind = {
-        "number": "numeric",
-        "float": "double precision",
-        "date": "timestamp",
-        "timestamp": "timestamp",
-        "timestamp_tz": "timestamptz",
-    }.get(column.kind)
-    return f"CAST({value} AS {kind})" if kind else value
+    kinds = {"number": "numeric", "float": "double precision", "date": "timestamp", "timestamp_tz": "timestamptz"}
+    kind = kinds.get(column.kind, column.kind)
+    return value if kind == "text" else f"CAST({value} AS {kind})"
 
 
 def _send(
@@ -78,11 +73,8 @@ def _csv(batch: pa.Table, raw: set[str]) -> memoryview:
     """Every value in quotes and NULL bare: nothing in a text can be read as NULL, delimiter or end of data."""
     columns = [_text(batch.column(name), name in raw) for name in batch.column_names]
     sink = pa.BufferOutputStream()
-    csv.write_csv(
-        pa.table(columns, names=batch.column_names),
-        sink,
-        csv.WriteOptions(include_header=False, quoting_style="all_valid"),
-    )
+    options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    csv.write_csv(pa.table(columns, names=batch.column_names), sink, options)
     return memoryview(sink.getvalue())
 
 

@@ -14,8 +14,6 @@ from canvas_replicate.databases.oracle.errors import inner_code, short_reason
 from canvas_replicate.databases.ports import Rejection
 from canvas_replicate.errors import DataError
 
-__all__ = ["LoadLog", "Rejection", "coded_lines", "read_log"]
-
 _REJECTED = re.compile(r"Record (?P<record>\d+): Rejected - Error on table .+?(?:, column (?P<column>.+?))?\.")
 _INDEXES = re.compile(r"The following index\(es\) on table .*")
 _UNUSABLE = re.compile(r"index (?P<index>.+?) was made unusable due to:.*")

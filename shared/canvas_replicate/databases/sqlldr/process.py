@@ -21,8 +21,6 @@ from canvas_replicate.databases.sqlldr.login import Login, userid, without_secre
 from canvas_replicate.databases.sqlldr.outcome import judged
 from canvas_replicate.errors import TransientError
 
-__all__ = ["Login", "Program", "find_sqlldr", "run_sqlldr"]
-
 _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
 _OUTPUT_BYTES = 64 * 1024
@@ -76,10 +74,13 @@ def run_sqlldr(
         "silent": "(header,feedback,partitions)",
     }
     doing = f"loading {aside.name}"
-    _make_way(files)
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # SQL*Loader writes some of them only when needed
     files["control"].write_text(control_text, encoding="ascii")
-    with _private_folder() as folder:
-        parfile, output = folder / "run.par", folder / "output"
+    # In memory where possible, so that the password never reaches a disk.
+    with TemporaryDirectory(prefix="sqlldr-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
+        parfile, output = Path(folder, "run.par"), Path(folder, "output")
         parfile.touch(mode=0o600)
         parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
         with _started(program, parfile, output) as process:
@@ -90,24 +91,11 @@ def run_sqlldr(
     return judged(status, log, lines, doing, str(files["log"]))
 
 
-def _make_way(files: Mapping[str, Path]) -> None:
-    """SQL*Loader writes bad and discard files only when needed: old ones would be taken for those of this run."""
-    for path in files.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """In memory where there is such a place, so that the password never reaches a disk."""
-    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="sqlldr-", dir=place) as folder:
-        yield Path(folder)
-
-
 @contextmanager
 def _started(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
+    # Our settings hold secrets, which the Oracle client never needs.
+    kept = {name: v for name, v in program.environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
     own = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid())]
     with output.open("wb") as screen:
         process = subprocess.Popen(
@@ -115,7 +103,7 @@ def _started(program: Program, parfile: Path, output: Path) -> Iterator[subproce
             stdin=subprocess.DEVNULL,
             stdout=screen,
             stderr=subprocess.STDOUT,
-            env=_environment(program.environ),
+            env=kept | _NLS,
             start_new_session=True,
             umask=0o077,  # bad and discard files hold rows
         )
@@ -124,12 +112,6 @@ def _started(program: Program, parfile: Path, output: Path) -> Iterator[subproce
     finally:
         if process.poll() is None:
             _end_group(process)
-
-
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Whatever the Oracle client may need of ours, without our settings, which hold secrets, and in fixed words."""
-    kept = {name: value for name, value in environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
-    return kept | _NLS
 
 
 def _status(
