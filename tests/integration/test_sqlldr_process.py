@@ -18,7 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.sqlldr.control_text import derived_control_file
+from canvas_replicate.databases.sqlldr.control_text import write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection
 from canvas_replicate.databases.sqlldr.process import Login, Program, find_sqlldr, run_sqlldr
 from canvas_replicate.errors import LeaseLost, PermanentError, TransientError
@@ -83,7 +83,7 @@ class Place:
         return run_sqlldr(
             Program(program, environ),
             Login("loader", SecretStr(password), self.server.dsn),
-            derived_control_file(control, schema="loader", data=file),
+            write_control_file(control, schema="loader", data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=timeout_seconds,
@@ -314,7 +314,7 @@ run_sqlldr(Program(Path(program), os.environ), login, Path(control).read_text(),
 def test_a_load_dies_with_the_process_that_started_it(place: Place) -> None:
     data, control = place.folder / "tmp_x.dat", place.folder / "given.ctl"
     data.write_text('1|"x"||#EOR#\n')
-    control.write_text(derived_control_file(parse_control_file(CONTROL, "t.ctl"), schema=None, data=data))
+    control.write_text(write_control_file(parse_control_file(CONTROL, "t.ctl"), schema=None, data=data))
     place.server.control.delay(SLOW_MS)
     parent = subprocess.Popen(
         [sys.executable, "-c", LOADS, str(STANDIN / "sqlldr"), place.server.dsn, str(place.aside), str(control)],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection, coded_lines, read_log
+from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection, find_coded_lines, read_log
 from canvas_replicate.errors import DataError
 
 HEAD = """
@@ -210,8 +210,8 @@ def test_an_index_that_a_direct_load_left_unusable_is_told_though_all_rows_are_l
 
 def test_the_release_line_is_no_error_and_coded_lines_are_found_without_a_summary() -> None:
     text = "SQL*Loader-704: Internal error: ulconnect: OCISessionBegin [0]\nORA-01017: invalid username/password\n"
-    assert coded_lines(HEAD + text) == tuple(text.splitlines())
-    assert coded_lines(HEAD) == ()
+    assert find_coded_lines(HEAD + text) == tuple(text.splitlines())
+    assert find_coded_lines(HEAD) == ()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def measure_table(
     """Count the rows of the table ``name`` and measure these columns as the file's columns were measured."""
 
     def aggregates(column: str, as_file: Column | None) -> list[str]:
-        return [f'count("{column}")', *_aggregates(columns[column], as_file, engine)]
+        return [f'count("{column}")', *_write_aggregates(columns[column], as_file, engine)]
 
     return measure_columns(name, measure, aggregates, to_figures, fetch_row)
 
@@ -63,7 +63,7 @@ def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
     return Figures(non_null=int(non_null), residue=number)
 
 
-def _aggregates(base: Column, as_file: Column | None, engine: Engine) -> list[str]:
+def _write_aggregates(base: Column, as_file: Column | None, engine: Engine) -> list[str]:
     """The SQL that measures a base column the way the file's column was measured."""
     if as_file is None:
         return []
@@ -73,11 +73,11 @@ def _aggregates(base: Column, as_file: Column | None, engine: Engine) -> list[st
         number = name if base.kind == "number" else f"CAST({name} AS {kind})"  # a table may keep numbers as text
         return [f"sum({number})" if measure == "total" else f"sum(abs({number}) % {RESIDUE_MODULUS})"]
     if measure == "characters":
-        return [_characters(name, base, engine)]
+        return [_count_characters(name, base, engine)]
     return [_end(end, name, base, engine) for end in ("min", "max")]
 
 
-def _characters(name: str, base: Column, engine: Engine) -> str:
+def _count_characters(name: str, base: Column, engine: Engine) -> str:
     if base.kind == "raw":
         return f"sum(octet_length({name})) * 2"
     if engine == "postgresql" and base.type.startswith(("CHAR", "NCHAR")):

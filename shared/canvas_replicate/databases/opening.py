@@ -80,37 +80,37 @@ def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
 
 def engine_of(settings: Settings, alias: str) -> Engine:
     """Raises ConfigError for an unknown alias."""
-    scheme = _url(settings, alias).partition(":")[0]
+    scheme = _find_url(settings, alias).partition(":")[0]
     return "oracle" if scheme == "oracle" else "postgresql" if scheme == "postgresql" else "duckdb"
 
 
-def _url(settings: Settings, alias: str) -> str:
+def _find_url(settings: Settings, alias: str) -> str:
     return settings.databases[known_alias(alias, settings, "database")].url
 
 
 def _open_duckdb(settings: Settings, alias: str, *, create: bool) -> DuckDb:
     from canvas_replicate.databases.duckdb.connecting import DuckDb
 
-    return DuckDb.open(Path(_url(settings, alias).removeprefix("duckdb:///")), create=create)
+    return DuckDb.open(Path(_find_url(settings, alias).removeprefix("duckdb:///")), create=create)
 
 
 def open_postgresql(settings: Settings, alias: str) -> PostgreSql:
     """The server, not connected yet. Raises ConfigError where the driver is not installed."""
-    with _driver(alias, "postgresql"):
+    with _require_driver(alias, "postgresql"):
         from canvas_replicate.databases.postgresql.connecting import PostgreSql
-    return PostgreSql(_url(settings, alias), settings.databases[alias.lower()].password)
+    return PostgreSql(_find_url(settings, alias), settings.databases[alias.lower()].password)
 
 
 def open_oracle(settings: Settings, alias: str) -> Oracle:
     """The server, not connected yet. Raises ConfigError where the driver is not installed."""
-    with _driver(alias, "oracle"):
+    with _require_driver(alias, "oracle"):
         from canvas_replicate.databases.oracle.connecting import Oracle
     known = settings.databases[alias.lower()]
     return Oracle(known.url, known.password, wallet_password=known.wallet_password, call_seconds=float(known.timeout))
 
 
 @contextmanager
-def _driver(alias: str, extra: str) -> Iterator[None]:
+def _require_driver(alias: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def tables_read(query: str) -> frozenset[str]:
     """Names in lower case, without schema, of every table and view that an Oracle query reads, at any depth.
 
-    Left out: the names of its WITH clauses where they hide a table, DUAL, functions that return rows, and what lies
+    Left out: the names of its WITH clauses where they hide a table, DUAL, functions that return rows, and tables
     behind a database link. Raises ConfigError for a text that cannot be read.
     """
     # The parser is costly to import, and most commands read no SQL.

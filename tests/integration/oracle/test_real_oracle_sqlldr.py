@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.integration.oracle.real_oracle import FINDINGS, User
 
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.sqlldr.control_text import derived_control_file
+from canvas_replicate.databases.sqlldr.control_text import write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection
 from canvas_replicate.databases.sqlldr.process import Login, Program, run_sqlldr
 from canvas_replicate.errors import ConfigError, PermanentError
@@ -38,7 +38,7 @@ class Place:
         return run_sqlldr(
             Program(self.program, {**os.environ, "NLS_LANG": "CZECH_CZECH REPUBLIC.EE8ISO8859P2"}),
             Login(self.user.name, SecretStr(password or self.user.password), self.user.server.dsn),
-            derived_control_file(parse_control_file(CONTROL, "t.ctl"), schema=self.user.name, data=file),
+            write_control_file(parse_control_file(CONTROL, "t.ctl"), schema=self.user.name, data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=120,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from canvas_replicate.databases.duckdb.types import table_column
+from canvas_replicate.databases.duckdb.types import read_table_column
 from canvas_replicate.datfile.columns import Column
 
 
@@ -15,7 +15,7 @@ def columns_of(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tu
         " WHERE schema_name = $schema AND table_name = $name ORDER BY column_index",
         {"schema": schema, "name": table},
     ).fetchall()
-    return tuple(table_column(*row) for row in found)
+    return tuple(read_table_column(*row) for row in found)
 
 
 def key_of(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[str, ...]:

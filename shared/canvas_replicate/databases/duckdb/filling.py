@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from canvas_replicate.databases.duckdb.types import write_from_text
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.sql.control_expressions import batch_expression
+from canvas_replicate.sql.control_expressions import translate_expression
 
 
 class _Batch:
@@ -37,7 +37,7 @@ def insert_batches(
     for batch.rows in batches:
         plain = [column for column in batch.rows.column_names if column in columns and column not in expressions]
         values = [write_from_text(f'batch."{column}"', columns[column]) for column in plain]
-        values += [batch_expression(sql, "duckdb") for sql in expressions.values()]
+        values += [translate_expression(sql, "duckdb") for sql in expressions.values()]
         names = ", ".join([*plain, *expressions])
         cursor.register("batch", batch)
         cursor.execute(f"INSERT INTO {name} ({names}) SELECT {', '.join(values)} FROM batch")

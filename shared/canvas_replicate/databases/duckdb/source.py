@@ -36,8 +36,8 @@ class DuckDbSource:
         self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
         if as_of is not None:
-            raise _no_moments()
-        sql = self._sql(sql)
+            raise _refuse_moments()
+        sql = self._translate(sql)
         with closing(self._database.cursor()) as cursor:
             with translating(_DOING):
                 described = cursor.execute(f"DESCRIBE {sql}").fetchall()
@@ -50,11 +50,11 @@ class DuckDbSource:
             yield OpenQuery(columns, _read(reader), as_fetched, cursor.interrupt)
 
     def moment(self) -> int:
-        raise _no_moments()
+        raise _refuse_moments()
 
     def describe(self, query: str) -> tuple[Column, ...]:
         with self._database.session(_DOING) as cursor:
-            found = cursor.execute(f"DESCRIBE {self._sql(query)}").fetchall()
+            found = cursor.execute(f"DESCRIBE {self._translate(query)}").fetchall()
         return tuple(read_column(name, kind) for name, kind, *_ in found)
 
     def table(self, name: str) -> TableFacts:
@@ -66,11 +66,11 @@ class DuckDbSource:
             raise PermanentError(f"There is no table {name}.", code="table.missing", next_step=step)
         return facts
 
-    def _sql(self, query: str) -> str:
+    def _translate(self, query: str) -> str:
         return query.strip().rstrip(";") if self._native else translate_query(query, "duckdb")
 
 
-def _no_moments() -> SnapshotUnavailable:
+def _refuse_moments() -> SnapshotUnavailable:
     return SnapshotUnavailable("DuckDB cannot read several queries as of one moment.")
 
 

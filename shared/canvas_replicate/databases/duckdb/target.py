@@ -11,7 +11,7 @@ import duckdb
 from canvas_replicate.databases.duckdb.catalogs import columns_of
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
 from canvas_replicate.databases.duckdb.filling import insert_batches
-from canvas_replicate.databases.duckdb.keys import base_table_sql, refuse_duplicates
+from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
 from canvas_replicate.databases.measuring import measure_table
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.datfile.columns import Column
@@ -72,9 +72,9 @@ class DuckDbTarget:
 
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as cursor:
-            self._definition(cursor, view)
+            self._read_definition(cursor, view)
 
-    def _definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
+    def _read_definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
         name = ".".join(self._view(view))
         with translating(f"view {view}"):
             sql = "SELECT definition FROM replicate_view WHERE view_name = $name"
@@ -86,7 +86,7 @@ class DuckDbTarget:
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         name = ".".join(self._view(view))
         with self._session(f"refreshing {view}") as cursor:
-            definition = self._definition(cursor, view)
+            definition = self._read_definition(cursor, view)
             check(None)
             with self._database.ledger_lock:
                 cursor.begin()
@@ -104,11 +104,11 @@ class DuckDbTarget:
         for table in parsed.tables:
             schema = table.schema or self._base_schema
             if not self._has("duckdb_tables()", f"schema_name = '{schema}' AND table_name = '{table.name}'"):
-                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *base_table_sql(table, schema)]
+                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *write_base_table(table, schema)]
         for view in parsed.views:
             name = f"{view.schema or self._view_schema}.{view.name}"
             if not self._has("replicate_view", f"view_name = '{name}'"):
-                statements += _view_sql(name, translate_query(view.query, "duckdb"))
+                statements += _write_view(name, translate_query(view.query, "duckdb"))
         return statements
 
     def apply(self, statements: Iterable[str], what: str) -> None:
@@ -129,8 +129,8 @@ class DuckDbTarget:
         return split_name(view.lower(), self._view_schema)
 
 
-def _view_sql(name: str, definition: str) -> list[str]:
-    """The statements that make a snapshot table and keep its definition, from which every refresh makes it anew."""
+def _write_view(name: str, definition: str) -> list[str]:
+    """The statements that make a snapshot table and keep its definition, from which every refresh makes it again."""
     quoted = definition.replace("'", "''")
     return [
         f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}",

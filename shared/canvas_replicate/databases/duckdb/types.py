@@ -55,7 +55,7 @@ def read_column(name: str, kind: str) -> Column:
     raise PermanentError(text, code="query.type", next_step=step)
 
 
-def table_column(name: str, kind: str, declared: str | None, nullable: bool) -> Column:
+def read_table_column(name: str, kind: str, declared: str | None, nullable: bool) -> Column:
     """A base table's column: of the Oracle type that its comment declares, else of the nearest one."""
     try:
         found = column_from_oracle_type(name, declared or "", nullable=nullable)

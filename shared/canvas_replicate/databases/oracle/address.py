@@ -32,7 +32,7 @@ class Address:
 
     @property
     def name(self) -> str:
-        """What people are told; without parameters."""
+        """For messages; without parameters."""
         return self.dsn.partition("?")[0].rpartition("//")[2]
 
 

@@ -14,7 +14,7 @@ from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import Tag
 from canvas_replicate.errors import ConfigError, TransientError
 
-# The driver's own connect timeout ends with the TCP connection: a listener that accepts and then says nothing
+# The driver's own connect timeout ends with the TCP connection: a listener that accepts and then is silent
 # would hold it for ever (oracle.md 2.3).
 CONNECT_SECONDS = 30.0
 CALL_SECONDS = 3600.0
@@ -61,7 +61,7 @@ class Oracle:
         if self.address.thick:
             _start_thick(self.address)
         with translating(doing):
-            connection = within(CONNECT_SECONDS, self._opened, doing)
+            connection = connect_within(CONNECT_SECONDS, self._open, doing)
             connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:
                 connection.module, connection.action = tag.stage[:48], tag.table[:32]
@@ -76,7 +76,7 @@ class Oracle:
             connection.call_timeout = int(self._call_seconds * 1000)
         return connection
 
-    def _opened(self) -> oracledb.Connection:
+    def _open(self) -> oracledb.Connection:
         address = self.address
         wallet_password = self._wallet_password.get_secret_value() if self._wallet_password else None
         options = {"config_dir": address.config_dir, "wallet_location": address.wallet_location}
@@ -102,7 +102,7 @@ def close_quietly(connection: oracledb.Connection) -> None:
         connection.close()
 
 
-def within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
+def connect_within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
     """What ``opening`` gives, or TransientError after that time; what comes later is closed again."""
     ended: list[oracledb.Connection | BaseException] = []
     given_up = threading.Event()
@@ -140,7 +140,7 @@ def _start_thick(address: Address) -> None:
         try:
             oracledb.init_oracle_client(lib_dir=address.lib_dir, config_dir=address.config_dir)
         except oracledb.Error as error:
-            said = str(error).partition("\n")[0]
-            problem = f"Oracle's client libraries cannot be used: {said}"
+            first_line = str(error).partition("\n")[0]
+            problem = f"Oracle's client libraries cannot be used: {first_line}"
             step = "Install them, name their folder as ?lib_dir=/path in the URL, or use ?mode=thin."
             raise ConfigError(problem, next_step=step) from None

@@ -36,10 +36,10 @@ def names(connection: oracledb.Connection, name: str, schema: str | None = None)
 
 
 def own_schema(connection: oracledb.Connection) -> str:
-    return str(rows(connection, "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL")[0][0])
+    return str(fetch_rows(connection, "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL")[0][0])
 
 
-def table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
+def read_table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
     """Raises PermanentError where there is no such table or view, or a column's type has no place in a file."""
     place = names(connection, name)
     return TableFacts(columns_of(connection, *place), key_of(connection, *place))
@@ -52,15 +52,15 @@ def columns_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[
         " FROM all_tab_cols WHERE owner = :o AND table_name = :t AND hidden_column = 'NO' AND virtual_column = 'NO'"
         " ORDER BY column_id"
     )
-    found = rows(connection, sql, o=owner, t=name)
+    found = fetch_rows(connection, sql, o=owner, t=name)
     if not found:
         problem = f"There is no table {owner.lower()}.{name.lower()} that this user can see."
         step = "Make it (replicate table add --apply, or the DBA), or have SELECT on it granted."
         raise PermanentError(problem, code="table.missing", next_step=step)
-    return tuple(_column(f"{owner}.{name}".lower(), row) for row in found)
+    return tuple(_read_column(f"{owner}.{name}".lower(), row) for row in found)
 
 
-def _column(table: str, row: tuple[Any, ...]) -> Column:
+def _read_column(table: str, row: tuple[Any, ...]) -> Column:
     """``row`` as ``columns_of`` selects it."""
     name, kind, size, characters, precision, scale, nullable = row
     if kind in _SIZED:
@@ -68,7 +68,7 @@ def _column(table: str, row: tuple[Any, ...]) -> Column:
     elif kind == "RAW":
         oracle = f"RAW({size})"
     elif kind == "NUMBER":
-        oracle = _number(precision, scale)
+        oracle = _map_number(precision, scale)
     elif kind == "FLOAT":
         oracle = "NUMBER"  # a decimal number with a limit in binary digits: no double holds all of them
     else:
@@ -81,7 +81,7 @@ def _column(table: str, row: tuple[Any, ...]) -> Column:
         raise PermanentError(problem, code="table.type", next_step=step) from None
 
 
-def _number(precision: int | None, scale: int | None) -> str:
+def _map_number(precision: int | None, scale: int | None) -> str:
     if precision is None:
         return "NUMBER" if scale is None else f"NUMBER(38,{scale})"
     if scale is None or 0 <= scale <= precision:
@@ -96,7 +96,7 @@ def key_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[str,
         " AND cc.constraint_name = c.constraint_name WHERE c.owner = :o AND c.table_name = :t"
         " AND c.constraint_type = 'P' ORDER BY cc.position"
     )
-    found = rows(connection, sql, o=owner, t=name)
+    found = fetch_rows(connection, sql, o=owner, t=name)
     return tuple(str(column).lower() for (column,) in found)
 
 
@@ -107,17 +107,17 @@ def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name:
         "SELECT constraint_type, constraint_name, search_condition_vc FROM all_constraints WHERE owner = :o"
         " AND table_name = :t AND constraint_type IN ('P', 'U', 'R', 'C') AND status = 'ENABLED'"
     )
-    constraints = rows(connection, sql, o=owner, t=name)
+    constraints = fetch_rows(connection, sql, o=owner, t=name)
     for kind, constraint, condition in constraints:
         if kind == "C" and re.fullmatch(r'"?[\w$#]+"? IS NOT NULL', str(condition or "").strip(), re.IGNORECASE):
             continue
         what = {"P": "primary key", "U": "unique key", "R": "foreign key", "C": "check"}[kind]
         found.append(f"{what} {constraint}")
     sql = "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND uniqueness = 'UNIQUE'"
-    unique = rows(connection, sql, o=owner, t=name)
+    unique = fetch_rows(connection, sql, o=owner, t=name)
     found += [f"unique index {index}" for (index,) in unique if not any(str(index) in said for said in found)]
     sql = "SELECT trigger_name FROM all_triggers WHERE table_owner = :o AND table_name = :t AND status = 'ENABLED'"
-    triggers = _rows_if_seen(connection, sql, o=owner, t=name)
+    triggers = _fetch_if_seen(connection, sql, o=owner, t=name)
     return found + [f"trigger {trigger}" for (trigger,) in triggers]
 
 
@@ -127,7 +127,7 @@ def unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> 
         "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND status = 'UNUSABLE'"
         " ORDER BY index_name"
     )
-    found = rows(connection, sql, o=owner, t=name)
+    found = fetch_rows(connection, sql, o=owner, t=name)
     return [str(index) for (index,) in found]
 
 
@@ -137,31 +137,31 @@ def view_facts(connection: oracledb.Connection, owner: str, name: str) -> ViewFa
         "SELECT refresh_mode, refresh_method, staleness, compile_state, last_refresh_date FROM all_mviews"
         " WHERE owner = :o AND mview_name = :v"
     )
-    found = rows(connection, sql, o=owner, v=name)
+    found = fetch_rows(connection, sql, o=owner, v=name)
     if not found:
         return None
     mode, method, staleness, compiled, refreshed_at = found[0]
-    by_itself = _refreshes_by_itself(connection, owner, name)
+    by_itself = _is_self_refreshing(connection, owner, name)
     return ViewFacts(str(mode), str(method), str(staleness), str(compiled), refreshed_at, by_itself)
 
 
-def _refreshes_by_itself(connection: oracledb.Connection, owner: str, name: str) -> bool:
+def _is_self_refreshing(connection: oracledb.Connection, owner: str, name: str) -> bool:
     """START WITH … NEXT makes a refresh group with a time of its own."""
     sql = "SELECT 1 FROM all_refresh_children WHERE owner = :o AND name = :v AND next_date IS NOT NULL"
-    return bool(_rows_if_seen(connection, sql, o=owner, v=name))
+    return bool(_fetch_if_seen(connection, sql, o=owner, v=name))
 
 
-def _rows_if_seen(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-    """Nothing where the database has no such dictionary view for this user, and so nothing to tell."""
+def _fetch_if_seen(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Nothing where the database has no such dictionary view for this user."""
     try:
-        return rows(connection, sql, **values)
+        return fetch_rows(connection, sql, **values)
     except oracledb.DatabaseError as error:
         if getattr(error.args[0], "full_code", "") != "ORA-00942":
             raise
         return []
 
 
-def rows(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+def fetch_rows(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         return list(cursor.execute(sql, values).fetchall())
 
@@ -176,35 +176,35 @@ class Quota:
 
 
 def character_set(connection: oracledb.Connection) -> str | None:
-    found = _rows_if_seen(connection, "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'")
+    found = _fetch_if_seen(connection, "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'")
     return str(found[0][0]) if found else None
 
 
 def undo_seconds(connection: oracledb.Connection) -> int | None:
     """How long undo is meant to be kept (UNDO_RETENTION)."""
-    found = _rows_if_seen(connection, "SELECT value FROM v$parameter WHERE name = 'undo_retention'")
+    found = _fetch_if_seen(connection, "SELECT value FROM v$parameter WHERE name = 'undo_retention'")
     return int(found[0][0]) if found else None
 
 
 def session_privileges(connection: oracledb.Connection) -> frozenset[str]:
     """System privileges, through roles as well."""
-    return frozenset(str(name) for (name,) in _rows_if_seen(connection, "SELECT privilege FROM session_privs"))
+    return frozenset(str(name) for (name,) in _fetch_if_seen(connection, "SELECT privilege FROM session_privs"))
 
 
 def quotas(connection: oracledb.Connection) -> list[Quota]:
-    found = _rows_if_seen(connection, "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas ORDER BY 1")
+    found = _fetch_if_seen(connection, "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas ORDER BY 1")
     return [Quota(str(name), int(used), None if most < 0 else int(most)) for name, used, most in found]
 
 
 def free_bytes(connection: oracledb.Connection) -> dict[str, int]:
     """By tablespace, of those that the user may fill. Files that may still grow are not counted."""
     sql = "SELECT tablespace_name, SUM(bytes) FROM user_free_space GROUP BY tablespace_name"
-    found = _rows_if_seen(connection, sql)
+    found = _fetch_if_seen(connection, sql)
     return {str(name): int(free) for name, free in found}
 
 
 def user(connection: oracledb.Connection) -> str:
-    return str(rows(connection, "SELECT USER FROM DUAL")[0][0])
+    return str(fetch_rows(connection, "SELECT USER FROM DUAL")[0][0])
 
 
 def referring_tables(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
@@ -215,13 +215,13 @@ def referring_tables(connection: oracledb.Connection, owner: str, name: str) -> 
         " WHERE c.constraint_type = 'R' AND c.status = 'ENABLED' AND k.owner = :o AND k.table_name = :t"
         " AND c.table_name <> k.table_name ORDER BY 1, 2"
     )
-    found = rows(connection, sql, o=owner, t=name)
+    found = fetch_rows(connection, sql, o=owner, t=name)
     return [f"{other}.{table}".lower() for other, table in found]
 
 
 def refresh_method(connection: oracledb.Connection, owner: str, name: str) -> str | None:
     """As the last refresh remembered it in ``replicate_view``: ``out_of_place`` or ``atomic``."""
-    found = _rows_if_seen(
+    found = _fetch_if_seen(
         connection, "SELECT refresh_method FROM replicate_view WHERE view_name = :v", v=f"{owner}.{name}".lower()
     )
     return str(found[0][0]) if found and found[0][0] else None

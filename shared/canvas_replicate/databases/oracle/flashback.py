@@ -27,7 +27,7 @@ _READ_NO_TABLES = frozenset(
 def as_of_scn(query: str, scn: int) -> str:
     """Raises SnapshotUnavailable where something in the query would be read as of now all the same."""
     query = strip_end(query)
-    tree = _parsed(query)
+    tree = _parse(query)
     _refuse_calls(tree)
     parts = list(tree.find_all(exp.CTE))
     tables = (table for table in tree.find_all(exp.Table) if not _is_part(table, parts))
@@ -42,7 +42,7 @@ def strip_end(query: str) -> str:
     return query.strip().rstrip(";").rstrip()
 
 
-def _parsed(query: str) -> exp.Expr:
+def _parse(query: str) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(query, read="oracle")
     except SqlglotError:

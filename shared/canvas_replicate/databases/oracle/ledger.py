@@ -17,7 +17,7 @@ from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.errors import DataError, PermanentError
-from canvas_replicate.sql.ddl import TableDdl, objects, parse_ddl
+from canvas_replicate.sql.ddl import TableDdl, parse_ddl, read_objects
 
 _DOING = "the run ledger"
 _DDL = Path("tables.sql")
@@ -33,7 +33,7 @@ _MADE_ALREADY = ("ORA-00955", "ORA-01408", "ORA-01430")
 
 
 class OracleSession:
-    """The transaction that is open on a connection; whoever opened it ends it."""
+    """The transaction that is open on a connection; its opener ends it."""
 
     def __init__(self, connection: oracledb.Connection) -> None:
         self._connection = connection
@@ -59,21 +59,21 @@ class OracleSession:
 
     @contextmanager
     def _run(self, sql: str, values: Mapping[str, Any]) -> Iterator[oracledb.Cursor]:
-        binds = driver_values(sql, to_naive_values(values))
+        binds = select_values(sql, to_naive_values(values))
         moments = {name: oracledb.DB_TYPE_TIMESTAMP for name, value in binds.items() if isinstance(value, datetime)}
-        with _translating(), self._connection.cursor() as cursor:
+        with _translate_errors(), self._connection.cursor() as cursor:
             if moments:
                 cursor.setinputsizes(**moments)  # else they go out as DATE, without their fractions (oracle.md 11)
-            cursor.execute(driver_sql(sql), binds, fetch_lobs=False)
+            cursor.execute(rewrite_sql(sql), binds, fetch_lobs=False)
             yield cursor
 
 
-def driver_sql(sql: str) -> str:
+def rewrite_sql(sql: str) -> str:
     """``:name`` under another name: ``:number`` or ``:date`` would be ORA-01745."""
     return rewrite_binds(sql, lambda name: f":b_{name}")
 
 
-def driver_values(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def select_values(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those that the statement names: the driver refuses any other."""
     named = bind_names(sql)
     return {f"b_{name}": value for name, value in values.items() if name in named}
@@ -89,7 +89,7 @@ class OracleLedger:
 
     def __init__(self, database: Oracle, *, call_seconds: float = _CALL_SECONDS) -> None:
         self._kept = KeptConnections(
-            partial(_connect, database, call_seconds), partial(_answers, call_seconds=call_seconds), close_quietly
+            partial(_connect, database, call_seconds), partial(_is_alive, call_seconds=call_seconds), close_quietly
         )
 
     @contextmanager
@@ -98,11 +98,11 @@ class OracleLedger:
         committed = False
         try:
             yield OracleSession(connection)
-            with _translating():
+            with _translate_errors():
                 connection.commit()
             committed = True
         finally:
-            if committed or _rolled_back(connection):
+            if committed or _roll_back(connection):
                 self._kept.keep(connection)
             else:
                 close_quietly(connection)
@@ -118,9 +118,9 @@ class OracleLedger:
         tables = {table.name: table for table in parse_ddl(ddl, _DDL).tables}
         statements: list[str] = []
         with self.transaction() as session:
-            for made in objects(ddl, _DDL):
+            for made in read_objects(ddl, _DDL):
                 there = _can_select(session, made.name)
-                statements += _missing_columns(session, tables[made.name]) if there else [made.sql]
+                statements += _find_missing_columns(session, tables[made.name]) if there else [made.sql]
         return statements
 
     def apply(self, statements: Iterable[str]) -> None:
@@ -131,7 +131,7 @@ class OracleLedger:
 
 
 @contextmanager
-def _translating() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """As ``translating``, with an error of its own for a key that is there: a deferred one is found by the commit."""
     try:
         with translating(_DOING):
@@ -153,7 +153,7 @@ def _can_select(session: Session, table: str, columns: str = "1") -> bool:
     return True
 
 
-def _missing_columns(session: Session, table: TableDdl) -> list[str]:
+def _find_missing_columns(session: Session, table: TableDdl) -> list[str]:
     if _can_select(session, table.name, ", ".join(column.name for column in table.columns)):
         return []
     return [
@@ -170,7 +170,7 @@ def _make(session: Session, statement: str) -> None:
     except PermanentError as error:
         if error.code not in _MADE_ALREADY:
             raise
-        made = objects(statement, _DDL)[0]
+        made = read_objects(statement, _DDL)[0]
         if made.kind == "table" and not _can_select(session, made.name):
             problem = f"{_DOING}: {made.name} is the name of something else, or of a table that this user may not read."
             step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted."
@@ -180,24 +180,24 @@ def _make(session: Session, statement: str) -> None:
 def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
     connection = database.connect()
     connection.module = "ledger"
-    _limit(connection, call_seconds)
+    _set_call_timeout(connection, call_seconds)
     return connection
 
 
-def _answers(connection: oracledb.Connection, *, call_seconds: float) -> bool:
+def _is_alive(connection: oracledb.Connection, *, call_seconds: float) -> bool:
     with suppress(oracledb.Error, OSError):
-        _limit(connection, _PING_SECONDS)
+        _set_call_timeout(connection, _PING_SECONDS)
         connection.ping()
-        _limit(connection, call_seconds)
+        _set_call_timeout(connection, call_seconds)
         return True
     return False
 
 
-def _limit(connection: oracledb.Connection, seconds: float) -> None:
+def _set_call_timeout(connection: oracledb.Connection, seconds: float) -> None:
     connection.call_timeout = int(seconds * 1000)
 
 
-def _rolled_back(connection: oracledb.Connection) -> bool:
+def _roll_back(connection: oracledb.Connection) -> bool:
     """False for a session that is gone: the server rolls back what it left open."""
     with suppress(oracledb.Error, OSError):
         connection.rollback()

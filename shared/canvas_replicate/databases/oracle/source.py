@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 import oracledb
 import pyarrow as pa
 
-from canvas_replicate.databases.decimals import refused_value
+from canvas_replicate.databases.decimals import refuse_value
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
-from canvas_replicate.databases.oracle.dictionary import rows, table_facts
+from canvas_replicate.databases.oracle.dictionary import fetch_rows, read_table_facts
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.oracle.exact import Exact
 from canvas_replicate.databases.oracle.flashback import as_of_scn, strip_end
-from canvas_replicate.databases.oracle.types import Fetched, fetched
+from canvas_replicate.databases.oracle.types import Fetched, plan_fetch
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError, ReplicateError
@@ -48,10 +48,10 @@ class OracleSource:
         sql = strip_end(sql)
         reading = sql if as_of is None else as_of_scn(sql, as_of)
         with self._session(tag) as connection:
-            with _translating(as_of):
-                columns = _described(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
+            with _translate_errors(as_of):
+                columns = _describe(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
             # The query runs when the first piece is taken, so that ``cancel`` also ends the wait for that piece.
-            tables = _tables(_frames(connection, reading, columns, batch_rows), as_of)
+            tables = _read_tables(_fetch_frames(connection, reading, columns, batch_rows), as_of)
             described = tuple(column.column for column in columns)
             yield OpenQuery(described, tables, Exact(columns), lambda: _cancel(connection))
 
@@ -61,19 +61,19 @@ class OracleSource:
             for query in _PRESENT:
                 # A transient error is no reason to do without a moment.
                 with suppress(PermanentError), translating("the database's SCN"):
-                    return int(rows(connection, query)[0][0])
+                    return int(fetch_rows(connection, query)[0][0])
         problem = "The database does not tell its SCN to this user."
         step = "Grant EXECUTE on DBMS_FLASHBACK, and FLASHBACK on the source tables."
         raise SnapshotUnavailable(problem, next_step=step)
 
     def describe(self, query: str) -> tuple[Column, ...]:
         with self._session() as connection, translating(_DOING):
-            found = _described(connection, strip_end(query))
+            found = _describe(connection, strip_end(query))
         return tuple(column.column for column in found)
 
     def table(self, name: str) -> TableFacts:
         with self._session() as connection, translating(f"table {name}"):
-            return table_facts(connection, name)
+            return read_table_facts(connection, name)
 
     @contextmanager
     def _session(self, tag: Tag | None = None) -> Iterator[oracledb.Connection]:
@@ -85,8 +85,8 @@ class OracleSource:
 
 
 @contextmanager
-def _translating(as_of: int | None) -> Iterator[None]:
-    """As ``translating``; what another way of reading helps against says so."""
+def _translate_errors(as_of: int | None) -> Iterator[None]:
+    """As ``translating``; errors that another way of reading avoids have their own class."""
     try:
         with translating(_DOING):
             yield
@@ -97,19 +97,19 @@ def _translating(as_of: int | None) -> Iterator[None]:
             raise WiderNumbers(error.message) from None
         raise
     except ValueError:
-        raise refused_value(f"{_DOING}: a moment outside the years 1 to 9999 cannot be read.") from None
+        raise refuse_value(f"{_DOING}: a moment outside the years 1 to 9999 cannot be read.") from None
 
 
-def _described(
+def _describe(
     connection: oracledb.Connection, sql: str, *, trim_char: bool = False, wide_numbers: bool = False
 ) -> list[Fetched]:
     with connection.cursor() as cursor:
         cursor.parse(sql)
         described = cursor.description or []
-    return [fetched(column, trim_char=trim_char, wide_numbers=wide_numbers) for column in described]
+    return [plan_fetch(column, trim_char=trim_char, wide_numbers=wide_numbers) for column in described]
 
 
-def _frames(
+def _fetch_frames(
     connection: oracledb.Connection, sql: str, columns: Sequence[Fetched], batch_rows: int
 ) -> Iterator[oracledb.DataFrame]:
     if not all(column.is_plain for column in columns):
@@ -121,9 +121,9 @@ def _frames(
     return connection.fetch_df_batches(sql, size=batch_rows, requested_schema=wanted)
 
 
-def _tables(frames: Iterator[oracledb.DataFrame], as_of: int | None) -> Iterator[pa.Table]:
+def _read_tables(frames: Iterator[oracledb.DataFrame], as_of: int | None) -> Iterator[pa.Table]:
     while True:
-        with _translating(as_of):
+        with _translate_errors(as_of):
             frame = next(frames, None)
         if frame is None:
             return

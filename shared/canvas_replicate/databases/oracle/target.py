@@ -16,16 +16,16 @@ from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.oracle.filling import insert_batches, load_directly, not_for_direct_path
 from canvas_replicate.databases.oracle.ledger import OracleSession
-from canvas_replicate.databases.oracle.measuring import measured
+from canvas_replicate.databases.oracle.measuring import measure_table_exactly
 from canvas_replicate.databases.ports import Check, Load, Loaded, Reported, Tag
-from canvas_replicate.databases.sqlldr.control_text import carried_options, derived_control_file
+from canvas_replicate.databases.sqlldr.control_text import list_tuning_options, write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.login import Login
 from canvas_replicate.databases.sqlldr.process import Program, find_sqlldr, run_sqlldr
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, DataError
 from canvas_replicate.names import qualify_name, quote_name
-from canvas_replicate.sql.ddl import Statement, objects
+from canvas_replicate.sql.ddl import Statement, read_objects
 
 # A load takes what it takes; what is longer has hung.
 _LOAD_SECONDS = 2 * 3600.0
@@ -60,29 +60,29 @@ class OracleTarget:
             return dictionary.columns_of(connection, *dictionary.names(connection, table, self.base_schema))
 
     def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
-        """By INSERT the load is one transaction with its proof (where the control file says REPLACE, with emptying
-        the table as well); the other two ways are committed before it."""
+        """INSERT and its proof are one transaction, after REPLACE with the DELETE; other loads are committed before."""
         with self._session(f"loading {load.table}", load.tag) as connection:
             owner, name = dictionary.names(connection, load.table, self.base_schema)
             columns = {column.name: column for column in dictionary.columns_of(connection, owner, name)}
-            way, table, reported = self._way(connection, owner, name, columns, load), quote_name(owner, name), None
+            table, reported = quote_name(owner, name), None
+            way = self._select_way(connection, owner, name, columns, load)
             check(None)
             if way == "sqlldr" and self.sqlldr:
                 reported = self._load_by_sqlldr(owner, load, self.sqlldr, check)
             else:
-                _empty(connection, table, load.control, one_transaction=way == "insert")
+                _clear(connection, table, load.control, one_transaction=way == "insert")
                 if way == "direct":
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
                     insert_batches(connection, table, columns, load)
             proved = load.measure if way != "sqlldr" or reported else {}
-            found = replace(measured(connection, table, columns, proved), reported=reported)
+            found = replace(measure_table_exactly(connection, table, columns, proved), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
             prove(found)
             check(OracleSession(connection))
             connection.commit()
 
-    def _way(
+    def _select_way(
         self, connection: oracledb.Connection, owner: str, name: str, columns: Mapping[str, Column], load: Load
     ) -> str:
         """Raises ConfigError where the way that was asked for is not possible."""
@@ -92,11 +92,11 @@ class OracleTarget:
             direct = load.control.options.get("direct") is True
             if direct and (skipped := dictionary.hindrances_to_direct_path(connection, owner, name)):
                 text = f"DIRECT=TRUE would load {load.table} past {', '.join(skipped)}."
-                raise _method_error(text, "Take DIRECT out of the control file's OPTIONS.")
+                raise _refuse_method(text, "Take DIRECT out of the control file's OPTIONS.")
             return "sqlldr"
         if load.method == "sqlldr":
             text = f"{load.table} asks for SQL*Loader, and no sqlldr is on this machine's PATH."
-            raise _method_error(text, "Install Oracle's client tools, or say loader: auto in tablesconf.yaml.")
+            raise _refuse_method(text, "Install Oracle's client tools, or say loader: auto in tablesconf.yaml.")
         hindrances = dictionary.hindrances_to_direct_path(connection, owner, name)
         hindrances += not_for_direct_path(columns.values())
         if load.expressions:
@@ -105,7 +105,7 @@ class OracleTarget:
             hindrances.append("thick mode, in which the driver has no direct path")
         if hindrances and load.method == "direct":
             text = f"{load.table} cannot be loaded by direct path, which would not keep: {', '.join(hindrances)}."
-            raise _method_error(text, "Say loader: auto in tablesconf.yaml.")
+            raise _refuse_method(text, "Say loader: auto in tablesconf.yaml.")
         return "insert" if hindrances else "direct"
 
     def _load_by_sqlldr(self, owner: str, load: Load, program: Path, check: Check) -> Reported | None:
@@ -119,48 +119,47 @@ class OracleTarget:
             return None
         check(None)
         log = run_sqlldr(
-            Program(program, self._environment()),
+            Program(program, self._build_environment()),
             Login(self.database.address.user, self.database.password, self.database.address.dsn.partition("?")[0]),
-            derived_control_file(load.control, schema=owner.lower(), data=load.file),
+            write_control_file(load.control, schema=owner.lower(), data=load.file),
             aside=load.aside,
-            options={**carried_options(load.control), "errors": str(load.max_rejected)},
+            options={**list_tuning_options(load.control), "errors": str(load.max_rejected)},
             timeout_seconds=_LOAD_SECONDS,
             keep_going=lambda: check(None),
         )
         return _record_outcome(log, load)
 
-    def _environment(self) -> dict[str, str]:
+    def _build_environment(self) -> dict[str, str]:
         address = self.database.address
         folder = address.config_dir or address.wallet_location
         return os.environ | ({"TNS_ADMIN": folder} if folder else {})
 
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as connection:
-            refreshing.required_view(connection, *dictionary.names(connection, view, self.view_schema))
+            refreshing.require_view(connection, *dictionary.names(connection, view, self.view_schema))
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """DBMS_MVIEW commits before and after, so that ``check`` cannot be part of its transaction."""
         with self._session(f"refreshing {view}", tag) as connection:
             owner, name = dictionary.names(connection, view, self.view_schema)
-            refreshing.required_view(connection, owner, name)
+            refreshing.require_view(connection, owner, name)
             check(None)
             refreshing.refresh(connection, owner, name, procedure=self.procedure)
-            return int(dictionary.rows(connection, f"SELECT COUNT(*) FROM {quote_name(owner, name)}")[0][0])
+            return int(dictionary.fetch_rows(connection, f"SELECT COUNT(*) FROM {quote_name(owner, name)}")[0][0])
 
     def missing(self, ddl: str, file: Path) -> list[str]:
-        """A file's statements as they stand there, of the objects that are not there; grants and comments go with the
-        object that they are about."""
-        found = objects(ddl, file)
+        """The file's own statements for missing objects, with the grants and comments on these."""
+        found = read_objects(ddl, file)
         with self._session("the target database") as connection:
-            lacking = {made.name for made in found if self._lacks(connection, made)}
+            lacking = {made.name for made in found if self._is_missing(connection, made)}
         return [made.sql for made in found if made.name in lacking]
 
-    def _lacks(self, connection: oracledb.Connection, made: Statement) -> bool:
+    def _is_missing(self, connection: oracledb.Connection, made: Statement) -> bool:
         if made.kind not in ("table", "view", "materialized view", "index"):
             return False
         default = self.base_schema if made.kind == "table" else self.view_schema
         owner, name = dictionary.names(connection, qualify_name(made.name, made.schema), default)
-        return not dictionary.rows(
+        return not dictionary.fetch_rows(
             connection, "SELECT 1 FROM all_objects WHERE owner = :o AND object_name = :n", o=owner, n=name
         )
 
@@ -180,11 +179,11 @@ def sqlldr_on_path() -> Path | None:
     return find_sqlldr(os.environ)
 
 
-def _method_error(text: str, next_step: str) -> ConfigError:
+def _refuse_method(text: str, next_step: str) -> ConfigError:
     return ConfigError(text, code="load.method", next_step=next_step)
 
 
-def _empty(connection: oracledb.Connection, table: str, control: ControlFile, *, one_transaction: bool) -> None:
+def _clear(connection: oracledb.Connection, table: str, control: ControlFile, *, one_transaction: bool) -> None:
     """REPLACE deletes the rows, TRUNCATE ends the transaction and cannot be undone."""
     delete = control.mode == "REPLACE"
     with connection.cursor() as cursor:

@@ -72,16 +72,16 @@ class Fetched:
         return self.sql.startswith('"')
 
 
-def fetched(description: oracledb.FetchInfo, *, trim_char: bool = False, wide_numbers: bool = False) -> Fetched:
+def plan_fetch(description: oracledb.FetchInfo, *, trim_char: bool = False, wide_numbers: bool = False) -> Fetched:
     """Raises PermanentError for a type that has no place in a ``.dat`` file, naming column and type."""
     kind, name = description.type_code, description.name
     quoted = f'"{name}"'
     if kind is oracledb.DB_TYPE_NUMBER:
-        return _number(description, quoted, wide_numbers=wide_numbers)
+        return _fetch_number(description, quoted, wide_numbers=wide_numbers)
     if kind in _FLOATS:
         return Fetched(column_from_oracle_type(name, _FLOATS[kind]), quoted, pa.float64())
     if kind in _CHARACTERS:
-        return _characters(description, quoted, trim_char=trim_char)
+        return _fetch_characters(description, quoted, trim_char=trim_char)
     if kind in _TEXTS:
         return Fetched(column_from_oracle_type(name, _TEXTS[kind]), quoted, pa.large_string())
     if kind in _CONVERTED:
@@ -93,15 +93,15 @@ def fetched(description: oracledb.FetchInfo, *, trim_char: bool = False, wide_nu
     if kind is oracledb.DB_TYPE_DATE:
         return Fetched(column_from_oracle_type(name, "DATE"), quoted, pa.timestamp("s"))
     if kind is oracledb.DB_TYPE_TIMESTAMP:
-        return _timestamp(description, quoted)
+        return _fetch_timestamp(description, quoted)
     if kind in _ZONED:
-        return _zoned(description, quoted)
+        return _fetch_zoned(description, quoted)
     if kind is oracledb.DB_TYPE_BOOLEAN:
         return Fetched(column_from_oracle_type(name, "NUMBER(1)"), quoted, pa.bool_())
-    raise _refused(description)
+    raise _refuse_type(description)
 
 
-def _number(description: oracledb.FetchInfo, quoted: str, *, wide_numbers: bool) -> Fetched:
+def _fetch_number(description: oracledb.FetchInfo, quoted: str, *, wide_numbers: bool) -> Fetched:
     precision, scale = description.precision or 0, description.scale
     if 0 < precision <= _MOST_DIGITS and scale is not None and 0 <= scale <= _MOST_DIGITS:
         column = column_from_oracle_type(description.name, f"NUMBER({precision},{scale})")
@@ -115,7 +115,7 @@ def _number(description: oracledb.FetchInfo, quoted: str, *, wide_numbers: bool)
     return Fetched(column, quoted, ANY_NUMBER)
 
 
-def _characters(description: oracledb.FetchInfo, quoted: str, *, trim_char: bool) -> Fetched:
+def _fetch_characters(description: oracledb.FetchInfo, quoted: str, *, trim_char: bool) -> Fetched:
     kind = description.type_code
     length = description.display_size or description.internal_size or 1
     column = column_from_oracle_type(description.name, f"{_CHARACTERS[kind]}({length} CHAR)")
@@ -123,7 +123,7 @@ def _characters(description: oracledb.FetchInfo, quoted: str, *, trim_char: bool
     return Fetched(column, f"RTRIM({quoted})" if trim_char and padded else quoted, pa.large_string())
 
 
-def _timestamp(description: oracledb.FetchInfo, quoted: str) -> Fetched:
+def _fetch_timestamp(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     digits = 6 if description.scale is None else description.scale
     column = column_from_oracle_type(description.name, f"TIMESTAMP({digits})")
     if digits <= 6:
@@ -131,14 +131,14 @@ def _timestamp(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     return Fetched(column, f"TO_CHAR({quoted}, 'SYYYY-MM-DD HH24:MI:SS.FF9')", pa.large_string())
 
 
-def _zoned(description: oracledb.FetchInfo, quoted: str) -> Fetched:
+def _fetch_zoned(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     """The offset stays with each value. A local one comes in the session's zone, which is UTC."""
     digits = 6 if description.scale is None else description.scale
     column = column_from_oracle_type(description.name, f"TIMESTAMP({digits}) {_ZONED[description.type_code]}")
     return Fetched(column, _ZONED_TEXT.format(x=quoted, digits=9 if digits > 6 else 6), pa.large_string())
 
 
-def _refused(description: oracledb.FetchInfo) -> PermanentError:
+def _refuse_type(description: oracledb.FetchInfo) -> PermanentError:
     kind = description.type_code
     said = kind.name.removeprefix("DB_TYPE_") if isinstance(kind, oracledb.DbType) else str(kind)
     how = _ADVICE.get(kind)

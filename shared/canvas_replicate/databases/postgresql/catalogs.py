@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.databases.postgresql.types import read_column, refused_type, table_column
+from canvas_replicate.databases.postgresql.types import read_column, read_table_column, refuse_type
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import split_name
@@ -25,7 +25,7 @@ def own_schema(connection: psycopg.Connection[Any]) -> str:
     return str(found[0])
 
 
-def schema_and_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
+def resolve_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
     schema, bare = split_name(name.lower(), default)
     return schema or own_schema(connection), bare
 
@@ -40,7 +40,7 @@ def kind_of(connection: psycopg.Connection[Any], schema: str, name: str) -> str 
     return str(found[0]) if found else None
 
 
-def missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:
+def write_missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:
     """CREATE SCHEMA IF NOT EXISTS would demand the right to create even where the schema is there."""
     found = connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)).fetchone()
     return [] if found else [f'CREATE SCHEMA IF NOT EXISTS "{schema}"']
@@ -49,20 +49,20 @@ def missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str
 def columns_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
     """Those that can be loaded: what the server generates itself is left out."""
     if kind_of(connection, schema, name) not in ("r", "p"):
-        raise _no_table(schema, name, "Make it: replicate init-db.")
-    found = _attributes(connection, schema, name, " AND a.attgenerated = ''")
-    return tuple(_table_column(f"{schema}.{name}", *row) for row in found)
+        raise _refuse_table(schema, name, "Make it: replicate init-db.")
+    found = _read_attributes(connection, schema, name, " AND a.attgenerated = ''")
+    return tuple(_read_table_column(f"{schema}.{name}", *row) for row in found)
 
 
-def source_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
+def read_source_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
     """All of a table or view. Raises PermanentError where there is none, or for a type with no place in a file."""
-    found = _attributes(connection, schema, name)
+    found = _read_attributes(connection, schema, name)
     if not found:
-        raise _no_table(schema, name, "Check its name and schema.")
-    return tuple(_source_column(*row) for row in found)
+        raise _refuse_table(schema, name, "Check its name and schema.")
+    return tuple(_read_source_column(*row) for row in found)
 
 
-def _no_table(schema: str, name: str, next_step: str) -> PermanentError:
+def _refuse_table(schema: str, name: str, next_step: str) -> PermanentError:
     return PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=next_step)
 
 
@@ -79,7 +79,7 @@ def key_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple
     return tuple(str(column) for (column,) in found)
 
 
-def _attributes(
+def _read_attributes(
     connection: psycopg.Connection[Any], schema: str, name: str, condition: str = ""
 ) -> list[tuple[str, str, bool]]:
     return connection.execute(
@@ -92,15 +92,15 @@ def _attributes(
     ).fetchall()
 
 
-def _source_column(name: str, kind: str, nullable: bool) -> Column:
+def _read_source_column(name: str, kind: str, nullable: bool) -> Column:
     column = read_column(name, kind)
     if column is None:
-        raise refused_type(name, kind, "Leave it out, or convert it in a query's SQL.")
+        raise refuse_type(name, kind, "Leave it out, or convert it in a query's SQL.")
     return replace(column, nullable=nullable)
 
 
-def _table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
-    column = table_column(name, kind, nullable=nullable)
+def _read_table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
+    column = read_table_column(name, kind, nullable=nullable)
     if column is None:
         raise PermanentError(
             f"Table {table}, column {name}: type {kind} would not keep exactly what is loaded.",
@@ -113,15 +113,15 @@ def _table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
 
 def has_key(connection: psycopg.Connection[Any], schema: str, name: str) -> bool:
     """Whether the view has an index as REFRESH … CONCURRENTLY wants it."""
-    return _view_facts(connection, schema, name)[1]
+    return _read_view_facts(connection, schema, name)[1]
 
 
 def can_be_read_meanwhile(connection: psycopg.Connection[Any], schema: str, name: str) -> bool:
     """Whether REFRESH … CONCURRENTLY is possible. Raises PermanentError where there is no materialized view."""
-    return all(_view_facts(connection, schema, name))
+    return all(_read_view_facts(connection, schema, name))
 
 
-def _view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[bool, bool]:
+def _read_view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[bool, bool]:
     """Is it populated, and has it a usable key?"""
     kind = kind_of(connection, schema, name)
     found = connection.execute(

@@ -1,4 +1,4 @@
-"""Who logs in, how SQL*Loader is told, and how nobody else is."""
+"""The login of SQL*Loader, which no other process can read."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Login:
     connect_string: str
 
 
-def userid(login: Login) -> str:
+def write_userid(login: Login) -> str:
     """The value of ``userid`` in a parameter file.
 
-    A password that is no plain word stands in double quotation marks, and the whole in single ones, which keep
+    A password that is no plain word is in double quotation marks, and the whole in single ones, which keep
     the parameter file's own special characters out. Raises ConfigError where that cannot be done.
     """
     if not login.user or login.password is None:
@@ -43,7 +43,7 @@ def userid(login: Login) -> str:
     return whole if _BARE.fullmatch(whole.replace("@", "", 1)) else f"'{whole}'"
 
 
-def without_secret(login: Login, line: str) -> str:
+def hide_secret(login: Login, line: str) -> str:
     """The line, or only its code: messages about parameters (LRM) quote what they stumble over."""
     password = login.password.get_secret_value() if login.password else ""
     parts = [part for part in (password, *re.split(r"\W+", password)) if len(part) >= _SHORTEST_HINT]

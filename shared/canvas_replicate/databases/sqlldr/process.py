@@ -15,10 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from canvas_replicate.databases.sqlldr import launcher
-from canvas_replicate.databases.sqlldr.control_text import plain_path
-from canvas_replicate.databases.sqlldr.log_file import LoadLog, coded_lines
-from canvas_replicate.databases.sqlldr.login import Login, userid, without_secret
-from canvas_replicate.databases.sqlldr.outcome import judged
+from canvas_replicate.databases.sqlldr.control_text import require_plain_path
+from canvas_replicate.databases.sqlldr.log_file import LoadLog, find_coded_lines
+from canvas_replicate.databases.sqlldr.login import Login, hide_secret, write_userid
+from canvas_replicate.databases.sqlldr.outcome import judge_run
 from canvas_replicate.errors import TransientError
 
 _POLL_SECONDS = 1.0
@@ -26,7 +26,7 @@ _GRACE_SECONDS = 5.0
 _OUTPUT_BYTES = 64 * 1024
 _FILES = {"control": ".ctl", "log": ".log", "bad": ".bad", "discard": ".dsc"}
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
-# The log is English, numbers have a point, and dates without a mask stand as in a .dat file (DESIGN section 8).
+# The log is English, numbers have a point, and dates without a mask are as in a .dat file (DESIGN section 8).
 _NLS = {
     "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
     "NLS_DATE_FORMAT": "YYYY-MM-DD HH24:MI:SS",
@@ -62,14 +62,14 @@ def run_sqlldr(
     """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
 
     ``keep_going`` is called about every second; what it raises ends the load and goes on. Rows that were committed
-    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that cannot
-    be believed, and else what exit status, log and output say (``outcome.judged``).
+    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that contradicts
+    itself, and else what ``outcome.judge_run`` raises.
     """
     files = {name: Path(f"{aside}{suffix}") for name, suffix in _FILES.items()}
     parameters = {
         **options,
-        "userid": userid(login),
-        **{name: plain_path(path) for name, path in files.items()},
+        "userid": write_userid(login),
+        **{name: require_plain_path(path) for name, path in files.items()},
         # Header and feedback go to the screen only; rejections and discards must stay in the log.
         "silent": "(header,feedback,partitions)",
     }
@@ -83,16 +83,16 @@ def run_sqlldr(
         parfile, output = Path(folder, "run.par"), Path(folder, "output")
         parfile.touch(mode=0o600)
         parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
-        with _started(program, parfile, output) as process:
-            status = _status(process, doing, timeout_seconds, keep_going)
-        screen = _end_of(output)
+        with _start(program, parfile, output) as process:
+            status = _wait(process, doing, timeout_seconds, keep_going)
+        screen = _read_end(output)
     log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
-    lines = [without_secret(login, line) for text in (log, screen) for line in coded_lines(text)]
-    return judged(status, log, lines, doing, str(files["log"]))
+    lines = [hide_secret(login, line) for text in (log, screen) for line in find_coded_lines(text)]
+    return judge_run(status, log, lines, doing, str(files["log"]))
 
 
 @contextmanager
-def _started(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _start(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
     # Our settings hold secrets, which the Oracle client never needs.
     kept = {name: v for name, v in program.environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
@@ -114,9 +114,7 @@ def _started(program: Program, parfile: Path, output: Path) -> Iterator[subproce
             _end_group(process)
 
 
-def _status(
-    process: subprocess.Popen[bytes], doing: str, timeout_seconds: float, keep_going: Callable[[], None]
-) -> int:
+def _wait(process: subprocess.Popen[bytes], doing: str, timeout_seconds: float, keep_going: Callable[[], None]) -> int:
     deadline = time.monotonic() + timeout_seconds
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -136,7 +134,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(_GRACE_SECONDS)
 
 
-def _end_of(path: Path) -> str:
+def _read_end(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _OUTPUT_BYTES))
         return file.read().decode(errors="replace")

@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.sql.ddl.model import Ddl, Statement, TableDdl, ViewDdl
-from canvas_replicate.sql.ddl.tokens import Reader, Source, statements
+from canvas_replicate.sql.ddl.tokens import Reader, Source, split_statements
 from canvas_replicate.sql.syntax import check_query
 from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 
@@ -25,9 +25,9 @@ _STATE = {"ENABLE", "VALIDATE", "RELY"}
 def read_ddl(text: str, file: Path) -> Ddl:
     source = Source(text, file)
     found = _Found()
-    for statement in statements(source):
+    for statement in split_statements(source):
         _read_statement(Reader(source, statement), found)
-    tables = tuple(_with_key(table) for table in found.tables.values())
+    tables = tuple(_find_key(table) for table in found.tables.values())
     return Ddl(tables, tuple(found.views.values()), tuple(found.ignored))
 
 
@@ -116,7 +116,7 @@ def _read_column(reader: Reader, table: _Table) -> None:
     if not declared:
         reader.refuse(f"Column {name} has no type.")
     try:
-        column = _checked(column_from_oracle_type(name, declared))
+        column = _check_column(column_from_oracle_type(name, declared))
     except ValueError as error:
         reader.source.refuse(reader.tokens[start], f"Column {name}: {error}.")
     table.columns.append(column)
@@ -124,7 +124,7 @@ def _read_column(reader: Reader, table: _Table) -> None:
         _read_inline_constraint(reader, table, name)
 
 
-def _checked(column: Column) -> Column:
+def _check_column(column: Column) -> Column:
     if column.kind == "number" and not 1 <= (column.precision or 38) <= 38:
         raise ValueError(f"{column.type} has a precision that Oracle does not have (1 to 38)")
     if column.kind.startswith("timestamp") and (column.precision or 0) > 9:
@@ -194,10 +194,10 @@ def _read_view(reader: Reader, found: _Found, *, materialized: bool) -> None:
     reader.expect("AS")
     if reader.done():
         reader.refuse(f"View {name} has no query.")
-    found.views[name] = ViewDdl(schema, name, _query(reader))
+    found.views[name] = ViewDdl(schema, name, _read_query(reader))
 
 
-def _query(reader: Reader) -> str:
+def _read_query(reader: Reader) -> str:
     """The rest of the statement, as written, WITH READ ONLY left out."""
     end = len(reader.tokens)
     if [str(token.text).upper() for token in reader.tokens[-3:]] == ["WITH", "READ", "ONLY"]:
@@ -230,7 +230,7 @@ def _read_unique_index(reader: Reader, found: _Found) -> None:
         reader.source.refuse(at, f"{name} is not created in this file, above its index.")
 
 
-def _with_key(table: TableDdl) -> TableDdl:
+def _find_key(table: TableDdl) -> TableDdl:
     unique = [columns for columns in dict.fromkeys(table.unique) if columns != table.key]
     if table.key:
         return replace(table, unique=tuple(unique))
@@ -241,7 +241,7 @@ def _with_key(table: TableDdl) -> TableDdl:
 
 def read_statements(text: str, file: Path) -> list[Statement]:
     source = Source(text, file)
-    return [_read_object(Reader(source, tokens)) for tokens in statements(source)]
+    return [_read_object(Reader(source, tokens)) for tokens in split_statements(source)]
 
 
 def _read_object(reader: Reader) -> Statement:

@@ -63,14 +63,14 @@ class Reader:
 
     def expect(self, word: str) -> None:
         if not self.take(word):
-            self.refuse(f"Expected {word} here, found {self._shown()}.")
+            self.refuse(f"Expected {word} here, found {self._show_token()}.")
 
     def name(self) -> str:
         name = str(self.token().text)
         quoted = self.token().token_type == TokenType.IDENTIFIER
         if self.done() or not _NAME.fullmatch(name.lower()) or (quoted and name != name.upper()):
             step = "Use letters, digits, _ $ #, starting with a letter; without mixed case in quotes."
-            self.refuse(f"{self._shown()} cannot be a name here.", step)
+            self.refuse(f"{self._show_token()} cannot be a name here.", step)
         self.at += 1
         return name.lower()
 
@@ -105,11 +105,11 @@ class Reader:
     def refuse(self, message: str, next_step: str = "") -> NoReturn:
         self.source.refuse(self.token(), message, next_step)
 
-    def _shown(self) -> str:
+    def _show_token(self) -> str:
         return "the end" if self.done() else repr(str(self.token().text))
 
 
-def statements(source: Source) -> Iterator[list[Token]]:
+def split_statements(source: Source) -> Iterator[list[Token]]:
     """Split at ``;`` and at lines that hold nothing but ``/``."""
     try:
         tokens = tokenize(source.text)

@@ -2,7 +2,7 @@
 
 sqlglot reads the text, but writes nothing: its generators change results in silence (TO_DATE loses the time of
 day, ``||`` with NULL becomes NULL). Every kind of node and every function that may stand in a query has a rule in
-the modules here; whatever has none is refused by name. The rules, what each rests on, and the limits are listed in
+the modules here; one without a rule is refused by name. The rules, what each rests on, and the limits are listed in
 docs/oracle-sql.md.
 """
 
