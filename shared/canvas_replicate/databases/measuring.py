@@ -34,10 +34,7 @@ def measure_columns(
     figures: Callable[[Sequence[Any], Column | None], Figures],
     fetch_row: FetchRow,
 ) -> Loaded:
-    """As ``measure_table``, in the words of an engine: a column's ``aggregates``, and the ``figures`` of their values.
-
-    The first aggregate of each column counts its values.
-    """
+    """As ``measure_table``, with an engine's ``aggregates`` of a column, the first its count, and their ``figures``."""
     wanted = {column: aggregates(column, as_file) for column, as_file in measure.items()}
     selected = ", ".join(["count(*)", *chain.from_iterable(wanted.values())])
     rows, *found = fetch_row(f"SELECT {selected} FROM {name}") or (0,)

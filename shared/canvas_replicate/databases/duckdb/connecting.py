@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -111,16 +112,10 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
         step = "Check the URL of that database. The target's file is made by: replicate init-db"
         raise TransientError(problem, code="duckdb.missing", next_step=step)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A query must never find a Python variable where it names a table.
+    config: Any = {"python_enable_replacements": False, "memory_limit": f"{_MEMORY_MB}MB", "threads": _THREADS}
     try:
-        return duckdb.connect(
-            str(path),
-            config={
-                # A query must never find a Python variable where it names a table.
-                "python_enable_replacements": False,
-                "memory_limit": f"{_MEMORY_MB}MB",
-                "threads": _THREADS,
-            },
-        )
+        return duckdb.connect(str(path), config=config)
     except duckdb.Error as error:
         other = _OTHER_PROCESS.search(str(error))
         if other:

@@ -13,10 +13,9 @@ from canvas_replicate.sql.control_expressions import translate_expression
 
 
 class _Batch:
-    """What DuckDB reads as ``batch``: always the rows that were set last.
+    """What DuckDB reads as ``batch``: the rows that were set last.
 
-    DuckDB keeps every object that was registered in a transaction until its end. This one is registered for each
-    batch again, so that what is kept is one batch and not the whole file.
+    DuckDB keeps every registered object until the transaction ends: this one object keeps memory at one batch.
     """
 
     rows: pa.Table

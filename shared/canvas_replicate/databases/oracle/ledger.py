@@ -26,8 +26,7 @@ _CALL_SECONDS = 30.0
 _PING_SECONDS = 5.0
 
 _KEY_IS_THERE = "ORA-00001"
-_NO_SUCH_TABLE = "ORA-00942"
-_NO_SUCH_COLUMN = "ORA-00904"
+_NOT_THERE = ("ORA-00942", "ORA-00904")  # a table, a column
 # A name that is taken, columns that have an index, a column that is there.
 _MADE_ALREADY = ("ORA-00955", "ORA-01408", "ORA-01430")
 
@@ -147,7 +146,7 @@ def _can_select(session: Session, table: str, columns: str = "1") -> bool:
     try:
         session.query(f"SELECT {columns} FROM {table} WHERE 1 = 0")
     except PermanentError as error:
-        if error.code not in (_NO_SUCH_TABLE, _NO_SUCH_COLUMN):
+        if error.code not in _NOT_THERE:
             raise
         return False
     return True

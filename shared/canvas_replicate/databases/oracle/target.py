@@ -118,9 +118,11 @@ class OracleTarget:
         if len(load.rejected) > load.max_rejected:
             return None
         check(None)
+        address = self.database.address
+        folder = address.config_dir or address.wallet_location
         log = run_sqlldr(
-            Program(program, self._build_environment()),
-            Login(self.database.address.user, self.database.password, self.database.address.dsn.partition("?")[0]),
+            Program(program, os.environ | ({"TNS_ADMIN": folder} if folder else {})),
+            Login(address.user, self.database.password, address.dsn.partition("?")[0]),
             write_control_file(load.control, schema=owner.lower(), data=load.file),
             aside=load.aside,
             options={**list_tuning_options(load.control), "errors": str(load.max_rejected)},
@@ -128,11 +130,6 @@ class OracleTarget:
             keep_going=lambda: check(None),
         )
         return _record_outcome(log, load)
-
-    def _build_environment(self) -> dict[str, str]:
-        address = self.database.address
-        folder = address.config_dir or address.wallet_location
-        return os.environ | ({"TNS_ADMIN": folder} if folder else {})
 
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as connection:

@@ -1,7 +1,7 @@
 """The control file of one run, written from what the user's control file means.
 
 Oracle Utilities, SQL*Loader control file reference and field list reference. What SQL*Loader would otherwise take
-from its environment or its release is written out: character set, lengths in characters, type and length of every field.
+from its environment or its release is written out: character set, lengths in characters, type and length of each field.
 The text is ASCII, because SQL*Loader reads control files in the character set of NLS_LANG and data files in that
 of CHARACTERSET.
 """
