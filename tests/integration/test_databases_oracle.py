@@ -116,7 +116,7 @@ def blobs_measured_without_dbms_lob(monkeypatch: pytest.MonkeyPatch) -> None:
     length = measuring._write_length
     monkeypatch.setattr(
         measuring,
-        "_length",
+        "_write_length",
         lambda name, base: f"LENGTH(RAWTOHEX({name}))" if base.type == "BLOB" else length(name, base),
     )
 

@@ -193,7 +193,7 @@ def test_every_type_goes_from_source_to_view_exactly(
     length = measuring._write_length
     monkeypatch.setattr(
         measuring,
-        "_length",
+        "_write_length",
         lambda name, base: f"LENGTH(RAWTOHEX({name}))" if base.type == "BLOB" else length(name, base),
     )
     campus.oracle.sql(

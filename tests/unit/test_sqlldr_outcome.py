@@ -44,7 +44,7 @@ def test_a_login_is_quoted_only_where_it_must_be(given: Login, expected: str) ->
 
 @pytest.mark.parametrize("password", ['a"b', "a'b", "a\\b", "a\nb", ""])
 def test_a_password_that_a_parameter_file_cannot_carry_is_refused_without_showing_it(password: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be told the password of the target database") as caught:
+    with pytest.raises(ConfigError, match="cannot be given the password of the target database") as caught:
         write_userid(login(password))
     assert not password or password not in str(caught.value)
 

@@ -99,11 +99,11 @@ def _find_silent_repairs(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, 
         ends = not following or following in _CLAUSES
         after = tokens[n + 1] if following else token
         if token.token_type == after.token_type == TokenType.STRING and after is not token:
-            yield after, "Two texts stand side by side.", _TWICE
+            yield after, "Two texts are side by side.", _TWICE
         elif word == "," and (ends or following in (",", ")")):
             yield token, "Nothing follows this comma.", _COMMA
         elif word == "(" and following == ",":
-            yield after, "Nothing stands before this comma.", _COMMA
+            yield after, "Nothing comes before this comma.", _COMMA
         elif word in ("SELECT", "DISTINCT") and (ends or following == ","):
             yield after, f"{word} names no column.", "Name the columns, or write *."
         elif word in ("GROUP BY", "ORDER BY", ".") and ends:

@@ -28,7 +28,7 @@ def tables_read(query: str) -> frozenset[str]:
         tokens = tokenize(query)
         trees = Oracle().parser().parse(tokens, query) if tokens else []
     except (SqlSyntaxError, ParseError, RecursionError):
-        text = "The SQL cannot be read, so nobody knows which tables it reads."
+        text = "The SQL cannot be read, so its tables are unknown."
         raise ConfigError(text, code="sql.syntax", next_step="See what is wrong with it: replicate check") from None
     found = (table for tree in trees if tree is not None for table in tree.find_all(exp.Table))
     return frozenset(table.name.lower() for table in found if _is_stored(table))

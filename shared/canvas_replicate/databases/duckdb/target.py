@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from canvas_replicate.databases.duckdb.catalogs import columns_of
+from canvas_replicate.databases.duckdb.catalogs import read_columns
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
 from canvas_replicate.databases.duckdb.filling import insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
@@ -50,7 +50,7 @@ class DuckDbTarget:
     def describe(self, table: str) -> tuple[Column, ...]:
         schema, name = self._base(table)
         with self._session(f"table {table}") as cursor:
-            found = columns_of(cursor, schema, name)
+            found = read_columns(cursor, schema, name)
         if not found:
             raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found

@@ -51,9 +51,9 @@ def read_address(url: str) -> Address:
     if own.get("protocol", "tcp") not in ("tcp", "tcps"):
         raise ConfigError("protocol in an Oracle URL is tcp or tcps.", next_step=_FORM)
     if not service and (options or "protocol" in own):
-        told = ", ".join(sorted({*options, *({"protocol"} & own.keys())}))
-        problem = f"{told} in an Oracle URL belongs to host:port/service."
-        raise ConfigError(problem, next_step="For a name of tnsnames.ora, say it there.")
+        names = ", ".join(sorted({*options, *({"protocol"} & own.keys())}))
+        problem = f"{names} in an Oracle URL belongs to host:port/service."
+        raise ConfigError(problem, next_step="For a name of tnsnames.ora, write it there.")
     dsn = place  # a name of tnsnames.ora
     if service:
         dsn = f"{own['protocol']}://" if "protocol" in own else ""

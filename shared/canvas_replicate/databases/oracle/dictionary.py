@@ -115,7 +115,7 @@ def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name:
         found.append(f"{what} {constraint}")
     sql = "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND uniqueness = 'UNIQUE'"
     unique = fetch_rows(connection, sql, o=owner, t=name)
-    found += [f"unique index {index}" for (index,) in unique if not any(str(index) in said for said in found)]
+    found += [f"unique index {index}" for (index,) in unique if not any(str(index) in other for other in found)]
     sql = "SELECT trigger_name FROM all_triggers WHERE table_owner = :o AND table_name = :t AND status = 'ENABLED'"
     triggers = _fetch_if_seen(connection, sql, o=owner, t=name)
     return found + [f"trigger {trigger}" for (trigger,) in triggers]

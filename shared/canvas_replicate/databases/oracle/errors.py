@@ -108,18 +108,18 @@ _NEXT_STEPS = {
 }
 
 
-def build_error(code: str, doing: str, said: str = "") -> ReplicateError:
+def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     """One of ours for a code such as ``ORA-12541`` or ``DPY-4011``.
 
-    ``doing`` names the table, view or query; ``said`` is Oracle's message: only its first line is shown,
+    ``doing`` names the table, view or query; ``message`` is Oracle's message: only its first line is shown,
     and none of it where it may quote a value.
     """
     next_step = _NEXT_STEPS.get(code, "")
     if code in _VALUE:
-        column, constraint = find_column(said), _CONSTRAINT.search(said)
+        column, constraint = find_column(message), _CONSTRAINT.search(message)
         where = f", column {column}" if column else f", constraint {constraint[1]}" if constraint else ""
         return DataError(f"{doing}: {_VALUE[code]} ({code}{where}).", code=code, next_step=next_step)
-    text = f"{doing}: {f'{code}: {_UNTOLD[code]}.' if code in _UNTOLD else find_first_line(code, said)}"
+    text = f"{doing}: {f'{code}: {_UNTOLD[code]}.' if code in _UNTOLD else find_first_line(code, message)}"
     if code in _LOST or code in _BUSY:
         return TransientError(text, code=code, next_step=next_step, tries=_TRIES.get(code))
     if code in _FULL:
@@ -133,15 +133,15 @@ def find_reason(code: str) -> str | None:
     return _VALUE.get(code)
 
 
-def find_column(said: str) -> str | None:
+def find_column(message: str) -> str | None:
     """The column that a message names as ``"OWNER"."TABLE"."COLUMN"``."""
-    found = _COLUMN.search(said)
+    found = _COLUMN.search(message)
     return found[1].lower() if found else None
 
 
-def find_first_line(code: str, said: str) -> str:
+def find_first_line(code: str, message: str) -> str:
     """The message's line about this code, without the driver's help address."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("Help:")]
+    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.startswith("Help:")]
     line = next((line for line in lines if code in line), lines[0] if lines else "")
     return line if code in line else f"{code}: {line}".rstrip(": ")
 

@@ -73,7 +73,7 @@ def _end(table: exp.Table) -> int:
     if not isinstance(name, exp.Identifier) or "end" not in name.meta:
         raise SnapshotUnavailable("The query reads a table function, which cannot be read as of a moment.")
     if "@" in f"{table.catalog}{table.db}{name.name}":
-        raise SnapshotUnavailable(f"{name.name} lies in another database, which cannot be read as of a moment.")
+        raise SnapshotUnavailable(f"{name.name} is in another database, which cannot be read as of a moment.")
     for clause in ("version", "partition", "sample", "when"):
         if table.args.get(clause):
             raise SnapshotUnavailable(f"{table.name} has a clause of its own that AS OF cannot be added to.")

@@ -40,7 +40,7 @@ def require_view(connection: oracledb.Connection, owner: str, name: str) -> View
         raise PermanentError(problem, code="view.missing", next_step=step)
     if facts.mode != "DEMAND" or facts.next_refresh:
         when = f"ON {facts.mode}" if facts.mode != "DEMAND" else "by START WITH or NEXT"
-        problem = f"View {shown} refreshes itself ({when}), and would show rows that nobody proved."
+        problem = f"View {shown} refreshes itself ({when}), and would show unverified rows."
         step = f"ALTER MATERIALIZED VIEW {shown} REFRESH COMPLETE ON DEMAND"
         raise PermanentError(problem, code="view.refreshes_itself", next_step=step)
     return facts

@@ -62,7 +62,7 @@ class OracleSource:
                 # A transient error is no reason to do without a moment.
                 with suppress(PermanentError), translating("the database's SCN"):
                     return int(fetch_rows(connection, query)[0][0])
-        problem = "The database does not tell its SCN to this user."
+        problem = "This user cannot read the SCN of the database."
         step = "Grant EXECUTE on DBMS_FLASHBACK, and FLASHBACK on the source tables."
         raise SnapshotUnavailable(problem, next_step=step)
 

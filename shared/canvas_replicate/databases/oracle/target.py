@@ -96,7 +96,7 @@ class OracleTarget:
             return "sqlldr"
         if load.method == "sqlldr":
             text = f"{load.table} asks for SQL*Loader, and no sqlldr is on this machine's PATH."
-            raise _refuse_method(text, "Install Oracle's client tools, or say loader: auto in tablesconf.yaml.")
+            raise _refuse_method(text, "Install Oracle's client tools, or set loader: auto in tablesconf.yaml.")
         hindrances = dictionary.hindrances_to_direct_path(connection, owner, name)
         hindrances += not_for_direct_path(columns.values())
         if load.expressions:
@@ -105,7 +105,7 @@ class OracleTarget:
             hindrances.append("thick mode, in which the driver has no direct path")
         if hindrances and load.method == "direct":
             text = f"{load.table} cannot be loaded by direct path, which would not keep: {', '.join(hindrances)}."
-            raise _refuse_method(text, "Say loader: auto in tablesconf.yaml.")
+            raise _refuse_method(text, "Set loader: auto in tablesconf.yaml.")
         return "insert" if hindrances else "direct"
 
     def _load_by_sqlldr(self, owner: str, load: Load, program: Path, check: Check) -> Reported | None:

@@ -49,7 +49,7 @@ ANY_NUMBER = pa.decimal256(76, 10)
 # Slower, and right for every number: the short form where it reads back as the same, else all digits. Both may have
 # an exponent; it is written out when the file is.
 _ALL_DIGITS = "CASE WHEN {x} = TO_NUMBER(TO_CHAR({x})) THEN TO_CHAR({x}) ELSE TO_CHAR(CAST({x} AS NUMBER), 'TM9') END"
-# What TZH:TZM says, from its parts, which servers tell that format no zones. Only one of the two parts of an offset
+# What TZH:TZM writes, from its parts: servers write no zones for that format. Only one of the two parts of an offset
 # like -00:30 has a sign.
 _ZONED_TEXT = (
     "CASE WHEN {x} IS NOT NULL THEN TO_CHAR(CAST({x} AS TIMESTAMP(9)), 'SYYYY-MM-DD HH24:MI:SS.FF{digits}')"
@@ -140,8 +140,8 @@ def _fetch_zoned(description: oracledb.FetchInfo, quoted: str) -> Fetched:
 
 def _refuse_type(description: oracledb.FetchInfo) -> PermanentError:
     kind = description.type_code
-    said = kind.name.removeprefix("DB_TYPE_") if isinstance(kind, oracledb.DbType) else str(kind)
+    shown = kind.name.removeprefix("DB_TYPE_") if isinstance(kind, oracledb.DbType) else str(kind)
     how = _ADVICE.get(kind)
-    problem = f"Column {description.name.lower()}: type {said} has no place in a .dat file."
+    problem = f"Column {description.name.lower()}: type {shown} has no place in a .dat file."
     step = f"Convert it in the query's SQL{', with ' + how if how else ''}, or leave it out."
     return PermanentError(problem, code="query.type", next_step=step)

@@ -16,7 +16,7 @@ from canvas_replicate.names import split_name
 _USABLE_KEY = "i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"
 
 
-def own_schema(connection: psycopg.Connection[Any]) -> str:
+def read_own_schema(connection: psycopg.Connection[Any]) -> str:
     found = connection.execute("SELECT current_schema()").fetchone()
     if not found or not found[0]:
         problem = "No schema of the target user's search_path exists."
@@ -27,10 +27,10 @@ def own_schema(connection: psycopg.Connection[Any]) -> str:
 
 def resolve_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
     schema, bare = split_name(name.lower(), default)
-    return schema or own_schema(connection), bare
+    return schema or read_own_schema(connection), bare
 
 
-def kind_of(connection: psycopg.Connection[Any], schema: str, name: str) -> str | None:
+def find_kind(connection: psycopg.Connection[Any], schema: str, name: str) -> str | None:
     """``r`` and ``p`` are tables, ``v`` a view, ``m`` a materialized one; None: there is nothing of that name."""
     found = connection.execute(
         "SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -46,9 +46,9 @@ def write_missing_schema(connection: psycopg.Connection[Any], schema: str) -> li
     return [] if found else [f'CREATE SCHEMA IF NOT EXISTS "{schema}"']
 
 
-def columns_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
+def read_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
     """Those that can be loaded: what the server generates itself is left out."""
-    if kind_of(connection, schema, name) not in ("r", "p"):
+    if find_kind(connection, schema, name) not in ("r", "p"):
         raise _refuse_table(schema, name, "Make it: replicate init-db.")
     found = _read_attributes(connection, schema, name, " AND a.attgenerated = ''")
     return tuple(_read_table_column(f"{schema}.{name}", *row) for row in found)
@@ -66,7 +66,7 @@ def _refuse_table(schema: str, name: str, next_step: str) -> PermanentError:
     return PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=next_step)
 
 
-def key_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[str, ...]:
+def read_key(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[str, ...]:
     """The primary key's columns, in order."""
     found = connection.execute(
         "SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
@@ -123,7 +123,7 @@ def can_be_read_meanwhile(connection: psycopg.Connection[Any], schema: str, name
 
 def _read_view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[bool, bool]:
     """Is it populated, and has it a usable key?"""
-    kind = kind_of(connection, schema, name)
+    kind = find_kind(connection, schema, name)
     found = connection.execute(
         "SELECT c.relispopulated, EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid"
         f" AND {_USABLE_KEY})"

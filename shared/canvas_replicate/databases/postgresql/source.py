@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from canvas_replicate.databases.decimals import convert_numbers, refuse_value
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
-from canvas_replicate.databases.postgresql.catalogs import key_of, read_source_columns, resolve_name
+from canvas_replicate.databases.postgresql.catalogs import read_key, read_source_columns, resolve_name
 from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
 from canvas_replicate.databases.postgresql.types import read_column, refuse_type
 from canvas_replicate.datfile.columns import Column
@@ -78,7 +78,7 @@ class PostgresqlSource:
     def table(self, name: str) -> TableFacts:
         with self._session() as connection:
             schema, table = resolve_name(connection, name, None)
-            return TableFacts(read_source_columns(connection, schema, table), key_of(connection, schema, table))
+            return TableFacts(read_source_columns(connection, schema, table), read_key(connection, schema, table))
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:

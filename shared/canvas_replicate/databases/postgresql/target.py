@@ -15,10 +15,10 @@ from canvas_replicate.databases.measuring import measure_table
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
-    columns_of,
+    find_kind,
     has_key,
-    kind_of,
-    own_schema,
+    read_columns,
+    read_own_schema,
     resolve_name,
     write_missing_schema,
 )
@@ -58,12 +58,12 @@ class PostgresqlTarget:
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
-            return columns_of(connection, *resolve_name(connection, table, self._base_schema))
+            return read_columns(connection, *resolve_name(connection, table, self._base_schema))
 
     def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
         with self._session(f"loading {load.table}") as connection:
             schema, name = resolve_name(connection, load.table, self._base_schema)
-            columns = {column.name: column for column in columns_of(connection, schema, name)}
+            columns = {column.name: column for column in read_columns(connection, schema, name)}
             base = quote_name(schema, name)
             check(None)
             with connection.transaction():
@@ -107,16 +107,16 @@ class PostgresqlTarget:
     def _find_missing_tables(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
         statements = []
         for table in parsed.tables:
-            schema = table.schema or self._base_schema or own_schema(connection)
-            if kind_of(connection, schema, table.name) is None:
+            schema = table.schema or self._base_schema or read_own_schema(connection)
+            if find_kind(connection, schema, table.name) is None:
                 statements += write_missing_schema(connection, schema) + write_table(table, schema, "postgresql")
         return statements
 
     def _find_missing_views(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
         statements = []
         for view in parsed.views:
-            schema = view.schema or self._view_schema or own_schema(connection)
-            if kind_of(connection, schema, view.name) is None:
+            schema = view.schema or self._view_schema or read_own_schema(connection)
+            if find_kind(connection, schema, view.name) is None:
                 statements += write_missing_schema(connection, schema) + self._write_view(connection, schema, view)
             elif view.key and not has_key(connection, schema, view.name):
                 statements.append(_write_key(schema, view))
@@ -126,7 +126,7 @@ class PostgresqlTarget:
         statements = []
         if self._base_schema:
             # A view's unqualified tables are base tables.
-            path = sql.SQL(", ").join(map(sql.Identifier, (self._base_schema, own_schema(connection))))
+            path = sql.SQL(", ").join(map(sql.Identifier, (self._base_schema, read_own_schema(connection))))
             statements.append(f"SET LOCAL search_path = {path.as_string(connection)}")
         query = translate_query(view.query, "postgresql")
         statements.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {quote_name(schema, view.name)} AS {query}")

@@ -18,7 +18,7 @@ _REJECTED = re.compile(r"Record (?P<record>\d+): Rejected - Error on table .+?(?
 _INDEXES = re.compile(r"The following index\(es\) on table .*")
 _UNUSABLE = re.compile(r"index (?P<index>.+?) was made unusable due to:.*")
 _OTHER_START = re.compile(r"Record \d+: .*|Table .*:|Total logical .*|MAXIMUM ERROR .*|Specify SKIP=.*")
-_CODED = re.compile(r"(?P<code>(?:ORA|LRM|TNS|SQL\*Loader)-\d+): ?(?P<said>.*)")
+_CODED = re.compile(r"(?P<code>(?:ORA|LRM|TNS|SQL\*Loader)-\d+): ?(?P<message>.*)")
 _SKIP = re.compile(r"Specify SKIP=(\d+) when continuing the load\.")
 _COUNT = re.compile(r"(?P<count>\d+) Rows? (?P<what>.*)\.")
 _TOTAL = re.compile(r"Total logical records (?P<what>\w+): *(?P<count>\d+)")
@@ -101,7 +101,7 @@ def _read_summary(lines: Iterable[str]) -> dict[str, int]:
     counts = dict(found)
     missing = [what for what in _SUMMARY if what not in counts]
     if missing:
-        raise DataError(f"The log of SQL*Loader is not whole: it does not say {missing[0]!r}.", code="sqlldr.log")
+        raise DataError(f"The log of SQL*Loader is not whole: it does not show {missing[0]!r}.", code="sqlldr.log")
     if len(found) > len(counts):
         raise DataError("The log of SQL*Loader has more than one summary.", code="sqlldr.log")
     return counts
@@ -133,7 +133,7 @@ def _read_refusal(match: re.Match[str], reasons: list[str]) -> Rejection:
 
 
 def _read_code_and_reason(lines: list[str]) -> tuple[str, str]:
-    coded = {match["code"]: match["said"] for line in lines if (match := _CODED.match(line))}
+    coded = {match["code"]: match["message"] for line in lines if (match := _CODED.match(line))}
     if not coded:
         return "SQL*Loader", _find_plain_words(lines[0] if lines else "")
     code = next(iter(coded))
@@ -146,4 +146,4 @@ def _read_code_and_reason(lines: list[str]) -> tuple[str, str]:
 
 def _find_plain_words(text: str) -> str:
     words = _PLAIN_WORDS.match(text)
-    return words[0].rstrip(" ,-") if words else "no reason is told"
+    return words[0].rstrip(" ,-") if words else "no reason is given"

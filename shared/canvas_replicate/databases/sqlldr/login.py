@@ -54,7 +54,7 @@ def hide_secret(login: Login, line: str) -> str:
 def _refuse_quotes(text: str, what: str) -> None:
     if not text or _ESCAPES_QUOTES.search(text):
         raise ConfigError(
-            f"SQL*Loader cannot be told {what}: it is empty, or holds a quotation mark, a backslash or a control"
+            f"SQL*Loader cannot be given {what}: it is empty, or holds a quotation mark, a backslash or a control"
             " character.",
             code="sqlldr.login",
             next_step="Change it, keep the login in a wallet, or load without SQL*Loader (`loader: direct`).",

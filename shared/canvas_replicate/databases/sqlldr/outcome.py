@@ -42,8 +42,8 @@ def _build_failure(status: int, lines: list[str], doing: str, log_name: str) -> 
     codes = [line.partition(":")[0] for line in lines]
     oracle = next((code for code in codes if code.startswith("ORA-")), None)
     if oracle is not None:
-        said = "\n".join(lines)
-        return build_error(find_inner_code(said, oracle), doing, said)
+        messages = "\n".join(lines)
+        return build_error(find_inner_code(messages, oracle), doing, messages)
     step = f"Read {log_name}."
     if lines:
         kind = TransientError if codes[0] in _TRANSIENT else PermanentError

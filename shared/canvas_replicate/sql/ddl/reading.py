@@ -39,13 +39,13 @@ class _Found:
 
 
 def _read_statement(reader: Reader, found: _Found) -> None:
-    first = reader.word()
+    first = reader.peek_word()
     if first in ("GRANT", "COMMENT"):
-        found.ignored.append(reader.statement())
+        found.ignored.append(reader.join_statement())
         return
     if not reader.take("CREATE"):
         reader.refuse(
-            f"{first or reader.token().text} is not read from a ddl file.",
+            f"{first or reader.peek_token().text} is not read from a ddl file.",
             "Keep to CREATE TABLE, CREATE [MATERIALIZED] VIEW, CREATE [UNIQUE] INDEX, COMMENT ON and GRANT.",
         )
     reader.take("OR", "REPLACE")
@@ -58,9 +58,9 @@ def _read_statement(reader: Reader, found: _Found) -> None:
     elif reader.take("UNIQUE", "INDEX"):
         _read_unique_index(reader, found)
     elif reader.take("INDEX"):
-        found.ignored.append(reader.statement())
+        found.ignored.append(reader.join_statement())
     else:
-        reader.refuse(f"CREATE {reader.word()} is not read from a ddl file.")
+        reader.refuse(f"CREATE {reader.peek_word()} is not read from a ddl file.")
 
 
 def _take_view(reader: Reader) -> bool:
@@ -77,13 +77,13 @@ class _Table:
 
 
 def _read_table(reader: Reader, found: _Found) -> None:
-    schema, name = reader.qualified_name()
+    schema, name = reader.read_qualified_name()
     if name in found.tables:
         reader.refuse(f"Table {name} is created twice.")
     table = _Table()
     reader.expect("(")
     while True:
-        if reader.word() in _TABLE_CONSTRAINTS:
+        if reader.peek_word() in _TABLE_CONSTRAINTS:
             _read_table_constraint(reader, table)
         else:
             _read_column(reader, table)
@@ -101,18 +101,18 @@ def _read_table(reader: Reader, found: _Found) -> None:
 def _skip_storage(reader: Reader) -> None:
     """TABLESPACE, PCTFREE, LOGGING and their like mean nothing elsewhere; AS SELECT would."""
     reader.skip_to("AS")
-    if not reader.done():
+    if not reader.is_done():
         reader.refuse("CREATE TABLE … AS SELECT is not read from a ddl file.", "Write the columns.")
 
 
 def _read_column(reader: Reader, table: _Table) -> None:
-    at = reader.token()
-    name = reader.name()
+    at = reader.peek_token()
+    name = reader.read_name()
     if any(column.name == name for column in table.columns):
         reader.source.refuse(at, f"Column {name} is declared twice.")
     start = reader.at
     reader.skip_to(*_ENDS_TYPE)
-    declared = reader.text(start, reader.at)
+    declared = reader.read_text(start, reader.at)
     if not declared:
         reader.refuse(f"Column {name} has no type.")
     try:
@@ -120,7 +120,7 @@ def _read_column(reader: Reader, table: _Table) -> None:
     except ValueError as error:
         reader.source.refuse(reader.tokens[start], f"Column {name}: {error}.")
     table.columns.append(column)
-    while reader.word() not in (",", ")") and not reader.done():
+    while reader.peek_word() not in (",", ")") and not reader.is_done():
         _read_inline_constraint(reader, table, name)
 
 
@@ -134,7 +134,7 @@ def _check_column(column: Column) -> Column:
 
 def _read_inline_constraint(reader: Reader, table: _Table, name: str) -> None:
     if reader.take("CONSTRAINT"):
-        reader.name()
+        reader.read_name()
     if reader.take("NOT", "NULL"):
         table.columns[-1] = replace(table.columns[-1], nullable=False)
     elif reader.take("PRIMARY", "KEY"):
@@ -148,11 +148,11 @@ def _read_inline_constraint(reader: Reader, table: _Table, name: str) -> None:
 
 def _read_table_constraint(reader: Reader, table: _Table) -> None:
     if reader.take("CONSTRAINT"):
-        reader.name()
+        reader.read_name()
     if reader.take("PRIMARY", "KEY"):
-        _set_primary(reader, table, reader.names())
+        _set_primary(reader, table, reader.read_names())
     elif reader.take("UNIQUE"):
-        table.unique.append(reader.names())
+        table.unique.append(reader.read_names())
     else:
         _refuse_constraint(reader)
     _skip_state(reader)
@@ -165,7 +165,7 @@ def _set_primary(reader: Reader, table: _Table, columns: tuple[str, ...]) -> Non
 
 
 def _refuse_constraint(reader: Reader) -> NoReturn:
-    word = reader.word() or str(reader.token().text)
+    word = reader.peek_word() or str(reader.peek_token().text)
     reader.refuse(
         f"{word} is not carried over to other databases.",
         "Only NOT NULL, PRIMARY KEY and UNIQUE are: leave it out, the source has already enforced it.",
@@ -174,7 +174,7 @@ def _refuse_constraint(reader: Reader) -> NoReturn:
 
 def _skip_state(reader: Reader) -> None:
     """ENABLE and USING INDEX …; a constraint that is not enforced is not one."""
-    while reader.word() in _STATE or reader.word() == "USING":
+    while reader.peek_word() in _STATE or reader.peek_word() == "USING":
         if reader.take("USING"):
             reader.skip_to(",", ")")
         else:
@@ -182,17 +182,17 @@ def _skip_state(reader: Reader) -> None:
 
 
 def _read_view(reader: Reader, found: _Found, *, materialized: bool) -> None:
-    schema, name = reader.qualified_name()
+    schema, name = reader.read_qualified_name()
     if name in found.views:
         reader.refuse(f"View {name} is created twice.")
-    if reader.word() == "(":
+    if reader.peek_word() == "(":
         reader.refuse(
             f"View {name} has a column list, which is not read.", "Name the columns in its query: SELECT x AS name."
         )
     if materialized:
         reader.skip_to("AS")
     reader.expect("AS")
-    if reader.done():
+    if reader.is_done():
         reader.refuse(f"View {name} has no query.")
     found.views[name] = ViewDdl(schema, name, _read_query(reader))
 
@@ -202,22 +202,22 @@ def _read_query(reader: Reader) -> str:
     end = len(reader.tokens)
     if [str(token.text).upper() for token in reader.tokens[-3:]] == ["WITH", "READ", "ONLY"]:
         end -= 3
-    query = reader.text(reader.at, end)
+    query = reader.read_text(reader.at, end)
     try:
         check_query(query)
     except SqlSyntaxError as error:
-        line, column = position(reader.source.text, reader.token().start)
+        line, column = position(reader.source.text, reader.peek_token().start)
         here = Place(reader.source.file, line + error.line - 1, error.column + (column - 1 if error.line == 1 else 0))
         raise ConfigError(error.message, place=here, code="ddl", next_step=error.suggestion) from None
     return query
 
 
 def _read_unique_index(reader: Reader, found: _Found) -> None:
-    reader.qualified_name()
+    reader.read_qualified_name()
     reader.expect("ON")
-    at = reader.token()
-    _, name = reader.qualified_name()
-    columns = reader.names()
+    at = reader.peek_token()
+    _, name = reader.read_qualified_name()
+    columns = reader.read_names()
     if name in found.views:
         view = found.views[name]
         found.views[name] = replace(view, key=view.key or columns)
@@ -245,7 +245,7 @@ def read_statements(text: str, file: Path) -> list[Statement]:
 
 
 def _read_object(reader: Reader) -> Statement:
-    sql = reader.text(0, len(reader.tokens))
+    sql = reader.read_text(0, len(reader.tokens))
     if reader.take("GRANT"):
         return _read_subject("grant", reader, sql)
     if reader.take("COMMENT"):
@@ -254,14 +254,14 @@ def _read_object(reader: Reader) -> Statement:
         return Statement("other", None, "", sql)
     reader.take("OR", "REPLACE")
     if reader.take("TABLE"):
-        return Statement("table", *reader.qualified_name(), sql)
+        return Statement("table", *reader.read_qualified_name(), sql)
     if reader.take("MATERIALIZED", "VIEW"):
-        return Statement("materialized view", *reader.qualified_name(), sql)
+        return Statement("materialized view", *reader.read_qualified_name(), sql)
     if reader.take("VIEW"):
-        return Statement("view", *reader.qualified_name(), sql)
+        return Statement("view", *reader.read_qualified_name(), sql)
     reader.take("UNIQUE")
     if reader.take("INDEX"):
-        return Statement("index", *reader.qualified_name(), sql)
+        return Statement("index", *reader.read_qualified_name(), sql)
     return Statement("other", None, "", sql)
 
 
@@ -269,4 +269,4 @@ def _read_subject(kind: Literal["grant", "comment"], reader: Reader, sql: str) -
     reader.skip_to("ON")
     for words in (("ON",), ("TABLE",), ("COLUMN",), ("MATERIALIZED", "VIEW")):
         reader.take(*words)
-    return Statement(kind, None, "", sql) if reader.done() else Statement(kind, *reader.qualified_name(), sql)
+    return Statement(kind, None, "", sql) if reader.is_done() else Statement(kind, *reader.read_qualified_name(), sql)

@@ -15,7 +15,7 @@ _PSEUDO_COLUMNS = {
     *("ROWID", "NEXTVAL", "CURRVAL", "USER", "UID", "ORA_ROWSCN", "COLUMN_VALUE", "OBJECT_VALUE"),
     *("SESSIONTIMEZONE", "DBTIMEZONE", "CONNECT_BY_ISLEAF", "CONNECT_BY_ISCYCLE", "SQLCODE", "SQLERRM"),
 }
-# What may not stand bare as a name in DuckDB 2.0 or PostgreSQL 15; a test compares it with DuckDB's own list.
+# What must be quoted as a name in DuckDB 2.0 or PostgreSQL 15; a test compares it with DuckDB's own list.
 RESERVED = set(
     re.findall(
         r"\w+",
