@@ -34,10 +34,20 @@ def insert_batches(
     """All batches, in the transaction that is open; a field that only an expression names is left out."""
     batch = _Batch()
     for batch.rows in batches:
-        plain = [column for column in batch.rows.column_names if column in columns and column not in expressions]
-        values = [write_from_text(f'batch."{column}"', columns[column]) for column in plain]
-        values += [translate_expression(sql, "duckdb") for sql in expressions.values()]
-        names = ", ".join([*plain, *expressions])
-        cursor.register("batch", batch)
-        cursor.execute(f"INSERT INTO {name} ({names}) SELECT {', '.join(values)} FROM batch")
-        cursor.unregister("batch")
+        _insert(cursor, name, columns, batch, expressions)
+
+
+def _insert(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, Column],
+    batch: _Batch,
+    expressions: Mapping[str, str],
+) -> None:
+    plain = [column for column in batch.rows.column_names if column in columns and column not in expressions]
+    values = [write_from_text(f'batch."{column}"', columns[column]) for column in plain]
+    values += [translate_expression(sql, "duckdb") for sql in expressions.values()]
+    names = ", ".join([*plain, *expressions])
+    cursor.register("batch", batch)
+    cursor.execute(f"INSERT INTO {name} ({names}) SELECT {', '.join(values)} FROM batch")
+    cursor.unregister("batch")
