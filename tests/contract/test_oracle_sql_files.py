@@ -13,7 +13,7 @@ from canvas_replicate.cli.scaffold.names import parse_object_name
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.ledger.migrations import schema
-from canvas_replicate.sql.ddl import objects, parse_ddl
+from canvas_replicate.sql.ddl import parse_ddl, read_objects
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "sql"
@@ -65,7 +65,7 @@ def test_sqlplus_reads_the_file_as_it_is_meant(file: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("--") and line.endswith(";")] == []
     assert set(USE.findall(text)) <= {name for name, _ in DEFINE.findall(text)}
     assert [
-        made.sql for made in objects(filled_in(file).partition("CREATE OR REPLACE")[0], file) if "\n\n" in made.sql
+        made.sql for made in read_objects(filled_in(file).partition("CREATE OR REPLACE")[0], file) if "\n\n" in made.sql
     ] == []
 
 

@@ -113,10 +113,10 @@ class TestDatabasesOnOracle(EveryDatabaseBehaviour):
 @pytest.fixture(autouse=True)
 def blobs_measured_without_dbms_lob(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in does not have that package; Oracle's RAWTOHEX does not take a long BLOB."""
-    length = measuring._length
+    length = measuring._write_length
     monkeypatch.setattr(
         measuring,
-        "_length",
+        "_write_length",
         lambda name, base: f"LENGTH(RAWTOHEX({name}))" if base.type == "BLOB" else length(name, base),
     )
 

@@ -13,7 +13,7 @@ from tests.behaviours.ledger import LedgerBehaviour
 from tests.oracle_fixtures import OracleDatabase
 
 from canvas_replicate.databases.oracle.connecting import Oracle
-from canvas_replicate.databases.oracle.ledger import OracleLedger, driver_sql, driver_values
+from canvas_replicate.databases.oracle.ledger import OracleLedger, rewrite_sql, select_values
 from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.errors import LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
@@ -349,11 +349,11 @@ def test_what_an_outcome_does_not_know_keeps_its_figure(ledger_database: OracleL
     ],
 )
 def test_only_a_bind_is_renamed(written: str, expected: str) -> None:
-    assert driver_sql(written) == expected
+    assert rewrite_sql(written) == expected
 
 
 def test_only_values_that_the_statement_names_are_bound() -> None:
-    assert driver_values("a = :a AND b = ':c'", {"a": 1, "c": 2, "d": 3}) == {"b_a": 1}
+    assert select_values("a = :a AND b = ':c'", {"a": 1, "c": 2, "d": 3}) == {"b_a": 1}
 
 
 def test_words_of_oracles_sql_can_name_a_value(ledger_database: OracleLedger) -> None:

@@ -11,7 +11,7 @@ from tests.postgresql_fixtures import Database
 
 from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.databases.postgresql.connecting import PostgreSql
-from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger, driver_sql
+from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger, rewrite_sql
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
@@ -179,7 +179,7 @@ def test_the_clock_goes_on_within_a_transaction(ledger_database: PostgresqlLedge
     ],
 )
 def test_only_a_bind_is_taken_for_one(written: str, expected: str) -> None:
-    assert driver_sql(written) == expected
+    assert rewrite_sql(written) == expected
 
 
 def test_a_connection_that_the_server_ended_is_replaced(

@@ -190,10 +190,10 @@ def test_every_type_goes_from_source_to_view_exactly(
     campus: Campus, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The stand-in has no DBMS_LOB; Oracle's RAWTOHEX does not take a long BLOB.
-    length = measuring._length
+    length = measuring._write_length
     monkeypatch.setattr(
         measuring,
-        "_length",
+        "_write_length",
         lambda name, base: f"LENGTH(RAWTOHEX({name}))" if base.type == "BLOB" else length(name, base),
     )
     campus.oracle.sql(

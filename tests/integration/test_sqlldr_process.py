@@ -18,9 +18,9 @@ import pytest
 from pydantic import SecretStr
 
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.sqlldr.control_text import derived_control_file
+from canvas_replicate.databases.sqlldr.control_text import write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection
-from canvas_replicate.databases.sqlldr.process import Login, find_sqlldr, run_sqlldr
+from canvas_replicate.databases.sqlldr.process import Login, Program, find_sqlldr, run_sqlldr
 from canvas_replicate.errors import LeaseLost, PermanentError, TransientError
 
 STANDIN = Path(__file__).parents[3] / "shared" / "oracle-standin"
@@ -79,11 +79,11 @@ class Place:
         file = self.folder / "tmp_x.dat"
         file.write_bytes(data.encode())
         control = parse_control_file(CONTROL, "t.ctl")
-        environ = {"STANDIN_PYTHON": sys.executable, "REPLICATE_SECRET": PASSWORD, "NLS_LANG": "CZECH"}
+        environ = {**os.environ, "STANDIN_PYTHON": sys.executable, "REPLICATE_SECRET": PASSWORD, "NLS_LANG": "CZECH"}
         return run_sqlldr(
-            program,
-            Login("loader", SecretStr(password), self.server.dsn, {**os.environ, **environ}),
-            derived_control_file(control, schema="loader", data=file),
+            Program(program, environ),
+            Login("loader", SecretStr(password), self.server.dsn),
+            write_control_file(control, schema="loader", data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=timeout_seconds,
@@ -300,13 +300,13 @@ def test_a_load_that_takes_too_long_is_ended_and_may_be_tried_again(place: Place
 
 
 LOADS = """
-import sys
+import os, sys
 from pathlib import Path
 from pydantic import SecretStr
-from canvas_replicate.databases.sqlldr.process import Login, run_sqlldr
+from canvas_replicate.databases.sqlldr.process import Login, Program, run_sqlldr
 program, dsn, aside, control = sys.argv[1:]
 login = Login("loader", SecretStr(sys.stdin.read()), dsn)
-run_sqlldr(Path(program), login, Path(control).read_text(), aside=Path(aside), options={},
+run_sqlldr(Program(Path(program), os.environ), login, Path(control).read_text(), aside=Path(aside), options={},
            timeout_seconds=600, keep_going=lambda: None)
 """
 
@@ -314,7 +314,7 @@ run_sqlldr(Path(program), login, Path(control).read_text(), aside=Path(aside), o
 def test_a_load_dies_with_the_process_that_started_it(place: Place) -> None:
     data, control = place.folder / "tmp_x.dat", place.folder / "given.ctl"
     data.write_text('1|"x"||#EOR#\n')
-    control.write_text(derived_control_file(parse_control_file(CONTROL, "t.ctl"), schema=None, data=data))
+    control.write_text(write_control_file(parse_control_file(CONTROL, "t.ctl"), schema=None, data=data))
     place.server.control.delay(SLOW_MS)
     parent = subprocess.Popen(
         [sys.executable, "-c", LOADS, str(STANDIN / "sqlldr"), place.server.dsn, str(place.aside), str(control)],

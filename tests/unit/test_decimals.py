@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.databases.decimals import decimals, no_number, written_out
+from canvas_replicate.databases.decimals import find_non_number, to_decimals, write_out
 
 EXACT = Context(prec=400)
 ORACLE = st.tuples(st.booleans(), st.integers(0, 10**40 - 1), st.integers(-130, 125)).map(
@@ -30,35 +30,35 @@ def oracle_text(number: Decimal) -> str:
 
 @given(st.lists(st.none() | ORACLE, min_size=1, max_size=20))
 def test_every_number_of_oracles_is_written_out_exactly(numbers: list[Decimal | None]) -> None:
-    found = written_out(texts(*(None if number is None else oracle_text(number) for number in numbers)))
-    assert no_number(found) == -1
+    found = write_out(texts(*(None if number is None else oracle_text(number) for number in numbers)))
+    assert find_non_number(found) == -1
     assert [None if text is None else EXACT.create_decimal(text) for text in found.to_pylist()] == numbers
 
 
 @given(st.lists(st.none() | ORACLE.map(lambda number: format(number, "f")), min_size=1, max_size=20))
 def test_a_batch_is_made_into_decimals_exactly_or_not_at_all(plain: list[str | None]) -> None:
-    found = decimals(texts(*plain))
+    found = to_decimals(texts(*plain))
     if found is not None:
         assert found.to_pylist() == [None if text is None else EXACT.create_decimal(text) for text in plain]
 
 
 @given(st.lists(st.decimals(-(10**20), 10**20, places=10).map(lambda number: format(number, "f")), min_size=1))
 def test_what_fits_38_digits_becomes_decimals(plain: list[str]) -> None:
-    assert decimals(texts(*plain)) is not None
+    assert to_decimals(texts(*plain)) is not None
 
 
 def test_one_digit_too_many_keeps_the_batch_as_text() -> None:
-    assert decimals(texts("9" * 38, None)) is not None
-    assert decimals(texts("9" * 39)) is None
-    assert decimals(texts("9" * 38, "0.1")) is None
-    assert decimals(texts("0." + "0" * 38 + "1")) is None
-    assert decimals(texts(None, None)) is not None
+    assert to_decimals(texts("9" * 38, None)) is not None
+    assert to_decimals(texts("9" * 39)) is None
+    assert to_decimals(texts("9" * 38, "0.1")) is None
+    assert to_decimals(texts("0." + "0" * 38 + "1")) is None
+    assert to_decimals(texts(None, None)) is not None
 
 
 def test_the_first_that_is_no_number_is_found() -> None:
-    assert no_number(texts("1", None, "-2.50", "~", "x")) == 3
-    assert no_number(texts("1.", "1")) == 0
-    assert no_number(texts("1e5")) == 0
-    assert no_number(texts("-", None)) == 0
-    assert no_number(texts("1\n")) == 0
-    assert no_number(texts()) == -1
+    assert find_non_number(texts("1", None, "-2.50", "~", "x")) == 3
+    assert find_non_number(texts("1.", "1")) == 0
+    assert find_non_number(texts("1e5")) == 0
+    assert find_non_number(texts("-", None)) == 0
+    assert find_non_number(texts("1\n")) == 0
+    assert find_non_number(texts()) == -1

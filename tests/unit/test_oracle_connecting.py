@@ -28,7 +28,7 @@ def openers() -> list[threading.Thread]:
 
 def test_a_connection_in_time_is_the_callers() -> None:
     session: Any = Session()
-    assert connecting.within(10, lambda: session, DOING) is session
+    assert connecting.connect_within(10, lambda: session, DOING) is session
     for thread in openers():
         thread.join(10)
     assert not session.is_closed
@@ -54,7 +54,7 @@ def test_a_connection_that_comes_in_the_moment_of_giving_up_is_closed(monkeypatc
     threads = SimpleNamespace(Event=GivingUp, Thread=threading.Thread, Lock=threading.Lock)
     monkeypatch.setattr(connecting, "threading", threads)
     with pytest.raises(TransientError, match=f"{DOING}: no answer") as caught:
-        connecting.within(0.01, opening, DOING)
+        connecting.connect_within(0.01, opening, DOING)
     for thread in openers():
         thread.join(10)
     assert (caught.value.code, session.is_closed) == ("oracle.silent", True)

@@ -8,7 +8,7 @@ import sqlglot
 
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.sql.ddl import Ddl, TableDdl, ViewDdl, parse_ddl, table_sql
+from canvas_replicate.sql.ddl import Ddl, TableDdl, ViewDdl, parse_ddl, write_table
 
 FILE = Path("ddl/tmp_students.sql")
 
@@ -178,7 +178,7 @@ def test_duckdb_makes_the_table_and_keeps_its_oracle_types_as_comments() -> None
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA schema_a")
     for _ in range(2):  # a second time changes nothing
-        for statement in table_sql(the_table(STUDENTS), "schema_a", "duckdb"):
+        for statement in write_table(the_table(STUDENTS), "schema_a", "duckdb"):
             connection.execute(statement)
     found = connection.execute(
         "SELECT column_name, data_type, comment, is_nullable FROM duckdb_columns() WHERE schema_name = 'schema_a'"
@@ -206,7 +206,7 @@ def test_duckdb_makes_the_table_and_keeps_its_oracle_types_as_comments() -> None
 
 def test_postgresql_gets_its_own_types() -> None:
     text = STUDENTS.replace("TIMESTAMP(9)", "TIMESTAMP(3)")
-    (statement,) = table_sql(the_table(text), None, "postgresql")
+    (statement,) = write_table(the_table(text), None, "postgresql")
     assert statement == (
         'CREATE TABLE IF NOT EXISTS "tmp_students" (\n'
         '    "emplid" varchar(11) NOT NULL,\n'
@@ -232,7 +232,7 @@ def test_postgresql_gets_its_own_types() -> None:
 
 def test_words_that_are_reserved_elsewhere_can_be_column_names() -> None:
     connection = duckdb.connect()
-    for statement in table_sql(the_table("CREATE TABLE t (limit NUMBER(3), at DATE, end DATE)"), None, "duckdb"):
+    for statement in write_table(the_table("CREATE TABLE t (limit NUMBER(3), at DATE, end DATE)"), None, "duckdb"):
         connection.execute(statement)
     assert [row[0] for row in connection.execute("DESCRIBE t").fetchall()] == ["limit", "at", "end"]
 
@@ -251,4 +251,4 @@ def test_what_an_engine_cannot_hold_exactly_is_refused(columns: str, engines: tu
     table = the_table(f"CREATE TABLE t ({columns})")
     for engine in engines:
         with pytest.raises(ConfigError, match=word):
-            table_sql(table, None, engine)  # type: ignore[arg-type]
+            write_table(table, None, engine)  # type: ignore[arg-type]

@@ -29,32 +29,32 @@ from canvas_replicate.errors import TransientError
 )
 def test_each_kind_of_column_has_its_figure(base: str, as_file: str, expected: list[str]) -> None:
     column, file_column = column_from_oracle_type("x", base), column_from_oracle_type("x", as_file)
-    assert measuring._aggregates(column, file_column) == expected
+    assert measuring._write_aggregates(column, file_column) == expected
 
 
 def test_zoned_moments_are_compared_in_utc() -> None:
     column = column_from_oracle_type("x", "TIMESTAMP(6) WITH TIME ZONE")
-    assert all("SYS_EXTRACT_UTC" in sql for sql in measuring._aggregates(column, column))
+    assert all("SYS_EXTRACT_UTC" in sql for sql in measuring._write_aggregates(column, column))
 
 
 def test_what_is_only_counted_has_no_figure() -> None:
     column = column_from_oracle_type("x", "CLOB")
-    assert measuring._aggregates(column, None) == []
-    assert measuring._figures(3, [], None) == Figures(non_null=3)
+    assert measuring._write_aggregates(column, None) == []
+    assert measuring._read_figures([3], None) == Figures(non_null=3)
 
 
 def test_a_wide_numbers_residue_is_put_together_from_its_parts_without_loss() -> None:
     column = column_from_oracle_type("x", "NUMBER(38,30)")
-    assert len(measuring._aggregates(column, column)) == 4
-    found = measuring._figures(2, ["7", "1", "2", "3"], column)
+    assert len(measuring._write_aggregates(column, column)) == 4
+    found = measuring._read_figures([2, "7", "1", "2", "3"], column)
     assert found.residue == "7.000000000000001000000000000002000000000000003"
     assert Decimal(found.residue) < RESIDUE_MODULUS
 
 
 def test_a_sum_that_oracle_writes_short_or_with_an_exponent_is_the_same_sum() -> None:
     column = column_from_oracle_type("x", "NUMBER(20,10)")
-    assert measuring._figures(1, [".5"], column).total == "0.5"
-    assert measuring._figures(1, ["1.5E-09"], column).total == "0.0000000015"
+    assert measuring._read_figures([1, ".5"], column).total == "0.5"
+    assert measuring._read_figures([1, "1.5E-09"], column).total == "0.0000000015"
 
 
 # What a database refuses of a record

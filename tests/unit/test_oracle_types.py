@@ -9,7 +9,7 @@ import oracledb
 import pyarrow as pa
 import pytest
 
-from canvas_replicate.databases.oracle.types import ANY_NUMBER, fetched
+from canvas_replicate.databases.oracle.types import ANY_NUMBER, plan_fetch
 from canvas_replicate.errors import PermanentError
 
 
@@ -26,7 +26,7 @@ class Described:
 
 
 def asked(described: Described, **how: bool) -> Any:
-    return fetched(cast(oracledb.FetchInfo, described), **how)
+    return plan_fetch(cast(oracledb.FetchInfo, described), **how)
 
 
 @pytest.mark.parametrize(

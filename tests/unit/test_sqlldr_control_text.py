@@ -17,7 +17,7 @@ from canvas_replicate.control_file import (
     parse_control_file,
     read_control_file,
 )
-from canvas_replicate.databases.sqlldr.control_text import carried_options, derived_control_file
+from canvas_replicate.databases.sqlldr.control_text import list_tuning_options, write_control_file
 from canvas_replicate.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_a_whole_control_file_is_written_as_expected() -> None:
         " at TIMESTAMP WITH TIME ZONE 'YYYY-MM-DD\"T\"HH24:MITZH:TZM', n RECNUM, s SEQUENCE(MAX), d SYSDATE,"
         " c CONSTANT \"it's\", e EXPRESSION \"seq.NEXTVAL\", own TERMINATED BY ';' ENCLOSED BY X'5C')"
     )
-    assert derived_control_file(control, schema="reporting", data=DATA) == (
+    assert write_control_file(control, schema="reporting", data=DATA) == (
         "LOAD DATA\n"
         "CHARACTERSET AL32UTF8 LENGTH SEMANTICS CHAR\n"
         f"INFILE '{DATA}' \"STR X'23454F52230A'\"\n"
@@ -78,7 +78,7 @@ def test_a_whole_control_file_is_written_as_expected() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "ctls").glob("*.ctl")), ids=lambda path: path.name)
 def test_every_control_file_of_this_repository_keeps_its_meaning(path: Path) -> None:
     control = read_control_file(path)
-    again = parse(derived_control_file(control, schema="reporting", data=DATA))
+    again = parse(write_control_file(control, schema="reporting", data=DATA))
     assert meaning(again) == meaning(control)
     assert again.schema == "reporting"
 
@@ -179,7 +179,7 @@ def control_files(draw: st.DrawFn) -> ControlFile:
 
 @given(control_files())
 def test_any_control_file_keeps_its_meaning(control: ControlFile) -> None:
-    text = derived_control_file(control, schema=None, data=DATA)
+    text = write_control_file(control, schema=None, data=DATA)
     again = parse(text)
     assert text.isascii()
     assert meaning(again) == meaning(control)
@@ -195,13 +195,13 @@ def test_only_options_that_tune_are_carried() -> None:
         " SKIP_INDEX_MAINTENANCE=TRUE, RESUMABLE=TRUE, SKIP_UNUSABLE_INDEXES=TRUE) LOAD DATA DISCARDMAX 3"
         " INTO TABLE t FIELDS TERMINATED BY '|' (a)"
     )
-    assert carried_options(control) == {
+    assert list_tuning_options(control) == {
         "rows": "500",
         "bindsize": "2000000",
         "direct": "FALSE",
         "skip_unusable_indexes": "TRUE",
     }
-    assert "OPTIONS" not in derived_control_file(control, schema=None, data=DATA)
+    assert "OPTIONS" not in write_control_file(control, schema=None, data=DATA)
 
 
 # What cannot be handed over
@@ -212,7 +212,7 @@ def test_only_options_that_tune_are_carried() -> None:
 )
 def test_a_path_that_would_need_quoting_is_refused(path: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot be given the path .* Choose a REPLICATE_DATA_DIR") as caught:
-        derived_control_file(with_columns("a"), schema=None, data=Path(path))
+        write_control_file(with_columns("a"), schema=None, data=Path(path))
     assert caught.value.code == "sqlldr.path"
 
 
@@ -229,6 +229,6 @@ def test_a_path_that_would_need_quoting_is_refused(path: str) -> None:
 )
 def test_a_text_that_would_not_arrive_as_it_is_is_refused_with_its_line(columns: str, what: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        derived_control_file(with_columns(columns), schema=None, data=DATA)
+        write_control_file(with_columns(columns), schema=None, data=DATA)
     assert str(caught.value).startswith(f"t.ctl:2: {what}")
     assert "cannot be handed to SQL*Loader unchanged." in str(caught.value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection, coded_lines, read_log
+from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection, find_coded_lines, read_log
 from canvas_replicate.errors import DataError
 
 HEAD = """
@@ -134,7 +134,7 @@ def rejection(*reason: str) -> Rejection:
             "ORA-29999",
             "odd value",
         ),
-        (["ORA-29999: 'Smith'"], "ORA-29999", "no reason is told"),
+        (["ORA-29999: 'Smith'"], "ORA-29999", "no reason is given"),
         (
             ["ORA-04088: error during execution of trigger 'R.T'", "ORA-06512: at line 3", "ORA-01400: cannot insert NULL"],
             "ORA-01400",
@@ -147,7 +147,7 @@ def rejection(*reason: str) -> Rejection:
             "Column not found before end of logical record",
         ),
         (["SQL*Loader-2010: odd 'Smith'"], "SQL*Loader-2010", "odd"),
-        ([], "SQL*Loader", "no reason is told"),
+        ([], "SQL*Loader", "no reason is given"),
     ],
 )  # fmt: skip
 def test_a_reason_tells_the_code_and_never_a_value(reason: list[str], code: str, words: str) -> None:
@@ -210,16 +210,16 @@ def test_an_index_that_a_direct_load_left_unusable_is_told_though_all_rows_are_l
 
 def test_the_release_line_is_no_error_and_coded_lines_are_found_without_a_summary() -> None:
     text = "SQL*Loader-704: Internal error: ulconnect: OCISessionBegin [0]\nORA-01017: invalid username/password\n"
-    assert coded_lines(HEAD + text) == tuple(text.splitlines())
-    assert coded_lines(HEAD) == ()
+    assert find_coded_lines(HEAD + text) == tuple(text.splitlines())
+    assert find_coded_lines(HEAD) == ()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not whole: it does not say 'successfully loaded'."),
+        ("", "is not whole: it does not show 'successfully loaded'."),
         (HEAD, "is not whole"),
-        (HEAD + summary(read=4, loaded=4).partition("Total logical records read")[0], "does not say 'read'."),
+        (HEAD + summary(read=4, loaded=4).partition("Total logical records read")[0], "does not show 'read'."),
         (HEAD + summary(read=4, loaded=4) * 2, "more than one summary."),
         (HEAD + summary(read=5, loaded=4), "read, and loaded + rejected + discarded are 5 and 4."),
         (HEAD + summary(read=5, loaded=4, rejected=1, errors=0), "rejected, and rows with data errors are 1 and 0."),

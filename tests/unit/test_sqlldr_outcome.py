@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from canvas_replicate.databases.sqlldr.log_file import coded_lines
-from canvas_replicate.databases.sqlldr.login import Login, userid, without_secret
-from canvas_replicate.databases.sqlldr.outcome import judged
+from canvas_replicate.databases.sqlldr.log_file import find_coded_lines
+from canvas_replicate.databases.sqlldr.login import Login, hide_secret, write_userid
+from canvas_replicate.databases.sqlldr.outcome import judge_run
 from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError, TransientError
 
 DSN = "db.example.edu:1521/REPORTS"
@@ -39,21 +39,21 @@ def login(password: str | None, user: str | None = "loader", dsn: str = DSN) -> 
     ],
 )
 def test_a_login_is_quoted_only_where_it_must_be(given: Login, expected: str) -> None:
-    assert userid(given) == expected
+    assert write_userid(given) == expected
 
 
 @pytest.mark.parametrize("password", ['a"b', "a'b", "a\\b", "a\nb", ""])
 def test_a_password_that_a_parameter_file_cannot_carry_is_refused_without_showing_it(password: str) -> None:
-    with pytest.raises(ConfigError, match="cannot be told the password of the target database") as caught:
-        userid(login(password))
+    with pytest.raises(ConfigError, match="cannot be given the password of the target database") as caught:
+        write_userid(login(password))
     assert not password or password not in str(caught.value)
 
 
 def test_a_user_or_connect_string_with_quotation_marks_is_refused_too() -> None:
     with pytest.raises(ConfigError, match="the user of"):
-        userid(login("x", user="a'b"))
+        write_userid(login("x", user="a'b"))
     with pytest.raises(ConfigError, match="the connect string of"):
-        userid(login(None, dsn="x'\n"))
+        write_userid(login(None, dsn="x'\n"))
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_a_user_or_connect_string_with_quotation_marks_is_refused_too() -> None:
     ],
 )
 def test_a_line_that_shows_a_part_of_the_password_is_told_by_its_code(line: str, told: str) -> None:
-    assert without_secret(login("p@ss word"), line) == told
+    assert hide_secret(login("p@ss word"), line) == told
 
 
 def raised(status: int, log: str) -> ReplicateError:
     with pytest.raises(ReplicateError) as caught:
-        judged(status, log, list(coded_lines(log)), "loading tmp_x", "logs/tmp_x.log")
+        judge_run(status, log, list(find_coded_lines(log)), "loading tmp_x", "logs/tmp_x.log")
     return caught.value
 
 
 @pytest.mark.parametrize("status", [0, 2])
 def test_a_consistent_log_is_believed_with_either_status(status: int) -> None:
-    assert judged(status, SUMMARY.format(loaded=3), [], "loading tmp_x", "x.log").loaded == 3
+    assert judge_run(status, SUMMARY.format(loaded=3), [], "loading tmp_x", "x.log").loaded == 3
 
 
 @pytest.mark.parametrize(

@@ -7,30 +7,27 @@ import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-Connection = TypeVar("Connection")
+Kept = TypeVar("Kept")
 
 
-class KeptConnections(Generic[Connection]):
+class KeptConnections(Generic[Kept]):
     """``answers``: whether a kept connection still works.
 
     All are closed when this object is garbage, at the latest when the process ends.
     """
 
     def __init__(
-        self,
-        connect: Callable[[], Connection],
-        answers: Callable[[Connection], bool],
-        close: Callable[[Connection], None],
+        self, connect: Callable[[], Kept], answers: Callable[[Kept], bool], close: Callable[[Kept], None]
     ) -> None:
         # These must not refer to this object's owner, or both would wait for the garbage collector.
         self._connect = connect
         self._answers = answers
         self._close = close
-        self._idle: list[Connection] = []
+        self._idle: list[Kept] = []
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._idle, close)
 
-    def take(self) -> Connection:
+    def take(self) -> Kept:
         """One that still answers, since the server may have been restarted meanwhile, or a new one."""
         while True:
             with self._lock:
@@ -42,7 +39,7 @@ class KeptConnections(Generic[Connection]):
             self._close(connection)
         return self._connect()
 
-    def keep(self, connection: Connection) -> None:
+    def keep(self, connection: Kept) -> None:
         """For the next transaction. The last one on it must have ended."""
         with self._lock:
             self._idle.append(connection)
@@ -52,6 +49,6 @@ class KeptConnections(Generic[Connection]):
             _close_all(self._idle, self._close)
 
 
-def _close_all(connections: list[Connection], close: Callable[[Connection], None]) -> None:
+def _close_all(connections: list[Kept], close: Callable[[Kept], None]) -> None:
     while connections:
         close(connections.pop())

@@ -17,41 +17,30 @@ FetchRow = Callable[[str], Sequence[Any] | None]
 
 
 def measure_table(
-    name: str,
-    columns: Mapping[str, Column],
-    measure: Mapping[str, Column | None],
-    engine: Engine,
-    fetch_row: FetchRow,
+    name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None], engine: Engine, fetch_row: FetchRow
 ) -> Loaded:
     """Count the rows of the table ``name`` and measure these columns as the file's columns were measured."""
 
     def aggregates(column: str, as_file: Column | None) -> list[str]:
-        return [f'count("{column}")', *_aggregates(columns[column], as_file, engine)]
+        return [f'count("{column}")', *_write_aggregates(columns[column], as_file, engine)]
 
-    return measure_columns(name, measure, aggregates, lambda _, values, as_file: to_figures(values, as_file), fetch_row)
+    return measure_columns(name, measure, aggregates, to_figures, fetch_row)
 
 
 def measure_columns(
     name: str,
     measure: Mapping[str, Column | None],
     aggregates: Callable[[str, Column | None], list[str]],
-    figures: Callable[[str, list[Any], Column | None], Figures],
+    figures: Callable[[Sequence[Any], Column | None], Figures],
     fetch_row: FetchRow,
 ) -> Loaded:
-    """As ``measure_table``, in the words of an engine: a column's ``aggregates``, and the ``figures`` of their values.
-
-    The first aggregate of each column counts its values.
-    """
+    """As ``measure_table``, with an engine's ``aggregates`` of a column, the first its count, and their ``figures``."""
     wanted = {column: aggregates(column, as_file) for column, as_file in measure.items()}
     selected = ", ".join(["count(*)", *chain.from_iterable(wanted.values())])
     rows, *found = fetch_row(f"SELECT {selected} FROM {name}") or (0,)
     values = iter(found)
-    return Loaded(
-        rows=int(rows),
-        figures={
-            column: figures(column, [next(values) for _ in sql], measure[column]) for column, sql in wanted.items()
-        },
-    )
+    by_column = {column: figures([next(values) for _ in sql], measure[column]) for column, sql in wanted.items()}
+    return Loaded(rows=int(rows), figures=by_column)
 
 
 def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
@@ -71,26 +60,21 @@ def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
     return Figures(non_null=int(non_null), residue=number)
 
 
-def _aggregates(base: Column, as_file: Column | None, engine: Engine) -> list[str]:
+def _write_aggregates(base: Column, as_file: Column | None, engine: Engine) -> list[str]:
     """The SQL that measures a base column the way the file's column was measured."""
     if as_file is None:
         return []
     name, measure = f'"{base.name}"', measure_of(as_file)
     if measure in ("total", "residue"):
-        number = name if base.kind == "number" else _number(name, as_file, engine)
+        kind = "numeric" if engine == "postgresql" else f"DECIMAL(38,{as_file.scale or 0})"
+        number = name if base.kind == "number" else f"CAST({name} AS {kind})"  # a table may keep numbers as text
         return [f"sum({number})" if measure == "total" else f"sum(abs({number}) % {RESIDUE_MODULUS})"]
     if measure == "characters":
-        return [_characters(name, base, engine)]
+        return [_count_characters(name, base, engine)]
     return [_end(end, name, base, engine) for end in ("min", "max")]
 
 
-def _number(name: str, as_file: Column, engine: Engine) -> str:
-    """Numbers that a table keeps as text."""
-    kind = "numeric" if engine == "postgresql" else f"DECIMAL(38,{as_file.scale or 0})"
-    return f"CAST({name} AS {kind})"
-
-
-def _characters(name: str, base: Column, engine: Engine) -> str:
+def _count_characters(name: str, base: Column, engine: Engine) -> str:
     if base.kind == "raw":
         return f"sum(octet_length({name})) * 2"
     if engine == "postgresql" and base.type.startswith(("CHAR", "NCHAR")):

@@ -22,8 +22,7 @@ Engine = Literal["duckdb", "postgresql", "oracle"]
 def open_source(settings: Settings, alias: str) -> Source:
     """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when it is not to be had."""
     known = settings.databases[known_alias(alias, settings, "database")]
-    native = known.dialect == "native"
-    engine = engine_of(settings, alias)
+    native, engine = known.dialect == "native", engine_of(settings, alias)
     if engine == "oracle":
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.source import OracleSource
@@ -47,13 +46,8 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.target import OracleTarget, sqlldr_on_path
 
-        return OracleTarget(
-            database,
-            base_schema=settings.base_schema,
-            view_schema=settings.view_schema,
-            procedure=settings.refresh_procedure,
-            sqlldr=sqlldr_on_path(),
-        )
+        schemas = (settings.base_schema, settings.view_schema)
+        return OracleTarget(database, *schemas, procedure=settings.refresh_procedure, sqlldr=sqlldr_on_path())
     if engine == "postgresql":
         server = open_postgresql(settings, alias)
         from canvas_replicate.databases.postgresql.target import PostgresqlTarget
@@ -61,11 +55,8 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
         return PostgresqlTarget(server, base_schema=settings.base_schema, view_schema=settings.view_schema)
     from canvas_replicate.databases.duckdb.target import DuckDbTarget
 
-    return DuckDbTarget(
-        _open_duckdb(settings, alias, create=create),
-        base_schema=settings.base_schema or "main",
-        view_schema=settings.view_schema or "main",
-    )
+    file = _open_duckdb(settings, alias, create=create)
+    return DuckDbTarget(file, base_schema=settings.base_schema or "main", view_schema=settings.view_schema or "main")
 
 
 def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
@@ -89,41 +80,39 @@ def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
 
 def engine_of(settings: Settings, alias: str) -> Engine:
     """Raises ConfigError for an unknown alias."""
-    scheme = _url(settings, alias).partition(":")[0]
+    scheme = _find_url(settings, alias).partition(":")[0]
     return "oracle" if scheme == "oracle" else "postgresql" if scheme == "postgresql" else "duckdb"
 
 
-def _url(settings: Settings, alias: str) -> str:
+def _find_url(settings: Settings, alias: str) -> str:
     return settings.databases[known_alias(alias, settings, "database")].url
 
 
 def _open_duckdb(settings: Settings, alias: str, *, create: bool) -> DuckDb:
     from canvas_replicate.databases.duckdb.connecting import DuckDb
 
-    return DuckDb.open(Path(_url(settings, alias).removeprefix("duckdb:///")), create=create)
+    return DuckDb.open(Path(_find_url(settings, alias).removeprefix("duckdb:///")), create=create)
 
 
 def open_postgresql(settings: Settings, alias: str) -> PostgreSql:
     """The server, not connected yet. Raises ConfigError where the driver is not installed."""
-    with _driver(alias, "postgresql"):
+    with _require_driver(alias, "postgresql"):
         from canvas_replicate.databases.postgresql.connecting import PostgreSql
-    return PostgreSql(_url(settings, alias), settings.databases[alias.lower()].password)
+    return PostgreSql(_find_url(settings, alias), settings.databases[alias.lower()].password)
 
 
 def open_oracle(settings: Settings, alias: str) -> Oracle:
     """The server, not connected yet. Raises ConfigError where the driver is not installed."""
-    with _driver(alias, "oracle"):
+    with _require_driver(alias, "oracle"):
         from canvas_replicate.databases.oracle.connecting import Oracle
     known = settings.databases[alias.lower()]
     return Oracle(known.url, known.password, wallet_password=known.wallet_password, call_seconds=float(known.timeout))
 
 
 @contextmanager
-def _driver(alias: str, extra: str) -> Iterator[None]:
+def _require_driver(alias: str, extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"Database {alias}: {error.name} is not installed here.",
-            next_step=f'Install the driver: pip install "canvas-replicate[{extra}]"',
-        ) from None
+        step = f'Install the driver: pip install "canvas-replicate[{extra}]"'
+        raise ConfigError(f"Database {alias}: {error.name} is not installed here.", next_step=step) from None

@@ -1,7 +1,4 @@
-"""The database ports: four small promises that an engine keeps, and that handlers and the ledger rely on.
-
-Adapters translate their driver's errors into ours; nothing behind these lines leaks a driver's exception.
-"""
+"""The database ports that an engine implements. Adapters translate their driver's errors into ours."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tag:
-    """Whose work a session does, for whoever watches the database."""
+    """Whose work a session does; a DBA sees it in the database."""
 
     stage: str
     run_id: str
@@ -35,12 +32,12 @@ class Tag:
 class OpenQuery:
     """A running query. ``batches`` streams Arrow record batches in bounded memory and may be read once.
 
-    It is ``exact`` of each of the ``fetched`` pieces, in their order, for whoever wants to do both at the same time.
+    It is ``exact`` of each of the ``fetched`` pieces, in their order: a caller may fetch and convert in parallel.
     Values arrive exact: numbers as integers, decimals or plain decimal text (floats only for kind ``float``), text
     as strings, date as Arrow timestamps without zone, timestamp likewise or as ``YYYY-MM-DD HH:MM:SS.fffffffff``
     where it is finer than a microsecond, timestamp_tz as text with its offset, raw as upper-case hex text.
 
-    ``cancel`` may be called from any thread, more than once: whoever waits for the next batch gets an error soon.
+    ``cancel`` may be called from any thread, more than once: a reader that waits for the next batch gets an error soon.
     """
 
     columns: tuple[Column, ...]
@@ -60,7 +57,7 @@ def as_fetched(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """A source table as its dictionary tells it; ``key`` is the primary key's columns, in order."""
+    """A source table from its dictionary; ``key`` is the primary key's columns, in order."""
 
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -83,13 +80,7 @@ class Source(Protocol):
         """Raises what ``open`` would raise when the database cannot be reached."""
 
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> AbstractContextManager[OpenQuery]:
         """Run Oracle SQL, where ``as_of`` is given as of that moment.
 
@@ -129,14 +120,13 @@ class Session(Protocol):
         """The database's clock."""
 
 
-# Whether a worker may go on. With a session it asks inside that transaction, so that nobody can take over between
-# the answer and the commit.
+# Raises when a worker must stop; with a session inside that transaction, so that no other takes over before the commit.
 Check = Callable[[Session | None], None]
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What a loader of the database says that it did with the file."""
+    """The counts that a loader of the database reports."""
 
     read: int
     loaded: int
@@ -146,7 +136,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What lies in the base table after a load, before anybody believes it."""
+    """What the base table holds after a load, before it is verified."""
 
     rows: int
     figures: Mapping[str, Figures]
@@ -182,7 +172,7 @@ class Load:
         rejected: the numbers of the records that ``batches`` has left out so far; it grows while they are taken.
         max_rejected: the most records that may be refused; an engine may stop beyond it, and then shows ``prove``
             what it has.
-        reject: to be told each record that the database refuses, so that it is not among the loaded ones.
+        reject: gets each record that the database refuses.
         aside: where an engine's own loader may leave its files: a path to which suffixes are added.
         method: which of an engine's ways to load: ``auto``, or ``sqlldr``, ``direct``, ``insert``.
     """
@@ -228,17 +218,14 @@ class ViewRefresher(Protocol):
 
 
 class Target(BulkLoader, ViewRefresher, Protocol):
-    """The reporting database: base tables and views, and what makes them.
-
-    ``made_by_dba``: base tables and views are not made by `replicate init-db`.
-    """
+    """The reporting database. ``made_by_dba``: `replicate init-db` makes neither base tables nor views."""
 
     made_by_dba: bool
 
     def missing(self, ddl: str, file: Path) -> list[str]:
         """The statements that make what an Oracle DDL text describes and this database lacks.
 
-        Lines that start with ``--`` tell what is left out.
+        Lines that start with ``--`` name what is left out.
         """
 
     def apply(self, statements: Iterable[str], what: str) -> None:
@@ -252,7 +239,7 @@ class DuplicateKey(DataError):
 
 
 class LedgerDatabase(Protocol):
-    # True where the engine lets one process in at a time: whoever is in knows that all others are gone.
+    # True where the engine lets one process in at a time: that process knows that all others are gone.
     single_process: bool
 
     def transaction(self) -> AbstractContextManager[Session]:

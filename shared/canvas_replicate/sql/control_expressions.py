@@ -20,7 +20,7 @@ def replace_binds(oracle_sql: str, replacement: Callable[[str], str | None]) -> 
     return _TEXT_OR_BIND.sub(replaced, oracle_sql)
 
 
-def batch_expression(oracle_sql: str, engine: Engine) -> str:
+def translate_expression(oracle_sql: str, engine: Engine) -> str:
     """The expression over a table ``batch``: a bind is a column of it. Raises what ``translate_query`` raises."""
     bound = replace_binds(oracle_sql, lambda name: name)
     query = translate_query(f"SELECT {bound} AS x FROM batch", engine)

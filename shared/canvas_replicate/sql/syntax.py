@@ -45,11 +45,11 @@ def check_query(sql: str) -> None:
         raise SqlSyntaxError("The SQL is empty.", line=1, column=1, suggestion="Write a SELECT.")
     _check_start(sql, tokens)
     _check_end(sql, tokens)
-    for token, message, suggestion in _repaired_silently(tokens):
-        raise _error(sql, token, message, suggestion)
+    for token, message, suggestion in _find_silent_repairs(tokens):
+        raise _build_error(sql, token, message, suggestion)
     tree = _parse(sql, tokens)
-    for token, message, suggestion in _never_oracle(tree, tokens):
-        raise _error(sql, token, message, suggestion)
+    for token, message, suggestion in _find_never_oracle(tree, tokens):
+        raise _build_error(sql, token, message, suggestion)
 
 
 def tokenize(sql: str) -> list[Token]:
@@ -61,16 +61,13 @@ def tokenize(sql: str) -> list[Token]:
         start = opened.start() if opened else 0
         line, column = position(sql, start)
         what = {"/*": "comment", '"': "quoted name"}.get(opened["open"] if opened else "'", "text")
-        raise SqlSyntaxError(
-            f"The {what} that starts here has no end.",
-            line=line,
-            column=column,
-            word=sql[start : start + 20].splitlines()[0] if sql else "",
-            suggestion=f"Close it. {_TWICE}" if what == "text" else "Close it.",
-        ) from None
+        message = f"The {what} that starts here has no end."
+        word = sql[start : start + 20].splitlines()[0] if sql else ""
+        step = f"Close it. {_TWICE}" if what == "text" else "Close it."
+        raise SqlSyntaxError(message, line=line, column=column, word=word, suggestion=step) from None
 
 
-def _error(sql: str, token: Token, message: str, suggestion: str) -> SqlSyntaxError:
+def _build_error(sql: str, token: Token, message: str, suggestion: str) -> SqlSyntaxError:
     line, column = position(sql, token.start)
     return SqlSyntaxError(message, line=line, column=column, word=token.text, suggestion=suggestion)
 
@@ -82,7 +79,7 @@ def _check_start(sql: str, tokens: Sequence[Token]) -> None:
         return
     near = difflib.get_close_matches(word, _STARTS, n=1, cutoff=0.7)
     suggestion = f"Did you mean {near[0]}?" if near else "Only a query can be copied: start with SELECT or WITH."
-    raise _error(sql, first, f"{first.text!r} does not start a query.", suggestion)
+    raise _build_error(sql, first, f"{first.text!r} does not start a query.", suggestion)
 
 
 def _check_end(sql: str, tokens: Sequence[Token]) -> None:
@@ -90,23 +87,23 @@ def _check_end(sql: str, tokens: Sequence[Token]) -> None:
         if token.token_type != TokenType.SEMICOLON:
             continue
         if number == len(tokens) - 1:
-            raise _error(sql, token, "A query ends without ';'.", "Remove it.")
-        raise _error(sql, tokens[number + 1], "A second statement starts here.", "Keep one query.")
+            raise _build_error(sql, token, "A query ends without ';'.", "Remove it.")
+        raise _build_error(sql, tokens[number + 1], "A second statement starts here.", "Keep one query.")
 
 
-def _repaired_silently(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
-    """Faults that sqlglot mends without a word, in the order of the text."""
-    words = ["'" if _quoted(token) else token.text.upper() for token in tokens] + ["", ""]
+def _find_silent_repairs(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+    """Faults that sqlglot repairs without a word, in the order of the text."""
+    words = ["'" if _is_quoted(token) else token.text.upper() for token in tokens] + ["", ""]
     for n, token in enumerate(tokens):
         word, following = words[n : n + 2]
         ends = not following or following in _CLAUSES
         after = tokens[n + 1] if following else token
         if token.token_type == after.token_type == TokenType.STRING and after is not token:
-            yield after, "Two texts stand side by side.", _TWICE
+            yield after, "Two texts are side by side.", _TWICE
         elif word == "," and (ends or following in (",", ")")):
             yield token, "Nothing follows this comma.", _COMMA
         elif word == "(" and following == ",":
-            yield after, "Nothing stands before this comma.", _COMMA
+            yield after, "Nothing comes before this comma.", _COMMA
         elif word in ("SELECT", "DISTINCT") and (ends or following == ","):
             yield after, f"{word} names no column.", "Name the columns, or write *."
         elif word in ("GROUP BY", "ORDER BY", ".") and ends:
@@ -115,7 +112,7 @@ def _repaired_silently(tokens: Sequence[Token]) -> Iterator[tuple[Token, str, st
             yield token, "This IN list is empty.", "An Oracle list has at least one value."
 
 
-def _quoted(token: Token) -> bool:
+def _is_quoted(token: Token) -> bool:
     return token.token_type in (TokenType.STRING, TokenType.IDENTIFIER, TokenType.NATIONAL_STRING, TokenType.RAW_STRING)
 
 
@@ -123,37 +120,34 @@ def _parse(sql: str, tokens: Sequence[Token]) -> exp.Expr:
     try:
         trees = Oracle().parser().parse(list(tokens), sql)
     except ParseError as error:
-        raise _explained(sql, tokens, error) from None
+        raise _explain_error(sql, tokens, error) from None
     except RecursionError:
-        raise _error(sql, tokens[0], "The SQL is nested too deeply to be read.", "") from None
+        raise _build_error(sql, tokens[0], "The SQL is nested too deeply to be read.", "") from None
     tree = trees[0]
     if not isinstance(tree, exp.Query):
-        raise _error(sql, tokens[0], "This is not a query.", "Start with SELECT or WITH.")
+        raise _build_error(sql, tokens[0], "This is not a query.", "Start with SELECT or WITH.")
     return tree
 
 
-def _explained(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlSyntaxError:
+def _explain_error(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlSyntaxError:
     """The error at the word that was misspelt, if one near the reported place looks like a keyword."""
     found = error.errors[0]
     # sqlglot counts a token's column at its last character.
-    reported = next(
-        (n for n, token in enumerate(tokens) if (token.line, token.col) == (found["line"], found["col"])),
-        len(tokens) - 1,
-    )
+    place = (found["line"], found["col"])
+    reported = next((n for n, token in enumerate(tokens) if (token.line, token.col) == place), len(tokens) - 1)
     if reported and tokens[reported - 1].text.upper() in ("GROUP", "ORDER"):
         word = tokens[reported - 1].text
-        return _error(sql, tokens[reported - 1], f"{word!r} without BY.", f"Write {word.upper()} BY.")
-    misspelt = _misspelt(tokens[max(0, reported - 2) : reported + 2])
-    if misspelt is not None:
+        return _build_error(sql, tokens[reported - 1], f"{word!r} without BY.", f"Write {word.upper()} BY.")
+    if misspelt := _find_misspelt(tokens[max(0, reported - 2) : reported + 2]):
         token, keyword = misspelt
-        return _error(sql, token, f"{token.text!r} is not a keyword here.", f"Did you mean {keyword}?")
+        return _build_error(sql, token, f"{token.text!r} is not a keyword here.", f"Did you mean {keyword}?")
     token = tokens[reported]
     if reported == len(tokens) - 1 and not str(found["description"]).startswith("Invalid"):
-        return _error(sql, token, f"The SQL ends too early, after {token.text!r}.", "Add what is missing.")
-    return _error(sql, token, f"Unexpected {token.text!r}.", "Look at this word and the one before it.")
+        return _build_error(sql, token, f"The SQL ends too early, after {token.text!r}.", "Add what is missing.")
+    return _build_error(sql, token, f"Unexpected {token.text!r}.", "Look at this word and the one before it.")
 
 
-def _misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
+def _find_misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
     best: tuple[float, Token, str] | None = None
     for token in near:
         word = token.text.upper()
@@ -166,7 +160,7 @@ def _misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
     return best[1:] if best else None
 
 
-def _never_oracle(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+def _find_never_oracle(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
     """What sqlglot reads in its Oracle dialect although Oracle does not."""
     words = [token.text.upper() for token in tokens]
     if tree.find(exp.Limit):
@@ -178,19 +172,16 @@ def _never_oracle(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Tok
         if isinstance(test.expression, exp.Column) and test.expression.name.upper() in words:
             word = tokens[words.index(test.expression.name.upper())]
             yield word, f"IS is followed by {word.text!r}.", "Write IS NULL or IS NOT NULL."
-    yield from _joins_without_condition(tree, tokens)
+    yield from _find_bare_joins(tree, tokens)
 
 
-def _joins_without_condition(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
-    """sqlglot reads ``FROM a JOIN b`` as ``FROM a, b``; the tree no longer tells, so the tokens are asked."""
+def _find_bare_joins(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
+    """sqlglot reads ``FROM a JOIN b`` as ``FROM a, b``; the tree has lost the JOIN, so the tokens are read."""
     joins = list(tree.find_all(exp.Join))
     if any(join.args.get("method") for join in joins):  # NATURAL has none
         return
-    needing = [
-        n
-        for n, token in enumerate(tokens)
-        if token.token_type == TokenType.JOIN and tokens[n - 1].text.upper() != "CROSS"
-    ]
+    words = [token.text.upper() for token in tokens]
+    needing = [n for n, t in enumerate(tokens) if t.token_type == TokenType.JOIN and words[n - 1] != "CROSS"]
     if len(needing) > sum(1 for join in joins if join.args.get("on") or join.args.get("using")):
         for n in needing:
             if not _has_condition(tokens[n + 1 :]):

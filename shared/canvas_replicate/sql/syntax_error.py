@@ -7,7 +7,7 @@ class SqlSyntaxError(ValueError):
     """A text that Oracle would not take as one query.
 
     ``line`` and ``column`` count from 1 within the SQL text; ``word`` is the offending one as written;
-    ``suggestion`` says what to write, or is empty.
+    ``suggestion`` is what to write, or empty.
     """
 
     def __init__(self, message: str, *, line: int, column: int, word: str = "", suggestion: str = "") -> None:

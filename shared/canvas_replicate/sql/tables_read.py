@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def tables_read(query: str) -> frozenset[str]:
     """Names in lower case, without schema, of every table and view that an Oracle query reads, at any depth.
 
-    Left out: the names of its WITH clauses where they hide a table, DUAL, functions that return rows, and what lies
+    Left out: the names of its WITH clauses where they hide a table, DUAL, functions that return rows, and tables
     behind a database link. Raises ConfigError for a text that cannot be read.
     """
     # The parser is costly to import, and most commands read no SQL.
@@ -28,11 +28,8 @@ def tables_read(query: str) -> frozenset[str]:
         tokens = tokenize(query)
         trees = Oracle().parser().parse(tokens, query) if tokens else []
     except (SqlSyntaxError, ParseError, RecursionError):
-        raise ConfigError(
-            "The SQL cannot be read, so nobody knows which tables it reads.",
-            code="sql.syntax",
-            next_step="See what is wrong with it: replicate check",
-        ) from None
+        text = "The SQL cannot be read, so its tables are unknown."
+        raise ConfigError(text, code="sql.syntax", next_step="See what is wrong with it: replicate check") from None
     found = (table for tree in trees if tree is not None for table in tree.find_all(exp.Table))
     return frozenset(table.name.lower() for table in found if _is_stored(table))
 

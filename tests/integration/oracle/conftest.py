@@ -15,7 +15,7 @@ from tests.integration.oracle.real_oracle import FINDINGS, Server, User, empty, 
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.ledger.migrations import schema
-from canvas_replicate.sql.ddl import objects
+from canvas_replicate.sql.ddl import read_objects
 
 MARKS = (
     pytest.mark.oracle,
@@ -62,7 +62,7 @@ def reporting(oracle_server: Server) -> Iterator[User]:
 @pytest.fixture
 def engine(reporting: User) -> Iterator[Engine]:
     """One session for all that a test itself asks, in autocommit; refreshes can be remembered."""
-    remembered = [made.sql for made in objects(schema(), Path("ledger.sql")) if made.name == "replicate_view"]
+    remembered = [made.sql for made in read_objects(schema(), Path("ledger.sql")) if made.name == "replicate_view"]
     with reporting.connect() as connection:
 
         def sql(*statements: str) -> list[tuple[Any, ...]]:

@@ -24,7 +24,7 @@ from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
-from canvas_replicate.sql.ddl import objects, parse_ddl
+from canvas_replicate.sql.ddl import parse_ddl, read_objects
 
 ROOT = Path(__file__).parents[3]
 STATUS, GRANTS, PROCEDURE = sorted((ROOT / "deploy" / "sql").glob("*.sql"))
@@ -76,7 +76,7 @@ def installed(oracle_server: Server) -> Iterator[Installed]:
 
 def _ddl(kind: str) -> list[str]:
     """Of all files of the sample; views name their base tables with the schema, as two owners need it."""
-    found = [made for file in DDL for made in objects(file.read_text("utf-8"), file) if made.kind == kind]
+    found = [made for file in DDL for made in read_objects(file.read_text("utf-8"), file) if made.kind == kind]
     return [made.sql.replace("FROM tmp_", "FROM schema_a.tmp_") for made in found]
 
 

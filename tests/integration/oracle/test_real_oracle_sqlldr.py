@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from tests.integration.oracle.real_oracle import FINDINGS, User
 
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.sqlldr.control_text import derived_control_file
+from canvas_replicate.databases.sqlldr.control_text import write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection
-from canvas_replicate.databases.sqlldr.process import Login, run_sqlldr
+from canvas_replicate.databases.sqlldr.process import Login, Program, run_sqlldr
 from canvas_replicate.errors import ConfigError, PermanentError
 
 CONTROL = """LOAD DATA INFILE 'old.dat' "STR '#EOR#\\n'" TRUNCATE INTO TABLE tmp_x
@@ -35,11 +35,10 @@ class Place:
     def run(self, data: str, *, password: str | None = None, **options: str) -> LoadLog:
         file = self.folder / "tmp_x.dat"
         file.write_text(data, "utf-8", newline="")
-        environ = {**os.environ, "NLS_LANG": "CZECH_CZECH REPUBLIC.EE8ISO8859P2"}
         return run_sqlldr(
-            self.program,
-            Login(self.user.name, SecretStr(password or self.user.password), self.user.server.dsn, environ),
-            derived_control_file(parse_control_file(CONTROL, "t.ctl"), schema=self.user.name, data=file),
+            Program(self.program, {**os.environ, "NLS_LANG": "CZECH_CZECH REPUBLIC.EE8ISO8859P2"}),
+            Login(self.user.name, SecretStr(password or self.user.password), self.user.server.dsn),
+            write_control_file(parse_control_file(CONTROL, "t.ctl"), schema=self.user.name, data=file),
             aside=self.aside,
             options=options,
             timeout_seconds=120,

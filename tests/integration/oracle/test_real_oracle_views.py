@@ -12,7 +12,7 @@ import pytest
 from tests.behaviours.databases import Engine, nothing
 from tests.integration.oracle.real_oracle import FINDINGS, User, code_of, wait_until
 
-from canvas_replicate.databases.oracle.errors import inner_code
+from canvas_replicate.databases.oracle.errors import find_inner_code
 from canvas_replicate.errors import DataError, PermanentError
 
 BASE = "CREATE TABLE tmp_students (id NUMBER(9) PRIMARY KEY, name VARCHAR2(40 CHAR), note CLOB)"
@@ -73,8 +73,8 @@ def test_the_refusal_has_the_code_that_is_looked_for(engine: Engine, reporting: 
     aside = "BEGIN DBMS_MVIEW.REFRESH('CAMPUS_STUDENTS', 'C', atomic_refresh => FALSE, out_of_place => TRUE); END;"
     with pytest.raises(oracledb.DatabaseError) as caught:
         reporting.sql(aside)
-    FINDINGS["refusal to build a view aside"] = f"{code_of(caught.value)}, {inner_code(str(caught.value), '')}"
-    assert inner_code(str(caught.value), code_of(caught.value)) in REFUSED_ASIDE
+    FINDINGS["refusal to build a view aside"] = f"{code_of(caught.value)}, {find_inner_code(str(caught.value), '')}"
+    assert find_inner_code(str(caught.value), code_of(caught.value)) in REFUSED_ASIDE
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from canvas_replicate.config.catalogue import Catalogue, build_effective_config,
 from canvas_replicate.config.schemas import build_file_schema, build_settings_schema
 from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
 from canvas_replicate.config.tables import Table
-from canvas_replicate.control_file import read_control_file
+from canvas_replicate.control_file import build_oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade

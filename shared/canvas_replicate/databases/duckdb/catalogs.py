@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import duckdb
 
-from canvas_replicate.databases.duckdb.types import table_column
+from canvas_replicate.databases.duckdb.types import read_table_column
 from canvas_replicate.datfile.columns import Column
 
 
-def columns_of(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[Column, ...]:
+def read_columns(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[Column, ...]:
     """In order; none where there is no such table."""
     found = cursor.execute(
         "SELECT column_name, data_type, comment, is_nullable FROM duckdb_columns()"
         " WHERE schema_name = $schema AND table_name = $name ORDER BY column_index",
         {"schema": schema, "name": table},
     ).fetchall()
-    return tuple(table_column(*row) for row in found)
+    return tuple(read_table_column(*row) for row in found)
 
 
-def key_of(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[str, ...]:
+def read_key(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[str, ...]:
     """The primary key's columns, in order."""
     found = cursor.execute(
         "SELECT constraint_column_names FROM duckdb_constraints() WHERE schema_name = $schema"

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -107,28 +108,18 @@ atexit.register(DuckDb.close_all)
 
 def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
     if not create and not path.exists():
-        raise TransientError(
-            f"The database file {path} is not there.",
-            code="duckdb.missing",
-            next_step="Check the URL of that database. The target's file is made by: replicate init-db",
-        )
+        problem = f"The database file {path} is not there."
+        step = "Check the URL of that database. The target's file is made by: replicate init-db"
+        raise TransientError(problem, code="duckdb.missing", next_step=step)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A query must never find a Python variable where it names a table.
+    config: Any = {"python_enable_replacements": False, "memory_limit": f"{_MEMORY_MB}MB", "threads": _THREADS}
     try:
-        return duckdb.connect(
-            str(path),
-            config={
-                # A query must never find a Python variable where it names a table.
-                "python_enable_replacements": False,
-                "memory_limit": f"{_MEMORY_MB}MB",
-                "threads": _THREADS,
-            },
-        )
+        return duckdb.connect(str(path), config=config)
     except duckdb.Error as error:
         other = _OTHER_PROCESS.search(str(error))
         if other:
-            raise AlreadyRunning(
-                f"{path} is in use by process {other[1]}, and a DuckDB file belongs to one process at a time.",
-                code="duckdb.locked",
-                next_step="Wait for it, or keep the target in PostgreSQL or Oracle (docs/configuration.md).",
-            ) from error
+            problem = f"{path} is in use by process {other[1]}, and a DuckDB file belongs to one process at a time."
+            step = "Wait for it, or keep the target in PostgreSQL or Oracle (docs/configuration.md)."
+            raise AlreadyRunning(problem, code="duckdb.locked", next_step=step) from error
         raise translated(error, f"opening {path}") from error

@@ -9,14 +9,13 @@ import pyarrow as pa
 
 from canvas_replicate.databases.duckdb.types import write_from_text
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.sql.control_expressions import batch_expression
+from canvas_replicate.sql.control_expressions import translate_expression
 
 
 class _Batch:
-    """What DuckDB reads as ``batch``: always the rows that were set last.
+    """What DuckDB reads as ``batch``: the rows that were set last.
 
-    DuckDB keeps every object that was registered in a transaction until its end. This one is registered for each
-    batch again, so that what is kept is one batch and not the whole file.
+    DuckDB keeps every registered object until the transaction ends: this one object keeps memory at one batch.
     """
 
     rows: pa.Table
@@ -47,7 +46,8 @@ def _insert(
 ) -> None:
     plain = [column for column in batch.rows.column_names if column in columns and column not in expressions]
     values = [write_from_text(f'batch."{column}"', columns[column]) for column in plain]
-    values += [batch_expression(sql, "duckdb") for sql in expressions.values()]
+    values += [translate_expression(sql, "duckdb") for sql in expressions.values()]
+    names = ", ".join([*plain, *expressions])
     cursor.register("batch", batch)
-    cursor.execute(f"INSERT INTO {name} ({', '.join([*plain, *expressions])}) SELECT {', '.join(values)} FROM batch")
+    cursor.execute(f"INSERT INTO {name} ({names}) SELECT {', '.join(values)} FROM batch")
     cursor.unregister("batch")

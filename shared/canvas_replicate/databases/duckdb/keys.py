@@ -13,12 +13,12 @@ import duckdb
 
 from canvas_replicate.errors import DataError
 from canvas_replicate.names import quote_name
-from canvas_replicate.sql.ddl import TableDdl, table_sql
+from canvas_replicate.sql.ddl import TableDdl, write_table
 
 
-def base_table_sql(table: TableDdl, schema: str) -> list[str]:
+def write_base_table(table: TableDdl, schema: str) -> list[str]:
     """The statements that make a base table without indexes, its keys in its comment."""
-    statements = table_sql(replace(table, key=(), unique=()), schema, "duckdb")
+    statements = write_table(replace(table, key=(), unique=()), schema, "duckdb")
     keys = "; ".join(f"UNIQUE ({', '.join(columns)})" for columns in (table.key, *table.unique) if columns)
     if keys:
         statements.append(f"COMMENT ON TABLE {quote_name(schema, table.name)} IS '{keys}'")
@@ -35,8 +35,6 @@ def refuse_duplicates(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
         some_value = " OR ".join(f'"{column}" IS NOT NULL' for column in key.split(", "))
         same = f"SELECT 1 FROM {name} WHERE {some_value} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
         if cursor.execute(same).fetchone():
-            raise DataError(
-                f"{name}: rows that have the same {key}, which must be unique.",
-                code="load.duplicate",
-                next_step=f"Find them in the source: GROUP BY {key} HAVING COUNT(*) > 1",
-            )
+            problem = f"{name}: rows that have the same {key}, which must be unique."
+            step = f"Find them in the source: GROUP BY {key} HAVING COUNT(*) > 1"
+            raise DataError(problem, code="load.duplicate", next_step=step)

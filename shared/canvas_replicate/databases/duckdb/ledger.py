@@ -10,11 +10,10 @@ from typing import Any
 
 import duckdb
 
-from canvas_replicate.databases.binds import rewrite_binds
+from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
-from canvas_replicate.sql.ddl import missing_sql, parse_ddl
+from canvas_replicate.sql.ddl import parse_ddl, write_missing
 
 _DOING = "the run ledger"
 
@@ -69,7 +68,7 @@ class DuckDbLedger:
     def missing(self, ddl: str) -> list[str]:
         with self.transaction() as session:
             found = session.query("SELECT table_name, list(column_name) FROM duckdb_columns() GROUP BY table_name")
-        return missing_sql(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "duckdb")
+        return write_missing(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "duckdb")
 
     def apply(self, statements: Iterable[str]) -> None:
         with self.transaction() as session:

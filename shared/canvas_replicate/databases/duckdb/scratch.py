@@ -45,10 +45,6 @@ def open_scratch(folder: Path, doing: str) -> Iterator[Scratch]:
     Raises TransientError for a full disk.
     """
     with TemporaryDirectory(prefix="scratch-", dir=folder) as spill:
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": _MEMORY,
-            "threads": _THREADS,
-            "temp_directory": spill,
-        }
+        settings: Any = {"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": spill}
         with duckdb.connect(config=settings) as connection, translating(doing):
             yield Scratch(connection)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import duckdb
 import pyarrow as pa
 
-from canvas_replicate.databases.duckdb.catalogs import columns_of, key_of
+from canvas_replicate.databases.duckdb.catalogs import read_columns, read_key
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
 from canvas_replicate.databases.duckdb.types import read_column, read_exactly
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
@@ -33,17 +33,11 @@ class DuckDbSource:
 
     @contextmanager
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
         if as_of is not None:
-            raise _no_moments()
-        sql = self._sql(query)
+            raise _refuse_moments()
+        sql = self._translate(sql)
         with closing(self._database.cursor()) as cursor:
             with translating(_DOING):
                 described = cursor.execute(f"DESCRIBE {sql}").fetchall()
@@ -56,28 +50,27 @@ class DuckDbSource:
             yield OpenQuery(columns, _read(reader), as_fetched, cursor.interrupt)
 
     def moment(self) -> int:
-        raise _no_moments()
+        raise _refuse_moments()
 
     def describe(self, query: str) -> tuple[Column, ...]:
         with self._database.session(_DOING) as cursor:
-            found = cursor.execute(f"DESCRIBE {self._sql(query)}").fetchall()
+            found = cursor.execute(f"DESCRIBE {self._translate(query)}").fetchall()
         return tuple(read_column(name, kind) for name, kind, *_ in found)
 
     def table(self, name: str) -> TableFacts:
         schema, table = split_name(name.lower(), "main")
         with self._database.session(f"table {name}") as cursor:
-            facts = TableFacts(columns_of(cursor, schema, table), key_of(cursor, schema, table))
+            facts = TableFacts(read_columns(cursor, schema, table), read_key(cursor, schema, table))
         if not facts.columns:
-            raise PermanentError(
-                f"There is no table {name}.", code="table.missing", next_step="Check its name and schema."
-            )
+            step = "Check its name and schema."
+            raise PermanentError(f"There is no table {name}.", code="table.missing", next_step=step)
         return facts
 
-    def _sql(self, query: str) -> str:
+    def _translate(self, query: str) -> str:
         return query.strip().rstrip(";") if self._native else translate_query(query, "duckdb")
 
 
-def _no_moments() -> SnapshotUnavailable:
+def _refuse_moments() -> SnapshotUnavailable:
     return SnapshotUnavailable("DuckDB cannot read several queries as of one moment.")
 
 

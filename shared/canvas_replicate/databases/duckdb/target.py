@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from canvas_replicate.databases.duckdb.catalogs import columns_of
+from canvas_replicate.databases.duckdb.catalogs import read_columns
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
 from canvas_replicate.databases.duckdb.filling import insert_batches
-from canvas_replicate.databases.duckdb.keys import base_table_sql, refuse_duplicates
+from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
 from canvas_replicate.databases.measuring import measure_table
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.datfile.columns import Column
@@ -21,6 +21,7 @@ from canvas_replicate.sql.ddl import parse_ddl
 from canvas_replicate.sql.translate import translate_query
 
 _MEMORY_MB = 1024
+_MAKE_IT = "Make it: replicate init-db."
 
 
 class DuckDbTarget:
@@ -40,25 +41,18 @@ class DuckDbTarget:
             if self._base_schema != "main":
                 if making:
                     cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {self._base_schema}")
-                if cursor.execute(
-                    "SELECT 1 FROM duckdb_schemas() WHERE schema_name = $schema", {"schema": self._base_schema}
-                ).fetchone():
+                sql = "SELECT 1 FROM duckdb_schemas() WHERE schema_name = $schema"
+                if cursor.execute(sql, {"schema": self._base_schema}).fetchone():
                     # A view's unqualified tables are base tables; the ledger is in main.
                     cursor.execute(f"SET search_path = '{self._base_schema},main'")
             yield cursor
 
-    # -- base tables ---------------------------------------------------------------------------------------
-
     def describe(self, table: str) -> tuple[Column, ...]:
         schema, name = self._base(table)
         with self._session(f"table {table}") as cursor:
-            found = columns_of(cursor, schema, name)
+            found = read_columns(cursor, schema, name)
         if not found:
-            raise PermanentError(
-                f"There is no table {schema}.{name}.",
-                code="table.missing",
-                next_step="Make it: replicate init-db.",
-            )
+            raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found
 
     def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
@@ -76,61 +70,48 @@ class DuckDbTarget:
             check(None)
             cursor.commit()
 
-    # -- views ---------------------------------------------------------------------------------------------
-
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as cursor:
-            self._definition(cursor, view)
+            self._read_definition(cursor, view)
 
-    def _definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
+    def _read_definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
         name = ".".join(self._view(view))
         with translating(f"view {view}"):
-            found = cursor.execute(
-                "SELECT definition FROM replicate_view WHERE view_name = $name", {"name": name}
-            ).fetchone()
+            sql = "SELECT definition FROM replicate_view WHERE view_name = $name"
+            found = cursor.execute(sql, {"name": name}).fetchone()
         if found is None:
-            raise PermanentError(
-                f"There is no view {name}.", code="view.missing", next_step="Make it: replicate init-db."
-            )
+            raise PermanentError(f"There is no view {name}.", code="view.missing", next_step=_MAKE_IT)
         return str(found[0])
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         name = ".".join(self._view(view))
         with self._session(f"refreshing {view}") as cursor:
-            definition = self._definition(cursor, view)
+            definition = self._read_definition(cursor, view)
             check(None)
             with self._database.ledger_lock:
                 cursor.begin()
                 cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {definition}")
-                cursor.execute(
-                    "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name",
-                    {"name": name},
-                )
+                sql = "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name"
+                cursor.execute(sql, {"name": name})
                 rows = cursor.execute(f"SELECT count(*) FROM {name}").fetchone()
                 cursor.commit()
         return int(rows[0]) if rows else 0
 
-    # -- making them ---------------------------------------------------------------------------------------
-
     def missing(self, ddl: str, file: Path) -> list[str]:
-        """The statements that make what a ddl file describes and this database lacks.
-
-        Indexes and grants mean nothing to a DuckDB file and are left out.
-        """
+        """Indexes and grants mean nothing to a DuckDB file and are left out."""
         parsed = parse_ddl(ddl, file)
         statements: list[str] = []
         for table in parsed.tables:
             schema = table.schema or self._base_schema
             if not self._has("duckdb_tables()", f"schema_name = '{schema}' AND table_name = '{table.name}'"):
-                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *base_table_sql(table, schema)]
+                statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}", *write_base_table(table, schema)]
         for view in parsed.views:
             name = f"{view.schema or self._view_schema}.{view.name}"
             if not self._has("replicate_view", f"view_name = '{name}'"):
-                statements += _view_sql(name, translate_query(view.query, "duckdb"))
+                statements += _write_view(name, translate_query(view.query, "duckdb"))
         return statements
 
     def apply(self, statements: Iterable[str], what: str) -> None:
-        """Run what ``missing`` gave, all or nothing."""
         with self._session(what, making=True) as cursor, self._database.ledger_lock:
             cursor.begin()
             for statement in statements:
@@ -148,8 +129,8 @@ class DuckDbTarget:
         return split_name(view.lower(), self._view_schema)
 
 
-def _view_sql(name: str, definition: str) -> list[str]:
-    """The statements that make a snapshot table and keep its definition, from which every refresh makes it anew."""
+def _write_view(name: str, definition: str) -> list[str]:
+    """The statements that make a snapshot table and keep its definition, from which every refresh makes it again."""
     quoted = definition.replace("'", "''")
     return [
         f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}",

@@ -8,18 +8,24 @@ from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import PermanentError
 
 _NUMBERS = {
+    "BOOLEAN": 1,
     "TINYINT": 3,
     "SMALLINT": 5,
     "INTEGER": 10,
     "BIGINT": 19,
+    "HUGEINT": 38,
     "UTINYINT": 3,
     "USMALLINT": 5,
     "UINTEGER": 10,
     "UBIGINT": 20,
-    "HUGEINT": 38,
-    "BOOLEAN": 1,
 }
-_TIMES = {
+_ORACLE_TYPES = {
+    **{kind: f"NUMBER({digits})" for kind, digits in _NUMBERS.items()},
+    "DOUBLE": "BINARY_DOUBLE",
+    "FLOAT": "BINARY_DOUBLE",
+    "BLOB": "BLOB",
+    "VARCHAR": "CLOB",
+    "UUID": "CLOB",
     "DATE": "DATE",
     "TIMESTAMP_S": "DATE",
     "TIMESTAMP": "TIMESTAMP(6)",
@@ -27,50 +33,37 @@ _TIMES = {
     "TIMESTAMP_NS": "TIMESTAMP(9)",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP(6) WITH TIME ZONE",
 }
-_WRITTEN = {
-    "float": "DOUBLE",
-    "date": "TIMESTAMP",
-    "timestamp": "TIMESTAMP",
-    "timestamp_tz": "TIMESTAMPTZ",
+_CAST_TO_READ = {
+    "BOOLEAN": "TINYINT",
+    "HUGEINT": "DECIMAL(38,0)",
+    "UBIGINT": "DECIMAL(38,0)",
+    "DATE": "TIMESTAMP_S",
+    "FLOAT": "DOUBLE",
+    "UUID": "VARCHAR",
 }
+_WRITTEN = {"float": "DOUBLE", "date": "TIMESTAMP", "timestamp": "TIMESTAMP", "timestamp_tz": "TIMESTAMPTZ"}
 
 
 def read_column(name: str, kind: str) -> Column:
     """A query's column. Raises PermanentError for a type that has no place in a ``.dat`` file."""
-    if kind in _NUMBERS:
-        oracle = f"NUMBER({_NUMBERS[kind]})"
-    elif kind.startswith("DECIMAL"):
-        oracle = kind.replace("DECIMAL", "NUMBER")
-    elif kind in ("DOUBLE", "FLOAT"):
-        oracle = "BINARY_DOUBLE"
-    elif kind in _TIMES:
-        oracle = _TIMES[kind]
-    elif kind == "BLOB":
-        oracle = "BLOB"
-    elif kind in ("VARCHAR", "UUID") or kind.startswith("ENUM"):
-        oracle = "CLOB"
-    else:
-        raise PermanentError(
-            f"Column {name}: type {kind} has no place in a .dat file.",
-            code="query.type",
-            next_step="Convert it in the query's SQL, for example with TO_CHAR.",
-        )
-    return column_from_oracle_type(name, oracle)
+    if kind.startswith("DECIMAL"):
+        return column_from_oracle_type(name, kind.replace("DECIMAL", "NUMBER"))
+    if kind in _ORACLE_TYPES or kind.startswith("ENUM"):
+        return column_from_oracle_type(name, _ORACLE_TYPES.get(kind, "CLOB"))
+    text = f"Column {name}: type {kind} has no place in a .dat file."
+    step = "Convert it in the query's SQL, for example with TO_CHAR."
+    raise PermanentError(text, code="query.type", next_step=step)
 
 
-def table_column(name: str, kind: str, declared: str | None, nullable: bool) -> Column:
+def read_table_column(name: str, kind: str, declared: str | None, nullable: bool) -> Column:
     """A base table's column: of the Oracle type that its comment declares, else of the nearest one."""
-    if declared:
-        try:
-            found = column_from_oracle_type(name, declared, nullable=nullable)
-        except ValueError:
-            pass  # an ordinary comment
-        else:
-            # A number without limits is kept with these.
-            return (
-                replace(found, precision=38, scale=10) if found.kind == "number" and found.precision is None else found
-            )
-    return replace(read_column(name, kind), nullable=nullable)
+    try:
+        found = column_from_oracle_type(name, declared or "", nullable=nullable)
+    except ValueError:  # no comment, or an ordinary one
+        return replace(read_column(name, kind), nullable=nullable)
+    if found.kind == "number" and found.precision is None:
+        return replace(found, precision=38, scale=10)  # as DuckDB keeps a number without limits
+    return found
 
 
 def read_exactly(name: str, kind: str) -> str:
@@ -79,17 +72,8 @@ def read_exactly(name: str, kind: str) -> str:
         return f"strftime({name} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f') || '+00:00'"
     if kind == "BLOB":
         return f"hex({name})"
-    if kind == "BOOLEAN":
-        return f"CAST({name} AS TINYINT)"
-    if kind in ("HUGEINT", "UBIGINT"):
-        return f"CAST({name} AS DECIMAL(38,0))"
-    if kind == "DATE":
-        return f"CAST({name} AS TIMESTAMP_S)"
-    if kind == "FLOAT":
-        return f"CAST({name} AS DOUBLE)"
-    if kind == "UUID" or kind.startswith("ENUM"):
-        return f"CAST({name} AS VARCHAR)"
-    return name
+    exact = "VARCHAR" if kind.startswith("ENUM") else _CAST_TO_READ.get(kind)
+    return f"CAST({name} AS {exact})" if exact else name
 
 
 def write_from_text(value: str, column: Column) -> str:

@@ -32,7 +32,7 @@ class Address:
 
     @property
     def name(self) -> str:
-        """What people are told; without parameters."""
+        """For messages; without parameters."""
         return self.dsn.partition("?")[0].rpartition("//")[2]
 
 
@@ -51,24 +51,18 @@ def read_address(url: str) -> Address:
     if own.get("protocol", "tcp") not in ("tcp", "tcps"):
         raise ConfigError("protocol in an Oracle URL is tcp or tcps.", next_step=_FORM)
     if not service and (options or "protocol" in own):
-        told = ", ".join(sorted({*options, *({"protocol"} & own.keys())}))
-        raise ConfigError(
-            f"{told} in an Oracle URL belongs to host:port/service.",
-            next_step="For a name of tnsnames.ora, say it there.",
-        )
+        names = ", ".join(sorted({*options, *({"protocol"} & own.keys())}))
+        problem = f"{names} in an Oracle URL belongs to host:port/service."
+        raise ConfigError(problem, next_step="For a name of tnsnames.ora, write it there.")
+    dsn = place  # a name of tnsnames.ora
+    if service:
+        dsn = f"{own['protocol']}://" if "protocol" in own else ""
+        dsn += f"{place}/{service}" + (f"?{urlencode(options)}" if options else "")
     return Address(
         user=unquote(user) or None if at else None,
-        dsn=_dsn(place, service, own.get("protocol"), options),
+        dsn=dsn,
         thick=own.get("mode") == "thick",
         lib_dir=own.get("lib_dir"),
         config_dir=own.get("config_dir"),
         wallet_location=own.get("wallet_location"),
     )
-
-
-def _dsn(place: str, service: str, protocol: str | None, options: dict[str, str]) -> str:
-    if not service:
-        return place  # a name of tnsnames.ora
-    scheme = f"{protocol}://" if protocol else ""
-    query = f"?{urlencode(options)}" if options else ""
-    return f"{scheme}{place}/{service}{query}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
 
 import oracledb
 from pydantic import SecretStr
@@ -14,10 +14,10 @@ from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import Tag
 from canvas_replicate.errors import ConfigError, TransientError
 
-# The driver's own connect timeout ends with the TCP connection: a listener that accepts and then says nothing
+# The driver's own connect timeout ends with the TCP connection: a listener that accepts and then is silent
 # would hold it for ever (oracle.md 2.3).
 CONNECT_SECONDS = 30.0
-DEFAULT_CALL_SECONDS = 3600
+CALL_SECONDS = 3600.0
 # How numbers and moments are written as text must not depend on the environment.
 _SESSION = (
     "ALTER SESSION SET TIME_ZONE = '+00:00'",
@@ -28,6 +28,7 @@ _SESSION = (
 )
 
 Connection = oracledb.Connection
+Secret = SecretStr | None
 
 _thick_started = threading.Lock()
 
@@ -39,12 +40,7 @@ class Oracle:
     """
 
     def __init__(
-        self,
-        url: str,
-        password: SecretStr | None = None,
-        *,
-        wallet_password: SecretStr | None = None,
-        call_seconds: float = DEFAULT_CALL_SECONDS,
+        self, url: str, password: Secret = None, *, wallet_password: Secret = None, call_seconds: float = CALL_SECONDS
     ) -> None:
         """Raises ConfigError for a URL that cannot be read."""
         self.address: Address = read_address(url)
@@ -65,7 +61,7 @@ class Oracle:
         if self.address.thick:
             _start_thick(self.address)
         with translating(doing):
-            connection = within(CONNECT_SECONDS, self._opened, doing)
+            connection = connect_within(CONNECT_SECONDS, self._open, doing)
             connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:
                 connection.module, connection.action = tag.stage[:48], tag.table[:32]
@@ -80,13 +76,11 @@ class Oracle:
             connection.call_timeout = int(self._call_seconds * 1000)
         return connection
 
-    def _opened(self) -> oracledb.Connection:
+    def _open(self) -> oracledb.Connection:
         address = self.address
-        options: dict[str, Any] = {
-            "config_dir": address.config_dir,
-            "wallet_location": address.wallet_location,
-            "wallet_password": self._wallet_password.get_secret_value() if self._wallet_password else None,
-        }
+        wallet_password = self._wallet_password.get_secret_value() if self._wallet_password else None
+        options = {"config_dir": address.config_dir, "wallet_location": address.wallet_location}
+        options["wallet_password"] = wallet_password
         return oracledb.connect(
             user=address.user,
             password=self.password.get_secret_value() if self.password else None,
@@ -102,7 +96,13 @@ class Oracle:
         )
 
 
-def within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
+def close_quietly(connection: oracledb.Connection) -> None:
+    """Roll an open transaction back, and close. The server has done so already for a session that is gone."""
+    with suppress(oracledb.Error, OSError):
+        connection.close()
+
+
+def connect_within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
     """What ``opening`` gives, or TransientError after that time; what comes later is closed again."""
     ended: list[oracledb.Connection | BaseException] = []
     given_up = threading.Event()
@@ -140,8 +140,7 @@ def _start_thick(address: Address) -> None:
         try:
             oracledb.init_oracle_client(lib_dir=address.lib_dir, config_dir=address.config_dir)
         except oracledb.Error as error:
-            said = str(error).partition("\n")[0]
-            raise ConfigError(
-                f"Oracle's client libraries cannot be used: {said}",
-                next_step="Install them, name their folder as ?lib_dir=/path in the URL, or use ?mode=thin.",
-            ) from None
+            first_line = str(error).partition("\n")[0]
+            problem = f"Oracle's client libraries cannot be used: {first_line}"
+            step = "Install them, name their folder as ?lib_dir=/path in the URL, or use ?mode=thin."
+            raise ConfigError(problem, next_step=step) from None

@@ -36,36 +36,31 @@ def names(connection: oracledb.Connection, name: str, schema: str | None = None)
 
 
 def own_schema(connection: oracledb.Connection) -> str:
-    return str(rows(connection, "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL")[0][0])
+    return str(fetch_rows(connection, "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL")[0][0])
 
 
-def table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
+def read_table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
     """Raises PermanentError where there is no such table or view, or a column's type has no place in a file."""
-    owner, bare = names(connection, name)
-    columns = columns_of(connection, owner, bare)
-    return TableFacts(columns, key_of(connection, owner, bare))
+    place = names(connection, name)
+    return TableFacts(columns_of(connection, *place), key_of(connection, *place))
 
 
 def columns_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[Column, ...]:
     """Those that can be loaded, in order: virtual and hidden columns are left out."""
-    found = rows(
-        connection,
+    sql = (
         "SELECT column_name, data_type, data_length, char_length, data_precision, data_scale, nullable"
         " FROM all_tab_cols WHERE owner = :o AND table_name = :t AND hidden_column = 'NO' AND virtual_column = 'NO'"
-        " ORDER BY column_id",
-        o=owner,
-        t=name,
+        " ORDER BY column_id"
     )
+    found = fetch_rows(connection, sql, o=owner, t=name)
     if not found:
-        raise PermanentError(
-            f"There is no table {owner.lower()}.{name.lower()} that this user can see.",
-            code="table.missing",
-            next_step="Make it (replicate table add --apply, or the DBA), or have SELECT on it granted.",
-        )
-    return tuple(_column(f"{owner}.{name}".lower(), row) for row in found)
+        problem = f"There is no table {owner.lower()}.{name.lower()} that this user can see."
+        step = "Make it (replicate table add --apply, or the DBA), or have SELECT on it granted."
+        raise PermanentError(problem, code="table.missing", next_step=step)
+    return tuple(_read_column(f"{owner}.{name}".lower(), row) for row in found)
 
 
-def _column(table: str, row: tuple[Any, ...]) -> Column:
+def _read_column(table: str, row: tuple[Any, ...]) -> Column:
     """``row`` as ``columns_of`` selects it."""
     name, kind, size, characters, precision, scale, nullable = row
     if kind in _SIZED:
@@ -73,7 +68,7 @@ def _column(table: str, row: tuple[Any, ...]) -> Column:
     elif kind == "RAW":
         oracle = f"RAW({size})"
     elif kind == "NUMBER":
-        oracle = _number(precision, scale)
+        oracle = _map_number(precision, scale)
     elif kind == "FLOAT":
         oracle = "NUMBER"  # a decimal number with a limit in binary digits: no double holds all of them
     else:
@@ -81,14 +76,12 @@ def _column(table: str, row: tuple[Any, ...]) -> Column:
     try:
         return column_from_oracle_type(name, oracle, nullable=nullable == "Y")
     except ValueError:
-        raise PermanentError(
-            f"Table {table}, column {name.lower()}: type {kind} has no place in a .dat file.",
-            code="table.type",
-            next_step="Convert it in the query's SQL to a text, number or moment, and load that.",
-        ) from None
+        problem = f"Table {table}, column {name.lower()}: type {kind} has no place in a .dat file."
+        step = "Convert it in the query's SQL to a text, number or moment, and load that."
+        raise PermanentError(problem, code="table.type", next_step=step) from None
 
 
-def _number(precision: int | None, scale: int | None) -> str:
+def _map_number(precision: int | None, scale: int | None) -> str:
     if precision is None:
         return "NUMBER" if scale is None else f"NUMBER(38,{scale})"
     if scale is None or 0 <= scale <= precision:
@@ -98,110 +91,79 @@ def _number(precision: int | None, scale: int | None) -> str:
 
 def key_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[str, ...]:
     """The primary key's columns, in order."""
-    found = rows(
-        connection,
+    sql = (
         "SELECT cc.column_name FROM all_constraints c JOIN all_cons_columns cc ON cc.owner = c.owner"
         " AND cc.constraint_name = c.constraint_name WHERE c.owner = :o AND c.table_name = :t"
-        " AND c.constraint_type = 'P' ORDER BY cc.position",
-        o=owner,
-        t=name,
+        " AND c.constraint_type = 'P' ORDER BY cc.position"
     )
+    found = fetch_rows(connection, sql, o=owner, t=name)
     return tuple(str(column).lower() for (column,) in found)
 
 
 def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
     """What a direct path load would not check, or would leave unusable (oracle.md 5.2 and 6.6)."""
     found = []
-    constraints = rows(
-        connection,
+    sql = (
         "SELECT constraint_type, constraint_name, search_condition_vc FROM all_constraints WHERE owner = :o"
-        " AND table_name = :t AND constraint_type IN ('P', 'U', 'R', 'C') AND status = 'ENABLED'",
-        o=owner,
-        t=name,
+        " AND table_name = :t AND constraint_type IN ('P', 'U', 'R', 'C') AND status = 'ENABLED'"
     )
+    constraints = fetch_rows(connection, sql, o=owner, t=name)
     for kind, constraint, condition in constraints:
         if kind == "C" and re.fullmatch(r'"?[\w$#]+"? IS NOT NULL', str(condition or "").strip(), re.IGNORECASE):
             continue
         what = {"P": "primary key", "U": "unique key", "R": "foreign key", "C": "check"}[kind]
         found.append(f"{what} {constraint}")
-    unique = rows(
-        connection,
-        "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND uniqueness = 'UNIQUE'",
-        o=owner,
-        t=name,
-    )
-    found += [f"unique index {index}" for (index,) in unique if not any(str(index) in said for said in found)]
-    triggers = _rows_if_seen(
-        connection,
-        "SELECT trigger_name FROM all_triggers WHERE table_owner = :o AND table_name = :t AND status = 'ENABLED'",
-        o=owner,
-        t=name,
-    )
+    sql = "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND uniqueness = 'UNIQUE'"
+    unique = fetch_rows(connection, sql, o=owner, t=name)
+    found += [f"unique index {index}" for (index,) in unique if not any(str(index) in other for other in found)]
+    sql = "SELECT trigger_name FROM all_triggers WHERE table_owner = :o AND table_name = :t AND status = 'ENABLED'"
+    triggers = _fetch_if_seen(connection, sql, o=owner, t=name)
     return found + [f"trigger {trigger}" for (trigger,) in triggers]
 
 
 def unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
     """A load can leave an index so, and still call itself successful (oracle.md 6.6)."""
-    found = rows(
-        connection,
+    sql = (
         "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND status = 'UNUSABLE'"
-        " ORDER BY index_name",
-        o=owner,
-        t=name,
+        " ORDER BY index_name"
     )
+    found = fetch_rows(connection, sql, o=owner, t=name)
     return [str(index) for (index,) in found]
 
 
 def view_facts(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts | None:
     """None where there is no materialized view of that name that this user may select from."""
-    found = rows(
-        connection,
+    sql = (
         "SELECT refresh_mode, refresh_method, staleness, compile_state, last_refresh_date FROM all_mviews"
-        " WHERE owner = :o AND mview_name = :v",
-        o=owner,
-        v=name,
+        " WHERE owner = :o AND mview_name = :v"
     )
+    found = fetch_rows(connection, sql, o=owner, v=name)
     if not found:
         return None
     mode, method, staleness, compiled, refreshed_at = found[0]
-    return ViewFacts(
-        str(mode),
-        str(method),
-        str(staleness),
-        str(compiled),
-        refreshed_at,
-        _refreshes_by_itself(connection, owner, name),
-    )
+    by_itself = _is_self_refreshing(connection, owner, name)
+    return ViewFacts(str(mode), str(method), str(staleness), str(compiled), refreshed_at, by_itself)
 
 
-def _refreshes_by_itself(connection: oracledb.Connection, owner: str, name: str) -> bool:
+def _is_self_refreshing(connection: oracledb.Connection, owner: str, name: str) -> bool:
     """START WITH … NEXT makes a refresh group with a time of its own."""
-    return bool(
-        _rows_if_seen(
-            connection,
-            "SELECT 1 FROM all_refresh_children WHERE owner = :o AND name = :v AND next_date IS NOT NULL",
-            o=owner,
-            v=name,
-        )
-    )
+    sql = "SELECT 1 FROM all_refresh_children WHERE owner = :o AND name = :v AND next_date IS NOT NULL"
+    return bool(_fetch_if_seen(connection, sql, o=owner, v=name))
 
 
-def _rows_if_seen(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-    """Nothing where the database has no such dictionary view for this user, and so nothing to tell."""
+def _fetch_if_seen(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Nothing where the database has no such dictionary view for this user."""
     try:
-        return rows(connection, sql, **values)
+        return fetch_rows(connection, sql, **values)
     except oracledb.DatabaseError as error:
         if getattr(error.args[0], "full_code", "") != "ORA-00942":
             raise
         return []
 
 
-def rows(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+def fetch_rows(connection: oracledb.Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         return list(cursor.execute(sql, values).fetchall())
-
-
-# -- what the preflight asks; empty or None is what this user cannot see -----------------------------------
 
 
 @dataclass(frozen=True)
@@ -214,55 +176,52 @@ class Quota:
 
 
 def character_set(connection: oracledb.Connection) -> str | None:
-    found = _rows_if_seen(connection, "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'")
+    found = _fetch_if_seen(connection, "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'")
     return str(found[0][0]) if found else None
 
 
 def undo_seconds(connection: oracledb.Connection) -> int | None:
     """How long undo is meant to be kept (UNDO_RETENTION)."""
-    found = _rows_if_seen(connection, "SELECT value FROM v$parameter WHERE name = 'undo_retention'")
+    found = _fetch_if_seen(connection, "SELECT value FROM v$parameter WHERE name = 'undo_retention'")
     return int(found[0][0]) if found else None
 
 
 def session_privileges(connection: oracledb.Connection) -> frozenset[str]:
     """System privileges, through roles as well."""
-    return frozenset(str(name) for (name,) in _rows_if_seen(connection, "SELECT privilege FROM session_privs"))
+    return frozenset(str(name) for (name,) in _fetch_if_seen(connection, "SELECT privilege FROM session_privs"))
 
 
 def quotas(connection: oracledb.Connection) -> list[Quota]:
-    found = _rows_if_seen(connection, "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas ORDER BY 1")
+    found = _fetch_if_seen(connection, "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas ORDER BY 1")
     return [Quota(str(name), int(used), None if most < 0 else int(most)) for name, used, most in found]
 
 
 def free_bytes(connection: oracledb.Connection) -> dict[str, int]:
     """By tablespace, of those that the user may fill. Files that may still grow are not counted."""
-    found = _rows_if_seen(
-        connection, "SELECT tablespace_name, SUM(bytes) FROM user_free_space GROUP BY tablespace_name"
-    )
+    sql = "SELECT tablespace_name, SUM(bytes) FROM user_free_space GROUP BY tablespace_name"
+    found = _fetch_if_seen(connection, sql)
     return {str(name): int(free) for name, free in found}
 
 
 def user(connection: oracledb.Connection) -> str:
-    return str(rows(connection, "SELECT USER FROM DUAL")[0][0])
+    return str(fetch_rows(connection, "SELECT USER FROM DUAL")[0][0])
 
 
 def referring_tables(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
     """Tables whose enabled foreign keys refer to this one: TRUNCATE is then ORA-02266 (oracle.md 6.5)."""
-    found = rows(
-        connection,
+    sql = (
         "SELECT DISTINCT c.owner, c.table_name FROM all_constraints c JOIN all_constraints k"
         " ON k.owner = c.r_owner AND k.constraint_name = c.r_constraint_name"
         " WHERE c.constraint_type = 'R' AND c.status = 'ENABLED' AND k.owner = :o AND k.table_name = :t"
-        " AND c.table_name <> k.table_name ORDER BY 1, 2",
-        o=owner,
-        t=name,
+        " AND c.table_name <> k.table_name ORDER BY 1, 2"
     )
+    found = fetch_rows(connection, sql, o=owner, t=name)
     return [f"{other}.{table}".lower() for other, table in found]
 
 
 def refresh_method(connection: oracledb.Connection, owner: str, name: str) -> str | None:
     """As the last refresh remembered it in ``replicate_view``: ``out_of_place`` or ``atomic``."""
-    found = _rows_if_seen(
+    found = _fetch_if_seen(
         connection, "SELECT refresh_method FROM replicate_view WHERE view_name = :v", v=f"{owner}.{name}".lower()
     )
     return str(found[0][0]) if found and found[0][0] else None

@@ -1,6 +1,6 @@
-"""What Oracle's error codes mean to us: one table, from the driver's and SQL*Loader's messages alike.
+"""What Oracle's error codes mean to us: one table, for the driver's and SQL*Loader's messages.
 
-A code that stands nowhere below is permanent: it is told to a person instead of being tried for hours.
+A code that is not listed here is permanent: a person sees it at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import oracledb
 
 from canvas_replicate.errors import DataError, PermanentError, ReplicateError, TransientError
 
-# These only say where it happened; the code that follows them in the stack says what.
+# These codes only name a place; the code that follows them in the stack names the cause.
 WRAPPERS = frozenset(
     {"ORA-00604", "ORA-04088", "ORA-06512", "ORA-06550", "ORA-12008", "ORA-12018", "ORA-12048", "ORA-12801"}
 )
@@ -40,14 +40,14 @@ _BUSY = {
     *("ORA-04061", "ORA-04068", "ORA-08103", "ORA-08176", "ORA-08177", "ORA-14411", "ORA-14450", "ORA-30006"),
     *("ORA-22924", "ORA-01013"),
 }
-# The same work may succeed once somebody has made room.
+# The same work may succeed once the DBA has made room.
 _FULL = {
     *("ORA-00257", "ORA-01536", "ORA-01628", "ORA-01631", "ORA-01652", "ORA-01653", "ORA-01654", "ORA-01658"),
     *("ORA-01688", "ORA-01691", "ORA-19502", "ORA-30036", "ORA-04031"),
 }
 # A fault of Oracle's own. It ends the session, and doing the same again ends the next one (oracle.md 3.1).
 _STOP_AND_LOOK = frozenset({"ORA-00600", "ORA-07445", "ORA-03137"})
-# A value is not what the database takes. Their texts may quote it (since 23ai), so our own words are told.
+# A value is not what the database takes. Their texts may quote it (since 23ai), so messages hold our own words.
 _VALUE = {
     "ORA-00001": "a row with this key is there already",
     "ORA-01400": "NULL in a NOT NULL column",
@@ -108,18 +108,18 @@ _NEXT_STEPS = {
 }
 
 
-def error_from_code(code: str, doing: str, said: str = "") -> ReplicateError:
+def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     """One of ours for a code such as ``ORA-12541`` or ``DPY-4011``.
 
-    ``doing`` names the table, view or query; ``said`` is the message, of which only the first line is told,
+    ``doing`` names the table, view or query; ``message`` is Oracle's message: only its first line is shown,
     and none of it where it may quote a value.
     """
     next_step = _NEXT_STEPS.get(code, "")
     if code in _VALUE:
-        column, constraint = column_in(said), _CONSTRAINT.search(said)
+        column, constraint = find_column(message), _CONSTRAINT.search(message)
         where = f", column {column}" if column else f", constraint {constraint[1]}" if constraint else ""
         return DataError(f"{doing}: {_VALUE[code]} ({code}{where}).", code=code, next_step=next_step)
-    text = f"{doing}: {f'{code}: {_UNTOLD[code]}.' if code in _UNTOLD else first_line(code, said)}"
+    text = f"{doing}: {f'{code}: {_UNTOLD[code]}.' if code in _UNTOLD else find_first_line(code, message)}"
     if code in _LOST or code in _BUSY:
         return TransientError(text, code=code, next_step=next_step, tries=_TRIES.get(code))
     if code in _FULL:
@@ -128,32 +128,32 @@ def error_from_code(code: str, doing: str, said: str = "") -> ReplicateError:
     return PermanentError(text, code=code, next_step=next_step)
 
 
-def short_reason(code: str) -> str | None:
+def find_reason(code: str) -> str | None:
     """Our words for a code about a value; None for any other."""
     return _VALUE.get(code)
 
 
-def column_in(said: str) -> str | None:
+def find_column(message: str) -> str | None:
     """The column that a message names as ``"OWNER"."TABLE"."COLUMN"``."""
-    found = _COLUMN.search(said)
+    found = _COLUMN.search(message)
     return found[1].lower() if found else None
 
 
-def first_line(code: str, said: str) -> str:
+def find_first_line(code: str, message: str) -> str:
     """The message's line about this code, without the driver's help address."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith("Help:")]
+    lines = [line.strip() for line in message.splitlines() if line.strip() and not line.startswith("Help:")]
     line = next((line for line in lines if code in line), lines[0] if lines else "")
     return line if code in line else f"{code}: {line}".rstrip(": ")
 
 
-def inner_code(message: str, outer: str) -> str:
-    """The code that says what happened: ``ORA-12008`` and its like only wrap it."""
+def find_inner_code(message: str, outer: str) -> str:
+    """The code that names the cause: ``ORA-12008`` and its like only wrap it."""
     if outer and outer not in WRAPPERS:
         return outer
-    return next((code for code in _codes(message) if code not in WRAPPERS), outer)
+    return next((code for code in _find_codes(message) if code not in WRAPPERS), outer)
 
 
-def _codes(message: str) -> list[str]:
+def _find_codes(message: str) -> list[str]:
     """In order, ORA codes with all their five digits."""
     return [f"{kind}-{number:0>5}" if kind == "ORA" else f"{kind}-{number}" for kind, number in _CODE.findall(message)]
 
@@ -172,11 +172,9 @@ def translating(doing: str) -> Iterator[None]:
 def translated(error: Exception, doing: str) -> ReplicateError:
     """Never holds a row's content, a password or a connect string."""
     if isinstance(error, UnicodeDecodeError):
-        return DataError(
-            f"{doing}: a text is not valid in the database's own character set.",
-            code="oracle.charset",
-            next_step="Find it in the source, or convert the column in the query's SQL.",
-        )
+        problem = f"{doing}: a text is not valid in the database's own character set."
+        step = "Find it in the source, or convert the column in the query's SQL."
+        return DataError(problem, code="oracle.charset", next_step=step)
     if isinstance(error, socket.gaierror):
         return TransientError(f"{doing}: the host name is not known.", code="oracle.host")
     if isinstance(error, OSError):
@@ -184,11 +182,12 @@ def translated(error: Exception, doing: str) -> ReplicateError:
     found = error.args[0] if error.args else None
     full_code, message = str(getattr(found, "full_code", "")), str(getattr(found, "message", error))
     if isinstance(error, oracledb.NotSupportedError) and not full_code:
-        return PermanentError(f"{doing}: {first_line('', message)}", code="oracle.unsupported")
-    code = inner_code(message, full_code)
-    if code in ("DPY-6005", "DPY-6000"):  # what the listener said stands inside
+        return PermanentError(f"{doing}: {find_first_line('', message)}", code="oracle.unsupported")
+    code = find_inner_code(message, full_code)
+    if code in ("DPY-6005", "DPY-6000"):  # the listener's own code follows
         code = next((inner for inner in ("ORA-12514", "ORA-12505", "DPY-6003") if inner in message), code)
         code = "DPY-6001" if "DPY-6001" in message else code
-    if code == "DPY-4011":  # why the session ended, where the server could still say it
-        code = next((inner for inner in _codes(message) if inner in _LOST | _STOP_AND_LOOK and inner != code), code)
-    return error_from_code(code or "oracle", doing, message)
+    if code == "DPY-4011":  # why the session ended, where the server could still send it
+        telling = (_LOST | _STOP_AND_LOOK) - {code}
+        code = next((inner for inner in _find_codes(message) if inner in telling), code)
+    return build_error(code or "oracle", doing, message)

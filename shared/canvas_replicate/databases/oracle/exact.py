@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from canvas_replicate.databases.decimals import decimals, no_number, written_out
+from canvas_replicate.databases.decimals import convert_numbers, refuse_value, write_out
 from canvas_replicate.databases.oracle.types import ANY_NUMBER, Fetched
 from canvas_replicate.databases.ports import WiderNumbers
 from canvas_replicate.datfile.columns import Column
@@ -19,74 +19,67 @@ _FITTING = pa.decimal128(38, ANY_NUMBER.scale)
 
 
 class Exact:
-    """Turns the tables of one query into its batches, in their order. Raises WiderNumbers, and DataError with the row
-    of a value that is no number."""
+    """Turns the tables of one query into batches, in order. Raises WiderNumbers, or DataError for no number."""
 
     def __init__(self, columns: Sequence[Fetched]) -> None:
         self._columns = columns
         self._first_row = 1
 
     def __call__(self, table: pa.Table) -> pa.RecordBatch:
-        arrays = [self._value(_one_chunk(table.column(n)), column) for n, column in enumerate(self._columns)]
+        arrays = [self._convert_value(_join_chunks(table.column(n)), column) for n, column in enumerate(self._columns)]
         self._first_row += table.num_rows
         return pa.RecordBatch.from_arrays(arrays, names=[column.column.name for column in self._columns])
 
-    def _value(self, values: pa.Array, column: Fetched) -> pa.Array:
+    def _convert_value(self, values: pa.Array, column: Fetched) -> pa.Array:
         kind, is_text = column.column.kind, pa.types.is_large_string(column.arrow)
         if kind == "number" and column.arrow == ANY_NUMBER:
-            return self._any_number(values, column.column)
+            return self._convert_any_number(values, column.column)
         if kind == "number" and is_text:
-            return self._number(written_out(values), column.column)
+            return self._convert_number(write_out(values), column.column)
         if kind == "number" and pa.types.is_boolean(column.arrow):
             return values.cast(pa.int64())
         if kind == "raw":
-            return _hex(values)
+            return _encode_hex(values)
         if kind in ("timestamp", "timestamp_tz") and is_text:
-            # SYYYY leaves room for the sign; a year before Christ is refused by whoever writes the file.
+            # SYYYY leaves room for the sign; the writer of the file refuses a year before Christ.
             return pc.utf8_ltrim_whitespace(values)
         return values
 
-    def _any_number(self, values: pa.Array, column: Column) -> pa.Array:
+    def _convert_any_number(self, values: pa.Array, column: Column) -> pa.Array:
         """A decimal where the batch fits one, or text."""
         try:
             return values.cast(_FITTING)
         except pa.ArrowInvalid:  # digits would be lost
-            plain = _plain_text(values)
-        if pc.any(pc.greater(_significant_digits(plain), _MOST_DIGITS)).as_py():
+            plain = _write_plain_text(values)
+        if pc.any(pc.greater(_count_significant_digits(plain), _MOST_DIGITS)).as_py():
             raise WiderNumbers(f"Column {column.name}: a number of more than 40 digits before the point.")
-        return self._number(plain, column)
+        return self._convert_number(plain, column)
 
-    def _number(self, plain: pa.Array, column: Column) -> pa.Array:
-        wrong = no_number(plain)
-        if wrong >= 0:
-            raise DataError(
-                f"Column {column.name}, row {self._first_row + wrong}: the value is not a number.",
-                code="value.refused",
-                next_step="Mend the value in the source, or replace it in the query's SQL.",
-            )
-        fitting = decimals(plain)
-        return plain if fitting is None else fitting
+    def _convert_number(self, plain: pa.Array, column: Column) -> pa.Array:
+        def refuse(place: int) -> DataError:
+            return refuse_value(f"Column {column.name}, row {self._first_row + place}: the value is not a number.")
+
+        return convert_numbers(plain, refuse)
 
 
-def _one_chunk(values: pa.ChunkedArray) -> pa.Array:
+def _join_chunks(values: pa.ChunkedArray) -> pa.Array:
     """The driver gives one, which ``combine_chunks`` would copy."""
     return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
 
 
-def _plain_text(values: pa.Array) -> pa.Array:
+def _write_plain_text(values: pa.Array) -> pa.Array:
     """Arrow writes every fraction in full."""
     text = pc.utf8_rtrim(values.cast(pa.string()), "0")
     return pc.utf8_rtrim(text, ".").cast(pa.large_string())
 
 
-def _significant_digits(plain: pa.Array) -> pa.Array:
-    """No NUMBER has more than 40. One that wrapped has some 77: that it ends in so many zeros is as unlikely as two
-    files with one hash."""
+def _count_significant_digits(plain: pa.Array) -> pa.Array:
+    """No NUMBER has more than 40; one that wrapped has some 77, and practically never ends in that many zeros."""
     digits = pc.utf8_ltrim(pc.replace_substring(pc.utf8_ltrim(plain, "-"), ".", ""), "0")
     return pc.utf8_length(pc.utf8_rtrim(digits, "0"))
 
 
-def _hex(values: pa.Array) -> pa.Array:
+def _encode_hex(values: pa.Array) -> pa.Array:
     import polars as pl
 
     series = pl.from_arrow(values)

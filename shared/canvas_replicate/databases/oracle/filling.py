@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from canvas_replicate.databases.batches import peek
-from canvas_replicate.databases.oracle.errors import column_in, error_from_code, short_reason
+from canvas_replicate.databases.oracle.errors import build_error, find_column, find_reason
 from canvas_replicate.databases.ports import RECORD, Load, Rejection
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, ReplicateError
@@ -19,7 +19,7 @@ from canvas_replicate.sql.control_expressions import replace_binds
 
 _LOBS = {"CLOB": oracledb.DB_TYPE_LONG, "NCLOB": oracledb.DB_TYPE_LONG, "BLOB": oracledb.DB_TYPE_LONG_RAW}
 _CONVERTED = {
-    "number": "{bind}",  # as TO_NUMBER: the session says that a point is a point
+    "number": "{bind}",  # as TO_NUMBER: the session sets the point
     "float": "TO_BINARY_DOUBLE({bind})",
     "date": "TO_DATE({bind}, 'YYYY-MM-DD HH24:MI:SS')",
     "timestamp": "TO_TIMESTAMP({bind}, 'YYYY-MM-DD HH24:MI:SS.FF9')",
@@ -29,11 +29,8 @@ _CONVERTED = {
 _FROM_A_TRIGGER = re.compile(r"ORA-20\d{3}")
 
 
-# -- INSERT ------------------------------------------------------------------------------------------------
-
-
 def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping[str, Column], load: Load) -> None:
-    """All batches, without a commit. Records that the database refuses are told, one by one, and left out.
+    """All batches, without a commit. Records that the database refuses go to ``reject`` and are left out.
 
     Stops without an error once more were refused than may be. Raises what concerns more than one record.
     """
@@ -41,7 +38,7 @@ def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping
     for batch in load.batches:
         if batch.num_rows:
             statement = _insert_statement(table, columns, batch, load.expressions)
-            for rejection in _refused(connection, statement, batch):
+            for rejection in _insert_batch(connection, statement, batch):
                 refused.add(rejection.record)
                 load.reject(rejection)
         if len(refused.union(load.rejected)) > load.max_rejected:
@@ -71,22 +68,22 @@ def _insert_statement(
         bound[name] = None
         return f":{binds[name]}"
 
-    values = [_converted(column, f":{binds[name]}") for name, column in plain.items()]
+    values = [_convert_bind(column, f":{binds[name]}") for name, column in plain.items()]
     values += [replace_binds(sql, bind) for sql in expressions.values()]
     names = ", ".join(f'"{name.upper()}"' for name in [*plain, *expressions])
     sql = f"INSERT INTO {table} ({names}) VALUES ({', '.join(values)})"
     return _Insert(sql, plain, {name: binds[name] for name in bound})
 
 
-def _converted(column: Column, bind: str) -> str:
+def _convert_bind(column: Column, bind: str) -> str:
     if column.type in _LOBS or column.kind == "text":
         return bind
     return _CONVERTED[column.kind].format(bind=bind)
 
 
-def _refused(connection: oracledb.Connection, statement: _Insert, batch: pa.Table) -> list[Rejection]:
+def _insert_batch(connection: oracledb.Connection, statement: _Insert, batch: pa.Table) -> list[Rejection]:
     lobs = {statement.bound[name]: _LOBS[c.type] for name, c in statement.plain.items() if c.type in _LOBS}
-    values = [_values(batch.column(name), statement.plain.get(name)) for name in statement.bound]
+    values = [_list_values(batch.column(name), statement.plain.get(name)) for name in statement.bound]
     rows = [dict(zip(statement.bound.values(), row, strict=True)) for row in zip(*values, strict=True)]
     with connection.cursor() as cursor:
         if lobs:
@@ -97,7 +94,7 @@ def _refused(connection: oracledb.Connection, statement: _Insert, batch: pa.Tabl
     return [_rejection(numbers[error.offset].as_py(), error.full_code, error.message) for error in errors]
 
 
-def _values(column: pa.ChunkedArray, base: Column | None) -> list[object]:
+def _list_values(column: pa.ChunkedArray, base: Column | None) -> list[object]:
     values: list[object] = column.to_pylist()
     if base is not None and base.type == "BLOB":
         return [bytes.fromhex(value) if isinstance(value, str) else value for value in values]
@@ -108,27 +105,22 @@ def _rejection(number: int, code: str, message: str) -> Rejection:
     """Raises the error where it is none of this record's."""
     if _FROM_A_TRIGGER.fullmatch(code):  # its text is the programmer's, and may begin with a value
         return Rejection(number, None, code, f"refused by a trigger or procedure ({code})")
-    reason = short_reason(code)
+    reason = find_reason(code)
     if reason is None:
-        raise error_from_code(code, f"record {number}", message)
-    return Rejection(number, column_in(message), code, f"{reason} ({code})")
-
-
-# -- direct path -------------------------------------------------------------------------------------------
-
-_DIRECT_TEXT = ("VARCHAR2", "CHAR")
+        raise build_error(code, f"record {number}", message)
+    return Rejection(number, find_column(message), code, f"{reason} ({code})")
 
 
 def not_for_direct_path(columns: Iterable[Column]) -> list[str]:
     """Columns whose values the driver's direct path would not keep whole (oracle.md 5.2 and 11)."""
-    return [f"column {column.name} ({column.type})" for column in columns if not _direct(column)]
+    return [f"column {column.name} ({column.type})" for column in columns if not _is_direct(column)]
 
 
-def _direct(column: Column) -> bool:
+def _is_direct(column: Column) -> bool:
     if column.kind == "number":
         return column.precision is not None
     if column.kind == "text":
-        return column.length is not None and column.type.startswith(_DIRECT_TEXT)
+        return column.length is not None and column.type.startswith(("VARCHAR2", "CHAR"))
     if column.kind == "raw":
         return column.type != "BLOB"
     if column.kind == "timestamp":
@@ -144,13 +136,14 @@ def load_directly(
     if first is None:
         return
     names = [name for name in first.column_names if name in columns]
-    schema = pa.schema([(name, _direct_type(columns[name])) for name in names])
+    schema = pa.schema([(name, _map_direct_type(columns[name])) for name in names])
     failed: list[ReplicateError] = []
 
     def converted() -> Iterator[pa.RecordBatch]:
         try:
             for batch in every:
-                yield from _typed(batch, columns, schema)
+                arrays = [_cast(batch.column(field.name), field.type, columns[field.name]) for field in schema]
+                yield from pa.table(arrays, schema=schema).to_batches()
         except ReplicateError as error:
             failed.append(error)  # on its way through Arrow it would lose its class
             raise
@@ -164,21 +157,14 @@ def load_directly(
         raise
 
 
-def _direct_type(column: Column) -> pa.DataType:
+def _map_direct_type(column: Column) -> pa.DataType:
     if column.kind == "number":
         precision, scale = column.precision or 38, column.scale or 0
         return pa.decimal128(38 if scale <= precision else scale, scale)
     if column.kind == "timestamp":
         return pa.timestamp("us")
-    return {"float": pa.float64(), "date": pa.timestamp("s"), "raw": pa.large_binary()}.get(
-        column.kind, pa.large_string()
-    )
-
-
-def _typed(batch: pa.Table, columns: Mapping[str, Column], schema: pa.Schema) -> list[pa.RecordBatch]:
-    arrays = [_cast(batch.column(field.name), field.type, columns[field.name]) for field in schema]
-    made: list[pa.RecordBatch] = pa.table(arrays, schema=schema).to_batches()
-    return made
+    kinds = {"float": pa.float64(), "date": pa.timestamp("s"), "raw": pa.large_binary()}
+    return kinds.get(column.kind, pa.large_string())
 
 
 def _cast(texts: pa.ChunkedArray, kind: pa.DataType, column: Column) -> pa.ChunkedArray:

@@ -27,14 +27,11 @@ _READ_NO_TABLES = frozenset(
 def as_of_scn(query: str, scn: int) -> str:
     """Raises SnapshotUnavailable where something in the query would be read as of now all the same."""
     query = strip_end(query)
-    tree = _parsed(query)
+    tree = _parse(query)
     _refuse_calls(tree)
     parts = list(tree.find_all(exp.CTE))
-    ends = [
-        _end(table)
-        for table in tree.find_all(exp.Table)
-        if not _is_part(table, parts) and (table.db or table.name.lower() != "dual")
-    ]
+    tables = (table for table in tree.find_all(exp.Table) if not _is_part(table, parts))
+    ends = [_end(table) for table in tables if table.db or table.name.lower() != "dual"]
     for end in sorted(ends, reverse=True):
         query = f"{query[:end]} AS OF SCN {scn}{query[end:]}"
     return query
@@ -45,7 +42,7 @@ def strip_end(query: str) -> str:
     return query.strip().rstrip(";").rstrip()
 
 
-def _parsed(query: str) -> exp.Expr:
+def _parse(query: str) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(query, read="oracle")
     except SqlglotError:
@@ -61,14 +58,13 @@ def _is_part(table: exp.Table, parts: list[exp.CTE]) -> bool:
     same = [part for part in parts if part.alias.lower() == name]
     if table.db or not same:
         return False
-    above = _ancestors(table)
-    if len(same) > 1 or same[0] in above or _statement(same[0]) not in above:
+    above: list[exp.Expr] = [table]
+    while (parent := above[-1].parent) is not None:
+        above.append(parent)
+    statement = same[0].parent.parent if same[0].parent else None
+    if len(same) > 1 or same[0] in above or statement not in above:
         raise SnapshotUnavailable(f"{name} names both a table and a part of the query (WITH).")
     return True
-
-
-def _statement(part: exp.CTE) -> exp.Expr | None:
-    return part.parent.parent if part.parent else None
 
 
 def _end(table: exp.Table) -> int:
@@ -77,7 +73,7 @@ def _end(table: exp.Table) -> int:
     if not isinstance(name, exp.Identifier) or "end" not in name.meta:
         raise SnapshotUnavailable("The query reads a table function, which cannot be read as of a moment.")
     if "@" in f"{table.catalog}{table.db}{name.name}":
-        raise SnapshotUnavailable(f"{name.name} lies in another database, which cannot be read as of a moment.")
+        raise SnapshotUnavailable(f"{name.name} is in another database, which cannot be read as of a moment.")
     for clause in ("version", "partition", "sample", "when"):
         if table.args.get(clause):
             raise SnapshotUnavailable(f"{table.name} has a clause of its own that AS OF cannot be added to.")
@@ -90,12 +86,3 @@ def _refuse_calls(tree: exp.Expr) -> None:
             continue
         if isinstance(call.parent, exp.Dot) or call.name.upper() not in _READ_NO_TABLES:
             raise SnapshotUnavailable(f"The query calls {call.name}, which may read tables as of now.")
-
-
-def _ancestors(node: exp.Expr) -> list[exp.Expr]:
-    found = []
-    above = node.parent
-    while above is not None:
-        found.append(above)
-        above = above.parent
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import Any
 
 import oracledb
 
-from canvas_replicate.databases.binds import bind_names, rewrite_binds
+from canvas_replicate.databases.binds import bind_names, rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
-from canvas_replicate.databases.oracle.connecting import Oracle
+from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
 from canvas_replicate.errors import DataError, PermanentError
-from canvas_replicate.sql.ddl import TableDdl, objects, parse_ddl
+from canvas_replicate.sql.ddl import TableDdl, parse_ddl, read_objects
 
 _DOING = "the run ledger"
 _DDL = Path("tables.sql")
@@ -27,14 +26,13 @@ _CALL_SECONDS = 30.0
 _PING_SECONDS = 5.0
 
 _KEY_IS_THERE = "ORA-00001"
-_NO_SUCH_TABLE = "ORA-00942"
-_NO_SUCH_COLUMN = "ORA-00904"
+_NOT_THERE = ("ORA-00942", "ORA-00904")  # a table, a column
 # A name that is taken, columns that have an index, a column that is there.
 _MADE_ALREADY = ("ORA-00955", "ORA-01408", "ORA-01430")
 
 
 class OracleSession:
-    """The transaction that is open on a connection; whoever opened it ends it."""
+    """The transaction that is open on a connection; its opener ends it."""
 
     def __init__(self, connection: oracledb.Connection) -> None:
         self._connection = connection
@@ -60,21 +58,21 @@ class OracleSession:
 
     @contextmanager
     def _run(self, sql: str, values: Mapping[str, Any]) -> Iterator[oracledb.Cursor]:
-        binds = driver_values(sql, to_naive_values(values))
+        binds = select_values(sql, to_naive_values(values))
         moments = {name: oracledb.DB_TYPE_TIMESTAMP for name, value in binds.items() if isinstance(value, datetime)}
-        with _translating(), self._connection.cursor() as cursor:
+        with _translate_errors(), self._connection.cursor() as cursor:
             if moments:
                 cursor.setinputsizes(**moments)  # else they go out as DATE, without their fractions (oracle.md 11)
-            cursor.execute(driver_sql(sql), binds, fetch_lobs=False)
+            cursor.execute(rewrite_sql(sql), binds, fetch_lobs=False)
             yield cursor
 
 
-def driver_sql(sql: str) -> str:
+def rewrite_sql(sql: str) -> str:
     """``:name`` under another name: ``:number`` or ``:date`` would be ORA-01745."""
     return rewrite_binds(sql, lambda name: f":b_{name}")
 
 
-def driver_values(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def select_values(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those that the statement names: the driver refuses any other."""
     named = bind_names(sql)
     return {f"b_{name}": value for name, value in values.items() if name in named}
@@ -90,7 +88,7 @@ class OracleLedger:
 
     def __init__(self, database: Oracle, *, call_seconds: float = _CALL_SECONDS) -> None:
         self._kept = KeptConnections(
-            partial(_connect, database, call_seconds), partial(_answers, call_seconds=call_seconds), _close
+            partial(_connect, database, call_seconds), partial(_is_alive, call_seconds=call_seconds), close_quietly
         )
 
     @contextmanager
@@ -99,14 +97,14 @@ class OracleLedger:
         committed = False
         try:
             yield OracleSession(connection)
-            with _translating():
+            with _translate_errors():
                 connection.commit()
             committed = True
         finally:
-            if committed or _rolled_back(connection):
+            if committed or _roll_back(connection):
                 self._kept.keep(connection)
             else:
-                _close(connection)
+                close_quietly(connection)
 
     def close(self) -> None:
         self._kept.close()
@@ -117,13 +115,11 @@ class OracleLedger:
 
     def missing(self, ddl: str) -> list[str]:
         tables = {table.name: table for table in parse_ddl(ddl, _DDL).tables}
-        statements = []
+        statements: list[str] = []
         with self.transaction() as session:
-            for made in objects(ddl, _DDL):
-                if _can_select(session, made.name):
-                    statements += _missing_columns(session, tables[made.name])
-                else:
-                    statements.append(made.sql)
+            for made in read_objects(ddl, _DDL):
+                there = _can_select(session, made.name)
+                statements += _find_missing_columns(session, tables[made.name]) if there else [made.sql]
         return statements
 
     def apply(self, statements: Iterable[str]) -> None:
@@ -134,7 +130,7 @@ class OracleLedger:
 
 
 @contextmanager
-def _translating() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """As ``translating``, with an error of its own for a key that is there: a deferred one is found by the commit."""
     try:
         with translating(_DOING):
@@ -150,13 +146,13 @@ def _can_select(session: Session, table: str, columns: str = "1") -> bool:
     try:
         session.query(f"SELECT {columns} FROM {table} WHERE 1 = 0")
     except PermanentError as error:
-        if error.code not in (_NO_SUCH_TABLE, _NO_SUCH_COLUMN):
+        if error.code not in _NOT_THERE:
             raise
         return False
     return True
 
 
-def _missing_columns(session: Session, table: TableDdl) -> list[str]:
+def _find_missing_columns(session: Session, table: TableDdl) -> list[str]:
     if _can_select(session, table.name, ", ".join(column.name for column in table.columns)):
         return []
     return [
@@ -173,48 +169,36 @@ def _make(session: Session, statement: str) -> None:
     except PermanentError as error:
         if error.code not in _MADE_ALREADY:
             raise
-        made = objects(statement, _DDL)[0]
-        name = made.name
-        if made.kind == "table" and not _can_select(session, name):
-            raise PermanentError(
-                f"{_DOING}: {name} is the name of something else, or of a table that this user may not read.",
-                code=error.code,
-                next_step="Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted.",
-            ) from None
+        made = read_objects(statement, _DDL)[0]
+        if made.kind == "table" and not _can_select(session, made.name):
+            problem = f"{_DOING}: {made.name} is the name of something else, or of a table that this user may not read."
+            step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted."
+            raise PermanentError(problem, code=error.code, next_step=step) from None
 
 
 def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
     connection = database.connect()
     connection.module = "ledger"
-    _limit(connection, call_seconds)
+    _set_call_timeout(connection, call_seconds)
     return connection
 
 
-def _answers(connection: oracledb.Connection, *, call_seconds: float) -> bool:
-    try:
-        _limit(connection, _PING_SECONDS)
+def _is_alive(connection: oracledb.Connection, *, call_seconds: float) -> bool:
+    with suppress(oracledb.Error, OSError):
+        _set_call_timeout(connection, _PING_SECONDS)
         connection.ping()
-    except (oracledb.Error, OSError):
-        return False
-    _limit(connection, call_seconds)
-    return True
+        _set_call_timeout(connection, call_seconds)
+        return True
+    return False
 
 
-def _limit(connection: oracledb.Connection, seconds: float) -> None:
+def _set_call_timeout(connection: oracledb.Connection, seconds: float) -> None:
     connection.call_timeout = int(seconds * 1000)
 
 
-def _rolled_back(connection: oracledb.Connection) -> bool:
+def _roll_back(connection: oracledb.Connection) -> bool:
     """False for a session that is gone: the server rolls back what it left open."""
-    try:
+    with suppress(oracledb.Error, OSError):
         connection.rollback()
-    except (oracledb.Error, OSError):
-        return False
-    return True
-
-
-def _close(connection: oracledb.Connection) -> None:
-    try:
-        connection.close()
-    except (oracledb.Error, OSError):
-        return
+        return True
+    return False

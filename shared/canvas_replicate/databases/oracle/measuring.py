@@ -20,38 +20,35 @@ _STEP = 10**15
 _STEPS = 3
 
 
-def measured(
+def measure_table_exactly(
     connection: oracledb.Connection, name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None]
 ) -> Loaded:
     """``name`` is quoted already. Sees what this session has not committed yet."""
 
     def aggregates(column: str, as_file: Column | None) -> list[str]:
-        return [f"COUNT({_quoted(column)})", *_aggregates(columns[column], as_file)]
-
-    def figures(column: str, values: list[Any], as_file: Column | None) -> Figures:
-        return _figures(values[0], values[1:], as_file)
+        return [f"COUNT({_quote(column)})", *_write_aggregates(columns[column], as_file)]
 
     with connection.cursor() as cursor:
         return measure_columns(
-            name, measure, aggregates, figures, lambda sql: cursor.execute(sql, fetch_decimals=True).fetchone()
+            name, measure, aggregates, _read_figures, lambda sql: cursor.execute(sql, fetch_decimals=True).fetchone()
         )
 
 
-def _aggregates(base: Column, as_file: Column | None) -> list[str]:
+def _write_aggregates(base: Column, as_file: Column | None) -> list[str]:
     if as_file is None:
         return []
-    name, measure = _quoted(base.name), measure_of(as_file)
+    name, measure = _quote(base.name), measure_of(as_file)
     number = name if base.kind in ("number", "float") else f"TO_NUMBER({name})"
     if measure == "total":
         return [f"TO_CHAR(SUM({number}))"]
     if measure == "residue":
-        return _residue_sums(f"MOD(ABS({number}), {RESIDUE_MODULUS})")
+        return _write_residue_sums(f"MOD(ABS({number}), {RESIDUE_MODULUS})")
     if measure == "characters":
-        return [f"SUM({_length(name, base)})"]
+        return [f"SUM({_write_length(name, base)})"]
     return [_end(end, name, base) for end in ("MIN", "MAX")]
 
 
-def _residue_sums(value: str) -> list[str]:
+def _write_residue_sums(value: str) -> list[str]:
     sums, rest = [f"TO_CHAR(SUM(TRUNC({value})))"], f"({value} - TRUNC({value}))"
     for _ in range(_STEPS):
         sums.append(f"TO_CHAR(SUM(TRUNC({rest} * {_STEP})))")
@@ -59,7 +56,7 @@ def _residue_sums(value: str) -> list[str]:
     return sums
 
 
-def _length(name: str, base: Column) -> str:
+def _write_length(name: str, base: Column) -> str:
     if base.kind != "raw":
         return f"LENGTH({name})"
     return f"DBMS_LOB.GETLENGTH({name}) * 2" if base.type == "BLOB" else f"LENGTH(RAWTOHEX({name}))"
@@ -75,30 +72,31 @@ def _end(end: str, name: str, base: Column) -> str:
     return f"{end}({name})"
 
 
-def _figures(non_null: int, values: Sequence[Any], as_file: Column | None) -> Figures:
+def _read_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
+    non_null, *rest = values
     if as_file is not None and non_null:
         measure = measure_of(as_file)
         if measure == "residue":
-            values = [_residue(values)]
+            rest = [_sum_residue(rest)]
         elif measure == "range":
-            values = [_comparable(value, as_file) for value in values]
-    return to_figures([non_null, *values], as_file)
+            rest = [_make_comparable(value, as_file) for value in rest]
+    return to_figures([non_null, *rest], as_file)
 
 
-def _residue(sums: Sequence[Any]) -> Decimal:
-    """Put together from the sums of ``_residue_sums``."""
+def _sum_residue(sums: Sequence[Any]) -> Decimal:
+    """Put together from the sums of ``_write_residue_sums``."""
     total = Decimal(0)
     for step, value in enumerate(sums):
         total = WIDE.add(total, WIDE.divide(Decimal(value), Decimal(_STEP) ** step))
     return total
 
 
-def _comparable(value: Any, as_file: Column) -> Any:
+def _make_comparable(value: Any, as_file: Column) -> Any:
     if as_file.kind == "float":
         return float(value)
     # A zoned moment's figure is one of microseconds; cutting keeps the order.
     return value[:_MICROSECONDS] if as_file.kind == "timestamp_tz" else value
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return f'"{name.upper()}"'

@@ -1,7 +1,7 @@
 """Publishing a base table through its materialized view (oracle.md 7): readers see the old rows or the new ones.
 
-A view is built aside and exchanged where the database does that for it, and refreshed in one transaction where it
-does not. Which of both a view takes is found out once and kept in ``replicate_view``.
+A view is refreshed out of place where the database can do that, else in one transaction; ``replicate_view`` keeps
+which of both a view takes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Literal
 
 import oracledb
 
-from canvas_replicate.databases.oracle.dictionary import ViewFacts, rows, view_facts
-from canvas_replicate.databases.oracle.errors import inner_code
+from canvas_replicate.databases.oracle.dictionary import ViewFacts, fetch_rows, view_facts
+from canvas_replicate.databases.oracle.errors import find_inner_code
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.names import quote_name
 
@@ -28,84 +28,67 @@ _SQL = {
     "atomic": _REFRESH.format(atomic="TRUE", aside="FALSE"),
 }
 _NOT_OUT_OF_PLACE = frozenset({"ORA-32354", "ORA-32352", "ORA-32353"})
-_UNUSABLE = ("UNUSABLE",)
 
 
-def required_view(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts:
+def require_view(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts:
     """Raises PermanentError where there is no such materialized view, or one that publishes by itself."""
     shown = f"{owner}.{name}".lower()
     facts = view_facts(connection, owner, name)
     if facts is None:
-        raise PermanentError(
-            f"There is no materialized view {shown} that this user can see.",
-            code="view.missing",
-            next_step="Make it (replicate table add --apply, or the DBA), and have SELECT on it granted.",
-        )
+        problem = f"There is no materialized view {shown} that this user can see."
+        step = "Make it (replicate table add --apply, or the DBA), and have SELECT on it granted."
+        raise PermanentError(problem, code="view.missing", next_step=step)
     if facts.mode != "DEMAND" or facts.next_refresh:
         when = f"ON {facts.mode}" if facts.mode != "DEMAND" else "by START WITH or NEXT"
-        raise PermanentError(
-            f"View {shown} refreshes itself ({when}), and would show rows that nobody proved.",
-            code="view.refreshes_itself",
-            next_step=f"ALTER MATERIALIZED VIEW {shown} REFRESH COMPLETE ON DEMAND",
-        )
+        problem = f"View {shown} refreshes itself ({when}), and would show unverified rows."
+        step = f"ALTER MATERIALIZED VIEW {shown} REFRESH COMPLETE ON DEMAND"
+        raise PermanentError(problem, code="view.refreshes_itself", next_step=step)
     return facts
 
 
 def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure: str | None) -> Method:
     """Returns how it was refreshed. Raises the driver's errors, and DataError where nothing shows that it happened."""
     view = quote_name(owner, name)
-    before = rows(connection, "SELECT SYSDATE FROM DUAL")[0][0]
+    before = fetch_rows(connection, "SELECT SYSDATE FROM DUAL")[0][0]
     method: Method
     if procedure:
         method = "procedure"
         _call(connection, f"BEGIN {procedure}(:v); END;", f"{owner}.{name}")
     else:
-        method = remembered(connection, owner, name) or "out_of_place"
+        method = read_method(connection, owner, name) or "out_of_place"
         try:
             _call(connection, _SQL[method], f"{owner}.{name}")
         except oracledb.DatabaseError as error:
-            code = inner_code(error.args[0].message, error.args[0].full_code)
+            code = find_inner_code(error.args[0].message, error.args[0].full_code)
             if method != "out_of_place" or code not in _NOT_OUT_OF_PLACE:
                 raise
             method = "atomic"
             log.warning("refreshed in one transaction", extra={"view": view, "code": code})
             _call(connection, _SQL[method], f"{owner}.{name}")
-        _remember(connection, owner, name, method)
+        _record_method(connection, owner, name, method)
     facts = view_facts(connection, owner, name)
-    if facts is None or facts.refreshed_at is None or facts.refreshed_at < before or facts.staleness in _UNUSABLE:
-        raise DataError(
-            f"View {owner.lower()}.{name.lower()} does not show that it was refreshed.",
-            code="view.not_refreshed",
-            next_step="Look at LAST_REFRESH_DATE and STALENESS in ALL_MVIEWS.",
-        )
+    if facts is None or facts.refreshed_at is None or facts.refreshed_at < before or facts.staleness == "UNUSABLE":
+        problem = f"View {owner.lower()}.{name.lower()} does not show that it was refreshed."
+        step = "Look at LAST_REFRESH_DATE and STALENESS in ALL_MVIEWS."
+        raise DataError(problem, code="view.not_refreshed", next_step=step)
     return method
 
 
-def remembered(connection: oracledb.Connection, owner: str, name: str) -> Method | None:
-    found = rows(
-        connection,
-        "SELECT refresh_method FROM replicate_view WHERE view_name = :v",
-        v=f"{owner}.{name}".lower(),
-    )
+def read_method(connection: oracledb.Connection, owner: str, name: str) -> Method | None:
+    sql = "SELECT refresh_method FROM replicate_view WHERE view_name = :v"
+    found = fetch_rows(connection, sql, v=f"{owner}.{name}".lower())
     return "atomic" if found and found[0][0] == "atomic" else None
 
 
-def _remember(connection: oracledb.Connection, owner: str, name: str, method: Method) -> None:
+def _record_method(connection: oracledb.Connection, owner: str, name: str, method: Method) -> None:
     view = f"{owner}.{name}".lower()
+    now = "SYS_EXTRACT_UTC(SYSTIMESTAMP)"
+    update = f"UPDATE replicate_view SET refresh_method = :m, refreshed_at = {now} WHERE view_name = :v"
+    insert = f"INSERT INTO replicate_view (view_name, refresh_method, refreshed_at) VALUES (:v, :m, {now})"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE replicate_view SET refresh_method = :m, refreshed_at = SYS_EXTRACT_UTC(SYSTIMESTAMP)"
-            " WHERE view_name = :v",
-            m=method,
-            v=view,
-        )
+        cursor.execute(update, m=method, v=view)
         if not cursor.rowcount:
-            cursor.execute(
-                "INSERT INTO replicate_view (view_name, refresh_method, refreshed_at)"
-                " VALUES (:v, :m, SYS_EXTRACT_UTC(SYSTIMESTAMP))",
-                v=view,
-                m=method,
-            )
+            cursor.execute(insert, v=view, m=method)
     connection.commit()
 
 

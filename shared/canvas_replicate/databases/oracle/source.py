@@ -9,37 +9,26 @@ from contextlib import contextmanager, suppress
 import oracledb
 import pyarrow as pa
 
-from canvas_replicate.databases.oracle.connecting import Oracle
-from canvas_replicate.databases.oracle.dictionary import rows, table_facts
+from canvas_replicate.databases.decimals import refuse_value
+from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
+from canvas_replicate.databases.oracle.dictionary import fetch_rows, read_table_facts
 from canvas_replicate.databases.oracle.errors import translating
 from canvas_replicate.databases.oracle.exact import Exact
 from canvas_replicate.databases.oracle.flashback import as_of_scn, strip_end
-from canvas_replicate.databases.oracle.types import Fetched, fetched
+from canvas_replicate.databases.oracle.types import Fetched, plan_fetch
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import DataError, PermanentError, ReplicateError
+from canvas_replicate.errors import PermanentError, ReplicateError
 
 _DOING = "the query"
 _CLOSE_SECONDS = 5.0
 # A privilege is missing, the undo is gone, the table was changed by DDL since (oracle.md 4.5).
-_NO_MOMENT = frozenset(
-    {
-        "ORA-01031",
-        "ORA-01466",
-        "ORA-01555",
-        "ORA-08180",
-        "ORA-08181",
-        "ORA-30052",
-        "ORA-00904",
-        "ORA-22924",
-        "ORA-41900",
-    }
-)
+_NO_MOMENT = {
+    *("ORA-00904", "ORA-01031", "ORA-01466", "ORA-01555", "ORA-08180", "ORA-08181", "ORA-22924", "ORA-30052"),
+    "ORA-41900",
+}
 _TOO_FINE = "DPY-4042"  # a fraction longer than the column's Arrow type
-_PRESENT = (
-    "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL",
-    "SELECT current_scn FROM v$database",
-)
+_PRESENT = ("SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM DUAL", "SELECT current_scn FROM v$database")
 
 
 class OracleSource:
@@ -54,63 +43,50 @@ class OracleSource:
 
     @contextmanager
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
-        sql = strip_end(query)
+        sql = strip_end(sql)
         reading = sql if as_of is None else as_of_scn(sql, as_of)
-        connection = self._database.connect(tag)
-        try:
-            with _translating(as_of):
-                columns = _described(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
-            # It runs when the first piece is taken, so that whoever waits for that one can be told to stop as well.
-            tables = _tables(_frames(connection, reading, columns, batch_rows), as_of)
+        with self._session(tag) as connection:
+            with _translate_errors(as_of):
+                columns = _describe(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
+            # The query runs when the first piece is taken, so that ``cancel`` also ends the wait for that piece.
+            tables = _read_tables(_fetch_frames(connection, reading, columns, batch_rows), as_of)
             described = tuple(column.column for column in columns)
             yield OpenQuery(described, tables, Exact(columns), lambda: _cancel(connection))
-        finally:
-            _close(connection)
 
     def moment(self) -> int:
         """The SCN. Needs EXECUTE on DBMS_FLASHBACK, or SELECT on V$DATABASE."""
-        connection = self._database.connect()
-        try:
+        with self._session() as connection:
             for query in _PRESENT:
-                # What may pass is no reason to do without a moment.
+                # A transient error is no reason to do without a moment.
                 with suppress(PermanentError), translating("the database's SCN"):
-                    return int(rows(connection, query)[0][0])
-        finally:
-            _close(connection)
-        raise SnapshotUnavailable(
-            "The database does not tell its SCN to this user.",
-            next_step="Grant EXECUTE on DBMS_FLASHBACK, and FLASHBACK on the source tables.",
-        )
+                    return int(fetch_rows(connection, query)[0][0])
+        problem = "This user cannot read the SCN of the database."
+        step = "Grant EXECUTE on DBMS_FLASHBACK, and FLASHBACK on the source tables."
+        raise SnapshotUnavailable(problem, next_step=step)
 
     def describe(self, query: str) -> tuple[Column, ...]:
-        connection = self._database.connect()
-        try:
-            with translating(_DOING):
-                found = _described(connection, strip_end(query))
-        finally:
-            _close(connection)
+        with self._session() as connection, translating(_DOING):
+            found = _describe(connection, strip_end(query))
         return tuple(column.column for column in found)
 
     def table(self, name: str) -> TableFacts:
-        connection = self._database.connect()
+        with self._session() as connection, translating(f"table {name}"):
+            return read_table_facts(connection, name)
+
+    @contextmanager
+    def _session(self, tag: Tag | None = None) -> Iterator[oracledb.Connection]:
+        connection = self._database.connect(tag)
         try:
-            with translating(f"table {name}"):
-                return table_facts(connection, name)
+            yield connection
         finally:
             _close(connection)
 
 
 @contextmanager
-def _translating(as_of: int | None) -> Iterator[None]:
-    """As ``translating``; what another way of reading helps against says so."""
+def _translate_errors(as_of: int | None) -> Iterator[None]:
+    """As ``translating``; errors that another way of reading avoids have their own class."""
     try:
         with translating(_DOING):
             yield
@@ -121,23 +97,19 @@ def _translating(as_of: int | None) -> Iterator[None]:
             raise WiderNumbers(error.message) from None
         raise
     except ValueError:
-        raise DataError(
-            f"{_DOING}: a moment outside the years 1 to 9999 cannot be read.",
-            code="value.refused",
-            next_step="Mend the value in the source, or replace it in the query's SQL.",
-        ) from None
+        raise refuse_value(f"{_DOING}: a moment outside the years 1 to 9999 cannot be read.") from None
 
 
-def _described(
+def _describe(
     connection: oracledb.Connection, sql: str, *, trim_char: bool = False, wide_numbers: bool = False
 ) -> list[Fetched]:
     with connection.cursor() as cursor:
         cursor.parse(sql)
         described = cursor.description or []
-    return [fetched(column, trim_char=trim_char, wide_numbers=wide_numbers) for column in described]
+    return [plan_fetch(column, trim_char=trim_char, wide_numbers=wide_numbers) for column in described]
 
 
-def _frames(
+def _fetch_frames(
     connection: oracledb.Connection, sql: str, columns: Sequence[Fetched], batch_rows: int
 ) -> Iterator[oracledb.DataFrame]:
     if not all(column.is_plain for column in columns):
@@ -149,9 +121,9 @@ def _frames(
     return connection.fetch_df_batches(sql, size=batch_rows, requested_schema=wanted)
 
 
-def _tables(frames: Iterator[oracledb.DataFrame], as_of: int | None) -> Iterator[pa.Table]:
+def _read_tables(frames: Iterator[oracledb.DataFrame], as_of: int | None) -> Iterator[pa.Table]:
     while True:
-        with _translating(as_of):
+        with _translate_errors(as_of):
             frame = next(frames, None)
         if frame is None:
             return
@@ -166,12 +138,7 @@ def _cancel(connection: oracledb.Connection) -> None:
 
 
 def _close(connection: oracledb.Connection) -> None:
-    """A session that is gone needs no good-bye; one in the middle of an answer must not keep us."""
-
-    def close() -> None:
-        with suppress(oracledb.Error, OSError):
-            connection.close()
-
-    thread = threading.Thread(target=close, name="close", daemon=True)
+    """In a thread: a session in the middle of an answer must not keep us waiting."""
+    thread = threading.Thread(target=close_quietly, args=(connection,), name="close", daemon=True)
     thread.start()
     thread.join(_CLOSE_SECONDS)

@@ -30,19 +30,9 @@ _TEXTS = {
     oracledb.DB_TYPE_LONG: "LONG",
     oracledb.DB_TYPE_LONG_NVARCHAR: "LONG",
 }
-_BYTES = {
-    oracledb.DB_TYPE_RAW: "RAW",
-    oracledb.DB_TYPE_BLOB: "BLOB",
-    oracledb.DB_TYPE_LONG_RAW: "BLOB",
-}
-_ZONED = {
-    oracledb.DB_TYPE_TIMESTAMP_TZ: "WITH TIME ZONE",
-    oracledb.DB_TYPE_TIMESTAMP_LTZ: "WITH LOCAL TIME ZONE",
-}
-_FLOATS = {
-    oracledb.DB_TYPE_BINARY_DOUBLE: "BINARY_DOUBLE",
-    oracledb.DB_TYPE_BINARY_FLOAT: "BINARY_FLOAT",
-}
+_BYTES = {oracledb.DB_TYPE_RAW: "RAW", oracledb.DB_TYPE_BLOB: "BLOB", oracledb.DB_TYPE_LONG_RAW: "BLOB"}
+_ZONED = {oracledb.DB_TYPE_TIMESTAMP_TZ: "WITH TIME ZONE", oracledb.DB_TYPE_TIMESTAMP_LTZ: "WITH LOCAL TIME ZONE"}
+_FLOATS = {oracledb.DB_TYPE_BINARY_DOUBLE: "BINARY_DOUBLE", oracledb.DB_TYPE_BINARY_FLOAT: "BINARY_FLOAT"}
 # Types that only SQL itself can turn into text, without loss.
 _CONVERTED = {
     oracledb.DB_TYPE_XMLTYPE: "XMLSERIALIZE(CONTENT {name} AS CLOB)",
@@ -50,10 +40,7 @@ _CONVERTED = {
     oracledb.DB_TYPE_ROWID: "ROWIDTOCHAR({name})",
     oracledb.DB_TYPE_UROWID: "ROWIDTOCHAR({name})",
 }
-_ADVICE = {
-    oracledb.DB_TYPE_INTERVAL_DS: "TO_CHAR",
-    oracledb.DB_TYPE_INTERVAL_YM: "TO_CHAR",
-}
+_ADVICE = {oracledb.DB_TYPE_INTERVAL_DS: "TO_CHAR", oracledb.DB_TYPE_INTERVAL_YM: "TO_CHAR"}
 
 
 # A NUMBER without limits. A longer fraction is an error of the driver, a number with more than 66 digits before the
@@ -62,7 +49,7 @@ ANY_NUMBER = pa.decimal256(76, 10)
 # Slower, and right for every number: the short form where it reads back as the same, else all digits. Both may have
 # an exponent; it is written out when the file is.
 _ALL_DIGITS = "CASE WHEN {x} = TO_NUMBER(TO_CHAR({x})) THEN TO_CHAR({x}) ELSE TO_CHAR(CAST({x} AS NUMBER), 'TM9') END"
-# What TZH:TZM says, from its parts, which servers tell that format no zones. Only one of the two parts of an offset
+# What TZH:TZM writes, from its parts: servers write no zones for that format. Only one of the two parts of an offset
 # like -00:30 has a sign.
 _ZONED_TEXT = (
     "CASE WHEN {x} IS NOT NULL THEN TO_CHAR(CAST({x} AS TIMESTAMP(9)), 'SYYYY-MM-DD HH24:MI:SS.FF{digits}')"
@@ -85,16 +72,16 @@ class Fetched:
         return self.sql.startswith('"')
 
 
-def fetched(description: oracledb.FetchInfo, *, trim_char: bool = False, wide_numbers: bool = False) -> Fetched:
+def plan_fetch(description: oracledb.FetchInfo, *, trim_char: bool = False, wide_numbers: bool = False) -> Fetched:
     """Raises PermanentError for a type that has no place in a ``.dat`` file, naming column and type."""
     kind, name = description.type_code, description.name
     quoted = f'"{name}"'
     if kind is oracledb.DB_TYPE_NUMBER:
-        return _number(description, quoted, wide_numbers=wide_numbers)
+        return _fetch_number(description, quoted, wide_numbers=wide_numbers)
     if kind in _FLOATS:
         return Fetched(column_from_oracle_type(name, _FLOATS[kind]), quoted, pa.float64())
     if kind in _CHARACTERS:
-        return _characters(description, quoted, trim_char=trim_char)
+        return _fetch_characters(description, quoted, trim_char=trim_char)
     if kind in _TEXTS:
         return Fetched(column_from_oracle_type(name, _TEXTS[kind]), quoted, pa.large_string())
     if kind in _CONVERTED:
@@ -106,15 +93,15 @@ def fetched(description: oracledb.FetchInfo, *, trim_char: bool = False, wide_nu
     if kind is oracledb.DB_TYPE_DATE:
         return Fetched(column_from_oracle_type(name, "DATE"), quoted, pa.timestamp("s"))
     if kind is oracledb.DB_TYPE_TIMESTAMP:
-        return _timestamp(description, quoted)
+        return _fetch_timestamp(description, quoted)
     if kind in _ZONED:
-        return _zoned(description, quoted)
+        return _fetch_zoned(description, quoted)
     if kind is oracledb.DB_TYPE_BOOLEAN:
         return Fetched(column_from_oracle_type(name, "NUMBER(1)"), quoted, pa.bool_())
-    raise _refused(description)
+    raise _refuse_type(description)
 
 
-def _number(description: oracledb.FetchInfo, quoted: str, *, wide_numbers: bool) -> Fetched:
+def _fetch_number(description: oracledb.FetchInfo, quoted: str, *, wide_numbers: bool) -> Fetched:
     precision, scale = description.precision or 0, description.scale
     if 0 < precision <= _MOST_DIGITS and scale is not None and 0 <= scale <= _MOST_DIGITS:
         column = column_from_oracle_type(description.name, f"NUMBER({precision},{scale})")
@@ -128,7 +115,7 @@ def _number(description: oracledb.FetchInfo, quoted: str, *, wide_numbers: bool)
     return Fetched(column, quoted, ANY_NUMBER)
 
 
-def _characters(description: oracledb.FetchInfo, quoted: str, *, trim_char: bool) -> Fetched:
+def _fetch_characters(description: oracledb.FetchInfo, quoted: str, *, trim_char: bool) -> Fetched:
     kind = description.type_code
     length = description.display_size or description.internal_size or 1
     column = column_from_oracle_type(description.name, f"{_CHARACTERS[kind]}({length} CHAR)")
@@ -136,7 +123,7 @@ def _characters(description: oracledb.FetchInfo, quoted: str, *, trim_char: bool
     return Fetched(column, f"RTRIM({quoted})" if trim_char and padded else quoted, pa.large_string())
 
 
-def _timestamp(description: oracledb.FetchInfo, quoted: str) -> Fetched:
+def _fetch_timestamp(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     digits = 6 if description.scale is None else description.scale
     column = column_from_oracle_type(description.name, f"TIMESTAMP({digits})")
     if digits <= 6:
@@ -144,19 +131,17 @@ def _timestamp(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     return Fetched(column, f"TO_CHAR({quoted}, 'SYYYY-MM-DD HH24:MI:SS.FF9')", pa.large_string())
 
 
-def _zoned(description: oracledb.FetchInfo, quoted: str) -> Fetched:
+def _fetch_zoned(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     """The offset stays with each value. A local one comes in the session's zone, which is UTC."""
     digits = 6 if description.scale is None else description.scale
     column = column_from_oracle_type(description.name, f"TIMESTAMP({digits}) {_ZONED[description.type_code]}")
     return Fetched(column, _ZONED_TEXT.format(x=quoted, digits=9 if digits > 6 else 6), pa.large_string())
 
 
-def _refused(description: oracledb.FetchInfo) -> PermanentError:
+def _refuse_type(description: oracledb.FetchInfo) -> PermanentError:
     kind = description.type_code
-    said = kind.name.removeprefix("DB_TYPE_") if isinstance(kind, oracledb.DbType) else str(kind)
+    shown = kind.name.removeprefix("DB_TYPE_") if isinstance(kind, oracledb.DbType) else str(kind)
     how = _ADVICE.get(kind)
-    return PermanentError(
-        f"Column {description.name.lower()}: type {said} has no place in a .dat file.",
-        code="query.type",
-        next_step=f"Convert it in the query's SQL{', with ' + how if how else ''}, or leave it out.",
-    )
+    problem = f"Column {description.name.lower()}: type {shown} has no place in a .dat file."
+    step = f"Convert it in the query's SQL{', with ' + how if how else ''}, or leave it out."
+    return PermanentError(problem, code="query.type", next_step=step)

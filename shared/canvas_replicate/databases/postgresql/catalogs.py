@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.databases.postgresql.types import read_column, table_column
+from canvas_replicate.databases.postgresql.types import read_column, read_table_column, refuse_type
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import split_name
@@ -16,23 +16,21 @@ from canvas_replicate.names import split_name
 _USABLE_KEY = "i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL"
 
 
-def own_schema(connection: psycopg.Connection[Any]) -> str:
+def read_own_schema(connection: psycopg.Connection[Any]) -> str:
     found = connection.execute("SELECT current_schema()").fetchone()
     if not found or not found[0]:
-        raise PermanentError(
-            "No schema of the target user's search_path exists.",
-            code="schema.missing",
-            next_step="Set REPLICATE_BASE_SCHEMA and REPLICATE_VIEW_SCHEMA, or create the schema.",
-        )
+        problem = "No schema of the target user's search_path exists."
+        step = "Set REPLICATE_BASE_SCHEMA and REPLICATE_VIEW_SCHEMA, or create the schema."
+        raise PermanentError(problem, code="schema.missing", next_step=step)
     return str(found[0])
 
 
-def schema_and_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
+def resolve_name(connection: psycopg.Connection[Any], name: str, default: str | None) -> tuple[str, str]:
     schema, bare = split_name(name.lower(), default)
-    return schema or own_schema(connection), bare
+    return schema or read_own_schema(connection), bare
 
 
-def kind_of(connection: psycopg.Connection[Any], schema: str, name: str) -> str | None:
+def find_kind(connection: psycopg.Connection[Any], schema: str, name: str) -> str | None:
     """``r`` and ``p`` are tables, ``v`` a view, ``m`` a materialized one; None: there is nothing of that name."""
     found = connection.execute(
         "SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -42,33 +40,33 @@ def kind_of(connection: psycopg.Connection[Any], schema: str, name: str) -> str 
     return str(found[0]) if found else None
 
 
-def missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:
+def write_missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:
     """CREATE SCHEMA IF NOT EXISTS would demand the right to create even where the schema is there."""
     found = connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)).fetchone()
     return [] if found else [f'CREATE SCHEMA IF NOT EXISTS "{schema}"']
 
 
-def columns_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
+def read_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
     """Those that can be loaded: what the server generates itself is left out."""
-    if kind_of(connection, schema, name) not in ("r", "p"):
-        raise PermanentError(
-            f"There is no table {schema}.{name}.", code="table.missing", next_step="Make it: replicate init-db."
-        )
-    found = _attributes(connection, schema, name, " AND a.attgenerated = ''")
-    return tuple(_table_column(f"{schema}.{name}", *row) for row in found)
+    if find_kind(connection, schema, name) not in ("r", "p"):
+        raise _refuse_table(schema, name, "Make it: replicate init-db.")
+    found = _read_attributes(connection, schema, name, " AND a.attgenerated = ''")
+    return tuple(_read_table_column(f"{schema}.{name}", *row) for row in found)
 
 
-def source_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
+def read_source_columns(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[Column, ...]:
     """All of a table or view. Raises PermanentError where there is none, or for a type with no place in a file."""
-    found = _attributes(connection, schema, name)
+    found = _read_attributes(connection, schema, name)
     if not found:
-        raise PermanentError(
-            f"There is no table {schema}.{name}.", code="table.missing", next_step="Check its name and schema."
-        )
-    return tuple(_source_column(*row) for row in found)
+        raise _refuse_table(schema, name, "Check its name and schema.")
+    return tuple(_read_source_column(*row) for row in found)
 
 
-def key_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[str, ...]:
+def _refuse_table(schema: str, name: str, next_step: str) -> PermanentError:
+    return PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=next_step)
+
+
+def read_key(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[str, ...]:
     """The primary key's columns, in order."""
     found = connection.execute(
         "SELECT a.attname FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
@@ -81,7 +79,7 @@ def key_of(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple
     return tuple(str(column) for (column,) in found)
 
 
-def _attributes(
+def _read_attributes(
     connection: psycopg.Connection[Any], schema: str, name: str, condition: str = ""
 ) -> list[tuple[str, str, bool]]:
     return connection.execute(
@@ -94,19 +92,15 @@ def _attributes(
     ).fetchall()
 
 
-def _source_column(name: str, kind: str, nullable: bool) -> Column:
+def _read_source_column(name: str, kind: str, nullable: bool) -> Column:
     column = read_column(name, kind)
     if column is None:
-        raise PermanentError(
-            f"Column {name}: type {kind} has no place in a .dat file.",
-            code="query.type",
-            next_step="Leave it out, or convert it in a query's SQL.",
-        )
+        raise refuse_type(name, kind, "Leave it out, or convert it in a query's SQL.")
     return replace(column, nullable=nullable)
 
 
-def _table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
-    column = table_column(name, kind, nullable=nullable)
+def _read_table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
+    column = read_table_column(name, kind, nullable=nullable)
     if column is None:
         raise PermanentError(
             f"Table {table}, column {name}: type {kind} would not keep exactly what is loaded.",
@@ -119,17 +113,17 @@ def _table_column(table: str, name: str, kind: str, nullable: bool) -> Column:
 
 def has_key(connection: psycopg.Connection[Any], schema: str, name: str) -> bool:
     """Whether the view has an index as REFRESH … CONCURRENTLY wants it."""
-    return _view_facts(connection, schema, name)[1]
+    return _read_view_facts(connection, schema, name)[1]
 
 
 def can_be_read_meanwhile(connection: psycopg.Connection[Any], schema: str, name: str) -> bool:
     """Whether REFRESH … CONCURRENTLY is possible. Raises PermanentError where there is no materialized view."""
-    return all(_view_facts(connection, schema, name))
+    return all(_read_view_facts(connection, schema, name))
 
 
-def _view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[bool, bool]:
+def _read_view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> tuple[bool, bool]:
     """Is it populated, and has it a usable key?"""
-    kind = kind_of(connection, schema, name)
+    kind = find_kind(connection, schema, name)
     found = connection.execute(
         "SELECT c.relispopulated, EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid"
         f" AND {_USABLE_KEY})"
@@ -139,9 +133,6 @@ def _view_facts(connection: psycopg.Connection[Any], schema: str, name: str) -> 
     ).fetchone()
     if found is None:
         there = "is not a materialized view" if kind else "is not there"
-        raise PermanentError(
-            f"View {schema}.{name} {there}.",
-            code="view.missing",
-            next_step="Drop what has its name, then: replicate init-db." if kind else "Make it: replicate init-db.",
-        )
+        step = "Drop what has its name, then: replicate init-db." if kind else "Make it: replicate init-db."
+        raise PermanentError(f"View {schema}.{name} {there}.", code="view.missing", next_step=step)
     return bool(found[0]), bool(found[1])

@@ -56,10 +56,9 @@ class PostgreSql:
         try:
             given = conninfo_to_dict(url)
         except psycopg.ProgrammingError:
-            raise ConfigError(
-                "This is not a PostgreSQL URL that can be read.",
-                next_step="Write postgresql://user@host:5432/database, with options such as ?sslmode=verify-full.",
-            ) from None
+            problem = "This is not a PostgreSQL URL that can be read."
+            step = "Write postgresql://user@host:5432/database, with options such as ?sslmode=verify-full."
+            raise ConfigError(problem, next_step=step) from None
         self._parameters = {**_DEFAULTS, **given}
         self._password = password
 
@@ -100,21 +99,23 @@ def translating(doing: str) -> Iterator[None]:
 
 
 def translated(error: psycopg.Error, doing: str) -> ReplicateError:
-    """Never holds a row's content: of errors about values only their kind and place are told."""
+    """Never holds a row's content: errors about values show only their kind and place."""
     name = type(error).__name__
     code = f"postgresql.{error.sqlstate or name}"
-    kind = _kind(error)
+    kind = _find_kind(error)
     if kind is DataError:
-        return DataError(f"{doing}: the database refused a value ({name}{_where(error)}).", code=code)
+        return DataError(f"{doing}: the database refused a value ({name}{_format_place(error)}).", code=code)
     next_step = _CHECK_LOGIN if kind is PermanentError and _is_about_login(error) else ""
     first_line = (error.diag.message_primary or str(error)).strip().partition("\n")[0]
     return kind(f"{doing}: {first_line or name}", code=code, next_step=next_step)
 
 
-def _kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
+def _find_kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
     state = error.sqlstate
-    if state is None:
-        return _kind_without_state(error)
+    if state is None and isinstance(error, psycopg.OperationalError):  # a connection that failed or broke
+        return PermanentError if _is_about_login(error) else TransientError
+    if state is None:  # the driver cannot send a value, or does not know what to do
+        return DataError if isinstance(error, psycopg.DataError | psycopg.IntegrityError) else PermanentError
     if state in _PERMANENT_CODES:
         return PermanentError
     if state in _DATA_CODES or state[:2] in _DATA_CLASSES:
@@ -124,25 +125,14 @@ def _kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
     return PermanentError
 
 
-def _kind_without_state(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
-    """What the driver says by itself: a connection that failed or broke, or a value that it cannot send."""
-    if isinstance(error, psycopg.OperationalError):
-        return PermanentError if _is_about_login(error) else TransientError
-    return DataError if isinstance(error, psycopg.DataError | psycopg.IntegrityError) else PermanentError
-
-
 def _is_about_login(error: psycopg.Error) -> bool:
     state = error.sqlstate
     return bool(_LOGIN_REFUSED.search(str(error))) if state is None else state[:2] in ("28", "3D")
 
 
-def _where(error: psycopg.Error) -> str:
-    """Which constraint, column and row, as far as the server says."""
+def _format_place(error: psycopg.Error) -> str:
+    """Which constraint, column and row, as far as the server names them."""
     copied = _COPIED_ROW.search(error.diag.context or "")
     column = error.diag.column_name or (copied[2] if copied else None)
-    found = {
-        "constraint": error.diag.constraint_name,
-        "column": column,
-        "row": copied[1] if copied else None,
-    }
+    found = {"constraint": error.diag.constraint_name, "column": column, "row": copied[1] if copied else None}
     return "".join(f", {word} {value}" for word, value in found.items() if value)

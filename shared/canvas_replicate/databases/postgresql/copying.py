@@ -12,7 +12,7 @@ from pyarrow import csv
 
 from canvas_replicate.databases.batches import peek
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.sql.control_expressions import batch_expression
+from canvas_replicate.sql.control_expressions import translate_expression
 
 
 def copy_batches(
@@ -42,51 +42,41 @@ def insert_staged(
     connection.execute(f"CREATE TEMPORARY TABLE batch ({texts}) ON COMMIT DROP")
     _send(connection, "pg_temp.batch", first.column_names, every, set())
     plain = [name for name in first.column_names if name in columns and name not in expressions]
-    values = [_from_text(f'batch."{name}"', columns[name]) for name in plain]
-    values += [
-        _from_text(f"({batch_expression(text, 'postgresql')})", columns[name]) for name, text in expressions.items()
-    ]
-    connection.execute(
-        f"INSERT INTO {base} ({_names([*plain, *expressions])}) SELECT {', '.join(values)} FROM pg_temp.batch"
-    )
+    values = [_write_from_text(f'batch."{name}"', columns[name]) for name in plain]
+    for name, text in expressions.items():
+        values.append(_write_from_text(f"({translate_expression(text, 'postgresql')})", columns[name]))
+    names = _quote_names([*plain, *expressions])
+    connection.execute(f"INSERT INTO {base} ({names}) SELECT {', '.join(values)} FROM pg_temp.batch")
 
 
-def _from_text(value: str, column: Column) -> str:
+def _write_from_text(value: str, column: Column) -> str:
     """Without length and scale, which a cast would cut to in silence; the column itself refuses what is too long."""
     if column.kind == "raw":
         return f"decode({value}, 'hex')"
-    kind = {
-        "number": "numeric",
-        "float": "double precision",
-        "date": "timestamp",
-        "timestamp": "timestamp",
-        "timestamp_tz": "timestamptz",
-    }.get(column.kind)
-    return f"CAST({value} AS {kind})" if kind else value
+    kinds = {"number": "numeric", "float": "double precision", "date": "timestamp", "timestamp_tz": "timestamptz"}
+    kind = kinds.get(column.kind, column.kind)
+    return value if kind == "text" else f"CAST({value} AS {kind})"
 
 
 def _send(
     connection: psycopg.Connection[Any], table: str, names: list[str], batches: Iterable[pa.Table], raw: set[str]
 ) -> None:
-    statement = f"COPY {table} ({_names(names)}) FROM STDIN (FORMAT csv)"
+    statement = f"COPY {table} ({_quote_names(names)}) FROM STDIN (FORMAT csv)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for batch in batches:
-            copy.write(_csv(batch.select(names), raw))
+            copy.write(_write_csv(batch.select(names), raw))
 
 
-def _csv(batch: pa.Table, raw: set[str]) -> memoryview:
+def _write_csv(batch: pa.Table, raw: set[str]) -> memoryview:
     """Every value in quotes and NULL bare: nothing in a text can be read as NULL, delimiter or end of data."""
-    columns = [_text(batch.column(name), name in raw) for name in batch.column_names]
+    columns = [_write_text(batch.column(name), name in raw) for name in batch.column_names]
     sink = pa.BufferOutputStream()
-    csv.write_csv(
-        pa.table(columns, names=batch.column_names),
-        sink,
-        csv.WriteOptions(include_header=False, quoting_style="all_valid"),
-    )
+    options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    csv.write_csv(pa.table(columns, names=batch.column_names), sink, options)
     return memoryview(sink.getvalue())
 
 
-def _text(values: pa.ChunkedArray, is_raw: bool) -> pa.ChunkedArray:
+def _write_text(values: pa.ChunkedArray, is_raw: bool) -> pa.ChunkedArray:
     texts = values.cast(pa.large_string())
     if not is_raw:
         return texts
@@ -94,5 +84,5 @@ def _text(values: pa.ChunkedArray, is_raw: bool) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(mark, texts, nothing)
 
 
-def _names(names: Iterable[str]) -> str:
+def _quote_names(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)

@@ -11,12 +11,11 @@ from typing import Any
 
 import psycopg
 
-from canvas_replicate.databases.binds import rewrite_binds
+from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
-from canvas_replicate.databases.utc import to_aware_rows, to_naive_values
-from canvas_replicate.sql.ddl import missing_sql, parse_ddl
+from canvas_replicate.sql.ddl import parse_ddl, write_missing
 
 _DOING = "the run ledger"
 # Shorter than a lease. A process that hangs in the middle of a transaction must not keep all others waiting.
@@ -25,13 +24,13 @@ _AT_MOST = "30s"
 
 class PostgresqlSession:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+        self._take_connection = connection
 
     def execute(self, sql: str, **values: Any) -> int:
         if not sql.lstrip().upper().startswith("INSERT"):
             return self._run(sql, values).rowcount
         try:
-            with self._connection.transaction():  # a savepoint: a refused row leaves the rest as it was
+            with self._take_connection.transaction():  # a savepoint: a refused row leaves the rest as it was
                 return self._run(sql, values).rowcount
         except psycopg.errors.UniqueViolation as error:
             raise DuplicateKey(
@@ -39,8 +38,8 @@ class PostgresqlSession:
             ) from None
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(driver_sql(sql), [to_naive_values(row) for row in rows])
+        with self._take_connection.cursor() as cursor:
+            cursor.executemany(rewrite_sql(sql), [to_naive_values(row) for row in rows])
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return to_aware_rows(self._run(sql, values).fetchall())
@@ -51,10 +50,10 @@ class PostgresqlSession:
         return found
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
-        return self._connection.execute(driver_sql(sql), to_naive_values(values))
+        return self._take_connection.execute(rewrite_sql(sql), to_naive_values(values))
 
 
-def driver_sql(sql: str) -> str:
+def rewrite_sql(sql: str) -> str:
     """``:name`` as psycopg writes it, and per cent signs kept."""
     return rewrite_binds(sql.replace("%", "%%"), lambda name: f"%({name})s")
 
@@ -65,15 +64,15 @@ class PostgresqlLedger:
     single_process = False
 
     def __init__(self, database: PostgreSql) -> None:
-        self._kept = KeptConnections(partial(_connect, database), _answers, _close)
+        self._kept = KeptConnections(partial(_connect, database), _is_alive, _close)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        with translating(_DOING), self._connection() as connection, connection.transaction():
+        with translating(_DOING), self._take_connection() as connection, connection.transaction():
             yield PostgresqlSession(connection)
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+    def _take_connection(self) -> Iterator[psycopg.Connection[Any]]:
         connection = self._kept.take()
         try:
             yield connection
@@ -96,7 +95,7 @@ class PostgresqlLedger:
                 "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns"
                 " WHERE table_schema = current_schema() GROUP BY table_name"
             )
-        return missing_sql(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "postgresql")
+        return write_missing(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "postgresql")
 
     def apply(self, statements: Iterable[str]) -> None:
         with self.transaction() as session:
@@ -111,7 +110,7 @@ def _connect(database: PostgreSql) -> psycopg.Connection[Any]:
     )
 
 
-def _answers(connection: psycopg.Connection[Any]) -> bool:
+def _is_alive(connection: psycopg.Connection[Any]) -> bool:
     try:
         connection.execute("")
     except psycopg.Error:

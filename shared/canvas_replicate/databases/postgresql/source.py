@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -16,11 +16,11 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn
 from pyarrow import csv
 
-from canvas_replicate.databases.decimals import decimals, no_number
+from canvas_replicate.databases.decimals import convert_numbers, refuse_value
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
-from canvas_replicate.databases.postgresql.catalogs import key_of, schema_and_name, source_columns
+from canvas_replicate.databases.postgresql.catalogs import read_key, read_source_columns, resolve_name
 from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
-from canvas_replicate.databases.postgresql.types import read_column
+from canvas_replicate.databases.postgresql.types import read_column, refuse_type
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.sql.translate import translate_query
@@ -43,32 +43,25 @@ class PostgresqlSource:
 
     @contextmanager
     def open(
-        self,
-        query: str,
-        *,
-        batch_rows: int,
-        as_of: int | None = None,
-        wide_numbers: bool = False,
-        tag: Tag | None = None,
+        self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
         if as_of is not None:
-            raise _no_moments()
-        sql = self._sql(query)
+            raise _refuse_moments()
+        sql = self._translate(sql)
         # A query may take its time; what blocks it may not.
-        connection = self._database.connect(
-            lock_timeout="60s", statement_timeout="0", default_transaction_read_only="on"
-        )
+        settings = {"lock_timeout": "60s", "statement_timeout": "0", "default_transaction_read_only": "on"}
+        connection = self._database.connect(**settings)
         # Whoever stops early may do so while another thread fetches; libpq allows one thread at a time.
         fetching = threading.Lock()
         try:
             with translating(_DOING):
-                kinds = _described(connection, sql)
-            columns = tuple(_column(name, kind) for name, kind in kinds)
-            selected = ", ".join(_exact(f"q.c{n}", kind) for n, (_, kind) in enumerate(kinds))
+                kinds = _describe(connection, sql)
+            columns = tuple(_read_column(name, kind) for name, kind in kinds)
+            selected = ", ".join(_write_exact(f"q.c{n}", kind) for n, (_, kind) in enumerate(kinds))
             names = ", ".join(f"c{n}" for n in range(len(kinds)))
             # The closing parenthesis on a line of its own: the query may end in a comment.
             copied = f"COPY (SELECT {selected} FROM (\n{sql}\n) AS q({names})) TO STDOUT (FORMAT csv)"
-            batches = _batches(_rows(connection.pgconn, copied), columns, batch_rows, fetching)
+            batches = _read_batches(_read_rows(connection.pgconn, copied), columns, batch_rows, fetching)
             yield OpenQuery(columns, batches, as_fetched, lambda: _cancel(connection))
         finally:
             _cancel(connection)
@@ -76,33 +69,28 @@ class PostgresqlSource:
                 connection.close()
 
     def moment(self) -> int:
-        raise _no_moments()
+        raise _refuse_moments()
 
     def describe(self, query: str) -> tuple[Column, ...]:
         with self._session() as connection:
-            return tuple(_column(name, kind) for name, kind in _described(connection, self._sql(query)))
+            return tuple(_read_column(name, kind) for name, kind in _describe(connection, self._translate(query)))
 
     def table(self, name: str) -> TableFacts:
         with self._session() as connection:
-            schema, table = schema_and_name(connection, name, None)
-            return TableFacts(source_columns(connection, schema, table), key_of(connection, schema, table))
+            schema, table = resolve_name(connection, name, None)
+            return TableFacts(read_source_columns(connection, schema, table), read_key(connection, schema, table))
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._database.connect(
-            lock_timeout="60s", statement_timeout="60s", default_transaction_read_only="on"
-        )
-        try:
-            with translating(_DOING):
-                yield connection
-        finally:
-            connection.close()
+        settings = {"lock_timeout": "60s", "statement_timeout": "60s", "default_transaction_read_only": "on"}
+        with closing(self._database.connect(**settings)) as connection, translating(_DOING):
+            yield connection
 
-    def _sql(self, query: str) -> str:
+    def _translate(self, query: str) -> str:
         return query.strip().rstrip(";") if self._native else translate_query(query, "postgresql")
 
 
-def _no_moments() -> SnapshotUnavailable:
+def _refuse_moments() -> SnapshotUnavailable:
     return SnapshotUnavailable("PostgreSQL cannot read the queries of several sessions as of one moment.")
 
 
@@ -112,7 +100,7 @@ def _cancel(connection: psycopg.Connection[Any]) -> None:
             connection.cancel_safe(timeout=5)
 
 
-def _described(connection: psycopg.Connection[Any], sql: str) -> list[tuple[str, str]]:
+def _describe(connection: psycopg.Connection[Any], sql: str) -> list[tuple[str, str]]:
     """Name and type of each column, without running the query."""
     cursor = connection.execute(f"SELECT * FROM (\n{sql}\n) AS q LIMIT 0")
     result = cursor.pgresult
@@ -128,33 +116,26 @@ def _described(connection: psycopg.Connection[Any], sql: str) -> list[tuple[str,
     return [((result.fname(n) or b"").decode(), kind) for n, (kind,) in zip(fields, kinds, strict=True)]
 
 
-def _column(name: str, kind: str) -> Column:
+def _read_column(name: str, kind: str) -> Column:
     column = read_column(name, kind)
     if column is None:
-        raise PermanentError(
-            f"Column {name}: type {kind} has no place in a .dat file.",
-            code="query.type",
-            next_step="Convert it in the query's SQL, for example with TO_CHAR, or with CAST in a native query.",
-        )
+        step = "Convert it in the query's SQL, for example with TO_CHAR, or with CAST in a native query."
+        raise refuse_type(name, kind, step)
     return column
 
 
-def _exact(name: str, kind: str) -> str:
+def _write_exact(name: str, kind: str) -> str:
     """The expression whose text loses nothing. A char(n) keeps the blanks that it is padded with."""
-    if kind == "boolean":
-        return f"CAST({name} AS int)"
+    if cast := {"boolean": "int", "date": "timestamp", "real": "double precision"}.get(kind):
+        return f"CAST({name} AS {cast})"
     if kind == "bytea":
         return f"upper(encode({name}, 'hex'))"
-    if kind == "date":
-        return f"CAST({name} AS timestamp)"
-    if kind == "real":
-        return f"CAST({name} AS double precision)"
     if kind.startswith("timestamp") and kind.endswith("with time zone"):
         return f"({name} AT TIME ZONE 'UTC')"
     return name
 
 
-def _rows(pgconn: PGconn, copy: str) -> Iterator[bytes]:
+def _read_rows(pgconn: PGconn, copy: str) -> Iterator[bytes]:
     """One row at a time, straight from libpq: psycopg's own Copy takes three times as long.
 
     Waits without the interpreter's lock. Abandoned half-way, the connection can only be closed.
@@ -163,29 +144,28 @@ def _rows(pgconn: PGconn, copy: str) -> Iterator[bytes]:
     if result.status == ExecStatus.COPY_OUT:
         while (found := pgconn.get_copy_data(0))[0] > 0:
             yield bytes(found[1])
-        ended = pgconn.get_result()
-        if ended is None:
+        if (ended := pgconn.get_result()) is None:
             raise psycopg.OperationalError("the copy ended without a result")
         result = ended
     if result.status != ExecStatus.COMMAND_OK:
         raise psycopg.errors.error_from_result(result)
 
 
-def _batches(
+def _read_batches(
     rows: Iterator[bytes], columns: Sequence[Column], batch_rows: int, fetching: threading.Lock
 ) -> Iterator[pa.RecordBatch]:
     first_row = 1
     while True:
         with fetching, translating(_DOING):
-            text = _gathered(rows, batch_rows)
+            text = _gather(rows, batch_rows)
         if not text:
             return
-        batch = _parsed(text, columns, first_row)
+        batch = _parse(text, columns, first_row)
         first_row += batch.num_rows
         yield batch
 
 
-def _gathered(rows: Iterator[bytes], most_rows: int) -> bytes:
+def _gather(rows: Iterator[bytes], most_rows: int) -> bytes:
     """The next rows: as many as wanted, fewer where they are very long."""
     found, size = [], 0
     for row in islice(rows, most_rows):
@@ -196,9 +176,9 @@ def _gathered(rows: Iterator[bytes], most_rows: int) -> bytes:
     return b"".join(found)
 
 
-def _parsed(text: bytes, columns: Sequence[Column], first_row: int) -> pa.RecordBatch:
+def _parse(text: bytes, columns: Sequence[Column], first_row: int) -> pa.RecordBatch:
     """CSV as PostgreSQL writes it: NULL is nothing, an empty text is ``""``."""
-    types = {f"c{n}": _arrow_type(column) for n, column in enumerate(columns)}
+    types = {f"c{n}": _map_arrow_type(column) for n, column in enumerate(columns)}
     try:
         table = csv.read_csv(
             pa.BufferReader(text),
@@ -214,12 +194,12 @@ def _parsed(text: bytes, columns: Sequence[Column], first_row: int) -> pa.Record
         if found is None:
             raise DataError("the query: a row cannot be read.", code="query.value") from None
         row = first_row - 1 + int(found[2] or 1)
-        raise _refused(columns[int(found[1])], row) from None
-    arrays = [_finished(table.column(n), column, first_row) for n, column in enumerate(columns)]
+        raise _refuse_value(columns[int(found[1])], row) from None
+    arrays = [_finish(table.column(n), column, first_row) for n, column in enumerate(columns)]
     return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
 
 
-def _arrow_type(column: Column) -> pa.DataType:
+def _map_arrow_type(column: Column) -> pa.DataType:
     if column.kind == "number" and column.precision is not None:
         # Whole numbers of up to ten digits are summed in 64 bits without overflow; others need decimals.
         if column.precision <= 10 and not column.scale:
@@ -233,31 +213,17 @@ def _arrow_type(column: Column) -> pa.DataType:
     }.get(column.kind, pa.string())
 
 
-def _finished(values: pa.ChunkedArray, column: Column, first_row: int) -> pa.Array:
+def _finish(values: pa.ChunkedArray, column: Column, first_row: int) -> pa.Array:
     array = values.combine_chunks()
     if column.kind == "timestamp_tz":
         return pc.strftime(array, _ZONED)
     if column.kind == "number" and column.precision is None:
-        return _unconstrained(array, column, first_row)
+        return convert_numbers(array, lambda place: _refuse_value(column, first_row + place))
     return array
 
 
-def _unconstrained(texts: pa.Array, column: Column, first_row: int) -> pa.Array:
-    """Numbers without declared scale: decimals where the batch fits them, else text."""
-    wrong = no_number(texts)
-    if wrong >= 0:
-        raise _refused(column, first_row + wrong)
-    fitting = decimals(texts)
-    return texts if fitting is None else fitting
-
-
-def _refused(column: Column, row: int) -> DataError:
-    why = {
-        "number": "is not a number",
-        "text": "is not UTF-8",
-    }.get(column.kind, "is infinite, or outside the years 1 to 9999")
-    return DataError(
-        f"Column {column.name}, row {row}: the value {why}.",
-        code="value.refused",
-        next_step="Mend the value in the source, or replace it in the query's SQL.",
+def _refuse_value(column: Column, row: int) -> DataError:
+    why = {"number": "is not a number", "text": "is not UTF-8"}.get(
+        column.kind, "is infinite, or outside the years 1 to 9999"
     )
+    return refuse_value(f"Column {column.name}, row {row}: the value {why}.")

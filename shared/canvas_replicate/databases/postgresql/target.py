@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,27 @@ from canvas_replicate.databases.measuring import measure_table
 from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
-    columns_of,
+    find_kind,
     has_key,
-    kind_of,
-    missing_schema,
-    own_schema,
-    schema_and_name,
+    read_columns,
+    read_own_schema,
+    resolve_name,
+    write_missing_schema,
 )
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translating
 from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.names import quote_name
-from canvas_replicate.sql.ddl import Ddl, ViewDdl, parse_ddl, table_sql
+from canvas_replicate.sql.ddl import Ddl, ViewDdl, parse_ddl, write_table
 from canvas_replicate.sql.translate import translate_query
 
-# A load takes what it takes; what is longer has hung. Readers are kept waiting no longer than this for a lock.
-_STATEMENT_TIMEOUT = "2h"
-_LOCK_TIMEOUT = "60s"
-# A loader that froze in the middle of a load must not keep the table from its successor.
-_IDLE = "120s"
+_SETTINGS = {
+    "statement_timeout": "2h",  # a longer load has hung
+    "lock_timeout": "60s",  # readers wait no longer than this
+    # A loader that froze in the middle of a load must not keep the table from its successor.
+    "idle_in_transaction_session_timeout": "120s",
+}
 _LEFT_OUT = "-- left out: "
 
 log = logging.getLogger(__name__)
@@ -52,27 +53,17 @@ class PostgresqlTarget:
 
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
-        connection = self._database.connect(
-            lock_timeout=_LOCK_TIMEOUT,
-            statement_timeout=_STATEMENT_TIMEOUT,
-            idle_in_transaction_session_timeout=_IDLE,
-        )
-        try:
-            with translating(doing):
-                yield connection
-        finally:
-            connection.close()
-
-    # -- base tables ---------------------------------------------------------------------------------------
+        with closing(self._database.connect(**_SETTINGS)) as connection, translating(doing):
+            yield connection
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
-            return columns_of(connection, *schema_and_name(connection, table, self._base_schema))
+            return read_columns(connection, *resolve_name(connection, table, self._base_schema))
 
     def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
         with self._session(f"loading {load.table}") as connection:
-            schema, name = schema_and_name(connection, load.table, self._base_schema)
-            columns = {column.name: column for column in columns_of(connection, schema, name)}
+            schema, name = resolve_name(connection, load.table, self._base_schema)
+            columns = {column.name: column for column in read_columns(connection, schema, name)}
             base = quote_name(schema, name)
             check(None)
             with connection.transaction():
@@ -87,16 +78,14 @@ class PostgresqlTarget:
                 prove(found)
                 check(PostgresqlSession(connection))
 
-    # -- views ---------------------------------------------------------------------------------------------
-
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as connection:
-            can_be_read_meanwhile(connection, *schema_and_name(connection, view, self._view_schema))
+            can_be_read_meanwhile(connection, *resolve_name(connection, view, self._view_schema))
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """Readers go on reading if the view has a unique index on plain columns; without one they wait."""
         with self._session(f"refreshing {view}") as connection:
-            schema, name = schema_and_name(connection, view, self._view_schema)
+            schema, name = resolve_name(connection, view, self._view_schema)
             concurrently = "CONCURRENTLY " if can_be_read_meanwhile(connection, schema, name) else ""
             check(None)
             with connection.transaction():
@@ -105,45 +94,43 @@ class PostgresqlTarget:
                 check(PostgresqlSession(connection))
         return int(row[0]) if row else 0
 
-    # -- making them ---------------------------------------------------------------------------------------
-
     def missing(self, ddl: str, file: Path) -> list[str]:
-        """Grants and ordinary indexes are left out, and told as comments beside what is made."""
+        """Grants and ordinary indexes are left out, and become comments after the statements."""
         parsed = parse_ddl(ddl, file)
         with self._session("the target database") as connection:
-            statements = self._missing_tables(connection, parsed) + self._missing_views(connection, parsed)
+            statements = self._find_missing_tables(connection, parsed) + self._find_missing_views(connection, parsed)
         if statements:
             left_out = [line for line in parsed.ignored if not line.upper().startswith("COMMENT")]
             statements += [_LEFT_OUT + line for line in left_out]
         return statements
 
-    def _missing_tables(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
+    def _find_missing_tables(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
         statements = []
         for table in parsed.tables:
-            schema = table.schema or self._base_schema or own_schema(connection)
-            if kind_of(connection, schema, table.name) is None:
-                statements += missing_schema(connection, schema) + table_sql(table, schema, "postgresql")
+            schema = table.schema or self._base_schema or read_own_schema(connection)
+            if find_kind(connection, schema, table.name) is None:
+                statements += write_missing_schema(connection, schema) + write_table(table, schema, "postgresql")
         return statements
 
-    def _missing_views(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
+    def _find_missing_views(self, connection: psycopg.Connection[Any], parsed: Ddl) -> list[str]:
         statements = []
         for view in parsed.views:
-            schema = view.schema or self._view_schema or own_schema(connection)
-            if kind_of(connection, schema, view.name) is None:
-                statements += missing_schema(connection, schema) + self._view_sql(connection, schema, view)
+            schema = view.schema or self._view_schema or read_own_schema(connection)
+            if find_kind(connection, schema, view.name) is None:
+                statements += write_missing_schema(connection, schema) + self._write_view(connection, schema, view)
             elif view.key and not has_key(connection, schema, view.name):
-                statements.append(_key_sql(schema, view))
+                statements.append(_write_key(schema, view))
         return statements
 
-    def _view_sql(self, connection: psycopg.Connection[Any], schema: str, view: ViewDdl) -> list[str]:
+    def _write_view(self, connection: psycopg.Connection[Any], schema: str, view: ViewDdl) -> list[str]:
         statements = []
         if self._base_schema:
             # A view's unqualified tables are base tables.
-            path = sql.SQL(", ").join(map(sql.Identifier, (self._base_schema, own_schema(connection))))
+            path = sql.SQL(", ").join(map(sql.Identifier, (self._base_schema, read_own_schema(connection))))
             statements.append(f"SET LOCAL search_path = {path.as_string(connection)}")
         query = translate_query(view.query, "postgresql")
         statements.append(f"CREATE MATERIALIZED VIEW IF NOT EXISTS {quote_name(schema, view.name)} AS {query}")
-        return statements + ([_key_sql(schema, view)] if view.key else [])
+        return statements + ([_write_key(schema, view)] if view.key else [])
 
     def apply(self, statements: Iterable[str], what: str) -> None:
         with self._session(what) as connection, connection.transaction():
@@ -155,6 +142,6 @@ class PostgresqlTarget:
                     connection.execute(statement)
 
 
-def _key_sql(schema: str, view: ViewDdl) -> str:
+def _write_key(schema: str, view: ViewDdl) -> str:
     columns = ", ".join(f'"{name}"' for name in view.key)
     return f"CREATE UNIQUE INDEX ON {quote_name(schema, view.name)} ({columns})"

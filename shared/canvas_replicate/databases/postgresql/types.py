@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.errors import PermanentError
 
 _PLAIN = {
     "smallint": "NUMBER(5)",
@@ -39,18 +40,23 @@ _ONLY_READ = {
 
 
 def read_column(name: str, kind: str) -> Column | None:
-    """A query's column, ``kind`` as format_type() says it; None for what has no place in a ``.dat`` file."""
-    oracle = _ONLY_READ.get(kind) or _oracle_type(kind)
+    """A query's column, ``kind`` as format_type() writes it; None for what has no place in a ``.dat`` file."""
+    oracle = _ONLY_READ.get(kind) or _map_oracle_type(kind)
     return column_from_oracle_type(name, oracle) if oracle else None
 
 
-def table_column(name: str, kind: str, *, nullable: bool) -> Column | None:
+def refuse_type(name: str, kind: str, next_step: str) -> PermanentError:
+    text = f"Column {name}: type {kind} has no place in a .dat file."
+    return PermanentError(text, code="query.type", next_step=next_step)
+
+
+def read_table_column(name: str, kind: str, *, nullable: bool) -> Column | None:
     """A base table's column; None for a type that would not keep exactly what is loaded into it."""
-    oracle = _oracle_type(kind)
+    oracle = _map_oracle_type(kind)
     return column_from_oracle_type(name, oracle, nullable=nullable) if oracle else None
 
 
-def _oracle_type(kind: str) -> str | None:
+def _map_oracle_type(kind: str) -> str | None:
     if kind in _PLAIN:
         return _PLAIN[kind]
     if numeric := _NUMERIC.fullmatch(kind):

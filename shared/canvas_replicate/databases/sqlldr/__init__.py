@@ -1,1 +1,1 @@
-"""SQL*Loader: the control file that it is given, the process, and what its log says."""
+"""SQL*Loader: the control file that it is given, the process, and its log."""

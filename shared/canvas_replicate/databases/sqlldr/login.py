@@ -1,4 +1,4 @@
-"""Who logs in, how SQL*Loader is told, and how nobody else is."""
+"""The login of SQL*Loader, which no other process can read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Login:
     environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
-def userid(login: Login) -> str:
+def write_userid(login: Login) -> str:
     """The value of ``userid`` in a parameter file.
 
-    A password that is no plain word stands in double quotation marks, and the whole in single ones, which keep
+    A password that is no plain word is in double quotation marks, and the whole in single ones, which keep
     the parameter file's own special characters out. Raises ConfigError where that cannot be done.
     """
     if not login.user or login.password is None:
@@ -48,7 +48,7 @@ def userid(login: Login) -> str:
     return whole if _BARE.fullmatch(whole.replace("@", "", 1)) else f"'{whole}'"
 
 
-def without_secret(login: Login, line: str) -> str:
+def hide_secret(login: Login, line: str) -> str:
     """The line, or only its code: messages about parameters (LRM) quote what they stumble over."""
     password = login.password.get_secret_value() if login.password else ""
     parts = [part for part in (password, *re.split(r"\W+", password)) if len(part) >= _SHORTEST_HINT]
@@ -59,7 +59,7 @@ def without_secret(login: Login, line: str) -> str:
 def _refuse_quotes(text: str, what: str) -> None:
     if not text or _ESCAPES_QUOTES.search(text):
         raise ConfigError(
-            f"SQL*Loader cannot be told {what}: it is empty, or holds a quotation mark, a backslash or a control"
+            f"SQL*Loader cannot be given {what}: it is empty, or holds a quotation mark, a backslash or a control"
             " character.",
             code="sqlldr.login",
             next_step="Change it, keep the login in a wallet, or load without SQL*Loader (`loader: direct`).",

@@ -10,24 +10,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from canvas_replicate.databases.sqlldr import launcher
-from canvas_replicate.databases.sqlldr.log_file import LoadLog, coded_lines
-from canvas_replicate.databases.sqlldr.login import Login, userid, without_secret
-from canvas_replicate.databases.sqlldr.outcome import judged
-from canvas_replicate.databases.sqlldr.plain_path import plain_path
+from canvas_replicate.databases.sqlldr.control_text import require_plain_path
+from canvas_replicate.databases.sqlldr.log_file import LoadLog, find_coded_lines
+from canvas_replicate.databases.sqlldr.login import Login, hide_secret, write_userid
+from canvas_replicate.databases.sqlldr.outcome import judge_run
 from canvas_replicate.errors import TransientError
-
-__all__ = ["Login", "find_sqlldr", "run_sqlldr"]
 
 _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
 _OUTPUT_BYTES = 64 * 1024
 _FILES = {"control": ".ctl", "log": ".log", "bad": ".bad", "discard": ".dsc"}
 _MEMORY = Path("/dev/shm")  # noqa: S108  # a private folder is made in it
-# The log is English, numbers have a point, and dates without a mask stand as in a .dat file (DESIGN section 8).
+# The log is English, numbers have a point, and dates without a mask are as in a .dat file (DESIGN section 8).
 _NLS = {
     "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
     "NLS_DATE_FORMAT": "YYYY-MM-DD HH24:MI:SS",
@@ -37,13 +36,21 @@ _NLS = {
 }
 
 
+@dataclass(frozen=True)
+class Program:
+    """Where ``sqlldr`` is, and the environment that its Oracle client runs in."""
+
+    path: Path
+    environ: Mapping[str, str]
+
+
 def find_sqlldr(environ: Mapping[str, str]) -> Path | None:
     found = shutil.which("sqlldr", path=environ.get("PATH", ""))
     return Path(found) if found else None
 
 
 def run_sqlldr(
-    program: Path,
+    program: Program,
     login: Login,
     control_text: str,
     *,
@@ -55,60 +62,48 @@ def run_sqlldr(
     """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
 
     ``keep_going`` is called about every second; what it raises ends the load and goes on. Rows that were committed
-    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that cannot
-    be believed, and else what exit status, log and output say (``outcome.judged``).
+    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that contradicts
+    itself, and else what ``outcome.judge_run`` raises.
     """
     files = {name: Path(f"{aside}{suffix}") for name, suffix in _FILES.items()}
     parameters = {
         **options,
-        "userid": userid(login),
-        **{name: plain_path(path) for name, path in files.items()},
+        "userid": write_userid(login),
+        **{name: require_plain_path(path) for name, path in files.items()},
         # Header and feedback go to the screen only; rejections and discards must stay in the log.
         "silent": "(header,feedback,partitions)",
     }
     doing = f"loading {aside.name}"
-    _make_way(files)
-    files["control"].write_text(control_text, encoding="ascii")
-    with _private_folder() as folder:
-        parfile, output = folder / "run.par", folder / "output"
-        parfile.touch(mode=0o600)
-        parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
-        with _started(program, parfile, output, os.environ if login.environ is None else login.environ) as process:
-            status = _status(process, doing, timeout_seconds, keep_going)
-        screen = _end_of(output)
-    log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
-    lines = [without_secret(login, line) for text in (log, screen) for line in coded_lines(text)]
-    return judged(status, log, lines, doing, str(files["log"]))
-
-
-def _make_way(files: Mapping[str, Path]) -> None:
-    """SQL*Loader writes bad and discard files only when needed: old ones would be taken for those of this run."""
     for path in files.values():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # SQL*Loader writes some of them only when needed
+    files["control"].write_text(control_text, encoding="ascii")
+    # In memory where possible, so that the password never reaches a disk.
+    with TemporaryDirectory(prefix="sqlldr-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
+        parfile, output = Path(folder, "run.par"), Path(folder, "output")
+        parfile.touch(mode=0o600)
+        parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
+        with _start(program, parfile, output) as process:
+            status = _wait(process, doing, timeout_seconds, keep_going)
+        screen = _read_end(output)
+    log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
+    lines = [hide_secret(login, line) for text in (log, screen) for line in find_coded_lines(text)]
+    return judge_run(status, log, lines, doing, str(files["log"]))
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
-    """In memory where there is such a place, so that the password never reaches a disk."""
-    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    with TemporaryDirectory(prefix="sqlldr-", dir=place) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _started(
-    program: Path, parfile: Path, output: Path, environ: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+def _start(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
+    # Our settings hold secrets, which the Oracle client never needs.
+    kept = {name: v for name, v in program.environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
     own = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid())]
     with output.open("wb") as screen:
         process = subprocess.Popen(
-            [*own, str(program.absolute()), f"parfile={parfile}"],
+            [*own, str(program.path.absolute()), f"parfile={parfile}"],
             stdin=subprocess.DEVNULL,
             stdout=screen,
             stderr=subprocess.STDOUT,
-            env=_environment(environ),
+            env=kept | _NLS,
             start_new_session=True,
             umask=0o077,  # bad and discard files hold rows
         )
@@ -119,26 +114,16 @@ def _started(
             _end_group(process)
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Whatever the Oracle client may need of ours, without our settings, which hold secrets, and in fixed words."""
-    kept = {name: value for name, value in environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
-    return kept | _NLS
-
-
-def _status(
-    process: subprocess.Popen[bytes], doing: str, timeout_seconds: float, keep_going: Callable[[], None]
-) -> int:
+def _wait(process: subprocess.Popen[bytes], doing: str, timeout_seconds: float, keep_going: Callable[[], None]) -> int:
     deadline = time.monotonic() + timeout_seconds
     while True:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic())))
         keep_going()
         if time.monotonic() >= deadline:
-            raise TransientError(
-                f"{doing}: SQL*Loader was not done after {timeout_seconds:g} seconds and was ended.",
-                code="sqlldr.timeout",
-                next_step="See what the session waits for in the database, or give it more time.",
-            )
+            text = f"{doing}: SQL*Loader was not done after {timeout_seconds:g} seconds and was ended."
+            step = "See what the session waits for in the database, or give it more time."
+            raise TransientError(text, code="sqlldr.timeout", next_step=step)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
@@ -149,7 +134,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(_GRACE_SECONDS)
 
 
-def _end_of(path: Path) -> str:
+def _read_end(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _OUTPUT_BYTES))
         return file.read().decode(errors="replace")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from canvas_replicate.sql.ddl.model import Ddl, Statement, TableDdl, ViewDdl
-from canvas_replicate.sql.ddl.writing import missing_sql, table_sql
+from canvas_replicate.sql.ddl.writing import write_missing, write_table
 
-__all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "missing_sql", "objects", "parse_ddl", "table_sql"]
+__all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "parse_ddl", "read_objects", "write_missing", "write_table"]
 
 
 # The parser is costly to import, and most commands read no SQL.
@@ -22,8 +22,8 @@ def parse_ddl(text: str, file: Path) -> Ddl:
     return read_ddl(text, file)
 
 
-def objects(text: str, file: Path) -> list[Statement]:
+def read_objects(text: str, file: Path) -> list[Statement]:
     """The text's statements. Raises ConfigError for a text that cannot be cut into statements."""
-    from canvas_replicate.sql.ddl.statements import read_statements
+    from canvas_replicate.sql.ddl.reading import read_statements
 
     return read_statements(text, file)

@@ -1,4 +1,4 @@
-"""What a ddl file says."""
+"""The content of a ddl file."""
 
 from __future__ import annotations
 

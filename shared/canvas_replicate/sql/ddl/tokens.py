@@ -23,9 +23,8 @@ class Source:
     file: Path
 
     def refuse(self, token: Token, message: str, next_step: str = "") -> NoReturn:
-        raise ConfigError(
-            message, place=Place(self.file, *position(self.text, token.start)), code="ddl", next_step=next_step
-        )
+        place = Place(self.file, *position(self.text, token.start))
+        raise ConfigError(message, place=place, code="ddl", next_step=next_step)
 
 
 class Reader:
@@ -36,24 +35,24 @@ class Reader:
         self.tokens = tokens
         self.at = 0
 
-    def word(self, ahead: int = 0) -> str:
+    def peek_word(self, ahead: int = 0) -> str:
         """In upper case; empty at the end, and for texts and quoted names."""
         at = self.at + ahead
         if at >= len(self.tokens) or self.tokens[at].token_type in (TokenType.STRING, TokenType.IDENTIFIER):
             return ""
         return str(self.tokens[at].text).upper()
 
-    def token(self) -> Token:
+    def peek_token(self) -> Token:
         return self.tokens[min(self.at, len(self.tokens) - 1)]
 
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         return self.at >= len(self.tokens)
 
     def take(self, *words: str) -> bool:
         """Step over these words, if they are next. sqlglot makes one token of some pairs: ``PRIMARY KEY``."""
         at, rest = self.at, " ".join(words)
         while rest and at < len(self.tokens):
-            token = self.word(at - self.at)
+            token = self.peek_word(at - self.at)
             if not token or not f"{rest} ".startswith(f"{token} "):
                 return False
             rest, at = rest[len(token) :].strip(), at + 1
@@ -64,57 +63,53 @@ class Reader:
 
     def expect(self, word: str) -> None:
         if not self.take(word):
-            self.refuse(f"Expected {word} here, found {self._shown()}.")
+            self.refuse(f"Expected {word} here, found {self._show_token()}.")
 
-    def name(self) -> str:
-        token = self.token()
-        quoted = token.token_type == TokenType.IDENTIFIER
-        name = str(token.text)
-        folded = name.lower()
-        if self.done() or not _NAME.fullmatch(folded) or (quoted and name != name.upper()):
-            self.refuse(
-                f"{self._shown()} cannot be a name here.",
-                "Use letters, digits, _ $ #, starting with a letter; without mixed case in quotes.",
-            )
+    def read_name(self) -> str:
+        name = str(self.peek_token().text)
+        quoted = self.peek_token().token_type == TokenType.IDENTIFIER
+        if self.is_done() or not _NAME.fullmatch(name.lower()) or (quoted and name != name.upper()):
+            step = "Use letters, digits, _ $ #, starting with a letter; without mixed case in quotes."
+            self.refuse(f"{self._show_token()} cannot be a name here.", step)
         self.at += 1
-        return folded
+        return name.lower()
 
-    def qualified_name(self) -> tuple[str | None, str]:
-        first = self.name()
-        return (first, self.name()) if self.take(".") else (None, first)
+    def read_qualified_name(self) -> tuple[str | None, str]:
+        first = self.read_name()
+        return (first, self.read_name()) if self.take(".") else (None, first)
 
-    def names(self) -> tuple[str, ...]:
+    def read_names(self) -> tuple[str, ...]:
         self.expect("(")
-        names = [self.name()]
+        names = [self.read_name()]
         while self.take(","):
-            names.append(self.name())
+            names.append(self.read_name())
         self.expect(")")
         return tuple(names)
 
     def skip_to(self, *words: str) -> None:
         """Up to the first of these words that is in no parentheses opened on the way, or to the end."""
         depth = 0
-        while not self.done() and (depth or self.word() not in words):
-            depth += (self.word() == "(") - (depth > 0 and self.word() == ")")
+        while not self.is_done() and (depth or self.peek_word() not in words):
+            depth += (self.peek_word() == "(") - (depth > 0 and self.peek_word() == ")")
             self.at += 1
 
-    def statement(self) -> str:
+    def join_statement(self) -> str:
         """The whole of it, on one line."""
-        return " ".join(self.text(0, len(self.tokens)).split())
+        return " ".join(self.read_text(0, len(self.tokens)).split())
 
-    def text(self, start: int, end: int) -> str:
+    def read_text(self, start: int, end: int) -> str:
         """The source from one token up to another, which is not included."""
         tokens = self.tokens[start:end]
         return self.source.text[tokens[0].start : tokens[-1].end + 1] if tokens else ""
 
     def refuse(self, message: str, next_step: str = "") -> NoReturn:
-        self.source.refuse(self.token(), message, next_step)
+        self.source.refuse(self.peek_token(), message, next_step)
 
-    def _shown(self) -> str:
-        return "the end" if self.done() else repr(str(self.token().text))
+    def _show_token(self) -> str:
+        return "the end" if self.is_done() else repr(str(self.peek_token().text))
 
 
-def statements(source: Source) -> Iterator[list[Token]]:
+def split_statements(source: Source) -> Iterator[list[Token]]:
     """Split at ``;`` and at lines that hold nothing but ``/``."""
     try:
         tokens = tokenize(source.text)

@@ -12,37 +12,37 @@ from canvas_replicate.sql.ddl.model import TableDdl
 from canvas_replicate.sql.translate import Engine
 
 
-def table_sql(table: TableDdl, schema: str | None, engine: Engine) -> list[str]:
+def write_table(table: TableDdl, schema: str | None, engine: Engine) -> list[str]:
     """Statements that make the table unless it is there; ``schema`` None: the connection's own.
 
     DuckDB has no lengths, so each column there carries its Oracle type as its comment.
     Raises ConfigError for a type or constraint that the engine cannot hold exactly.
     """
     name = ".".join(f'"{part}"' for part in (schema, table.name) if part)
-    lines = [_column_sql(table, column, engine) for column in table.columns]
+    lines = [_write_column(table, column, engine) for column in table.columns]
     if table.key:
-        lines.append(f"PRIMARY KEY ({_quoted(table.key)})")
+        lines.append(f"PRIMARY KEY ({_quote_names(table.key)})")
     for columns in table.unique:
         nullable = [column.name for column in table.columns if column.name in columns and column.nullable]
         if len(columns) > 1 and nullable:
-            raise ConfigError(
+            text = (
                 f"Table {table.name}: UNIQUE ({', '.join(columns)}) may hold NULL in {nullable[0]}, where"
-                " Oracle compares the other columns and other databases do not.",
-                code="ddl",
-                next_step=f"Declare {nullable[0]} NOT NULL, or leave the constraint out.",
+                " Oracle compares the other columns and other databases do not."
             )
-        lines.append(f"UNIQUE ({_quoted(columns)})")
+            step = f"Declare {nullable[0]} NOT NULL, or leave the constraint out."
+            raise ConfigError(text, code="ddl", next_step=step)
+        lines.append(f"UNIQUE ({_quote_names(columns)})")
     statements = [f"CREATE TABLE IF NOT EXISTS {name} (\n    " + ",\n    ".join(lines) + "\n)"]
     if engine == "duckdb":
         statements += [f"COMMENT ON COLUMN {name}.\"{c.name}\" IS '{c.type}'" for c in table.columns]
     return statements
 
 
-def missing_sql(tables: Sequence[TableDdl], there: Mapping[str, Collection[str]], engine: Engine) -> list[str]:
+def write_missing(tables: Sequence[TableDdl], there: Mapping[str, Collection[str]], engine: Engine) -> list[str]:
     """Statements that make the tables, or the columns of them, that a database lacks. ``there``: columns by table."""
-    made = [sql for table in tables if table.name not in there for sql in table_sql(table, None, engine)]
+    made = [sql for table in tables if table.name not in there for sql in write_table(table, None, engine)]
     added = [
-        f'ALTER TABLE "{table.name}" ADD COLUMN {_column_sql(table, replace(column, nullable=True), engine)}'
+        f'ALTER TABLE "{table.name}" ADD COLUMN {_write_column(table, replace(column, nullable=True), engine)}'
         for table in tables
         for column in table.columns
         if table.name in there and column.name not in there[table.name]
@@ -50,30 +50,27 @@ def missing_sql(tables: Sequence[TableDdl], there: Mapping[str, Collection[str]]
     return made + added
 
 
-def _quoted(names: Sequence[str]) -> str:
+def _quote_names(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _column_sql(table: TableDdl, column: Column, engine: Engine) -> str:
+def _write_column(table: TableDdl, column: Column, engine: Engine) -> str:
     digits, scale = column.precision, column.scale or 0
     if column.kind == "number" and digits is not None and not 0 <= scale <= digits:
         _refuse_type(table, column, "a scale below 0, or above the precision")
     holds_nanoseconds = engine == "duckdb" and column.kind == "timestamp"
     if column.kind.startswith("timestamp") and (digits or 0) > 6 and not holds_nanoseconds:
         _refuse_type(table, column, "more than 6 digits of a second")
-    kind = _duckdb_type(column) if engine == "duckdb" else _postgresql_type(column)
+    kind = _map_duckdb_type(column) if engine == "duckdb" else _map_postgresql_type(column)
     return f'"{column.name}" {kind}{"" if column.nullable else " NOT NULL"}'
 
 
 def _refuse_type(table: TableDdl, column: Column, why: str) -> NoReturn:
-    raise ConfigError(
-        f"Table {table.name}, column {column.name}: {column.type} has {why}, which this database cannot hold.",
-        code="ddl",
-        next_step="Declare a type that both have, or keep this table in Oracle.",
-    )
+    text = f"Table {table.name}, column {column.name}: {column.type} has {why}, which this database cannot hold."
+    raise ConfigError(text, code="ddl", next_step="Declare a type that both have, or keep this table in Oracle.")
 
 
-def _duckdb_type(column: Column) -> str:
+def _map_duckdb_type(column: Column) -> str:
     if column.kind == "number":
         return "DECIMAL(38,10)" if column.precision is None else f"DECIMAL({column.precision},{column.scale or 0})"
     if column.kind == "timestamp" and (column.precision or 0) > 6:
@@ -88,7 +85,7 @@ def _duckdb_type(column: Column) -> str:
     }[column.kind]
 
 
-def _postgresql_type(column: Column) -> str:
+def _map_postgresql_type(column: Column) -> str:
     if column.kind == "number":
         return "numeric" if column.precision is None else f"numeric({column.precision},{column.scale or 0})"
     if column.kind == "text":

@@ -1,8 +1,8 @@
 """Translates Oracle's SELECT for DuckDB or PostgreSQL: only what is known to give the same result.
 
 sqlglot reads the text, but writes nothing: its generators change results in silence (TO_DATE loses the time of
-day, ``||`` with NULL becomes NULL). Every kind of node and every function that may stand in a query has a rule in
-the modules here; whatever has none is refused by name. The rules, what each rests on, and the limits are listed in
+day, ``||`` with NULL becomes NULL). Every kind of node and every function that a query may have has a rule in
+the modules here; one without a rule is refused by name. The rules, what each rests on, and the limits are listed in
 docs/oracle-sql.md.
 """
 

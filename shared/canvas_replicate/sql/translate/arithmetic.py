@@ -12,59 +12,59 @@ from sqlglot import exp
 
 from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.rules import rule, write
-from canvas_replicate.sql.translate.terms import Engine, Kind, Term, as_date, as_number
+from canvas_replicate.sql.translate.terms import Engine, Kind, Term, require_date, require_number
 
 
 @rule(exp.Neg, "this")
-def _negative(node: exp.Neg, engine: Engine) -> Term:
+def _write_negative(node: exp.Neg, engine: Engine) -> Term:
     value = write(node.this, engine)
-    as_number(value, "the negative")
+    require_number(value, "the negative")
     if value.literal and not value.literal.startswith("-"):
         return Term(f"(-{value.literal})", "number", f"-{value.literal}")  # bare, two would begin a comment
     return Term(f"(-{value})", "number", width="?")
 
 
 @rule(exp.Mul, "this", "expression")
-def _times(node: exp.Mul, engine: Engine) -> Term:
-    left, right = (as_number(write(side, engine), "a product") for side in (node.this, node.expression))
+def _write_times(node: exp.Mul, engine: Engine) -> Term:
+    left, right = (require_number(write(side, engine), "a product") for side in (node.this, node.expression))
     return Term(f"({left} * {right})", "number", width="?")
 
 
 @rule(exp.Add, "this", "expression")
-def _plus(node: exp.Add, engine: Engine) -> Term:
-    moved = _moved(node.this, node.expression, 1, engine) or _moved(node.expression, node.this, 1, engine)
+def _write_plus(node: exp.Add, engine: Engine) -> Term:
+    moved = _write_moved(node.this, node.expression, 1, engine) or _write_moved(node.expression, node.this, 1, engine)
     if moved:
         return moved
     left, right = write(node.this, engine), write(node.expression, engine)
     kind: Kind | None = "number" if left.kind == right.kind == "number" else None
-    return Term(f"({as_number(left, 'a sum')} + {as_number(right, 'a sum')})", kind, width="?")
+    return Term(f"({require_number(left, 'a sum')} + {require_number(right, 'a sum')})", kind, width="?")
 
 
 @rule(exp.Sub, "this", "expression")
-def _minus(node: exp.Sub, engine: Engine) -> Term:
+def _write_minus(node: exp.Sub, engine: Engine) -> Term:
     """``a - b`` of two columns is written ``a + (-b)``: two dates then fail, where DuckDB would give an interval."""
-    if moved := _moved(node.this, node.expression, -1, engine):
+    if moved := _write_moved(node.this, node.expression, -1, engine):
         return moved
     left, right = write(node.this, engine), write(node.expression, engine)
     if left.kind == right.kind == "day":
         days = f"date_diff('day', {right}, {left})"
         return Term(days if engine == "duckdb" else f"(CAST({left} AS date) - CAST({right} AS date))", "number")
-    left_sql, right_sql = as_number(left, "a difference"), as_number(right, "a difference")
+    left_sql, right_sql = require_number(left, "a difference"), require_number(right, "a difference")
     sql = f"({left_sql} - {right_sql})" if right.kind == "number" else f"({left_sql} + (-{right_sql}))"
     return Term(sql, "number" if left.kind == "number" else None, width="?")
 
 
-def _moved(date: exp.Expr, by: exp.Expr, sign: int, engine: Engine) -> Term | None:
+def _write_moved(date: exp.Expr, by: exp.Expr, sign: int, engine: Engine) -> Term | None:
     """``date ± days`` or ``date ± INTERVAL``; None where it is neither.
 
     Days count only where the date is known to be one: ``column - 1`` stays arithmetic and fails on a date.
     """
     if isinstance(by, exp.Interval):
-        base, seconds = write(date, engine), _interval_seconds(by)
-        as_date(base, "a date ± INTERVAL", engine)
+        base, seconds = write(date, engine), _read_interval_seconds(by)
+        require_date(base, "a date ± INTERVAL", engine)
     else:
-        days = _constant(by)
-        if days is None or _constant(date) is not None:
+        days = _compute_constant(by)
+        if days is None or _compute_constant(date) is not None:
             return None
         base, seconds = write(date, engine), days * 86400
         if base.kind not in ("date", "day"):
@@ -75,17 +75,17 @@ def _moved(date: exp.Expr, by: exp.Expr, sign: int, engine: Engine) -> Term | No
     return Term(f"({base} + INTERVAL '{sign * seconds}' SECOND)", kind)
 
 
-def _constant(node: exp.Expr) -> Fraction | None:
+def _compute_constant(node: exp.Expr) -> Fraction | None:
     """The value of an expression of number literals, exactly."""
     node = node.unnest()
     if isinstance(node, exp.Literal) and not node.is_string:
         return Fraction(Decimal(node.this))
     if isinstance(node, exp.Neg):
-        inner = _constant(node.this)
+        inner = _compute_constant(node.this)
         return None if inner is None else -inner
     if type(node) not in _OPERATORS:
         return None
-    left, right = _constant(node.this), _constant(node.expression)
+    left, right = _compute_constant(node.this), _compute_constant(node.expression)
     if left is None or right is None or (isinstance(node, exp.Div) and right == 0):
         return None
     return _OPERATORS[type(node)](left, right)
@@ -99,7 +99,7 @@ _OPERATORS: dict[type[exp.Expr], Callable[[Fraction, Fraction], Fraction]] = {
 }
 
 
-def _interval_seconds(node: exp.Interval) -> Fraction:
+def _read_interval_seconds(node: exp.Interval) -> Fraction:
     units = {"DAY": 86400, "HOUR": 3600, "MINUTE": 60, "SECOND": 1}
     unit = node.args.get("unit")
     name = unit.name.upper() if isinstance(unit, exp.Var) else ""
@@ -110,29 +110,26 @@ def _interval_seconds(node: exp.Interval) -> Fraction:
 
 
 def round_number(terms: Sequence[Term], engine: Engine) -> Term:
-    return rounded("round", terms[0], terms[1] if len(terms) > 1 else None, engine)
+    return write_rounded("round", terms[0], terms[1] if len(terms) > 1 else None, engine)
 
 
-def rounded(function: str, value: Term, places: Term | None, engine: Engine) -> Term:
+def write_rounded(function: str, value: Term, places: Term | None, engine: Engine) -> Term:
     """With two arguments PostgreSQL takes exact numbers only, and so rounds 0.5 away from zero as Oracle does."""
     digits = places.literal if places is not None else "0"
     if digits is None or not re.fullmatch(r"-?\d+", digits):
         raise NotPortable(f"{function.upper()} to computed places")
-    return Term(f"{function}({as_number(value, function.upper())}, {digits})", "number", width="?")
+    return Term(f"{function}({require_number(value, function.upper())}, {digits})", "number", width="?")
 
 
-def plain_number(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def computed(terms: Sequence[Term], engine: Engine) -> Term:
-        number = as_number(terms[0], name.upper())
-        if engine == "postgresql" and name != "abs":
-            number = f"{number} + 0.0"  # of a whole number PostgreSQL would make a float
-        return Term(f"{name}({number})", "number", width="?")
-
-    return computed
+def call_number(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    number = require_number(terms[0], name.upper())
+    if engine == "postgresql" and name != "abs":
+        number = f"{number} + 0.0"  # of a whole number PostgreSQL would make a float
+    return Term(f"{name}({number})", "number", width="?")
 
 
-def mod(terms: Sequence[Term], engine: Engine) -> Term:
+def write_mod(terms: Sequence[Term], engine: Engine) -> Term:
     """Oracle's sign is the dividend's, as here; by zero Oracle gives the dividend, so zero is refused."""
     if not re.fullmatch(r"[1-9]\d*", terms[1].literal or ""):
         raise NotPortable("MOD by a computed number")
-    return Term(f"mod({as_number(terms[0], 'MOD')}, {terms[1]})", "number", width="?")
+    return Term(f"mod({require_number(terms[0], 'MOD')}, {terms[1]})", "number", width="?")

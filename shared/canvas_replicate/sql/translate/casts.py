@@ -8,11 +8,11 @@ from sqlglot import exp
 
 from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.rules import rule, write
-from canvas_replicate.sql.translate.terms import Engine, Kind, Term, as_date, as_text, family_of
+from canvas_replicate.sql.translate.terms import Engine, Kind, Term, find_family, require_date, require_text
 
 
 @rule(exp.Cast, "this", "to")
-def _cast(node: exp.Cast, engine: Engine) -> Term:
+def _write_cast(node: exp.Cast, engine: Engine) -> Term:
     value, to = write(node.this, engine), node.args["to"]
     sizes = [part.this.name if isinstance(part.this, exp.Literal) else "*" for part in to.expressions]
     star_allowed = to.this == exp.DType.DECIMAL
@@ -33,7 +33,7 @@ def _cast(node: exp.Cast, engine: Engine) -> Term:
 
 def _cast_to_date(value: Term, engine: Engine) -> Term:
     """Oracle's DATE holds the time of day, to the second; CAST cuts fractions off."""
-    date = as_date(value, "CAST to DATE", engine)
+    date = require_date(value, "CAST to DATE", engine)
     if value.kind == "null":
         return Term(date, "date")
     return Term(f"date_trunc('second', {date})", "day" if value.kind == "day" else "date")
@@ -43,7 +43,7 @@ def _cast_to_text(value: Term, length: int, in_characters: bool) -> Term:
     """CAST cuts what is too long. A length in bytes could cut elsewhere, unless the text is known and ASCII."""
     if value.kind == "null":
         return Term("CAST(NULL AS VARCHAR)", "null")
-    text = as_text(value, "CAST to VARCHAR2")
+    text = require_text(value, "CAST to VARCHAR2")
     if value.literal and value.literal.isascii() and length >= len(value.literal):
         return value
     if not in_characters or not length:
@@ -53,7 +53,7 @@ def _cast_to_text(value: Term, length: int, in_characters: bool) -> Term:
 
 def _cast_to_number(value: Term, sizes: Sequence[str], engine: Engine) -> Term:
     if value.kind not in ("number", "text", "null", None):
-        raise NotPortable(f"CAST of a {family_of(value)} to NUMBER")
+        raise NotPortable(f"CAST of a {find_family(value)} to NUMBER")
     if not sizes:
         if engine == "duckdb":
             raise NotPortable("CAST to NUMBER without precision", "DuckDB's numbers have a fixed scale: NUMBER(p,s)")

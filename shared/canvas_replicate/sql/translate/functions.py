@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlglot import exp
 
 from canvas_replicate.sql.translate import arithmetic, casts, choices, dates, texts
-from canvas_replicate.sql.translate.aggregates import AGGREGATES, NEIGHBOURS, RANKS, aggregate
+from canvas_replicate.sql.translate.aggregates import AGGREGATES, NEIGHBOURS, RANKS, write_aggregate
 from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.rules import rule, write
 from canvas_replicate.sql.translate.terms import Engine, Term
 
 
 @rule(exp.Anonymous, "this", "expressions")
-def _function(node: exp.Anonymous, engine: Engine) -> Term:
+def _write_function(node: exp.Anonymous, engine: Engine) -> Term:
     name = node.name.upper()
     if name in AGGREGATES:
-        return aggregate(node, engine)
+        return write_aggregate(node, engine)
     if name in RANKS | NEIGHBOURS:
         raise NotPortable(f"{name} without OVER")
     if name not in FUNCTIONS:
@@ -37,37 +38,37 @@ _WHY_NOT = {
 
 # Fewest and most arguments, and the writer.
 FUNCTIONS: dict[str, tuple[int, int, Callable[[Sequence[Term], Engine], Term]]] = {
-    "NVL": (2, 2, choices.nvl),
-    "COALESCE": (2, 255, choices.nvl),
-    "NVL2": (3, 3, choices.nvl2),
+    "NVL": (2, 2, choices.write_nvl),
+    "COALESCE": (2, 255, choices.write_nvl),
+    "NVL2": (3, 3, choices.write_nvl2),
     "DECODE": (3, 255, choices.decode),
-    "NULLIF": (2, 2, choices.nullif),
-    "GREATEST": (1, 255, choices.extreme("GREATEST")),
-    "LEAST": (1, 255, choices.extreme("LEAST")),
-    "UPPER": (1, 1, texts.upper),
-    "LOWER": (1, 1, texts.lower),
-    "INITCAP": (1, 1, texts.initcap),
-    "LENGTH": (1, 1, texts.length),
-    "SUBSTR": (2, 3, texts.substr),
-    "INSTR": (2, 4, texts.instr),
-    "LTRIM": (1, 2, texts.side_trim("ltrim")),
-    "RTRIM": (1, 2, texts.side_trim("rtrim")),
-    "LPAD": (2, 3, texts.pad("lpad")),
-    "RPAD": (2, 3, texts.pad("rpad")),
+    "NULLIF": (2, 2, choices.write_nullif),
+    "GREATEST": (1, 255, partial(choices.write_extreme, "GREATEST")),
+    "LEAST": (1, 255, partial(choices.write_extreme, "LEAST")),
+    "UPPER": (1, 1, texts.write_upper),
+    "LOWER": (1, 1, texts.write_lower),
+    "INITCAP": (1, 1, texts.write_initcap),
+    "LENGTH": (1, 1, texts.write_length),
+    "SUBSTR": (2, 3, texts.write_substr),
+    "INSTR": (2, 4, texts.write_instr),
+    "LTRIM": (1, 2, partial(texts.trim_side, "ltrim")),
+    "RTRIM": (1, 2, partial(texts.trim_side, "rtrim")),
+    "LPAD": (2, 3, partial(texts.pad, "lpad")),
+    "RPAD": (2, 3, partial(texts.pad, "rpad")),
     "REPLACE": (2, 3, texts.replace),
-    "CONCAT": (2, 2, texts.concat),
-    "REGEXP_LIKE": (2, 3, texts.regexp_like),
-    "TRUNC": (1, 2, dates.trunc),
+    "CONCAT": (2, 2, texts.write_concat),
+    "REGEXP_LIKE": (2, 3, texts.write_regexp_like),
+    "TRUNC": (1, 2, dates.write_trunc),
     "ROUND": (1, 2, arithmetic.round_number),
-    "CEIL": (1, 1, arithmetic.plain_number("ceil")),
-    "FLOOR": (1, 1, arithmetic.plain_number("floor")),
-    "ABS": (1, 1, arithmetic.plain_number("abs")),
-    "SIGN": (1, 1, arithmetic.plain_number("sign")),
-    "MOD": (2, 2, arithmetic.mod),
+    "CEIL": (1, 1, partial(arithmetic.call_number, "ceil")),
+    "FLOOR": (1, 1, partial(arithmetic.call_number, "floor")),
+    "ABS": (1, 1, partial(arithmetic.call_number, "abs")),
+    "SIGN": (1, 1, partial(arithmetic.call_number, "sign")),
+    "MOD": (2, 2, arithmetic.write_mod),
     "ADD_MONTHS": (2, 2, dates.add_months),
-    "LAST_DAY": (1, 1, dates.last_day),
+    "LAST_DAY": (1, 1, dates.write_last_day),
     "TO_CHAR": (1, 2, dates.to_char),
-    "TO_DATE": (1, 2, dates.to_date),
-    "TO_TIMESTAMP": (1, 2, dates.to_timestamp),
+    "TO_DATE": (1, 2, partial(dates.parse_date, "TO_DATE")),
+    "TO_TIMESTAMP": (1, 2, partial(dates.parse_date, "TO_TIMESTAMP")),
     "TO_NUMBER": (1, 1, casts.to_number),
 }

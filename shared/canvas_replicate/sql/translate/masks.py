@@ -10,7 +10,7 @@ from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.terms import Kind, Term
 
 
-def moment_literal(text: str, mask: str, kind: Kind) -> Term:
+def write_moment(text: str, mask: str, kind: Kind) -> Term:
     """A date or time that is known now, as a literal of the engine. Strict where Oracle is lenient."""
     pattern = "".join(
         MASKS[element].pattern if element in MASKS else re.escape(element) for element in mask_elements(mask)
@@ -58,7 +58,7 @@ def mask_elements(mask: str) -> list[str]:
     return found
 
 
-def strftime_mask(mask: str) -> str:
+def write_strftime_mask(mask: str) -> str:
     return "".join(
         MASKS[element].strftime if element in MASKS else element.replace("%", "%%") for element in mask_elements(mask)
     )

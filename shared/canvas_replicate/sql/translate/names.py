@@ -15,7 +15,7 @@ _PSEUDO_COLUMNS = {
     *("ROWID", "NEXTVAL", "CURRVAL", "USER", "UID", "ORA_ROWSCN", "COLUMN_VALUE", "OBJECT_VALUE"),
     *("SESSIONTIMEZONE", "DBTIMEZONE", "CONNECT_BY_ISLEAF", "CONNECT_BY_ISCYCLE", "SQLCODE", "SQLERRM"),
 }
-# What may not stand bare as a name in DuckDB 2.0 or PostgreSQL 15; a test compares it with DuckDB's own list.
+# What must be quoted as a name in DuckDB 2.0 or PostgreSQL 15; a test compares it with DuckDB's own list.
 RESERVED = set(
     re.findall(
         r"\w+",
@@ -36,7 +36,7 @@ RESERVED = set(
 )
 
 
-def identifier(node: exp.Expr, engine: Engine) -> str:
+def write_identifier(node: exp.Expr, engine: Engine) -> str:
     """Oracle stores a bare name in upper case, the other engines in lower case: both mean the same here."""
     name, quoted = node.name, node.args.get("quoted")
     if "@" in name and not quoted:
@@ -52,13 +52,13 @@ def identifier(node: exp.Expr, engine: Engine) -> str:
 
 
 @rule(exp.Column, "this", "table", "db")
-def _column(node: exp.Column, engine: Engine) -> Term:
+def _write_column(node: exp.Column, engine: Engine) -> Term:
     if not isinstance(node.this, exp.Identifier | exp.Star):
         raise NotPortable("a column of another name than a word")
     if isinstance(node.this, exp.Identifier) and not node.this.quoted:
         _refuse_pseudo_column(node.name.upper())
     parts = (node.args.get("db"), node.args.get("table"), node.this)
-    names = ["*" if isinstance(part, exp.Star) else identifier(part, engine) for part in parts if part]
+    names = ["*" if isinstance(part, exp.Star) else write_identifier(part, engine) for part in parts if part]
     return Term(".".join(names))
 
 
@@ -72,11 +72,11 @@ def _refuse_pseudo_column(name: str) -> None:
 
 
 @rule(exp.Star)
-def _star(node: exp.Star, engine: Engine) -> Term:
+def _write_star(node: exp.Star, engine: Engine) -> Term:
     return Term("*")
 
 
 @rule(exp.Alias, "this", "alias")
-def _aliased(node: exp.Alias, engine: Engine) -> Term:
+def _write_aliased(node: exp.Alias, engine: Engine) -> Term:
     value = write(node.this, engine)
-    return replace(value, sql=f"{value} AS {identifier(node.args['alias'], engine)}", literal=None)
+    return replace(value, sql=f"{value} AS {write_identifier(node.args['alias'], engine)}", literal=None)

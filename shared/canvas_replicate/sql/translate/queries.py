@@ -6,61 +6,59 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from canvas_replicate.sql.translate.literals import whole_number
-from canvas_replicate.sql.translate.names import identifier
+from canvas_replicate.sql.translate.literals import read_whole_number
+from canvas_replicate.sql.translate.names import write_identifier
 from canvas_replicate.sql.translate.refusals import NotPortable
 from canvas_replicate.sql.translate.rules import refuse_other_arguments, rule, write, write_list
-from canvas_replicate.sql.translate.terms import Engine, Term, unified
+from canvas_replicate.sql.translate.terms import Engine, Term, require_unified
+
+_AROUND = ("with_", "order", "limit", "offset")  # the clauses that any query may have around it
 
 
-@rule(
-    exp.Select,
-    *("with_", "hint", "distinct", "expressions", "from_", "joins"),
-    *("where", "group", "having", "order", "limit", "offset"),
-)
-def _select(node: exp.Select, engine: Engine) -> Term:
+@rule(exp.Select, "hint", "distinct", "expressions", "from_", "joins", "where", "group", "having", *_AROUND)
+def _write_select(node: exp.Select, engine: Engine) -> Term:
     """Hints are dropped: they change the plan, never the result."""
     columns = tuple(write(column, engine) for column in node.expressions)
     distinct, where, having = (node.args.get(clause) for clause in ("distinct", "where", "having"))
     if distinct and distinct.args.get("on"):
         raise NotPortable("DISTINCT ON")
     parts = [
-        _with(node, engine),
+        _write_with(node, engine),
         "SELECT DISTINCT" if distinct else "SELECT",
         ", ".join(column.sql for column in columns),
-        _from(node, engine),
+        _write_from(node, engine),
         f"WHERE {write(where.this, engine)}" if where else "",
-        _group_by(node, engine),
+        _write_group_by(node, engine),
         f"HAVING {write(having.this, engine)}" if having else "",
-        _order_by(node, engine),
-        _limit(node),
+        _write_order_by(node, engine),
+        _write_limit(node),
     ]
     return Term(" ".join(filter(None, parts)), columns=columns)
 
 
-def _with(node: exp.Query, engine: Engine) -> str:
+def _write_with(node: exp.Query, engine: Engine) -> str:
     clause = node.args.get("with_")
     return write(clause, engine).sql if clause else ""
 
 
 @rule(exp.With, "expressions")
-def _with_clause(node: exp.With, engine: Engine) -> Term:
+def _write_with_clause(node: exp.With, engine: Engine) -> Term:
     return Term(f"WITH {write_list(node.expressions, engine)}")
 
 
 @rule(exp.CTE, "this", "alias")
-def _cte(node: exp.CTE, engine: Engine) -> Term:
-    name = identifier(node.args["alias"].this, engine)
+def _write_cte(node: exp.CTE, engine: Engine) -> Term:
+    name = write_identifier(node.args["alias"].this, engine)
     for table in node.this.find_all(exp.Table):
         bare = isinstance(table.this, exp.Identifier) and not table.args.get("db")
-        if bare and identifier(table.this, engine) == name:
+        if bare and write_identifier(table.this, engine) == name:
             raise NotPortable("recursive WITH")
     columns = node.args["alias"].args.get("columns") or []
-    names = f" ({', '.join(identifier(column, engine) for column in columns)})" if columns else ""
+    names = f" ({', '.join(write_identifier(column, engine) for column in columns)})" if columns else ""
     return Term(f"{name}{names} AS ({write(node.this, engine)})")
 
 
-def _from(node: exp.Select, engine: Engine) -> str:
+def _write_from(node: exp.Select, engine: Engine) -> str:
     source = node.args.get("from_")
     if source is None:
         raise NotPortable("SELECT without FROM")
@@ -69,17 +67,15 @@ def _from(node: exp.Select, engine: Engine) -> str:
         if joins or any(column.is_star for column in node.expressions):
             raise NotPortable("DUAL beside other tables, or its column")
         return ""
-    text = _source(source.this, 1, engine)
-    for number, join in enumerate(joins, start=2):
-        text += _join(join, number, node, engine)
-    return f"FROM {text}"
+    joined = (_write_join(join, number, node, engine) for number, join in enumerate(joins, start=2))
+    return "FROM " + "".join([_write_source(source.this, 1, engine), *joined])
 
 
 def _is_dual(table: exp.Expr) -> bool:
     return isinstance(table, exp.Table) and table.name.upper() == "DUAL" and table.db.upper() in ("", "SYS")
 
 
-def _source(node: exp.Expr, number: int, engine: Engine) -> str:
+def _write_source(node: exp.Expr, number: int, engine: Engine) -> str:
     """A table or an inline view; PostgreSQL 15 wants a name for each, so a nameless view gets one."""
     if isinstance(node, exp.Subquery) and not node.args.get("alias"):
         return f"{write(node, engine)} AS inline_{number}"
@@ -88,9 +84,9 @@ def _source(node: exp.Expr, number: int, engine: Engine) -> str:
     return write(node, engine).sql
 
 
-def _join(node: exp.Join, number: int, select: exp.Select, engine: Engine) -> str:
+def _write_join(node: exp.Join, number: int, select: exp.Select, engine: Engine) -> str:
     refuse_other_arguments(node, ("this", "on", "side", "kind", "using"), "JOIN with ")
-    source = _source(node.this, number, engine)
+    source = _write_source(node.this, number, engine)
     words = f"{node.side} {node.kind}".split()
     join = " ".join([*words, "JOIN"])
     on, using = node.args.get("on"), node.args.get("using")
@@ -99,71 +95,68 @@ def _join(node: exp.Join, number: int, select: exp.Select, engine: Engine) -> st
     if using:
         if any(column.is_star for column in select.expressions) or {"RIGHT", "FULL"} & set(words):
             raise NotPortable("USING", "with SELECT * or an outer join other than LEFT the columns may differ")
-        names = ", ".join(identifier(column, engine) for column in using)
-        return f" {join} {source} USING ({names})"
+        return f" {join} {source} USING ({', '.join(write_identifier(column, engine) for column in using)})"
     if on is None:
         return f" CROSS JOIN {source}" if words == ["CROSS"] else f", {source}"
     return f" {join} {source} ON {write(on, engine)}"
 
 
 @rule(exp.Table, "this", "db", "alias")
-def _table(node: exp.Table, engine: Engine) -> Term:
+def _write_table(node: exp.Table, engine: Engine) -> Term:
     if not isinstance(node.this, exp.Identifier):
         raise NotPortable("a table function", f"{node.this.name.upper()}(…) in FROM")
-    name = ".".join(identifier(part, engine) for part in (node.args.get("db"), node.this) if part)
-    return Term(name + _alias(node, engine))
+    name = ".".join(write_identifier(part, engine) for part in (node.args.get("db"), node.this) if part)
+    return Term(name + _write_alias(node, engine))
 
 
-def _alias(node: exp.Expr, engine: Engine) -> str:
+def _write_alias(node: exp.Expr, engine: Engine) -> str:
     alias = node.args.get("alias")
     if not alias:
         return ""
     if alias.args.get("columns"):
         raise NotPortable("an alias with a column list")
-    return f" AS {identifier(alias.this, engine)}"
+    return f" AS {write_identifier(alias.this, engine)}"
 
 
-@rule(exp.Subquery, "this", "alias", "with_", "order", "limit", "offset")
-def _subquery(node: exp.Subquery, engine: Engine) -> Term:
+@rule(exp.Subquery, "this", "alias", *_AROUND)
+def _write_subquery(node: exp.Subquery, engine: Engine) -> Term:
     if not isinstance(node.this, exp.Query):
         raise NotPortable("joins in parentheses")
     inner = write(node.this, engine)
-    tail = " ".join(filter(None, [_order_by(node, engine), _limit(node)]))
+    tail = " ".join(filter(None, [_write_order_by(node, engine), _write_limit(node)]))
     sql = f"({inner})"
     if tail:
         sql = f"{sql} {tail}" if node.parent is None else f"({sql} {tail})"
-    sql = " ".join(filter(None, [_with(node, engine), sql])) + _alias(node, engine)
+    sql = " ".join(filter(None, [_write_with(node, engine), sql])) + _write_alias(node, engine)
     only = inner.columns[0] if len(inner.columns) == 1 else Term("")
     return Term(sql, None if only.kind == "null" else only.kind, width=only.width, columns=inner.columns)
 
 
-@rule(exp.Union, "this", "expression", "distinct", "with_", "order", "limit", "offset")
-@rule(exp.Except, "this", "expression", "distinct", "with_", "order", "limit", "offset")
-@rule(exp.Intersect, "this", "expression", "distinct", "with_", "order", "limit", "offset")
-def _set_operation(node: exp.SetOperation, engine: Engine) -> Term:
-    """Each side in parentheses, as Oracle takes the operators from left to right whatever they are."""
+@rule((exp.Union, exp.Except, exp.Intersect), "this", "expression", "distinct", *_AROUND)
+def _write_set_operation(node: exp.SetOperation, engine: Engine) -> Term:
+    """Each side in parentheses, as Oracle takes the operators from left to right, without precedence."""
     word = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}[type(node)]
     if not node.args.get("distinct"):
         if word != "UNION":
             raise NotPortable("MINUS ALL and INTERSECT ALL")
         word = "UNION ALL"
-    left, right = write(bare(node.this), engine), write(bare(node.expression), engine)
+    left, right = write(strip_parentheses(node.this), engine), write(strip_parentheses(node.expression), engine)
     columns = []
     for pair in zip(left.columns, right.columns, strict=False):
-        unified(pair, word, engine)
+        require_unified(pair, word, engine)
         columns.append(pair[0] if pair[0].width == pair[1].width else replace(pair[0], width="?"))
-    parts = [_with(node, engine), f"({left}) {word} ({right})", _order_by(node, engine), _limit(node)]
+    parts = [_write_with(node, engine), f"({left}) {word} ({right})", _write_order_by(node, engine), _write_limit(node)]
     return Term(" ".join(filter(None, parts)), columns=tuple(columns))
 
 
-def bare(query: exp.Expr) -> exp.Expr:
+def strip_parentheses(query: exp.Expr) -> exp.Expr:
     """The query without parentheses: ``IN ((SELECT …))`` would mean one value in PostgreSQL."""
     while isinstance(query, exp.Subquery) and query.is_wrapper:
         query = query.this
     return query
 
 
-def _group_by(node: exp.Select, engine: Engine) -> str:
+def _write_group_by(node: exp.Select, engine: Engine) -> str:
     group = node.args.get("group")
     if not group:
         return ""
@@ -174,7 +167,7 @@ def _group_by(node: exp.Select, engine: Engine) -> str:
     return f"GROUP BY {', '.join(item.sql for item in items)}"
 
 
-def _order_by(node: exp.Expr, engine: Engine) -> str:
+def _write_order_by(node: exp.Expr, engine: Engine) -> str:
     order = node.args.get("order")
     if not order:
         return ""
@@ -189,20 +182,20 @@ def _order_by(node: exp.Expr, engine: Engine) -> str:
 
 
 @rule(exp.Ordered, "this", "desc", "nulls_first")
-def _ordered_item(node: exp.Ordered, engine: Engine) -> Term:
-    """Oracle puts NULL last when ascending, first when descending; said aloud, as settings may differ."""
+def _write_ordered_item(node: exp.Ordered, engine: Engine) -> Term:
+    """Oracle puts NULL last when ascending, first when descending; written out, as settings may differ."""
     direction = "DESC" if node.args.get("desc") else "ASC"
     return Term(f"{write(node.this, engine)} {direction} NULLS {'FIRST' if node.args.get('nulls_first') else 'LAST'}")
 
 
-def _limit(node: exp.Expr) -> str:
+def _write_limit(node: exp.Expr) -> str:
     fetch, offset = node.args.get("limit"), node.args.get("offset")
     parts = []
     if fetch is not None:
         options = fetch.args.get("limit_options")
         if options and (options.args.get("percent") or options.args.get("with_ties")):
             raise NotPortable("FETCH with PERCENT or WITH TIES")
-        parts.append(f"LIMIT {whole_number(fetch.args.get('count') or exp.Literal.number(1), 'FETCH FIRST')}")
+        parts.append(f"LIMIT {read_whole_number(fetch.args.get('count') or exp.Literal.number(1), 'FETCH FIRST')}")
     if offset is not None:
-        parts.append(f"OFFSET {whole_number(offset.expression, 'OFFSET')}")
+        parts.append(f"OFFSET {read_whole_number(offset.expression, 'OFFSET')}")
     return " ".join(parts)

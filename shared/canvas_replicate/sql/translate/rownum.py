@@ -7,42 +7,42 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from canvas_replicate.sql.translate.aggregates import AGGREGATES
-from canvas_replicate.sql.translate.queries import bare
+from canvas_replicate.sql.translate.queries import strip_parentheses
 from canvas_replicate.sql.translate.refusals import NotPortable
 
 
-def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
+def split_conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
     """The conditions that AND connects, each out of its parentheses."""
     condition = condition.unnest()
     if not isinstance(condition, exp.And):
         yield condition
         return
     for part in condition.flatten():
-        yield from conjuncts(part)
+        yield from split_conjuncts(part)
 
 
-def rownum_to_fetch(select: exp.Select) -> None:
+def convert_rownum_to_fetch(select: exp.Select) -> None:
     """``WHERE ROWNUM <= n`` limits the rows before anything is grouped or sorted; LIMIT afterwards."""
     where = select.args.get("where")
     if where is None:
         return
-    conditions = list(conjuncts(where.this))
-    limits = {id(part): limit for part in conditions if (limit := _rownum_limit(part)) is not None}
+    conditions = list(split_conjuncts(where.this))
+    limits = {id(part): limit for part in conditions if (limit := _read_rownum_limit(part)) is not None}
     if not limits:
         return
     kept = [part for part in conditions if id(part) not in limits]
     clauses = ("group", "having", "distinct", "order", "limit", "offset")
     if any(select.args.get(clause) for clause in clauses) or isinstance(select.parent, exp.SetOperation):
         raise NotPortable("ROWNUM", "with GROUP BY, DISTINCT, ORDER BY or UNION it limits before, LIMIT after")
-    if any(_gathers(node) for column in select.expressions for node in column.walk()):
+    if any(_is_gathering(node) for column in select.expressions for node in column.walk()):
         raise NotPortable("ROWNUM", "beside an aggregate or analytic function it limits before, LIMIT after")
-    limited = _ordered_view(select, kept) or select
+    limited = _find_ordered_view(select, kept) or select
     count = exp.Literal.number(max(0, min(limits.values())))
     limited.set("limit", exp.Fetch(direction="FIRST", count=count))
     select.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)
 
 
-def _rownum_limit(condition: exp.Expr) -> int | None:
+def _read_rownum_limit(condition: exp.Expr) -> int | None:
     """How many rows ``ROWNUM <= n`` leaves, however it is written; None for any other condition."""
     if not isinstance(condition, exp.LTE | exp.LT | exp.EQ | exp.GTE | exp.GT):
         return None
@@ -60,13 +60,13 @@ def _is_rownum(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column) and node.name.upper() == "ROWNUM" and not node.this.args.get("quoted")
 
 
-def _gathers(node: exp.Expr) -> bool:
+def _is_gathering(node: exp.Expr) -> bool:
     return isinstance(node, exp.Window | exp.GroupConcat) or (
         isinstance(node, exp.Anonymous) and node.name.upper() in AGGREGATES
     )
 
 
-def _sorted_inside(select: exp.Select) -> list[exp.Order]:
+def _find_orders_inside(select: exp.Select) -> list[exp.Order]:
     """The ORDER BY clauses of what the query reads from, WITH queries among it."""
     clauses = [clause for clause in (select.args.get("from_"), *(select.args.get("joins") or [])) if clause]
     tables = {table.name.upper() for clause in clauses for table in clause.find_all(exp.Table) if not table.db}
@@ -75,12 +75,12 @@ def _sorted_inside(select: exp.Select) -> list[exp.Order]:
     return [order for order in orders if isinstance(order.parent, exp.Query)]
 
 
-def _ordered_view(select: exp.Select, kept: list[exp.Expr]) -> exp.Query | None:
+def _find_ordered_view(select: exp.Select, kept: list[exp.Expr]) -> exp.Query | None:
     """The sorted inline view of the top-n idiom, which is then what must be limited."""
-    orders = _sorted_inside(select)
+    orders = _find_orders_inside(select)
     if not orders:
         return None
-    view = bare(select.args["from_"].this.this)
+    view = strip_parentheses(select.args["from_"].this.this)
     alone = not kept and not select.args.get("joins") and [order.parent for order in orders] == [view]
     if not alone or not isinstance(view, exp.Query) or view.args.get("limit") or view.args.get("offset"):
         raise NotPortable("ROWNUM", "over a sorted inline view it must be the only condition, and that the only table")
@@ -90,5 +90,5 @@ def _ordered_view(select: exp.Select, kept: list[exp.Expr]) -> exp.Query | None:
 def refuse_fetch_from_sorted(select: exp.Select) -> None:
     """The order of an inline view need not reach an outer FETCH FIRST, though in Oracle it does."""
     limited = select.args.get("limit") or select.args.get("offset")
-    if limited and not select.args.get("order") and _sorted_inside(select):
+    if limited and not select.args.get("order") and _find_orders_inside(select):
         raise NotPortable("FETCH FIRST outside of ORDER BY", "write both in the same query")

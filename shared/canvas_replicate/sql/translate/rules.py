@@ -14,11 +14,11 @@ Rule = Callable[[Any, Engine], Term]
 _RULES: dict[type[exp.Expr], tuple[frozenset[str], Rule]] = {}
 
 
-def rule(node: type[exp.Expr], *arguments: str) -> Callable[[Rule], Rule]:
-    """Register the writer of a node type; an argument of the node that is not listed is refused."""
+def rule(nodes: type[exp.Expr] | tuple[type[exp.Expr], ...], *arguments: str) -> Callable[[Rule], Rule]:
+    """Register the writer of node types; an argument of the node that is not listed is refused."""
 
     def register(written: Rule) -> Rule:
-        _RULES[node] = (frozenset(arguments), written)
+        _RULES.update(dict.fromkeys(nodes if isinstance(nodes, tuple) else (nodes,), (frozenset(arguments), written)))
         return written
 
     return register
@@ -34,7 +34,7 @@ def write(node: exp.Expr, engine: Engine) -> Term:
 
 
 def refuse_other_arguments(node: exp.Expr, arguments: Collection[str], before: str = "") -> None:
-    """``before`` stands before the name of an argument that Oracle has no word of its own for."""
+    """``before`` precedes the name of an argument that Oracle has no word for."""
     for name, value in node.args.items():
         if value and name not in arguments:
             raise NotPortable(WORDS.get(name, before + name.rstrip("_").upper()))

@@ -1,4 +1,4 @@
-"""A piece of SQL with what is known of its value, and which pieces may stand together.
+"""A piece of SQL with what is known of its value, and which pieces may be combined.
 
 Column types are unknown here, so where a result depends on them the SQL is written such that the engine refuses the
 wrong type (`ltrim(x, '')` takes text only, `+x` a number only).
@@ -41,7 +41,7 @@ class Term:
 NULL = Term("NULL", "null")
 
 
-def text_literal(value: str) -> Term:
+def write_text(value: str) -> Term:
     return Term("'" + value.replace("'", "''") + "'", "text", value)
 
 
@@ -49,28 +49,28 @@ def text_literal(value: str) -> Term:
 _DOUBTFUL = re.compile(r"\s*[-+]?(\d*\.\d*|\d+(\.\d+)?[eE][-+]?\d+)\s*|\s*\d{1,4}[-/. ]\w{1,3}[-/. ]\d{1,4}.*")
 
 
-def family_of(term: Term) -> str | None:
+def find_family(term: Term) -> str | None:
     return "date" if term.kind in ("day", "timestamp") else None if term.kind == "null" else term.kind
 
 
-def comparable(terms: Sequence[Term], where: str) -> list[str]:
+def require_comparable(terms: Sequence[Term], where: str) -> list[str]:
     """The terms' SQL such that the engine does not convert one of them as Oracle would not."""
-    families = {family for term in terms if (family := family_of(term))}
+    families = {family for term in terms if (family := find_family(term))}
     if len(families) > 1:
         found = " and ".join(sorted(families))
         raise NotPortable(f"{found} in one expression", f"{where}: convert one of them yourself")
     texts = [term for term in terms if term.kind == "text"]
     if any(term.literal is None or _DOUBTFUL.fullmatch(term.literal) for term in texts):
-        return [surely_text(term) for term in terms]
+        return [ensure_text(term) for term in terms]
     return [term.sql for term in terms]
 
 
-def equal(terms: Sequence[Term], where: str, engine: Engine) -> list[str]:
+def require_equal(terms: Sequence[Term], where: str, engine: Engine) -> list[str]:
     """As above; DuckDB converts text for ``=`` and IN only, and rounds it to a whole number on the way."""
-    sql = comparable(terms, where)
+    sql = require_comparable(terms, where)
     if engine != "duckdb":
         return sql
-    families = {family_of(term) for term in terms}
+    families = {find_family(term) for term in terms}
     surely = "+{}" if "number" in families else "({} + INTERVAL '0' SECOND)" if "date" in families else ""
     return [
         surely.format(term) if surely and term.kind is None and term.sql else text
@@ -78,13 +78,13 @@ def equal(terms: Sequence[Term], where: str, engine: Engine) -> list[str]:
     ]
 
 
-def unified(terms: Sequence[Term], where: str, engine: Engine) -> list[str]:
+def require_unified(terms: Sequence[Term], where: str, engine: Engine) -> list[str]:
     """The SQL of terms that become one value.
 
-    DuckDB gives two DECIMALs of 38 digits the smaller scale, rounding in silence; so a computed number stands
-    beside whole literals only, or beside numbers that were CAST to the same type.
+    DuckDB gives two DECIMALs of 38 digits the smaller scale, rounding in silence; so a computed number goes
+    with whole literals only, or with numbers that were CAST to the same type.
     """
-    sql = comparable(terms, where)
+    sql = require_comparable(terms, where)
     if engine != "duckdb":
         return sql
     numerals = [term.literal for term in terms if term.kind == "number" and term.literal]
@@ -102,7 +102,7 @@ def unified(terms: Sequence[Term], where: str, engine: Engine) -> list[str]:
     ]
 
 
-def kind_of(terms: Sequence[Term]) -> tuple[Kind | None, str]:
+def find_kind(terms: Sequence[Term]) -> tuple[Kind | None, str]:
     """Kind and width of a value that is one of the terms."""
     kinds = {term.kind for term in terms} - {"null"}
     widths = {term.width for term in terms} - {""}
@@ -110,24 +110,24 @@ def kind_of(terms: Sequence[Term]) -> tuple[Kind | None, str]:
     return kind, widths.pop() if len(widths) == 1 else "?" if widths else ""
 
 
-def as_text(term: Term, where: str) -> str:
+def require_text(term: Term, where: str) -> str:
     """For a place where the engine itself takes nothing but text."""
     if term.kind not in ("text", "null", None):
-        raise NotPortable(f"{where} of a {family_of(term)}", "Oracle makes text of it by the session's format")
+        raise NotPortable(f"{where} of a {find_family(term)}", "Oracle makes text of it by the session's format")
     return term.sql
 
 
-def surely_text(term: Term) -> str:
+def ensure_text(term: Term) -> str:
     return f"ltrim({term}, '')" if term.kind is None and term.sql else term.sql
 
 
-def as_number(term: Term, where: str) -> str:
+def require_number(term: Term, where: str) -> str:
     if term.kind not in ("number", "null", None):
-        raise NotPortable(f"{where} of a {family_of(term)}")
+        raise NotPortable(f"{where} of a {find_family(term)}")
     return term.sql
 
 
-def as_date(term: Term, where: str, engine: Engine) -> str:
+def require_date(term: Term, where: str, engine: Engine) -> str:
     """For a place where the engine itself takes nothing but a date.
 
     PostgreSQL's to_char also takes numbers, and its ``date`` becomes a zoned timestamp in date_trunc: the
@@ -136,12 +136,12 @@ def as_date(term: Term, where: str, engine: Engine) -> str:
     if term.kind == "null":
         return "CAST(NULL AS TIMESTAMP)"
     if term.kind not in ("date", "day", "timestamp", None):
-        raise NotPortable(f"{where} of a {family_of(term)}")
+        raise NotPortable(f"{where} of a {find_family(term)}")
     if engine == "postgresql" and term.kind is None:
         return f"({term.sql} + INTERVAL '0' SECOND)"
     return term.sql
 
 
-def not_empty(sql: str) -> Term:
+def write_not_empty(sql: str) -> Term:
     """Text, with Oracle's rule that a text without characters is NULL."""
     return Term(f"NULLIF({sql}, '')", "text")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -13,16 +13,16 @@ from canvas_replicate.sql.translate.terms import (
     NULL,
     Engine,
     Term,
-    as_number,
-    as_text,
-    not_empty,
-    surely_text,
-    text_literal,
+    ensure_text,
+    require_number,
+    require_text,
+    write_not_empty,
+    write_text,
 )
 
 
 @rule(exp.DPipe, "this", "expression", "safe")
-def _concatenated(node: exp.DPipe, engine: Engine) -> Term:
+def _write_concatenated(node: exp.DPipe, engine: Engine) -> Term:
     """``||`` takes NULL for nothing; a result without characters is NULL.
 
     Concatenation Operator, Oracle SQL Language Reference. It is of the same rank as + and -, which sqlglot
@@ -31,20 +31,20 @@ def _concatenated(node: exp.DPipe, engine: Engine) -> Term:
     parts = list(node.flatten(unnest=False))
     if any(isinstance(part, exp.Add | exp.Sub) for part in parts):
         raise NotPortable("|| beside + or -", "put the sum in parentheses")
-    return joined([_whole_number(part, write(part, engine)) for part in parts])
+    return write_concat([_write_whole_number(part, write(part, engine)) for part in parts], engine)
 
 
-def _whole_number(node: exp.Expr, term: Term) -> Term:
+def _write_whole_number(node: exp.Expr, term: Term) -> Term:
     """CAST to NUMBER(p,0) is the one number whose text is known: its digits, in every session and engine."""
     if isinstance(node, exp.Cast) and term.kind == "number" and term.width.endswith(",0)"):
         return Term(f"CAST({term} AS VARCHAR)", "text")
     return term
 
 
-def joined(terms: Sequence[Term]) -> Term:
+def write_concat(terms: Sequence[Term], engine: Engine) -> Term:
     for term in terms:
-        as_text(term, "||")
-    texts = [surely_text(term) for term in terms if term.kind != "null"]
+        require_text(term, "||")
+    texts = [ensure_text(term) for term in terms if term.kind != "null"]
     if not texts:
         return NULL
     sql = f"concat({', '.join(texts)})"
@@ -52,112 +52,102 @@ def joined(terms: Sequence[Term]) -> Term:
 
 
 @rule(exp.Trim, "this", "expression", "position")
-def _trim(node: exp.Trim, engine: Engine) -> Term:
+def _write_trim(node: exp.Trim, engine: Engine) -> Term:
     """TRIM takes one character, a blank if none is named; other white space stays."""
     value = write(node.this, engine)
-    what = write(node.expression, engine) if node.args.get("expression") else text_literal(" ")
+    what = write(node.expression, engine) if node.args.get("expression") else write_text(" ")
     if what.kind != "text" or len(what.literal or "") != 1:
         raise NotPortable("TRIM of more than one character")
     function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or ""), "trim")
-    return not_empty(
-        f"{'btrim' if function == 'trim' and engine == 'postgresql' else function}({as_text(value, 'TRIM')}, {what})"
-    )
+    if function == "trim" and engine == "postgresql":
+        function = "btrim"
+    return write_not_empty(f"{function}({require_text(value, 'TRIM')}, {what})")
 
 
-def upper(terms: Sequence[Term], engine: Engine) -> Term:
-    return Term(_upper_sql(as_text(terms[0], "UPPER"), engine), "text")
+def write_upper(terms: Sequence[Term], engine: Engine) -> Term:
+    return Term(_write_upper(require_text(terms[0], "UPPER"), engine), "text")
 
 
-def _upper_sql(text: str, engine: Engine) -> str:
+def _write_upper(text: str, engine: Engine) -> str:
     """Oracle leaves a sharp s alone; DuckDB makes the capital one of it."""
     return f"replace(upper({text}), 'ẞ', 'ß')" if engine == "duckdb" else f"upper({text})"
 
 
-def lower(terms: Sequence[Term], engine: Engine) -> Term:
-    return Term(f"lower({as_text(terms[0], 'LOWER')})", "text")
+def write_lower(terms: Sequence[Term], engine: Engine) -> Term:
+    return Term(f"lower({require_text(terms[0], 'LOWER')})", "text")
 
 
-def initcap(terms: Sequence[Term], engine: Engine) -> Term:
+def write_initcap(terms: Sequence[Term], engine: Engine) -> Term:
     """A word is a run of letters and digits. DuckDB has no such function."""
-    text = as_text(terms[0], "INITCAP")
+    text = require_text(terms[0], "INITCAP")
     if engine == "postgresql":
         return Term(f"initcap({text})", "text")
     words = rf"regexp_extract_all({text}, '[\p{{L}}\p{{N}}]+|[^\p{{L}}\p{{N}}]+')"
-    word = f"{_upper_sql('w[1]', engine)} || lower(w[2:])"
+    word = f"{_write_upper('w[1]', engine)} || lower(w[2:])"
     return Term(f"array_to_string(list_transform({words}, lambda w: {word}), '')", "text")
 
 
-def length(terms: Sequence[Term], engine: Engine) -> Term:
-    return Term(f"length({as_text(terms[0], 'LENGTH')})", "number")
+def write_length(terms: Sequence[Term], engine: Engine) -> Term:
+    return Term(f"length({require_text(terms[0], 'LENGTH')})", "number")
 
 
-def substr(terms: Sequence[Term], engine: Engine) -> Term:
+def write_substr(terms: Sequence[Term], engine: Engine) -> Term:
     """Position 0 counts as 1, a negative one from the end; outside the text, or shorter than 1, is NULL."""
-    text, start = as_text(terms[0], "SUBSTR"), terms[1]
+    text, start = require_text(terms[0], "SUBSTR"), terms[1]
     if any(term.literal and not re.fullmatch(r"-?\d+", term.literal) for term in terms[1:]):
         raise NotPortable("SUBSTR at a fraction")
-    size = f", {as_number(terms[2], 'SUBSTR')}" if len(terms) > 2 else ""
+    size = f", {require_number(terms[2], 'SUBSTR')}" if len(terms) > 2 else ""
     if start.literal:
-        sql = _substr_at(text, int(start.literal), size)
+        sql = _write_substr_at(text, int(start.literal), size)
     else:
-        at = as_number(start, "SUBSTR")
+        at = require_number(start, "SUBSTR")
         sql = (
             f"CASE WHEN {at} > 0 THEN substr({text}, {at}{size}) WHEN {at} = 0 THEN substr({text}, 1{size})"
             f" WHEN -{at} <= length({text}) THEN substr({text}, length({text}) + {at} + 1{size}) END"
         )
     if not size:
-        return not_empty(sql)
+        return write_not_empty(sql)
     if terms[2].literal:
-        return not_empty(sql) if int(terms[2].literal) >= 1 else Term("CAST(NULL AS VARCHAR)", "text")
-    return not_empty(f"CASE WHEN {terms[2]} >= 1 THEN {sql} END")
+        return write_not_empty(sql) if int(terms[2].literal) >= 1 else Term("CAST(NULL AS VARCHAR)", "text")
+    return write_not_empty(f"CASE WHEN {terms[2]} >= 1 THEN {sql} END")
 
 
-def _substr_at(text: str, at: int, size: str) -> str:
+def _write_substr_at(text: str, at: int, size: str) -> str:
     if at >= 0:
         return f"substr({text}, {max(at, 1)}{size})"
     return f"CASE WHEN length({text}) >= {-at} THEN substr({text}, length({text}) - {-at - 1}{size}) END"
 
 
-def instr(terms: Sequence[Term], engine: Engine) -> Term:
+def write_instr(terms: Sequence[Term], engine: Engine) -> Term:
     if any(term.literal != "1" for term in terms[2:]):
         raise NotPortable("INSTR with a position or an occurrence")
     function = "instr" if engine == "duckdb" else "strpos"
     if terms[1].kind == "null":
         return Term("CAST(NULL AS INTEGER)", "number")
-    return Term(f"{function}({as_text(terms[0], 'INSTR')}, {as_text(terms[1], 'INSTR')})", "number")
+    return Term(f"{function}({require_text(terms[0], 'INSTR')}, {require_text(terms[1], 'INSTR')})", "number")
 
 
-def side_trim(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def trimmed(terms: Sequence[Term], engine: Engine) -> Term:
-        characters = terms[1] if len(terms) > 1 else text_literal(" ")
-        if not characters.literal or characters.kind != "text":
-            raise NotPortable(f"{name.upper()} with a computed set")
-        return not_empty(f"{name}({as_text(terms[0], name.upper())}, {characters})")
-
-    return trimmed
+def trim_side(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    characters = terms[1] if len(terms) > 1 else write_text(" ")
+    if not characters.literal or characters.kind != "text":
+        raise NotPortable(f"{name.upper()} with a computed set")
+    return write_not_empty(f"{name}({require_text(terms[0], name.upper())}, {characters})")
 
 
-def pad(name: str) -> Callable[[Sequence[Term], Engine], Term]:
-    def padded(terms: Sequence[Term], engine: Engine) -> Term:
-        fill = terms[2] if len(terms) > 2 else text_literal(" ")
-        if not fill.literal or fill.kind != "text" or not re.fullmatch(r"-?\d+", terms[1].literal or ""):
-            raise NotPortable(f"{name.upper()} with a computed length or filling")
-        return not_empty(f"{name}({as_text(terms[0], name.upper())}, {terms[1]}, {fill})")
-
-    return padded
+def pad(name: str, terms: Sequence[Term], engine: Engine) -> Term:
+    fill = terms[2] if len(terms) > 2 else write_text(" ")
+    if not fill.literal or fill.kind != "text" or not re.fullmatch(r"-?\d+", terms[1].literal or ""):
+        raise NotPortable(f"{name.upper()} with a computed length or filling")
+    return write_not_empty(f"{name}({require_text(terms[0], name.upper())}, {terms[1]}, {fill})")
 
 
 def replace(terms: Sequence[Term], engine: Engine) -> Term:
-    text, search = as_text(terms[0], "REPLACE"), terms[1]
+    text, search = require_text(terms[0], "REPLACE"), terms[1]
     if not search.literal or search.kind != "text":
         raise NotPortable("REPLACE of a computed text")
     by = terms[2] if len(terms) > 2 else NULL
-    new = "''" if by.kind == "null" else by.sql if by.literal else f"coalesce({as_text(by, 'REPLACE')}, '')"
-    return not_empty(f"replace({text}, {search}, {new})")
-
-
-def concat(terms: Sequence[Term], engine: Engine) -> Term:
-    return joined(terms)
+    new = "''" if by.kind == "null" else by.sql if by.literal else f"coalesce({require_text(by, 'REPLACE')}, '')"
+    return write_not_empty(f"replace({text}, {search}, {new})")
 
 
 # Characters that mean one thing in Oracle's, RE2's and PostgreSQL's regular expressions. Not among them: the point
@@ -171,19 +161,18 @@ _SAFE_PATTERN = re.compile(
 )
 
 
-def regexp_like(terms: Sequence[Term], engine: Engine) -> Term:
+def write_regexp_like(terms: Sequence[Term], engine: Engine) -> Term:
     pattern = terms[1].literal or ""
     if len(terms) > 2 and terms[2].literal != "c":
         raise NotPortable("REGEXP_LIKE with a match parameter")
-    if not pattern or not _SAFE_PATTERN.fullmatch(pattern) or not _compiles(pattern):
-        raise NotPortable(
-            "REGEXP_LIKE with this pattern", "engines differ on . \\d [^…] [:class:] and on what is computed"
-        )
-    text = as_text(terms[0], "REGEXP_LIKE")
+    if not pattern or not _SAFE_PATTERN.fullmatch(pattern) or not _is_pattern(pattern):
+        why = "engines differ on . \\d [^…] [:class:] and on what is computed"
+        raise NotPortable("REGEXP_LIKE with this pattern", why)
+    text = require_text(terms[0], "REGEXP_LIKE")
     return Term(f"regexp_matches({text}, {terms[1]})" if engine == "duckdb" else f"{text} ~ {terms[1]}", "condition")
 
 
-def _compiles(pattern: str) -> bool:
+def _is_pattern(pattern: str) -> bool:
     try:
         re.compile(pattern)
     except re.error:

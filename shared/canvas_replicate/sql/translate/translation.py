@@ -17,9 +17,9 @@ from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
 # Imported for the rules that they register; the other modules with rules come with them.
 from canvas_replicate.sql.translate import conditions, functions  # noqa: F401
-from canvas_replicate.sql.translate.outer_joins import marks_to_joins
+from canvas_replicate.sql.translate.outer_joins import convert_marks_to_joins
 from canvas_replicate.sql.translate.refusals import NotPortable
-from canvas_replicate.sql.translate.rownum import refuse_fetch_from_sorted, rownum_to_fetch
+from canvas_replicate.sql.translate.rownum import convert_rownum_to_fetch, refuse_fetch_from_sorted
 from canvas_replicate.sql.translate.rules import write
 from canvas_replicate.sql.translate.terms import Engine
 
@@ -47,8 +47,8 @@ def write_query(sql: str, engine: Engine) -> str:
             raise NotPortable("an empty query")
         for select in list(tree.find_all(exp.Select)):
             refuse_fetch_from_sorted(select)
-            rownum_to_fetch(select)
-            marks_to_joins(select)
+            convert_rownum_to_fetch(select)
+            convert_marks_to_joins(select)
         return write(tree, engine).sql
     except ParseError as error:
         found = error.errors[0]
