@@ -136,6 +136,8 @@ KINDS: dict[str, tuple[str, str, str, object]] = {
     "whole": ("INTEGER", "7", "NUMBER(38,0)", Decimal(7)),
     "money": ("NUMBER(8,2)", "1.5", "NUMBER(8,2)", Decimal("1.50")),
     "bare": ("NUMBER", "9007199254740993.0000000001", "NUMBER", Decimal("9007199254740993.0000000001")),
+    "rounded": ("NUMBER(5,-2)", "1234567", "NUMBER", Decimal(1234600)),
+    "small": ("NUMBER(2,5)", "0.00012", "NUMBER(2,5)", Decimal("0.00012")),
     "deep": ("FLOAT(126)", "0.1", "NUMBER", Decimal("0.1")),
     "half": ("BINARY_FLOAT", "0.1", "BINARY_FLOAT", 0.10000000149011612),
     "twice": ("BINARY_DOUBLE", "0.1", "BINARY_DOUBLE", 0.1),
@@ -147,6 +149,7 @@ KINDS: dict[str, tuple[str, str, str, object]] = {
     "content": ("BLOB", "HEXTORAW('DEADBEEF')", "BLOB", "DEADBEEF"),
     "note": ("CLOB", "'a\n\"|b'", "CLOB", 'a\n"|b'),
     "nnote": ("NCLOB", "'ž'", "NCLOB", "ž"),
+    "tree": ("XMLTYPE", "xmltype('<a>ž</a>')", "CLOB", "<a>ž</a>"),
     "born": ("DATE", "DATE '0001-01-01'", "DATE", datetime(1, 1, 1)),
     "at3": (
         "TIMESTAMP(3)",
@@ -170,7 +173,19 @@ KINDS: dict[str, tuple[str, str, str, object]] = {
         "TIMESTAMP(6) WITH TIME ZONE",
         "TIMESTAMP '2030-07-01 10:00:00.5-07:00'",
         "TIMESTAMP(6) WITH TIME ZONE",
-        "2030-07-01 17:00:00.500000+00:00",
+        "2030-07-01 10:00:00.500000-07:00",
+    ),
+    "zoned9": (
+        "TIMESTAMP(9) WITH TIME ZONE",
+        "TIMESTAMP '2030-07-01 10:00:00.123456-00:30'",
+        "TIMESTAMP(9) WITH TIME ZONE",
+        "2030-07-01 10:00:00.123456000-00:30",
+    ),
+    "region": (
+        "TIMESTAMP(6) WITH TIME ZONE",
+        "FROM_TZ(TIMESTAMP '2030-07-01 10:00:00', 'Europe/Berlin')",
+        "TIMESTAMP(6) WITH TIME ZONE",
+        "2030-07-01 10:00:00.000000+02:00",
     ),
     "local": (
         "TIMESTAMP(6) WITH LOCAL TIME ZONE",
@@ -182,7 +197,7 @@ KINDS: dict[str, tuple[str, str, str, object]] = {
 
 
 def make_kinds(engine: Engine) -> None:
-    """A row with every type that the stand-in has, and a row of NULLs."""
+    """A row with every type that the stand-in has and a file can hold, and a row of NULLs."""
     columns = ", ".join(f"{name} {kind}" for name, (kind, *_) in KINDS.items())
     literals = ", ".join(literal for _, literal, *_ in KINDS.values())
     engine.sql(
@@ -202,6 +217,14 @@ def test_every_type_is_handed_over_exactly_and_null_as_null(engine: Engine) -> N
     assert full == {name: value for name, (*_, value) in KINDS.items()}
     assert set(empty.values()) == {None}
     assert engine.source.describe(query) == opened.columns
+
+
+@pytest.mark.parametrize("kind", ["INTERVAL DAY TO SECOND", "INTERVAL YEAR TO MONTH"])
+def test_a_type_that_no_file_can_hold_is_refused_by_name_and_as_text_it_is_read(engine: Engine, kind: str) -> None:
+    engine.sql(f"CREATE TABLE t (span {kind})", "INSERT INTO t VALUES (NULL)")
+    with pytest.raises(PermanentError, match=r"Column span: type INTERVAL_.*TO_CHAR"):
+        values(engine, "SELECT span FROM t")
+    assert values(engine, "SELECT TO_CHAR(span) AS span FROM t") == [(None,)]
 
 
 def test_char_comes_padded_or_trimmed_as_it_was_said(engine: Engine, oracle: OracleDatabase) -> None:
@@ -383,9 +406,12 @@ def test_a_query_that_yields_nothing_can_be_left_by_another_thread(engine: Engin
 
     with engine.source.open(many_rows(engine), batch_rows=10) as opened:
         oracle.control.delay(SLOW_MS)
+        described = len(oracle.control.statements("FROM many"))
         thread = threading.Thread(target=fetch, args=(opened.batches,))
         thread.start()
-        thread.join(0.3)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(oracle.control.statements("FROM many")) == described:
+            assert time.monotonic() < deadline, "the query does not reach the server"
         cancelled = time.monotonic()
         opened.cancel()
         thread.join(DEADLINE_SECONDS)
@@ -534,6 +560,16 @@ def test_direct_path_is_refused_where_it_would_not_keep_everything(
     assert oracle.sql("SELECT id FROM tmp_students") == [(1,)]
 
 
+def test_direct_path_is_taken_without_being_asked_for_where_nothing_hinders(
+    oracle: OracleDatabase, tmp_path: Path
+) -> None:
+    students(oracle, "INSERT INTO tmp_students VALUES (7, 'old')")
+    loading(OracleTarget(oracle.opened), tmp_path, batch(id=["1", "2"], name=["Ada", None]), method="auto")
+    [load] = oracle.control.statements("DIRECT PATH")
+    assert load["sql"] == "DIRECT PATH LOAD REPORTING.TMP_STUDENTS (ID, NAME)"
+    assert oracle.sql("SELECT id, name FROM tmp_students ORDER BY id") == [(1, "Ada"), (2, None)]
+
+
 def test_direct_path_is_refused_for_what_only_the_dictionary_or_the_control_file_knows(
     oracle: OracleDatabase, tmp_path: Path
 ) -> None:
@@ -566,7 +602,7 @@ def test_an_index_that_a_load_left_unusable_fails_it(
 ) -> None:
     students(oracle)
     rows = batch(id=["1"], name=["Ada"])
-    # The stand-in's indexes are always valid: a table of that name stands before the dictionary's view.
+    # TRUNCATE makes the stand-in's indexes usable again: a table of that name takes the place of the dictionary's view.
     oracle.sql(
         "CREATE TABLE all_indexes (index_name VARCHAR2(30), table_owner VARCHAR2(30), table_name VARCHAR2(30),"
         " status VARCHAR2(8), uniqueness VARCHAR2(9))",

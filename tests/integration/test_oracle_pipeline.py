@@ -209,6 +209,29 @@ def test_every_type_goes_from_source_to_view_exactly(
     source = campus.oracle.sql("SELECT * FROM schema_a.everything ORDER BY id")
     assert len(source) == 3
     assert campus.oracle.sql("SELECT * FROM campus_all ORDER BY id") == source
+    # The driver gives the wall clock of a zoned moment without its offset.
+    offsets = campus.oracle.sql("SELECT TO_CHAR(zoned, 'TZH:TZM') FROM campus_all ORDER BY id")
+    assert offsets == [("-07:00",), ("+05:30",), (None,)]
+
+
+@pytest.mark.usefixtures("no_sqlldr")
+def test_without_sqlldr_a_table_goes_by_direct_path_unless_something_hinders(campus: Campus) -> None:
+    campus.add_students()  # with a primary key, which direct path does not check
+    campus.oracle.sql(
+        "CREATE TABLE tmp_free (id VARCHAR2(9 CHAR) NOT NULL, name VARCHAR2(4000 CHAR), gpa NUMBER(4,2), born DATE)",
+        "CREATE MATERIALIZED VIEW campus_free AS SELECT id, name, gpa, born FROM tmp_free",
+        "INSERT INTO tmp_free (id) VALUES ('old')",
+    )
+    campus.place.add_table("tmp_free", sql=QUERY, ctl=STUDENTS_CTL.replace("tmp_students", "tmp_free"), ddl=None)
+    campus.schedule(source="campus")
+    done = campus.run()
+    assert done.code == 0, done.out
+    [load] = campus.oracle.control.statements("DIRECT PATH")
+    assert load["sql"] == "DIRECT PATH LOAD REPORTING.TMP_FREE (ID, NAME, GPA, BORN)"
+    source = campus.oracle.sql(f"{QUERY} ORDER BY id")
+    assert len(source) == 3
+    for view in ("campus_students", "campus_free"):
+        assert campus.oracle.sql(f"SELECT id, name, gpa, born FROM {view} ORDER BY id") == source
 
 
 def show_base_table(campus: Campus, view: str) -> None:
