@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.config.catalogue import resolve_source
 from canvas_replicate.config.tables import Table
@@ -13,6 +12,7 @@ from canvas_replicate.errors import AlreadyRunning
 from canvas_replicate.gates import check_provisions
 from canvas_replicate.ledger.records import Push, Run, RunRequest, TableRequest
 from canvas_replicate.runs.resume import is_being_run, resume_command
+from canvas_replicate.runs.retention import expire_files
 from canvas_replicate.runtime import Runtime
 
 
@@ -119,15 +119,6 @@ def request_table(runtime: Runtime, table: Table, schedule: str | None, source: 
     came_from = last.source if last else None
     alias = resolve_source(table.name, schedule, runtime.catalogue, runtime.settings, source, came_from)
     return TableRequest(table.name, table.view, alias)
-
-
-def expire_files(runtime: Runtime) -> list[str]:
-    """Remove the files of runs past their retention, and return these runs' ids. Repeatable.
-
-    What is held, waits, or is what readers see is kept.
-    """
-    before = datetime.now(UTC) - timedelta(days=runtime.settings.retention_days)
-    return runtime.storage.expire(before, runtime.ledger.runs.list_needed())
 
 
 def open_or_resume(

@@ -20,7 +20,7 @@ from canvas_replicate.ledger.records import Run
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.messaging.messages import Envelope
-from canvas_replicate.runs import opening
+from canvas_replicate.runs import opening, retention
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
 from canvas_replicate.wiring import broker_settings, open_runtime
@@ -79,7 +79,7 @@ def sweep(as_json: AsJson = False) -> None:
     settings = load_settings()
     runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
-    expired = opening.expire_files(runtime)
+    expired = retention.expire_files(runtime)
     published = 0
     if settings.has_broker:
         with _connect(settings) as bus:
