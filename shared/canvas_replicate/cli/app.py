@@ -59,7 +59,7 @@ COMMANDS = (
     (
         "init-db",
         "admin",
-        "Make what is missing in the target database: ledger, status tables, base tables, views. Upgrade an older ledger.",
+        "Make what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger.",
     ),
     ("dead", "broker", "Dead letters: messages that were given up, with the reason."),
     ("why", "why", "Why a table, or a person in a course, is as it is; and what to type next."),

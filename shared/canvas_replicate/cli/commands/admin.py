@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 def init_db(
     print_only: Annotated[bool, typer.Option("--print", help="Print the SQL instead of running it.")] = False,
 ) -> None:
-    """Make what is missing in the target database: ledger, status tables, base tables, views. Upgrade an older ledger."""
+    """Make what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger."""
     settings = load_settings()
     catalogue = catalogue_of(settings)
     ledger = open_ledger(settings, create=True)
