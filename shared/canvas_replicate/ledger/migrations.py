@@ -51,25 +51,33 @@ def schema() -> str:
     return resources.files("canvas_replicate.ledger").joinpath("tables.sql").read_text("utf-8")
 
 
-def upgrade(database: LedgerDatabase, steps: Sequence[Step] = STEPS) -> bool:
+def upgrade(database: LedgerDatabase) -> bool:
     """Bring the ledger to the newest schema. False when it was there already. Repeatable, also after a crash."""
-    statements = pending_statements(database, steps)
-    newest = steps[-1].number
-    if not statements and version_of(database) == newest:
+    statements = pending_statements(database)
+    if not statements and version_of(database) == NEWEST:
         return False
     database.apply(statements)
     with database.transaction() as session:
-        upsert(session, "replicate_schema", {"id": 1}, {"version": newest, "upgraded_at": session.now()})
+        upsert(session, "replicate_schema", {"id": 1}, {"version": NEWEST, "upgraded_at": session.now()})
     return True
 
 
-def pending_statements(database: LedgerDatabase, steps: Sequence[Step] = STEPS) -> list[str]:
+def pending_statements(database: LedgerDatabase) -> list[str]:
     """What ``upgrade`` would run: tables and columns that are missing, then the steps after the ledger's version."""
     missing = database.missing(schema())
     if database.single_process:  # DuckDB alters no table that has an index, and scans fast enough without
         return missing
     version = version_of(database)
-    return [*missing, *(sql for step in steps if step.number > version for sql in step.statements)]
+    return [*missing, *(sql for step in STEPS if step.number > version for sql in step.statements)]
+
+
+def version_statements() -> list[str]:
+    """What records the newest version, for a DBA who runs the pending statements by hand."""
+    values = f"1, {NEWEST}, CURRENT_TIMESTAMP"
+    return [
+        "DELETE FROM replicate_schema",
+        f"INSERT INTO replicate_schema (id, version, upgraded_at) VALUES ({values})",  # our own number
+    ]
 
 
 def version_of(database: LedgerDatabase) -> int:

@@ -17,7 +17,7 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import build_oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade
+from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade, version_statements
 from canvas_replicate.sql.ddl import parse_ddl
 
 secret = entry.new_app("The original's encoding of passwords in appconf.yaml. It hides nothing.")
@@ -39,7 +39,8 @@ def init_db(
     ledger = open_ledger(settings, create=True)
     is_new = not ledger.has_table("replicate_run")
     if print_only:
-        _print(pending_statements(ledger))
+        pending = pending_statements(ledger)
+        _print([*pending, *version_statements()] if pending else [])
         if is_new:
             output.console().print("-- The rest can be printed once these tables are there.")
             return
