@@ -15,7 +15,14 @@ from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, Leas
 from canvas_replicate.ledger.journal import ImportEnd, JournalLine, KeptPlan, LineOutcome, PushJournal
 from canvas_replicate.ledger.leases import Lease, Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import NEWEST, pending_statements, require_newest, upgrade, version_of
+from canvas_replicate.ledger.migrations import (
+    NEWEST,
+    pending_statements,
+    require_newest,
+    upgrade,
+    version_of,
+    version_statements,
+)
 from canvas_replicate.ledger.records import (
     Approval,
     CanvasReport,
@@ -913,6 +920,14 @@ class LedgerBehaviour:
         assert upgrade(ledger_database)
         assert (version_of(ledger_database), pending_statements(ledger_database)) == (NEWEST, [])
         assert not upgrade(ledger_database)
+
+    def test_statements_that_are_run_by_hand_upgrade_as_well(self, ledger_database: LedgerDatabase) -> None:
+        with ledger_database.transaction() as session:
+            session.execute("UPDATE replicate_schema SET version = 1")
+        for statement in version_statements():
+            with ledger_database.transaction() as session:
+                session.execute(statement)
+        require_newest(ledger_database)
 
     def test_a_newer_ledger_serves_an_older_worker(self, ledger_database: LedgerDatabase) -> None:
         with ledger_database.transaction() as session:
