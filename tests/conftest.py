@@ -5,9 +5,12 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import pytest
+from tests.real_oracle.real_oracle import why_there_is_none
+from tests.repository import ROOT
 from tests.workplace import Workplace
 
 from canvas_replicate.databases.duckdb.connecting import DuckDb
@@ -26,6 +29,13 @@ pytest_plugins = (
 # A busy machine makes no example wrong: time is measured in bench/, never here.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was not collected, and why, in the last line beside the counts."""
+    if reason := why_there_is_none():
+        files = [SimpleNamespace(path=path) for path in (ROOT / "tests" / "real_oracle").glob("test_*.py")]
+        terminalreporter.stats[f"files not run ({reason})"] = files
 
 
 @pytest.fixture

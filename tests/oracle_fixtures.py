@@ -16,12 +16,13 @@ from typing import Any
 import oracledb
 import pytest
 from pydantic import SecretStr
+from tests.repository import ROOT
 
 from canvas_replicate.databases.oracle.connecting import Oracle
 
 # Taken out of the environment: every other name that begins with REPLICATE_ must be a setting.
 _GIVEN_FOLDER = os.environ.pop("REPLICATE_TEST_STANDIN", None)
-_FOLDER = Path(_GIVEN_FOLDER or Path(__file__).parents[2] / "shared" / "oracle-standin")
+_FOLDER = Path(_GIVEN_FOLDER or ROOT.parent / "shared" / "oracle-standin")
 _PASSWORD = "Pass#word_1"
 _USER = "reporting"
 _USERS = (_USER, "schema_a", "schema_b")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
+from tests.repository import ROOT
 from typer.testing import CliRunner
 
 from canvas_pusher import __main__ as canvas_pusher
@@ -144,7 +145,7 @@ class Workplace:
         """Canvas as ``conf`` (provisions.yaml) says, with the repository's own control and ddl files."""
         (self.folder / "conf" / "provisions.yaml").write_text(conf, "utf-8")
         for kind in ("ctls", "ddl"):
-            for file in (Path(__file__).parents[1] / kind).glob("tmp_cnv_*"):
+            for file in (ROOT / kind).glob("tmp_cnv_*"):
                 (self.folder / kind / file.name).write_text(file.read_text("utf-8"), "utf-8")
         self.environment |= {
             "REPLICATE_CANVAS__BASE_URL": url,

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page
     for pattern in (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlglot
 from tests.oracle_fixtures import OracleDatabase
+from tests.repository import ROOT
 
 from canvas_replicate.cli.scaffold.names import parse_object_name
 from canvas_replicate.config.catalogue import load_catalogue
@@ -15,7 +16,6 @@ from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.ledger.migrations import schema
 from canvas_replicate.sql.ddl import parse_ddl, read_objects
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "sql"
 STATUS_TABLES, GRANTS, PROCEDURE = sorted(FOLDER.glob("*.sql"))
 CATALOGUE = load_catalogue(ROOT / "conf", ["student_system", "reports"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pytest
 import sqlglot
+from tests.repository import ROOT
 
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.provisions import CanvasTerm, Report, find_terms
@@ -28,7 +28,6 @@ from replicate_demo.canvas.model import State
 from replicate_demo.canvas.report_rows import HEADERS, Scope, report_rows
 from replicate_demo.tables import sizes_at
 
-ROOT = Path(__file__).parents[2]
 SCALE = 0.05
 CATALOGUE = load_catalogue(ROOT / "conf", ["student_system", "reports"])
 TABLES = tuple(CATALOGUE.tables.values())
