@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.duckdb.connecting import DuckDb
@@ -16,6 +17,19 @@ from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.sql.ddl import parse_ddl, write_missing
 
 _DOING = "the run ledger"
+_ROWS = "batch_rows"
+
+
+def read_from_rows(sql: str) -> str:
+    """An INSERT or an UPDATE with binds as one that takes them from the columns of ``batch_rows``, named ``b_`` and the bind.
+
+    The INSERT has one VALUES and the UPDATE one WHERE, as the ledger's statements do.
+    """
+    columns = rewrite_binds(sql, lambda name: f"{_ROWS}.b_{name}")
+    if columns.lstrip().upper().startswith("UPDATE"):
+        return columns.replace(" WHERE ", f" FROM {_ROWS} WHERE ", 1)
+    before, values = columns.split(" VALUES ", 1)
+    return f"{before} SELECT {values.strip().removeprefix('(').removesuffix(')')} FROM {_ROWS}"
 
 
 class DuckDbSession:
@@ -29,8 +43,16 @@ class DuckDbSession:
         return int(row[0]) if row else 0
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        for row in rows:  # executemany does the same inside, and slower
-            self._run(sql, row)
+        """One statement over all rows: row by row each costs DuckDB a millisecond of CPU."""
+        if not rows:
+            return
+        table = pa.Table.from_pylist([to_naive_values(row) for row in rows])
+        table = table.rename_columns([f"b_{name}" for name in table.column_names])
+        self._cursor.register(_ROWS, table)
+        try:
+            self._run(read_from_rows(sql), {})
+        finally:
+            self._cursor.unregister(_ROWS)
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return to_aware_rows(self._run(sql, values).fetchall())

@@ -43,9 +43,13 @@ class OracleSession:
             return cursor.rowcount
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Row by row: binds of an array get the type of their first value, and a NULL there has none."""
-        for row in rows:
-            self.execute(sql, **row)
+        binds = [select_values(sql, to_naive_values(row)) for row in rows]
+        if not binds:
+            return
+        with _translate_errors(), self._connection.cursor() as cursor:
+            # Binds of an array get the type of their first value, and a NULL there has none.
+            cursor.setinputsizes(**{name: _choose_type([row[name] for row in binds]) for name in binds[0]})
+            cursor.executemany(rewrite_sql(sql), binds)
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._run(sql, values) as cursor:
@@ -65,6 +69,16 @@ class OracleSession:
                 cursor.setinputsizes(**moments)  # else they go out as DATE, without their fractions (oracle.md 11)
             cursor.execute(rewrite_sql(sql), binds, fetch_lobs=False)
             yield cursor
+
+
+def _choose_type(values: Sequence[Any]) -> Any:
+    """The bind of a column: a text as long as the longest, a moment with its fractions, or a number."""
+    given = [value for value in values if value is not None]
+    if any(isinstance(value, datetime) for value in given):
+        return oracledb.DB_TYPE_TIMESTAMP
+    if any(isinstance(value, int | float) for value in given):
+        return oracledb.DB_TYPE_NUMBER
+    return max((len(str(value).encode()) for value in given), default=1) or 1
 
 
 def rewrite_sql(sql: str) -> str:
