@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -71,15 +72,23 @@ def plan(
 ) -> None:
     """Show what a push would change now. Nothing is sent, and nothing is recorded."""
     from canvas_pusher import plan_output
+    from canvas_pusher.plan_sources import open_sources
     from canvas_pusher.planning import plan_process, sort_processes
+    from canvas_pusher.roles import list_roles
+    from canvas_replicate.canvas.client import open_canvas
 
     group = choose_group(processorgs)
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
     check_provisions(runtime, group, after=after)
     chosen = sort_processes(runtime.catalogue.processes(group, tablename))
-    target = _open_target(runtime)
+
+    def ask_roles() -> set[str]:
+        with closing(open_canvas(runtime.settings.canvas, runtime.stop)) as client:
+            return list_roles(client)
+
+    sources = open_sources(runtime, _open_target(runtime), group, chosen, ask_roles)
     plans = [
-        plan_process(runtime, target, group, process, Tag(STAGE, "plan", process.name), None, after)
+        plan_process(sources, process, Tag(STAGE, "plan", process.name), None, after)
         for process in chosen
         if process.enabled
     ]
@@ -87,7 +96,7 @@ def plan(
         plan_output.print_plans(plans)
     else:
         plan_output.show_plans(plans, [each.name for each in chosen if not each.enabled])
-    if any(each.over_budget for each in plans):
+    if any(each.hold_reasons for each in plans):
         entry.exit_with(ExitCode.HELD)
 
 

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from canvas_pusher.import_schemas import ImportSchema
-from canvas_pusher.plan import CHANGE_KINDS, CanvasReports, Plan
+from canvas_pusher.plan import CHANGE_KINDS, Plan
 from canvas_pusher.query_rows import clean_text, list_records
+from canvas_pusher.reported import CanvasReports
 from canvas_pusher.term_locator import LOCATING, TermLocator
 from canvas_replicate.config.push_tables import find_push_tables
 from canvas_replicate.config.pushes import Budget, PushProcess

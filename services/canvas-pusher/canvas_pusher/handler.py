@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from canvas_pusher import STAGE, gates, plan_file
 from canvas_pusher.job import PushJob, end_with
 from canvas_pusher.plan_file import PlanFile
+from canvas_pusher.plan_sources import open_sources
 from canvas_pusher.planning import is_approved, prepare_plan, sort_processes
-from canvas_pusher.sending import describe_left_out, send_plan, settle_earlier_plans
+from canvas_pusher.roles import list_roles
+from canvas_pusher.sending import build_outcome, send_plan, settle_earlier_plans
 from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient, TokenRefused
 from canvas_replicate.databases.ports import Source
@@ -61,9 +64,11 @@ def _push_run(run: Run, runtime: Runtime, target: Source, open_client: OpenClien
     check_provisions(runtime, run.push.group, run=run, after=run.push.after)
     client = open_client()
     try:
+        asking = [known[name] for name in names if push_row(name) in rows]
+        sources = open_sources(runtime, target, run.push.group, asking, partial(list_roles, client), run)
         for process in waiting:
             with runtime.leases.held(f"push:{process.name}") as lease:
-                _push_process(PushJob(run, run.push, process, runtime, target, client, lease))
+                _push_process(PushJob(run, run.push, process, sources, client, lease))
     finally:
         client.close()
 
@@ -96,11 +101,10 @@ def _plan_and_send(job: PushJob, row: RunItem) -> Outcome | None:
     if later := job.runtime.journal.find_newer_plan(plan.plan_id):
         text = f"{plan.plan_id} is older than {later} of the same process, which says what is wanted now."
         raise DataError(text, code="plan.base_changed", next_step=job.retry_command)
-    if content.over_budget and row.state != "loading" and not is_approved(job, plan):
+    if content.hold_reasons and row.state != "loading" and not is_approved(job, plan):
         return _hold(content)
     if not plan.lines:
-        message = f"{plan.plan_id}: nothing to change ({describe_left_out(content)})."
-        return end_with("successful", message, applied=0)
+        return build_outcome(job, content)
     if not job.runtime.ledger.items.begin(job.run.run_id, job.row, "loading", job.lease):
         return None
     return send_plan(job, content)
@@ -119,5 +123,6 @@ def _check_skip(job: PushJob) -> Outcome | None:
 
 def _hold(content: PlanFile) -> Outcome:
     metrics.guard_holds.labels("push").inc()
-    reason = f"{content.plan.plan_id}: {' '.join(content.over_budget)}"
-    return Outcome("held", STAGE, message=reason, error_code="gate4.budget", hold_gate="push")
+    reason = f"{content.plan.plan_id}: {' '.join(content.hold_reasons)}"
+    code = "gate4.opposites" if content.opposites else "gate4.budget"
+    return Outcome("held", STAGE, message=reason, error_code=code, hold_gate="push")

@@ -26,6 +26,7 @@ class ImportSchema:
         not_over_rest: the columns that only a SIS import can set (sections 4.6 to 4.8).
         single: the column of an object that can be in one place only. A row that puts it into a place also removes it
             from the place before.
+        shared: the columns that belong to the person, whichever login the row names.
     """
 
     kind: str
@@ -39,6 +40,12 @@ class ImportSchema:
     places: tuple[str, ...] = ()
     not_over_rest: frozenset[str] = frozenset()
     single: str = ""
+    shared: tuple[str, ...] = ()
+
+    @property
+    def names_people(self) -> bool:
+        """Whether a person who has several SIS ids is one object under each of them. A row of users is a login."""
+        return "user_id" in self.key and not self.shared
 
     def shows(self, wanted: str, reported: str) -> bool:
         """Whether the report's word ``reported`` shows the status ``wanted``."""
@@ -65,6 +72,7 @@ USERS = ImportSchema(
     removing=frozenset({"suspended", "deleted"}),
     report="users",
     not_over_rest=frozenset({"authentication_provider_id", "pronouns"}),
+    shared=("first_name", "last_name", "full_name", "sortable_name", "short_name", "pronouns"),
 )
 COURSES = ImportSchema(
     "courses",

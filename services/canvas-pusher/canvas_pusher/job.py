@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from canvas_pusher import STAGE
+from canvas_pusher.plan_sources import PlanSources
 from canvas_pusher.undo import parse_undo
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.pushes import PushProcess
@@ -20,10 +21,17 @@ class PushJob:
     run: Run
     push: Push
     process: PushProcess
-    runtime: Runtime
-    target: Source
+    sources: PlanSources
     client: CanvasClient
     lease: Lease
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.sources.runtime
+
+    @property
+    def target(self) -> Source:
+        return self.sources.target
 
     @property
     def row(self) -> str:

@@ -25,11 +25,11 @@ def show_plans(plans: Sequence[PlanFile], disabled: Sequence[str]) -> None:
         out.print(output.build_table([*_COLUMNS[:3], *_NUMBERS], rows, numbers=_NUMBERS))
     for each in plans:
         plan = each.plan
-        left_out = f"{plan.already_applied:,} are so already, {plan.duplicates:,} repeated"
-        if plan.unverifiable:
-            left_out += f", {plan.unverifiable:,} removals are in no course or section of the reports"
-        out.print(Text(f"{plan.process}: {plan.plan_id}, {len(plan.lines):,} changes by {plan.channel}; {left_out}."))
-        for reason in each.over_budget:
+        count = f"{len(plan.lines):,} changes by {plan.channel}"
+        out.print(Text(f"{plan.process}: {plan.plan_id}, {count}; {plan.describe_left_out()}."))
+        for refusal in plan.refused:
+            out.print(Text(f"{plan.process} would not send: {refusal.reason}", style="dim"))
+        for reason in each.hold_reasons:
             out.print(Text(f"{plan.process} would be held: {reason}", style="bold yellow"))
     for name in disabled:
         out.print(Text(f"{name}: switched off.", style="dim"))
@@ -38,8 +38,10 @@ def show_plans(plans: Sequence[PlanFile], disabled: Sequence[str]) -> None:
 def print_plans(plans: Sequence[PlanFile]) -> None:
     """Print the whole plans as JSON, each line with the row before it."""
     documents = []
-    for plan, over in ((each.plan, each.over_budget) for each in plans):
+    for each in plans:
+        plan = each.plan
         counts = summarize([plan]).to_dict("records")
-        head = {"plan_id": plan.plan_id, "sha256": plan.sha256, "over_budget": over, "summary": counts}
+        held = {"over_budget": each.over_budget, "opposites": each.opposites}
+        head = {"plan_id": plan.plan_id, "sha256": plan.sha256, **held, "summary": counts}
         documents.append({**head, **to_fields(plan)})
     output.print_json(documents)

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from canvas_pusher import gates, plan_file, report_frames, undo
-from canvas_pusher.import_schemas import IMPORT_SCHEMAS
+from canvas_pusher.import_schemas import ENROLLMENTS, IMPORT_SCHEMAS
 from canvas_pusher.job import PushJob, group_option
-from canvas_pusher.plan import Plan, PlanLine, make_plan
+from canvas_pusher.plan import Plan, PlanLine, Refusal, make_plan
 from canvas_pusher.plan_file import PlanFile
+from canvas_pusher.plan_sources import PlanSources
+from canvas_pusher.roles import check_roles
 from canvas_replicate.config.pushes import KINDS, PushProcess
-from canvas_replicate.databases.ports import Source, Tag
+from canvas_replicate.databases.ports import Tag
 from canvas_replicate.errors import DataError, PermanentError, TransientError
-from canvas_replicate.ledger.journal import JournalLine, KeptPlan
+from canvas_replicate.ledger.journal import JournalLine, KeptPlan, LineState
 from canvas_replicate.ledger.records import Run
-from canvas_replicate.runtime import Runtime
 
 
 def sort_processes(processes: Sequence[PushProcess]) -> list[PushProcess]:
@@ -23,24 +24,26 @@ def sort_processes(processes: Sequence[PushProcess]) -> list[PushProcess]:
     return sorted(processes, key=lambda process: KINDS.index(process.kind))
 
 
-def plan_process(
-    runtime: Runtime, target: Source, group: str, process: PushProcess, tag: Tag, run: Run | None, after: str | None
-) -> PlanFile:
+def plan_process(sources: PlanSources, process: PushProcess, tag: Tag, run: Run | None, after: str | None) -> PlanFile:
     """Make a plan; nothing is recorded.
 
     Raises PermanentError for SQL that fails or returns what cannot be pushed, StaleProvisions for reports that are
     too old, TransientError also while a table that is read is being loaded.
     """
-    schema = IMPORT_SCHEMAS[process.kind]
-    reports = report_frames.fetch_reports(runtime, target, schema, group, tag, run, after)
+    runtime, schema = sources.runtime, IMPORT_SCHEMAS[process.kind]
+    reports = report_frames.fetch_reports(runtime, sources.target, schema, sources.group, tag, run, after)
     loads = gates.find_loads(process, runtime)
-    with _name_process(process, group):
-        wanted = report_frames.fetch_rows(target, process.query, tag)
+    with _name_process(process, sources.group):
+        wanted = report_frames.fetch_rows(sources.target, process.query, tag)
     if gates.find_loads(process, runtime) != loads:
         raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
-    plan = make_plan(process.name, process.channel, schema, wanted, reports)
+    if schema is ENROLLMENTS:
+        check_roles(process.name, wanted, reports.own, sources.list_roles)
+    sticky = process.override_stickiness
+    plan = make_plan(process.name, process.channel, schema, wanted, reports, override_stickiness=sticky)
     active = gates.count_active_by_term(schema, reports)
-    return PlanFile(plan, tuple(gates.check_budget(plan, process.budget, active)))
+    over = tuple(gates.check_budget(plan, process.budget, active))
+    return PlanFile(plan, over, opposites=sources.rivals.find_opposites(process, reports))
 
 
 def prepare_plan(job: PushJob) -> PlanFile:
@@ -55,11 +58,12 @@ def prepare_plan(job: PushJob) -> PlanFile:
     plan, path = content.plan, runtime.storage.path("plan", run_id, name)
     runtime.leases.check(job.lease)
     plan_file.write_plan(path, content, job.lease.token)
-    file, lines = runtime.storage.relative(path), len(plan.lines)
+    file, count = runtime.storage.relative(path), len(plan.lines)
     what = (plan.plan_id, name, plan.kind, plan.channel, job.push.group, plan.basis, plan.sha256)
-    kept = KeptPlan(*what, file, lines, content.undoes, run_id)
-    runtime.journal.record_plan(kept, [_to_journal_line(plan, line) for line in plan.lines], job.lease)
-    runtime.ledger.pushes.record_plan(run_id, job.row, plan.sha256, file, lines, job.lease)
+    kept = KeptPlan(*what, file, count, content.undoes, run_id)
+    lines = [*(_to_journal_line(plan, line) for line in plan.lines), *(_to_refused_line(plan, r) for r in plan.refused)]
+    runtime.journal.record_plan(kept, lines, job.lease)
+    runtime.ledger.pushes.record_plan(run_id, job.row, plan.sha256, file, count, job.lease)
     return content
 
 
@@ -72,8 +76,7 @@ def is_approved(job: PushJob, plan: Plan) -> bool:
 
 
 def _make_plan(job: PushJob) -> PlanFile:
-    group, after = job.push.group, job.push.after
-    return plan_process(job.runtime, job.target, group, job.process, job.tag, job.run, after)
+    return plan_process(job.sources, job.process, job.tag, job.run, job.push.after)
 
 
 def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
@@ -96,10 +99,10 @@ def _load_plan(job: PushJob, plan_id: str) -> PlanFile:
 
 
 def _make_inverse(job: PushJob, plan_id: str) -> PlanFile:
-    inverse = undo.invert_plan(job.runtime, job.process.name, plan_id)
-    schema = IMPORT_SCHEMAS[inverse.kind]
     group, after = job.push.group, job.push.after
+    schema = IMPORT_SCHEMAS[job.process.kind]
     reports = report_frames.fetch_reports(job.runtime, job.target, schema, group, job.tag, job.run, after)
+    inverse = undo.invert_plan(job.runtime, job.process.name, plan_id, reports.people)
     active = gates.count_active_by_term(schema, reports)
     return PlanFile(inverse, tuple(gates.check_budget(inverse, job.process.budget, active)), undoes=plan_id)
 
@@ -111,6 +114,15 @@ def _to_journal_line(plan: Plan, line: PlanLine) -> JournalLine:
     what = (plan.plan_id, line.number, line.change, line.key)
     where = (row.get("user_id") or None, course or None, section or None)
     return JournalLine(*what, *where, row["status"], before.get("status") or None)
+
+
+def _to_refused_line(plan: Plan, refusal: Refusal) -> JournalLine:
+    row = refusal.row
+    course, section = row.get("course_id") or row.get("xlist_course_id"), row.get("section_id")
+    what = (plan.plan_id, refusal.number, "none", refusal.key)
+    where = (row.get("user_id") or None, course or None, section or None)
+    state: LineState = "sticky" if refusal.is_sticky else "rejected"
+    return JournalLine(*what, *where, row["status"], None, state, answer=refusal.reason)
 
 
 @contextmanager

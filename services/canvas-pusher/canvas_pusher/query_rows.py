@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -24,16 +25,17 @@ def list_records(frame: pd.DataFrame) -> list[dict[str, str]]:
     return [{str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def build_keys(schema: ImportSchema, rows: pd.DataFrame) -> pd.Series[str]:
-    """The key of each row as one text. It names the column of its place: a section and a course may share an id."""
-    parts = [rows[name] if name in rows.columns else pd.Series("", index=rows.index) for name in schema.key]
+def list_columns(frame: pd.DataFrame | None) -> frozenset[str]:
+    """The names of the columns, in lower case."""
+    return frozenset() if frame is None else frozenset(str(name).lower() for name in frame.columns)
+
+
+def build_key(schema: ImportSchema, row: Mapping[str, str]) -> str:
+    """The key of a row as one text. It names the column of its place: a section and a course may share an id."""
+    parts = [row.get(name, "") for name in schema.key]
     if schema.places:
-        place = pd.Series("", index=rows.index, dtype="str")
-        for name in reversed(schema.places):
-            if name in rows.columns:
-                place = place.where(rows[name].eq(""), name + "=" + rows[name])
-        parts.insert(0, place)
-    return pd.Series([json.dumps(values) for values in zip(*parts, strict=True)], index=rows.index, dtype="str")
+        parts.insert(0, next((f"{name}={row[name]}" for name in schema.places if row.get(name)), ""))
+    return json.dumps(parts)
 
 
 def check_rows(process: str, channel: str, schema: ImportSchema, rows: pd.DataFrame) -> None:
@@ -46,18 +48,6 @@ def check_rows(process: str, channel: str, schema: ImportSchema, rows: pd.DataFr
         where = f"{process}: row {int(wrong.idxmax()) + 1} of the query's result"
         text = f"{where} has a status that {schema.kind} do not have ({int(wrong.sum()):,} such rows)."
         raise DataError(text, next_step=f"There are {', '.join(schema.statuses)}.", code="push.status")
-
-
-def check_no_contradiction(process: str, schema: ImportSchema, rows: pd.DataFrame, clashing: pd.DataFrame) -> None:
-    """Raises DataError if any row is ``clashing``: another row asks for the same object in another way."""
-    if clashing.empty:
-        return
-    owner = schema.single or " + ".join((*schema.places[:1], *schema.key))
-    first = int(rows.index[rows["_key"] == clashing["_key"].iloc[0]][0])
-    many = f"{process}: {clashing['_key'].nunique():,} objects"
-    text = f"{many} are asked for in two ways, as in row {first + 1} of the query's result."
-    step = f"Make the process's SQL return one row per {owner}."
-    raise DataError(text, next_step=step, code="push.contradiction")
 
 
 def _check_columns(process: str, channel: str, schema: ImportSchema, rows: pd.DataFrame) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from canvas_pusher import STAGE, plan_file
 from canvas_pusher.channels import rest, sis_import
 from canvas_pusher.channels.sender import Sender
@@ -13,6 +15,8 @@ from canvas_pusher.resources import RESOURCES
 from canvas_replicate.errors import DataError
 from canvas_replicate.ledger.journal import LineOutcome
 from canvas_replicate.ledger.records import Outcome
+
+log = logging.getLogger(__name__)
 
 
 def settle_earlier_plans(job: PushJob) -> None:
@@ -64,45 +68,46 @@ def send_plan(job: PushJob, content: PlanFile) -> Outcome:
     elif waiting:
         in_doubt = frozenset(number for number, state in states.items() if state == "sent")
         rest.send(sender, RESOURCES[plan.kind], plan.plan_id, waiting, in_doubt)
-    return _build_outcome(job, content)
+    return build_outcome(job, content)
 
 
-def describe_left_out(content: PlanFile) -> str:
-    """The rows that the plan has no lines for."""
-    plan = content.plan
-    if content.undoes:
-        return f"{plan.already_applied:,} were changed by later plans and stay"
-    text = f"{plan.already_applied:,} rows are so already, {plan.duplicates:,} repeated"
-    if plan.unverifiable:
-        text += f", {plan.unverifiable:,} removals in no course or section of the reports"
-    return text
-
-
-def _make_sender(job: PushJob) -> Sender:
-    runtime = job.runtime
-    owned = (job.client, runtime.journal, runtime.leases, job.lease, job.run.run_id, job.process.name, runtime.stop)
-    return Sender(*owned, lambda done: runtime.progress.report(job.row, "pushing", done))
-
-
-def _build_outcome(job: PushJob, content: PlanFile) -> Outcome:
-    """Successful only if the journal has every line as applied."""
+def build_outcome(job: PushJob, content: PlanFile) -> Outcome:
+    """Successful only if the journal has every line as applied, and no row was refused."""
     plan = content.plan
     lines = job.runtime.journal.list_lines(plan.plan_id)
     applied = sum(line.state == "applied" for line in lines)
     refused = [line for line in lines if line.state == "rejected"]
     if refused:
+        count = f"{len(refused):,} of {len(plan.lines) + len(plan.refused):,} rows of {plan.plan_id} were refused"
         return Outcome(
             "failed",
             STAGE,
-            message=f"Canvas refused {len(refused):,} of {len(lines):,} changes of {plan.plan_id}; the first is line"
-            f" {refused[0].number}: {refused[0].answer}",
+            message=f"{count}; the first is line {refused[0].number}: {refused[0].answer}",
             error_code="push.refused",
             next_step=f"See them: replicate rejects {job.row}   and, once they are corrected: {job.retry_command}",
             loaded=applied,
             rejected=len(refused),
         )
-    message = f"{plan.plan_id}: {_describe_changes(plan)} ({describe_left_out(content)})."
+    left_out = plan.describe_left_out()
+    if content.undoes:
+        left_out = f"{plan.already_applied:,} were changed by later plans and stay"
+    changes = _describe_changes(plan) if plan.lines else "nothing to change"
+    message = f"{plan.plan_id}: {changes} ({left_out})."
     return Outcome("successful", STAGE, message=message, loaded=applied, rejected=0)
+
+
+def _make_sender(job: PushJob) -> Sender:
+    runtime = job.runtime
+    owned = (job.client, runtime.journal, runtime.leases, job.lease, job.run.run_id, job.process.name, runtime.stop)
+
+    def explain_wait(text: str) -> None:
+        log.warning("waiting for Canvas", extra={"push": job.process.name, "what": text})
+        runtime.ledger.items.record_wait(job.run.run_id, job.row, text, job.lease)
+
+    def report_progress(done: int) -> None:
+        runtime.progress.report(job.row, "pushing", done)
+
+    return Sender(*owned, report_progress, explain_wait, job.process.override_stickiness)
 
 
 def _describe_changes(plan: Plan) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from canvas_pusher import plan_file
 from canvas_pusher.import_schemas import ENROLLMENTS
+from canvas_pusher.people import People
 from canvas_pusher.plan import ChangeKind, Plan, PlanLine
 from canvas_replicate.errors import DataError
 from canvas_replicate.ledger.records import UNDO
@@ -23,7 +24,7 @@ def parse_undo(plan_id: str | None) -> str | None:
     return plan_id.removeprefix(UNDO) if plan_id is not None and plan_id.startswith(UNDO) else None
 
 
-def invert_plan(runtime: Runtime, process: str, plan_id: str) -> Plan:
+def invert_plan(runtime: Runtime, process: str, plan_id: str, people: People) -> Plan:
     """The plan that takes ``plan_id`` back. The same journal always gives the same inverse.
 
     It has only lines that Canvas has or may have, and only objects that no later plan touched. A removal of something
@@ -36,11 +37,13 @@ def invert_plan(runtime: Runtime, process: str, plan_id: str) -> Plan:
         raise DataError(f"{process} has no plan of enrollments {plan_id}.", code="plan.missing")
     original = plan_file.read_plan(runtime.storage.absolute(kept.file), kept.sha256).plan
     applied = {line.number for line in runtime.journal.list_lines(plan_id, "applied", "sent")}
-    touched = runtime.journal.list_keys_touched_since(kept)
+    touched = {people.name_key(key) for key in runtime.journal.list_keys_touched_since(kept)}
     undone = [
         line
         for line in original.lines
-        if line.number in applied and line.key not in touched and not (line.before is None and _is_removal(line.row))
+        if line.number in applied
+        and people.name_key(line.key) not in touched
+        and not (line.before is None and _is_removal(line.row))
     ]
     lines = tuple(_invert_line(number, line) for number, line in enumerate(undone, start=1))
     stay = len(applied) - len(undone)

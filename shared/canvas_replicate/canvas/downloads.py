@@ -50,11 +50,9 @@ def store_refusal(status: int, call: Call, pause_seconds: float) -> ReplicateErr
 
 
 def check_is_file(headers: Mapping[str, str], call: Call) -> None:
-    """Raises PermanentError for a web page: a link that needs a login in the browser ends, with 200, at the login."""
+    """Raises TransientError for a web page in place of the file: an edge or a maintenance page answers so with 200."""
     if media_type(headers) in ("text/html", "application/xhtml+xml"):
-        step = "Take the `url` of the report's attachment; its file_url needs a login in the browser."
-        text = f"{call}: this is a web page and not a file, most likely the login."
-        raise PermanentError(text, code="canvas.html", next_step=step)
+        raise TransientError(f"{call}: this is a web page and not a file.", code="canvas.html", next_step=_AGAIN)
 
 
 def save(body: Iterable[bytes], content_type: str, to: BinaryIO, expected_bytes: int | None, call: Call) -> Download:

@@ -37,8 +37,8 @@ COMMANDS = (
     (
         "rejects",
         "look",
-        "Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas"
-        " refused of the last push.",
+        "Show the rejected records of the last load of TABLE and where its bad file is; push:PROCESS: the refused and"
+        " the sticky rows of the last push.",
     ),
     ("held", "held", "List what a gate stopped and waits for a decision."),
     (

@@ -85,6 +85,7 @@ class PushProcess:
     Attributes:
         query: the ``sql`` with the term in the place of ``$varbl1``; it runs on the target database.
         needs: further tables and views, in lower case; one that was not successful in the run skips the process.
+        override_stickiness: whether an import changes fields that somebody edited in Canvas's UI (4.13).
     """
 
     name: str
@@ -95,6 +96,7 @@ class PushProcess:
     channel: Channel
     budget: Budget
     place: Place
+    override_stickiness: bool = False
 
 
 NO_PUSHES: Mapping[str, tuple[PushProcess, ...]] = MappingProxyType(dict.fromkeys(GROUPS, ()))
@@ -109,6 +111,9 @@ class ProcessEntry(Keys):
     varbl1: Maybe[FilledText] = Field(None, description="The term of `tablesconf.yaml` that replaces `$varbl1`.")
     needs: tuple[ObjectName, ...] = Field((), description="Further tables and views without which it is skipped.")
     channel: Channel = Field("sis_import", description="`sis_import` (default) or `rest`, not both for the same rows.")
+    override_stickiness: Switch = Field(
+        False, description="`true`: an import also changes what somebody edited in Canvas (`false`)."
+    )
     budget: Budget = Field(
         Budget(),
         json_schema_extra=or_nothing,

@@ -69,6 +69,13 @@ class Items:
             where = f"{_KEY} AND state IN {before}"
             return update(session, ITEMS.table, {"state": state}, where, run_id=run_id, name=name) == 1
 
+    def record_wait(self, run_id: str, name: str, message: str, lease: Lease) -> None:
+        """Record what an item at work waits for; its end replaces the message."""
+        with self._database.transaction() as session:
+            require_lease(session, lease)
+            where = f"{_KEY} AND state = 'loading'"
+            update(session, ITEMS.table, {"message": message}, where, run_id=run_id, name=name)
+
     def record_extracted(self, run: Run, manifest: Manifest, path: str, lease: Lease, *, announce: bool = True) -> None:
         """Record a published file together with its ``table.ready``. Repeating it records the same facts.
 

@@ -1,5 +1,7 @@
 """The journal of pushes: which change was planned, sent, applied or refused, and what Canvas answered.
 
+A row that is not sent is recorded as ``rejected`` or ``sticky`` at once, with its reason and without a run.
+
 A line is recorded as ``sent`` before the call (DESIGN section 7). So after a crash a ``sent`` line may be in Canvas,
 and a ``planned`` line is not.
 """
@@ -7,7 +9,7 @@ and a ``planned`` line is not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -18,9 +20,10 @@ from canvas_replicate.ledger.items import require_loading
 from canvas_replicate.ledger.leases import Lease, require_lease
 from canvas_replicate.ledger.mapper import insert, map_record, read, update
 
-LineState = Literal["planned", "sent", "applied", "rejected"]
+LineState = Literal["planned", "sent", "applied", "rejected", "sticky"]
 
 _LONGEST_ANSWER = 500
+_KEYS_AT_A_TIME = 500  # Oracle takes 1,000 (ORA-01795)
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,9 @@ class PushJournal:
             with self._database.transaction() as session:
                 require_lease(session, lease)
                 insert(session, _PLANS.table, {**_PLANS.list_values(plan), "planned_at": session.now()})
-                names = _LINES.columns[: _LINES.columns.index("state") + 1]
-                rows = [_LINES.list_values(line) for line in lines]
                 session.execute_many(
-                    f"INSERT INTO {_LINES.table} ({', '.join(names)}) VALUES (:{', :'.join(names)})",
-                    [{name: row[name] for name in names} for row in rows],
+                    f"INSERT INTO {_LINES.table} ({', '.join(_LINES.columns)}) VALUES (:{', :'.join(_LINES.columns)})",
+                    [_LINES.list_values(line) for line in lines],
                 )
         except DuplicateKey:
             with self._database.transaction() as session:
@@ -152,6 +153,22 @@ class PushJournal:
         )
         found = read(self._database, sql, kind=kind, since=moment.astimezone(UTC).replace(tzinfo=None))
         return [(_PLANS.build(*row[:-1]), int(row[-1])) for row in found]
+
+    def find_last_applied(self, kind: str, moment: datetime, keys: Collection[str]) -> dict[str, tuple[str, int]]:
+        """The plan and the number of the last line of each key that was sent until a moment and applied."""
+        sql = (
+            "SELECT j.object_key, j.plan_id, j.line_number FROM replicate_push_journal j JOIN replicate_push_plan p"
+            " ON p.plan_id = j.plan_id WHERE p.kind = :kind AND j.state = 'applied' AND j.sent_at <= :until"
+            " AND j.object_key IN ({keys}) ORDER BY j.sent_at, j.plan_id"
+        )
+        values = {"kind": kind, "until": moment.astimezone(UTC).replace(tzinfo=None)}
+        found: dict[str, tuple[str, int]] = {}
+        with self._database.transaction() as session:
+            for some in _split_keys(sorted(keys)):
+                names = ", ".join(f":{name}" for name in some)
+                for key, plan_id, number in session.query(sql.format(keys=names), **values, **some):
+                    found[str(key)] = str(plan_id), int(number)
+        return found
 
     def find_plan(self, plan_id: str) -> KeptPlan | None:
         return _PLANS.read_first(self._database, "WHERE plan_id = :id", id=plan_id)
@@ -242,6 +259,11 @@ class PushJournal:
         newest = "WHERE plan_id = :id ORDER BY attempt DESC FETCH FIRST 1 ROWS ONLY"
         return _IMPORTS.read_first(self._database, newest, id=plan_id)
 
+    def list_import_ids(self) -> set[int]:
+        """Canvas's ids of all imports that carried a plan."""
+        found = read(self._database, "SELECT import_id FROM replicate_push_import WHERE import_id IS NOT NULL")
+        return {int(number) for (number,) in found}
+
     def open_import(self, plan_id: str, attempt: int, file_name: str, lease: Lease) -> SisImport:
         """Record that a file of this name is about to be sent. Raises PermanentError if the record is lost."""
         with self._database.transaction() as session:
@@ -260,6 +282,12 @@ class PushJournal:
 
     def _select_lines(self, where: str, **values: Any) -> list[JournalLine]:
         return _LINES.read(self._database, f"WHERE {where} ORDER BY plan_id, line_number", **values)
+
+
+def _split_keys(keys: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The keys as named binds, as many at a time as every engine takes in one list."""
+    for start in range(0, len(keys), _KEYS_AT_A_TIME):
+        yield {f"key_{place}": key for place, key in enumerate(keys[start : start + _KEYS_AT_A_TIME])}
 
 
 def _update_import(session: Session, plan_id: str, number: int, values: dict[str, Any]) -> None:

@@ -42,6 +42,11 @@ STEPS: Sequence[Step] = (
             for number, columns in enumerate(indexes, start=1)
         ),
     ),
+    Step(
+        3,
+        "an index for the last change of an object",
+        ("CREATE INDEX replicate_push_journal_i3 ON replicate_push_journal (object_key)",),
+    ),
 )
 NEWEST = STEPS[-1].number
 

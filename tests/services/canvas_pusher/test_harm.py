@@ -222,9 +222,9 @@ def test_a_removal_where_no_report_reaches_is_told(pushing: Pushing) -> None:
 
 
 def test_a_view_that_lacks_a_column_places_nothing() -> None:
-    courses = frame([("c", "t")], "course_id", "term_id")
-    wanted = frame([("c", "u1", "student", "deleted")], "course_id", "user_id", "role", "status")
-    [line] = planned(wanted, CanvasReports("r", None, courses, pd.DataFrame())).lines
+    courses, sections = frame([("c", "t")], "course_id", "term_id"), frame([("s", "c")], "section_id", "course_id")
+    wanted = frame([("s", "u1", "student", "deleted")], "section_id", "user_id", "role", "status")
+    [line] = planned(wanted, CanvasReports("r", None, courses, sections)).lines
     assert (line.change, line.term, line.account) == ("removal", "t", "unknown")
 
 

@@ -121,6 +121,9 @@ def _apply_line(sender: Sender, resource: Resource, line: PlanLine, in_doubt: bo
             if not lost or tries == _TRIES:
                 raise
             continue
+        if not resource.matches(line.row, answered):
+            # An answer need not show all that was set: a new user's has no email (fact sheet, 4.8).
+            answered = resource.find(sender.client, line.row)
         if resource.matches(line.row, answered):
             return LineOutcome(line.number, "applied", _describe(answered))
         return LineOutcome(line.number, "rejected", f"Canvas took it, and has it otherwise: {_describe(answered)}.")

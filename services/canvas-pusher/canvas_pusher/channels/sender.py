@@ -16,7 +16,13 @@ from canvas_replicate.ledger.records import push_row
 
 @dataclass(frozen=True)
 class Sender:
-    """Sends the changes of one plan. ``on_progress`` receives the number of lines that are done."""
+    """Sends the changes of one plan.
+
+    Attributes:
+        on_progress: receives the number of lines that are done.
+        on_wait: receives what a long wait is for, and how to end it.
+        override_stickiness: whether an import changes fields that somebody edited in Canvas's UI.
+    """
 
     client: CanvasClient
     journal: PushJournal
@@ -26,6 +32,8 @@ class Sender:
     process: str
     stop: threading.Event
     on_progress: Callable[[int], None]
+    on_wait: Callable[[str], None]
+    override_stickiness: bool = False
 
     def mark_sent(self, plan_id: str, lines: Sequence[PlanLine]) -> None:
         """Record that these lines are about to be sent. Raises LeaseLost when they must not be."""

@@ -31,8 +31,13 @@ IMPORTS = api_path("accounts", "self", "sis_imports")
 _MOST_LISTED = 500
 # Clocks differ, and Canvas needs a moment to list what it took.
 _SLACK = timedelta(minutes=30)
+_CLOCK_SLACK = timedelta(minutes=2)
 _LOOKS, _LOOK_PAUSE_SECONDS = 3, 1.0
 _ALL_GOOD, _SOME_GOOD = "imported", "imported_with_messages"
+# An aborted import keeps ``ended_at: null`` for ever: the state decides (4.13).
+_TERMINAL = (_ALL_GOOD, _SOME_GOOD, "aborted", "failed", "failed_with_messages", "restored", "partially_restored")
+# A wait longer than this is explained in the run's row.
+_LONG_WAIT_SECONDS = 60.0
 _DOWNLOADS = 3
 
 
@@ -111,9 +116,10 @@ def _fetch_ended(sender: Sender, started: SisImport) -> dict[str, Any] | None:
         if error.code != "canvas.404":
             raise
         return None
-    if not batch.get("ended_at"):
-        text = f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}."
-        raise TransientError(text, code="import.running")
+    if not _is_ended(batch):
+        text = f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}"
+        step = f"Wait for it, or abort it in Canvas: {_describe_abort(import_id)}"
+        raise TransientError(f"{text}; it is {batch.get('workflow_state')}.", code="import.running", next_step=step)
     return dict(batch)
 
 
@@ -126,7 +132,8 @@ def _send_file(sender: Sender, started: SisImport, content: bytes) -> int:
     sender.leases.check(sender.lease)
     try:
         file = {"attachment": (started.file_name, content, "text/csv")}
-        answered = sender.client.post(IMPORTS, data={"import_type": "instructure_csv"}, files=file)
+        options = {"override_sis_stickiness": "true"} if sender.override_stickiness else {}
+        answered = sender.client.post(IMPORTS, data={"import_type": "instructure_csv", **options}, files=file)
     except CanvasOutcomeUnknown:
         for _ in range(_LOOKS):
             if found := _find_import(sender, started):
@@ -143,40 +150,69 @@ def _send_file(sender: Sender, started: SisImport, content: bytes) -> int:
 def _find_import(sender: Sender, started: SisImport) -> int | None:
     """The id of the newest import of that file in Canvas's list; None if there is none.
 
-    Raises TransientError for an import that may be it: Canvas lists an import's files only after it has begun.
+    Where Canvas lists an ended import without files, it is ours if this token's user made it after the file was about
+    to be sent and no other plan has it: likely, not certain. Raises TransientError for an import that may be ours:
+    Canvas lists an import's files only after it has begun.
     """
-    since = started.started_at.replace(tzinfo=UTC) - _SLACK
+    sent_at = started.started_at.replace(tzinfo=UTC)
+    unnamed: list[Mapping[str, Any]] = []
     for batch in islice(sender.client.pages(IMPORTS, key="sis_imports"), _MOST_LISTED):
         files = batch.get("csv_attachments") or ()
         if any(started.file_name in (file.get("display_name"), file.get("filename")) for file in files):
             return _get_id(batch)
         created = batch.get("created_at")
-        if isinstance(created, str) and datetime.fromisoformat(created) < since:
-            return None
-        if not batch.get("ended_at") and not files:
-            text = f"Canvas has not begun with import {batch.get('id')}, which may be ours."
-            raise TransientError(text, code="import.waiting")
-    return None
+        if isinstance(created, str) and datetime.fromisoformat(created) < sent_at - _SLACK:
+            break
+        if files:
+            continue
+        if not _is_ended(batch):
+            text = f"Canvas has not begun with import {batch.get('id')}, which may be ours"
+            step = f"Wait for it, or abort it in Canvas: {_describe_abort(batch.get('id'))}"
+            raise TransientError(f"{text}; it is {batch.get('workflow_state')}.", code="import.waiting", next_step=step)
+        if isinstance(created, str) and datetime.fromisoformat(created) >= sent_at - _CLOCK_SLACK:
+            unnamed.append(batch)
+    return _choose_unnamed(sender, unnamed) if unnamed else None
+
+
+def _choose_unnamed(sender: Sender, batches: Sequence[Mapping[str, Any]]) -> int | None:
+    """The first import that this token's user made and that no plan of the journal has."""
+    user = sender.client.get(api_path("users", "self")).get("id")
+    known = sender.journal.list_import_ids()
+    ours = [_get_id(each) for each in batches if (each.get("user") or {}).get("id") == user]
+    return min((each for each in ours if each not in known), default=None)
+
+
+def _is_ended(batch: Mapping[str, Any]) -> bool:
+    return batch.get("workflow_state") in _TERMINAL
+
+
+def _describe_abort(import_id: object) -> str:
+    return f"PUT /api/v1/{IMPORTS}/{import_id}/abort"
 
 
 def _wait_until_ended(
     sender: Sender, import_id: int, lines: int, deadline: datetime, longest_pause_seconds: float
 ) -> dict[str, Any]:
-    """Wait until Canvas is done with the import: it has ``ended_at`` then, whatever the progress."""
+    """Wait until the import is in a terminal state, whatever its progress and its ``ended_at``."""
     pause = min(0.5, longest_pause_seconds)
-    until = time.monotonic() + max((deadline - datetime.now(UTC)).total_seconds(), 1.0)
+    begun, explained = time.monotonic(), 0.0
+    until = begun + max((deadline - datetime.now(UTC)).total_seconds(), 1.0)
     while True:
         batch = sender.client.get(f"{IMPORTS}/{import_id}")
-        if _get_id(batch) == import_id and batch.get("ended_at"):
+        if _get_id(batch) == import_id and _is_ended(batch):
             return dict(batch)
-        progress = batch.get("progress")
+        progress, state = batch.get("progress"), batch.get("workflow_state")
         sender.on_progress(lines * progress // 100 if isinstance(progress, int) else 0)
-        left = until - time.monotonic()
-        if left <= 0:
-            text = f"Canvas's import {import_id} is not done; it is {batch.get('workflow_state')}."
-            step = "Canvas goes on with it; the next push looks what became of it."
+        now = time.monotonic()
+        if now >= until:
+            text = f"Canvas's import {import_id} is not done; it is {state}."
+            step = f"Canvas goes on with it; the next push looks it up. End it: {_describe_abort(import_id)}"
             raise TransientError(text, code="import.deadline", next_step=step)
-        _pause(sender, min(pause * random.uniform(1, 1.25), left))  # noqa: S311
+        if now - max(begun, explained) >= _LONG_WAIT_SECONDS:
+            minutes, explained = int(now - begun) // 60, now
+            text = f"Waiting for {minutes} min for Canvas's import {import_id}, which is {state} ({progress} %)."
+            sender.on_wait(f"{text} End it: {_describe_abort(import_id)}")
+        _pause(sender, min(pause * random.uniform(1, 1.25), until - now))  # noqa: S311
         pause = min(pause * 1.5, longest_pause_seconds)
 
 
@@ -185,36 +221,44 @@ def _read_outcomes(
 ) -> list[LineOutcome]:
     """What became of each line.
 
-    An import that failed as a whole may have applied some lines, and a message may name no row: then every line is
-    looked up.
+    An import that failed or was aborted may have applied some lines, and a message may name no row: then the lines
+    that it does not name are looked up.
     """
     state, number = str(batch.get("workflow_state")), batch.get("id")
     if state not in (_ALL_GOOD, _SOME_GOOD):
         return look_up(sender, resource, lines, f"import {number} {state} ({_describe_failure(batch)})")
-    refused = _read_refusals(sender, batch) if batch.get("errors_attachment") or state == _SOME_GOOD else {}
-    if whole := refused.get(0):
-        return look_up(sender, resource, lines, f"import {number} says of no row in particular: {whole}")
-    return [
-        LineOutcome(line.number, "rejected", f"import {number}: {reason}")
-        if (reason := refused.get(place)) is not None
-        else LineOutcome(line.number, "applied", f"import {number}")
+    refused, unnamed = _read_refusals(sender, batch, len(lines))
+    named = [
+        LineOutcome(line.number, "rejected", f"import {number}: {refused[place]}")
         for place, line in enumerate(lines, start=1)
+        if place in refused
     ]
+    rest = [line for place, line in enumerate(lines, start=1) if place not in refused]
+    if unnamed:
+        return named + look_up(
+            sender, resource, rest, f"import {number}, for a line that Canvas did not name: {unnamed}"
+        )
+    return named + [LineOutcome(line.number, "applied", f"import {number}") for line in rest]
 
 
-def _read_refusals(sender: Sender, batch: Mapping[str, Any]) -> dict[int, str]:
-    """The number of a line in the file -> Canvas's reason; 0 for a reason that names no line."""
+def _read_refusals(sender: Sender, batch: Mapping[str, Any], lines: int) -> tuple[dict[int, str], str]:
+    """The number of a line in the file -> Canvas's reason, and the reasons that name no line of it."""
     # The messages in the import itself are cut; the attachment has all of them.
     attachment = batch.get("errors_attachment")
     if not isinstance(attachment, Mapping):
-        return {0: _describe_failure(batch)}
+        return {}, "" if batch.get("workflow_state") == _ALL_GOOD else _describe_failure(batch)
     refused: dict[int, str] = {}
+    unnamed: list[str] = []
     for row in csv.DictReader(io.StringIO(_download_errors(sender, batch, attachment))):
+        number, message = row.get("row") or "", _clean_message(row.get("message"))
         # Canvas counts the header as row 1 (its API's page on SIS import errors).
-        number = row.get("row") or ""
-        place = int(number) - 1 if number.isdecimal() and int(number) > 1 else 0
-        refused.setdefault(place, _clean_message(row.get("message")))
-    return refused or {0: _describe_failure(batch)}
+        if number.isdecimal() and 1 < int(number) <= lines + 1:
+            refused.setdefault(int(number) - 1, message)
+        else:
+            unnamed.append(message)
+    if not refused and not unnamed:
+        return {}, _describe_failure(batch)
+    return refused, "; ".join(unnamed[:3])
 
 
 def _download_errors(sender: Sender, batch: Mapping[str, Any], attachment: Mapping[str, Any]) -> str:

@@ -34,7 +34,12 @@ def apply(client: CanvasClient, row: ImportRow, current: CanvasObject | None) ->
     """
     current = current or find(client, row)
     if current is None:
-        return None if row["status"] in USERS.removing else _edit(client, row, _create(client, row))
+        if row["status"] in USERS.removing:
+            return None
+        _create(client, row)
+        # The answer to a new user has no email (4.8): what was made is read before it is compared.
+        current = find(client, row)
+        return None if current is None else _edit(client, row, current)
     return _remove(client, row, current) if row["status"] == "deleted" else _edit(client, row, current)
 
 
@@ -45,7 +50,7 @@ def matches(row: ImportRow, current: CanvasObject | None) -> bool:
     return current.state == row["status"] and not find_differing(row, current.fields, _NOT_COMPARED)
 
 
-def _create(client: CanvasClient, row: ImportRow) -> CanvasObject:
+def _create(client: CanvasClient, row: ImportRow) -> None:
     """A deleted login is reactivated with its SIS id."""
     address = {"type": "email", "address": row["email"]} if row.get("email") else {}
     body = {
@@ -54,7 +59,7 @@ def _create(client: CanvasClient, row: ImportRow) -> CanvasObject:
         "communication_channel": {**address, "skip_confirmation": True},
         "enable_sis_reactivation": True,
     }
-    return _read(client, row, client.post("accounts/self/users", json=body))
+    client.post("accounts/self/users", json=body)
 
 
 def _edit(client: CanvasClient, row: ImportRow, current: CanvasObject) -> CanvasObject | None:

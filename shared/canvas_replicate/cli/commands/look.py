@@ -88,8 +88,8 @@ def runs(
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
-    """Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas
-    refused of the last push."""
+    """Show the rejected records of the last load of TABLE and where its bad file is; push:PROCESS: the refused and
+    the sticky rows of the last push."""
     runtime = open_runtime(load_settings(), check_sql=False)
     latest = runtime.ledger.items.find_latest(table)
     if latest is None:
@@ -112,14 +112,14 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
 
 def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
     kept = runtime.journal.find_plan_by_sha256(row.file_sha256 or "")
-    refused = runtime.journal.list_lines(kept.plan_id, "rejected") if kept else []
+    refused = runtime.journal.list_lines(kept.plan_id, "rejected", "sticky") if kept else []
     if as_json:
         output.print_json(refused)
         return
     if not refused:
-        output.print_line(f"Canvas refused nothing of {row.table} in {row.run_id}.")
+        output.print_line(f"No row of {row.table} was refused in {row.run_id}.")
         return
-    columns = ["line", "change", "user", "course", "section", "wanted", "Canvas's answer"]
+    columns = ["line", "change", "user", "course", "section", "wanted", "reason"]
     lines = [[r.number, r.change, r.user_id, r.course_id, r.section_id, r.wanted, r.answer] for r in refused]
     output.console().print(output.build_table(columns, lines, numbers=["line"]))
 

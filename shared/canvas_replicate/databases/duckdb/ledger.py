@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.duckdb.connecting import DuckDb
@@ -21,7 +20,7 @@ _ROWS = "batch_rows"
 
 
 def read_from_rows(sql: str) -> str:
-    """An INSERT or an UPDATE with binds as one that takes them from the columns of ``batch_rows``, named ``b_`` and the bind.
+    """An INSERT or an UPDATE with binds as one over ``batch_rows``, which has a column ``b_…`` for each bind.
 
     The INSERT has one VALUES and the UPDATE one WHERE, as the ledger's statements do.
     """
@@ -46,6 +45,8 @@ class DuckDbSession:
         """One statement over all rows: row by row each costs DuckDB a millisecond of CPU."""
         if not rows:
             return
+        import pyarrow as pa  # costly, and commands that only look need none of it
+
         table = pa.Table.from_pylist([to_naive_values(row) for row in rows])
         table = table.rename_columns([f"b_{name}" for name in table.column_names])
         self._cursor.register(_ROWS, table)
