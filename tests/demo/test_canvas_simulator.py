@@ -12,151 +12,33 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
+from tests.demo.canvas_client import (
+    IMPORTS,
+    NOT_FOUND,
+    PEOPLE,
+    REPORTS,
+    TOKEN,
+    Client,
+    ManualClock,
+    Opened,
+    a_stranger,
+    an_open_section,
+    enroll,
+    zipped,
+)
 
 from replicate_demo.__main__ import main
 from replicate_demo.campus import CampusError
-from replicate_demo.canvas import CanvasSimulator, Options, ThrottleLimits, report_files, seed
+from replicate_demo.canvas import CanvasSimulator, ThrottleLimits, report_files, seed
 from replicate_demo.canvas.seeding import CUSTOM_ROLE, FIRST_ENROLLMENT
-
-TOKEN = "a token for tests"
-REPORTS = "accounts/self/reports/provisioning_csv"
-IMPORTS = "accounts/self/sis_imports"
-NOT_FOUND = {"errors": [{"message": "The specified resource does not exist."}]}
-
-
-class ManualClock:
-    """Seconds since 1970, moved by hand: 2020-02-03T12:00:00Z at first."""
-
-    def __init__(self) -> None:
-        self.now = 1_580_731_200.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Client:
-    """Sends the token with every call, as a client of Canvas does."""
-
-    canvas: CanvasSimulator
-    session: requests.Session
-
-    def __call__(self, method: str, path: str, **given: Any) -> requests.Response:
-        return self.session.request(method, f"{self.canvas.url}/api/v1/{path}", timeout=10, **given)
-
-    def start(self, **parameters: Any) -> int:
-        answer = self("POST", REPORTS, data={f"parameters[{name}]": value for name, value in parameters.items()})
-        assert answer.status_code == 200
-        return int(answer.json()["id"])
-
-    def report(self, number: int) -> dict[str, Any]:
-        return dict(self("GET", f"{REPORTS}/{number}").json())
-
-    def finished(self, **parameters: Any) -> dict[str, Any]:
-        return self.report(self.start(**parameters))
-
-    def download(self, url: str) -> requests.Response:
-        return self.session.get(url, timeout=10)
-
-    def text(self, **parameters: Any) -> str:
-        return self.download(self.finished(**parameters)["attachment"]["url"]).content.decode("utf-8")
-
-    def rows(self, **parameters: Any) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.text(**parameters), newline="")))
-
-    def sis_import(self, content: str | bytes, **query: Any) -> dict[str, Any]:
-        answer = self(
-            "POST",
-            IMPORTS,
-            params={"import_type": "instructure_csv", **query},
-            data=content.encode() if isinstance(content, str) else content,
-            headers={"Content-Type": "text/csv" if isinstance(content, str) else "application/zip"},
-        )
-        assert answer.status_code == 200
-        return dict(answer.json())
-
-    def imported(self, content: str | bytes, **query: Any) -> dict[str, Any]:
-        return dict(self("GET", f"{IMPORTS}/{self.sis_import(content, **query)['id']}").json())
-
-
-Opened = Callable[..., Client]
-
-
-@pytest.fixture
-def opened() -> Iterator[Opened]:
-    """Start a simulator with these options and return a client of it."""
-    started: list[Client] = []
-
-    def start(*, state_file: Path | None = None, **options: Any) -> Client:
-        canvas = CanvasSimulator(options=Options(token=TOKEN, **options), state_file=state_file)
-        canvas.__enter__()
-        session = requests.Session()
-        session.headers["Authorization"] = f"Bearer {TOKEN}"
-        started.append(Client(canvas, session))
-        return started[-1]
-
-    yield start
-    for client in started:
-        client.session.close()
-        client.canvas.__exit__(None, None, None)
-
-
-@pytest.fixture
-def client(opened: Opened) -> Client:
-    return opened()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-def zipped(**files: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.csv"), content)  # of no moment, so that it is always the same
-    return buffer.getvalue()
-
-
-def an_open_section(client: Client) -> Any:
-    """Of an available course in an open term, from the SIS."""
-    state = client.canvas.snapshot()
-    open_terms = {term.id for term in state.terms.values() if term.sis_id in ("fa19", "sp20")}
-    for section in state.sections.values():
-        course = state.courses[section.course_id]
-        if course.workflow_state == "available" and course.term_id in open_terms and section.sis_id:
-            return section
-    raise LookupError("the campus has no open section")
-
-
-def a_stranger(client: Client, section: Any) -> str:
-    """The SIS id of somebody who is not in that section's course."""
-    state = client.canvas.snapshot()
-    members = {each.user_id for each in state.enrollments.values() if each.course_id == section.course_id}
-    return next(
-        login.sis_id
-        for login in state.logins.values()
-        if login.sis_id and login.workflow_state == "active" and login.user_id not in members
-    )
-
-
-def enroll(client: Client, section: Any, user: str, **more: Any) -> requests.Response:
-    given = {"user_id": f"sis_user_id:{user}", "enrollment_state": "active", **more}
-    data = {f"enrollment[{name}]": value for name, value in given.items()}
-    return client("POST", f"sections/{section.id}/enrollments", data=data)
-
 
 # --- Who asks, and how often --------------------------------------------------------------------------------------
 
@@ -904,8 +786,6 @@ def test_a_sis_id_is_changed_at_the_login(client: Client) -> None:
 
 # --- SIS imports --------------------------------------------------------------------------------------------------
 
-PEOPLE = "user_id,login_id,full_name,status\n000123999,new.one,New One,active\n"
-
 
 def test_an_import_is_created_then_importing_then_imported(opened: Opened, clock: ManualClock) -> None:
     client = opened(import_seconds=10, clock=clock)
@@ -1173,6 +1053,14 @@ def test_headers_drift_and_the_rows_with_them(client: Client) -> None:
     assert [row["sis_term_id"] for row in renamed] == [row["term_id"] for row in usual]
     assert missing == [{name: value for name, value in row.items() if name != "status"} for row in usual]
     assert extra == [{"pronouns": "", **row} for row in usual]
+
+
+@pytest.mark.parametrize("synthetic_rows", [0, 3])
+def test_a_header_can_stand_once_more_inside_a_file(opened: Opened, synthetic_rows: int) -> None:
+    client = opened(synthetic_rows=synthetic_rows)
+    usual = client.text(terms=1).split("\n")
+    client.canvas.faults.arm("second_header")
+    assert client.text(terms=1).split("\n") == [*usual[:2], usual[0], *usual[2:]]
 
 
 def test_somebody_else_starts_the_same_report_right_after_us(client: Client) -> None:

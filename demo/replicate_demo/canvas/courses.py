@@ -34,13 +34,13 @@ def create_course(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted course with that SIS id back."""
     account = account_at(call.state, call.ids["account"])
     given = call.group("course")
-    sis_id, sticky = text_or_none(given.get("sis_course_id")), _sticky(call)  # refused before anything is made
+    sis_id, fields = text_or_none(given.get("sis_course_id")), _given_fields(call)  # refused before anything is made
     revived = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
     if revived is None:
         check_sis_id_free(call.state.courses, sis_id)
         revived = _new_course(call, account.id, sis_id)
     state = "available" if is_true(call.parameters.get("offer")) else "claimed"
-    set_fields(call, revived, sticky, {"workflow_state": state, **integration_id(given)})
+    set_fields(call, revived, {**fields, "workflow_state": state, **integration_id(given)})
     return json_answer(course_json(call, revived))
 
 
@@ -53,7 +53,8 @@ def edit_course(call: Call) -> Answer:
         check_sis_id_free(call.state.courses, other["sis_id"], course.id)
     if "account_id" in given:
         other["account_id"] = account_at(call.state, str(given["account_id"])).id
-    set_fields(call, course, _sticky(call), {**other, **integration_id(given), **_state_after(given.get("event"))})
+    other |= integration_id(given)
+    set_fields(call, course, {**_given_fields(call), **other, **_state_after(given.get("event"))})
     return json_answer(course_json(call, course))
 
 
@@ -62,7 +63,7 @@ def delete_course(call: Call) -> Answer:
     event = str(call.parameters.get("event", ""))
     if event not in ("delete", "conclude"):
         raise message('Only "delete" and "conclude" events are allowed.')
-    set_fields(call, course, {}, _state_after(event))
+    set_fields(call, course, _state_after(event))
     return json_answer({event: True})
 
 
@@ -85,7 +86,7 @@ def _edited_one(call: Call, text: str, event: str) -> bool:
     except Refused:
         return False
     cleared = {"sis_id": None} if event == "delete" else {}
-    set_fields(call, course, {}, {**_state_after(event), **cleared})
+    set_fields(call, course, {**_state_after(event), **cleared})
     return True
 
 
@@ -110,7 +111,7 @@ def _new_course(call: Call, account_id: int, sis_id: str | None) -> Course:
     return course
 
 
-def _sticky(call: Call) -> dict[str, Any]:
+def _given_fields(call: Call) -> dict[str, Any]:
     given = call.group("course")
     fields: dict[str, Any] = {**dates(given)}
     for sent, field in (("name", "name"), ("course_code", "code")):

@@ -1,21 +1,32 @@
-"""How a REST edit changes a record."""
+"""How an edit, by hand or over REST, changes a record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from replicate_demo.canvas.answers import invalid
-from replicate_demo.canvas.model import Record, WithSisId, utc
+from replicate_demo.canvas.model import STICKY_FIELDS, Record, WithSisId, utc
 from replicate_demo.canvas.site import Call
 
 
-def set_fields(call: Call, record: Record, sticky: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> None:
-    """The sticky ones are left alone by later SIS imports (fact sheet 4.13)."""
-    for name, value in {**sticky, **(other or {})}.items():
+def edit_by_hand(record: Record, **fields: Any) -> None:
+    """Set fields as Canvas's pages do: later SIS imports leave the changed ones alone (fact sheet 4.13)."""
+    changed = {name for name, value in fields.items() if getattr(record, name) != value}
+    for name, value in fields.items():
         setattr(record, name, value)
-    record.sticky = sorted({*record.sticky, *sticky})
+    record.sticky = sorted({*record.sticky, *(changed & STICKY_FIELDS.get(type(record), frozenset()))})
+
+
+def set_fields(call: Call, record: Record, fields: Mapping[str, Any]) -> None:
+    """An edit over REST is as sticky as one by hand."""
+    edit_by_hand(record, **fields)
     record.updated_at = call.stamp
+
+
+def make_sticky(record: Record, fields: Iterable[str]) -> None:
+    """For a record that was just made with these fields."""
+    record.sticky = sorted({*record.sticky, *(set(fields) & STICKY_FIELDS[type(record)])})
 
 
 def dates(given: Mapping[str, Any]) -> dict[str, str | None]:

@@ -84,7 +84,7 @@ def end_enrollment(call: Call) -> Answer:
     """Without a task that it knows, Canvas concludes. A deleted one is not found (fact sheet 4.4)."""
     enrollment = _of_course(call)
     state = _STATE_AFTER.get(str(call.parameters.get("task", "")), "completed")
-    set_fields(call, enrollment, {}, {"workflow_state": state})
+    set_fields(call, enrollment, {"workflow_state": state})
     return json_answer(enrollment_json(call, enrollment))
 
 
@@ -92,7 +92,7 @@ def reactivate(call: Call) -> Answer:
     enrollment = _of_course(call)
     if enrollment.workflow_state != "inactive":
         raise refused(400, {"error": "enrollment not inactive"})
-    set_fields(call, enrollment, {}, {"workflow_state": "active"})
+    set_fields(call, enrollment, {"workflow_state": "active"})
     return json_answer(enrollment_json(call, enrollment))
 
 
@@ -125,7 +125,7 @@ def _role(state: State, given: Parameters) -> Role:
         role = state.roles.get(int(str(number))) if str(number).isdecimal() else state.role_named(str(name))
     else:
         role = state.role_named(str(kind or "StudentEnrollment"))
-    if role is None or role.workflow_state == "deleted":
+    if role is None or role.workflow_state == "deleted" or role.base_type not in ROLES_IN_REPORTS:
         raise message("Invalid role")
     if role.workflow_state == "inactive":
         raise message("Cannot create an enrollment with this role because it is inactive.")
@@ -152,7 +152,7 @@ def _create(call: Call, course: Course, section: Section | None, role: Role) -> 
     wanted = Wanted(user.id, course.id, section.id, role.base_type, role.id, observed)
     enrollment = find_enrollment(call.state, wanted) or new_enrollment(call.state, wanted, call.stamp, state)
     _revive(enrollment, state)
-    set_fields(call, enrollment, {}, {**fields, "limit_privileges": limited})
+    set_fields(call, enrollment, {**fields, "limit_privileges": limited})
     return json_answer(enrollment_json(call, enrollment))
 
 

@@ -6,7 +6,7 @@ import secrets
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from replicate_demo.canvas.csv_text import csv_bytes
@@ -47,13 +47,17 @@ def _csv(site: Site, report: Report, kind: str, scope: Scope) -> Iterator[bytes]
 
 
 def _synthetic_size(site: Site, report: Report, kind: str, scope: Scope) -> int:
-    """The header, and one row as often as there are rows: all are equally long."""
+    """The headers, and one row as often as there are rows: all are equally long."""
     header, row = islice(_csv(site, report, kind, scope), 2)
-    return len(header) + len(row) * site.options.synthetic_rows
+    headers = 1 + sum(drift.name == "second_header" for drift in report.drifts)
+    return headers * len(header) + len(row) * site.options.synthetic_rows
 
 
 def _drifted(drift: Fault, header: Sequence[str], rows: Iterable[Row]) -> tuple[Sequence[str], Iterable[Row]]:
     """A file without that column stays as it is."""
+    if drift.name == "second_header":
+        rest = iter(rows)
+        return header, chain(islice(rest, 1), [list(header)], rest)
     if drift.name == "extra_column":
         return [drift.column, *header], ([None, *row] for row in rows)
     if drift.column not in header:

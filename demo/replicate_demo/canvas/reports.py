@@ -18,7 +18,7 @@ from replicate_demo.canvas.site import Call, Site
 
 PROVISIONING = "provisioning_csv"
 _ERROR_REPORT = "The report failed to generate a file. Error report 4711 was filed."
-_DRIFTS = ("renamed_column", "missing_column", "extra_column")
+_DRIFTS = ("renamed_column", "missing_column", "extra_column", "second_header")
 
 
 def list_types(call: Call) -> Answer:

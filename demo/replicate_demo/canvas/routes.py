@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from replicate_demo.canvas import courses, enrollments, files, reports, sections, sis_imports, terms, users
 from replicate_demo.canvas.answers import Answer, not_found
 from replicate_demo.canvas.progress import show_progress
+from replicate_demo.canvas.roles import list_roles
 from replicate_demo.canvas.site import Call
 
 Handler = Callable[[Call], Answer]
@@ -18,6 +19,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "accounts", terms.list_accounts),
     ("GET", "accounts/:account", terms.show_account),
     ("GET", "accounts/:account/sub_accounts", terms.list_sub_accounts),
+    ("GET", "accounts/:account/roles", list_roles),
     ("GET", "accounts/:account/reports", reports.list_types),
     ("POST", "accounts/:account/reports/:type", reports.start),
     ("GET", "accounts/:account/reports/:type", reports.index),

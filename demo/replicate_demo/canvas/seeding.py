@@ -64,6 +64,7 @@ def _add_roles(state: State) -> None:
     kinds = ("StudentEnrollment", "TeacherEnrollment", "TaEnrollment", "DesignerEnrollment", "ObserverEnrollment")
     for number, kind in enumerate(kinds, start=3):
         state.roles[number] = Role(number, kind, kind)
+    state.roles[1] = Role(1, "AccountAdmin", "AccountMembership")
     state.roles[11] = Role(11, CUSTOM_ROLE, "TaEnrollment")
     state.roles[12] = Role(12, "Retired Role", "TaEnrollment", "inactive")
 

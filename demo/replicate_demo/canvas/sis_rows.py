@@ -25,10 +25,9 @@ from replicate_demo.canvas.model import (
 from replicate_demo.canvas.sections import default_section_of, move_section
 from replicate_demo.canvas.sis_csv import SisRow
 from replicate_demo.canvas.sis_import_model import SisImport
-from replicate_demo.canvas.users import new_login, new_user, remove_user
+from replicate_demo.canvas.users import new_login, new_user, remove_login
 
 _COURSE_STATES = {"deleted": "deleted", "completed": "completed", "published": "available"}
-_BASE_TYPES = {word: name for name, word in ROLES_IN_REPORTS.items()}
 
 
 class RowRefused(Exception):
@@ -63,10 +62,13 @@ class Work:
         """Indexed when the first enrollment comes: by then every section lies in its course."""
         return {key_of(each): each for each in self.state.enrollments.values()}
 
+    def may_set(self, record: Record, name: str) -> bool:
+        return name not in record.sticky or self.batch.override_sis_stickiness
+
     def settle(self, table: str, record: Record, **fields: Any) -> None:
-        """Set what was not edited over REST, unless the import overrides that; it is of this batch now."""
+        """Set what nobody has edited, unless the import overrides that; it is of this batch now."""
         for name, value in fields.items():
-            if name not in record.sticky or self.batch.override_sis_stickiness:
+            if self.may_set(record, name):
                 setattr(record, name, value)
         record.sis_batch_id, record.updated_at = self.batch.id, self.stamp
         self.touched.add((table, record.id))
@@ -142,7 +144,7 @@ def _section(work: Work, row: SisRow) -> None:
             id=new_id(work.state.sections), name=name, course_id=course.id, sis_id=sis_id, created_at=work.stamp
         )
         work.state.sections[section.id] = work.sections[sis_id] = section
-    elif section.nonxlist_course_id is None and section.course_id != course.id:
+    elif section.nonxlist_course_id is None and section.course_id != course.id and work.may_set(section, "course_id"):
         move_section(work.state, section, course)
         section.nonxlist_course_id = None  # moved, not cross-listed
     named = row.get("name") or section.name
@@ -158,12 +160,13 @@ def _xlist(work: Work, row: SisRow) -> None:
         course = work.state.courses[section.nonxlist_course_id]
     elif status == "deleted":
         return
-    move_section(work.state, section, course)
+    if work.may_set(section, "course_id"):
+        move_section(work.state, section, course)
     work.settle("sections", section)
 
 
 def _user(work: Work, row: SisRow) -> None:
-    """One that is not there yet is made; ``deleted`` also takes the enrollments."""
+    """One that is not there yet is made. ``deleted`` of the last login also takes the user and the enrollments."""
     sis_id, unique_id = _needed(row, "user_id"), _needed(row, "login_id")
     status = _status(row, "active", "suspended", "deleted")
     claimed, login = work.login_names.get(unique_id.lower()), work.logins.get(sis_id)
@@ -175,18 +178,21 @@ def _user(work: Work, row: SisRow) -> None:
         work.logins[sis_id] = login
     user = work.state.users[login.user_id]
     if status == "deleted":
-        remove_user(work.state, user, work.stamp)
+        remove_login(work.state, login, work.stamp)
     else:
         user.workflow_state = "registered"
     work.login_names.pop(login.unique_id.lower(), None)
     work.settle("logins", login, unique_id=unique_id, workflow_state=status)
     if status != "deleted":
-        work.login_names[unique_id.lower()] = login
+        work.login_names[login.unique_id.lower()] = login
     work.settle("users", user, **_names(row, user.name), email=row.get("email") or user.email)
 
 
 def _enrollment(work: Work, row: SisRow) -> None:
-    """A row may give the section alone, or the course alone: then it is the course's default section."""
+    """A row may give the section alone, or the course alone: then it is the course's default section.
+
+    The row's login leads to the user, so all SIS ids of one person name the same enrollment (fact sheet 4.13).
+    """
     status = _status(row, "active", "deleted", "completed", "inactive", "deleted_last_completed")
     login = _found(work.logins, row, "user_id")
     if login.workflow_state == "deleted" and not status.startswith("deleted"):
@@ -203,6 +209,7 @@ def _enrollment(work: Work, row: SisRow) -> None:
     limited = row.get("limit_section_privileges").lower() in ("true", "1")
     state = "deleted" if status == "deleted_last_completed" else status
     work.settle("enrollments", enrollment, workflow_state=state, limit_privileges=limited, **dates)
+    enrollment.sis_login_id = login.id
 
 
 def _section_of(work: Work, row: SisRow) -> Section:
@@ -211,7 +218,7 @@ def _section_of(work: Work, row: SisRow) -> Section:
     if section is None and course is None:
         raise RowRefused("neither course_id nor section_id is given")
     if section is None and course is not None:
-        return default_section_of(work.state, course, work.stamp)
+        return default_section_of(work.state, course, work.stamp, crosslisted=True)
     if section is not None and course is not None and course.id not in (section.course_id, section.nonxlist_course_id):
         raise RowRefused(f"section {row.get('section_id')} is not in course {row.get('course_id')}")
     if section is None or section.workflow_state == "deleted":
@@ -220,13 +227,17 @@ def _section_of(work: Work, row: SisRow) -> Section:
 
 
 def _role(state: State, row: SisRow) -> Role:
+    """By id, else by its exact name, else as a built-in one: whatever begins with ``student``, in any case."""
     number, word = row.get("role_id"), row.get("role")
-    found = (
-        state.roles.get(int(number)) if number.isdecimal() else state.role_named(_BASE_TYPES.get(word.lower(), word))
-    )
-    if found is None or found.workflow_state != "active":
+    found = state.roles.get(int(number)) if number.isdecimal() else state.role_named(word) or _built_in(state, word)
+    if found is None or found.workflow_state != "active" or found.base_type not in ROLES_IN_REPORTS:
         raise RowRefused(f"there is no role {number or word}")
     return found
+
+
+def _built_in(state: State, word: str) -> Role | None:
+    kinds = (kind for kind, short in ROLES_IN_REPORTS.items() if word.lower().startswith(short))
+    return state.role_named(next(kinds, ""))
 
 
 def _names(row: SisRow, otherwise: str) -> dict[str, str]:

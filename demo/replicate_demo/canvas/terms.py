@@ -6,7 +6,7 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import account_at, term_at
 from replicate_demo.canvas.answers import Answer, json_answer, message
-from replicate_demo.canvas.edits import dates, set_fields, text_or_none
+from replicate_demo.canvas.edits import dates, make_sticky, set_fields, text_or_none
 from replicate_demo.canvas.model import Account, Term, new_id
 from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.site import Call
@@ -39,6 +39,7 @@ def create_term(call: Call) -> Answer:
         created_at=call.stamp,
     )
     set_fields(call, term, dates(given))
+    make_sticky(term, ["name"])
     call.state.terms[term.id] = term
     return json_answer(term_json(term))
 
@@ -49,7 +50,7 @@ def edit_term(call: Call) -> Answer:
     given = call.group("enrollment_term")
     named = {"name": given["name"]} if "name" in given else {}
     sis = {"sis_id": text_or_none(given["sis_term_id"])} if "sis_term_id" in given else {}
-    set_fields(call, term, {**named, **dates(given)}, {**sis})
+    set_fields(call, term, {**named, **dates(given), **sis})
     return json_answer(term_json(term))
 
 
@@ -61,7 +62,7 @@ def delete_term(call: Call) -> Answer:
         raise message("Cannot delete the default term")
     if any(each.term_id == term.id and each.workflow_state != "deleted" for each in call.state.courses.values()):
         raise message("Cannot delete a term with active courses")
-    set_fields(call, term, {}, {"workflow_state": "deleted"})
+    set_fields(call, term, {"workflow_state": "deleted"})
     return json_answer(term_json(term))
 
 
