@@ -60,8 +60,8 @@ def test_a_report_shows_the_sis_id_that_the_import_used_and_rest_the_best_one(cl
     ours = {"canvas_user_id": str(user), "section_id": section.sis_id}
     [row] = [row for row in client.rows(enrollments=1) if ours.items() <= row.items()]
     assert row["user_id"] == "E-456"
-    shown = client("GET", f"accounts/self/enrollments/{row['canvas_enrollment_id']}").json()
-    assert shown["sis_user_id"] == sis_id
+    [shown] = client("GET", f"sections/{section.id}/enrollments?sis_user_id[]=E-456").json()
+    assert (str(shown["id"]), shown["sis_user_id"]) == (row["canvas_enrollment_id"], sis_id)
 
 
 def test_after_a_merge_both_sis_ids_are_the_surviving_user(client: Client) -> None:

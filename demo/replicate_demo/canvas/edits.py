@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from replicate_demo.canvas.answers import invalid
 from replicate_demo.canvas.model import STICKY_FIELDS, Record, WithSisId, utc
+from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
+
+S = TypeVar("S", bound=WithSisId)
 
 
 def edit_by_hand(record: Record, **fields: Any) -> None:
@@ -50,6 +53,14 @@ def text_or_none(value: object) -> str | None:
 def integration_id(given: Mapping[str, Any]) -> dict[str, str | None]:
     """As far as it was sent."""
     return {"integration_id": text_or_none(given["integration_id"])} if "integration_id" in given else {}
+
+
+def find_revivable(call: Call, table: Mapping[int, S], sis_id: str | None) -> S | None:
+    """The deleted record that still holds the SIS id, if ``enable_sis_reactivation`` asks for it."""
+    if not is_true(call.parameters.get("enable_sis_reactivation")):
+        return None
+    deleted = (each for each in table.values() if each.workflow_state == "deleted")
+    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
 
 
 def check_sis_id_free(table: Mapping[int, WithSisId], sis_id: str | None, own_id: int | None = None) -> None:

@@ -135,8 +135,6 @@ class Observation(Record):
 # What a SIS import leaves alone once somebody has edited it (fact sheet 4.13).
 _DATES = frozenset({"start_at", "end_at"})
 STICKY_FIELDS: dict[type[Record], frozenset[str]] = {
-    Account: frozenset({"name"}),
-    Term: _DATES | {"name"},
     User: frozenset({"name", "sortable_name", "short_name"}),
     Login: frozenset({"unique_id"}),
     Course: _DATES | {"name", "code", "term_id", "workflow_state", "restrict_dates"},

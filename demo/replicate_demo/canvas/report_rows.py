@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -79,17 +79,6 @@ def report_rows(state: State, kind: str, scope: Scope) -> Iterator[Row]:
     """Rows by id. Kinds that this Canvas has no records of (groups, admins) have none."""
     rows = _ROWS.get(kind)
     return rows(state, scope) if rows else iter(())
-
-
-def synthetic_rows(kind: str, count: int) -> Iterator[Row]:
-    """Made-up rows, every one of the same length in bytes, so that a file's size is known before it is made."""
-    fixed: Mapping[str, Cell] = {"status": "active", "created_by_sis": True, "role": "student"}
-    for number in range(count):
-        digits = f"{number:010d}"
-        yield [
-            fixed[name] if name in fixed else f"1{digits}" if name.startswith("canvas_") else f"0{digits}"
-            for name in HEADERS[kind]
-        ]
 
 
 def _users(state: State, scope: Scope) -> Iterator[Row]:

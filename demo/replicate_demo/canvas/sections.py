@@ -6,18 +6,10 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import course_at, section_at
 from replicate_demo.canvas.answers import Answer, json_answer, message
-from replicate_demo.canvas.edits import check_sis_id_free, dates, make_sticky, set_fields, text_or_none
+from replicate_demo.canvas.edits import check_sis_id_free, dates, find_revivable, make_sticky, set_fields, text_or_none
 from replicate_demo.canvas.model import Course, Section, State, new_id
-from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
-
-
-def list_sections(call: Call) -> Answer:
-    course = course_at(call.state, call.ids["course"])
-    found = [each for each in call.state.sections.values() if each.course_id == course.id]
-    alive = [each for each in found if each.workflow_state == "active"]
-    return paged(call, alive, lambda section: section_json(call, section))
 
 
 def show_section(call: Call) -> Answer:
@@ -29,7 +21,7 @@ def create_section(call: Call) -> Answer:
     course = course_at(call.state, call.ids["course"])
     fields = _given_fields(call)  # refused before anything is made
     sis_id = text_or_none(call.group("course_section").get("sis_section_id"))
-    section = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
+    section = find_revivable(call, call.state.sections, sis_id)
     if section is None:
         check_sis_id_free(call.state.sections, sis_id)
         section = new_section(call.state, course, call.stamp, sis_id=sis_id)
@@ -124,11 +116,6 @@ def default_section_of(state: State, course: Course, stamp: str, *, crosslisted:
         if crosslisted and section.nonxlist_course_id == course.id:
             return section
     return new_section(state, course, stamp, default_section=True)
-
-
-def _deleted_with(call: Call, sis_id: str | None) -> Section | None:
-    deleted = (each for each in call.state.sections.values() if each.workflow_state == "deleted")
-    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
 
 
 def _given_fields(call: Call) -> dict[str, Any]:

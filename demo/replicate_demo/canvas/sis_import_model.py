@@ -25,11 +25,7 @@ class SisImport:
     account_id: int
     files: list[tuple[str, bytes]]
     created_at: float
-    batch_mode: bool = False
-    batch_mode_term_id: int | None = None
-    change_threshold: int | None = None
     override_sis_stickiness: bool = False
-    skip_deletes: bool = False
     workflow_state: str = "created"
     started_at: float | None = None
     ended_at: float | None = None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, by_number, term_at
-from replicate_demo.canvas.answers import Answer, Refused, json_answer, not_found, refused
+from replicate_demo.canvas.addresses import account_at, by_number
+from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
 from replicate_demo.canvas.csv_text import Cell, csv_bytes
 from replicate_demo.canvas.files import attachment_json, keep_bytes
 from replicate_demo.canvas.model import Account, new_id, stamp
 from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.parameters import charset_of, is_true
-from replicate_demo.canvas.sis_batch_mode import remove_missing
-from replicate_demo.canvas.sis_csv import BadUpload, SisRow, rows_by_kind, unpacked
+from replicate_demo.canvas.sis_csv import BadUpload, rows_by_kind, unpacked
 from replicate_demo.canvas.sis_import_model import RowError, SisImport
 from replicate_demo.canvas.sis_rows import RowRefused, Work, apply_row
 from replicate_demo.canvas.site import Call, Site
@@ -34,17 +32,12 @@ def create_import(call: Call) -> Answer:
         files, problems = [], [RowError(name, 0, str(error), fatal=True)]
     else:
         problems = []
-    threshold = call.parameters.get("change_threshold")
     batch = SisImport(
         new_id(call.site.imports),
         account.id,
         files,
         call.now,
-        batch_mode=is_true(call.parameters.get("batch_mode")),
-        batch_mode_term_id=_batch_term(call),
-        change_threshold=int(str(threshold)) if str(threshold).isdecimal() else None,
         override_sis_stickiness=is_true(call.parameters.get("override_sis_stickiness")),
-        skip_deletes=is_true(call.parameters.get("skip_deletes")),
         errors=problems,
     )
     _arm(call.site, batch)
@@ -103,13 +96,11 @@ def advance_imports(site: Site, now: float) -> None:
             free_since = site.imports_wait_until
 
 
-def _apply_rows(work: Work, by_kind: Mapping[str, list[SisRow]], most: int | None = None) -> None:
+def _apply_rows(site: Site, batch: SisImport, at: float, most: int | None = None) -> None:
     """All rows, or the first ``most`` ones in the order of import."""
-    batch = work.batch
+    work, by_kind = Work(site.state, batch, stamp(at)), rows_by_kind(batch)
     batch.counts = dict.fromkeys(by_kind, 0)
     for kind, row in islice(((kind, row) for kind, rows in by_kind.items() for row in rows), most):
-        if batch.skip_deletes and row.get("status").lower() == "deleted":
-            continue
         try:
             apply_row(work, kind, row)
             batch.counts[kind] += 1
@@ -118,11 +109,7 @@ def _apply_rows(work: Work, by_kind: Mapping[str, list[SisRow]], most: int | Non
 
 
 def _finish(site: Site, batch: SisImport, at: float) -> None:
-    work = Work(site.state, batch, stamp(at))
-    by_kind = rows_by_kind(batch)
-    _apply_rows(work, by_kind)
-    if batch.batch_mode and batch.batch_mode_term_id is not None:
-        remove_missing(work, set(by_kind))
+    _apply_rows(site, batch, at)
     if batch.extra_error:
         batch.errors.append(RowError(_EXTRA_FILE, 0, "An error occurred while importing; it is about no row."))
     batch.ended_at, batch.progress, batch.files = at, 100, []
@@ -159,7 +146,7 @@ def _abort(site: Site, batch: SisImport, now: float) -> None:
         site.imports_wait_until = now + site.options.abort_wait_seconds
         batch.progress = _progress(site, batch, now)
         if batch.abort_after_rows is not None:
-            _apply_rows(Work(site.state, batch, stamp(now)), rows_by_kind(batch), batch.abort_after_rows)
+            _apply_rows(site, batch, now, batch.abort_after_rows)
     batch.workflow_state, batch.files = "aborted", []
     site.changed = True
 
@@ -195,21 +182,9 @@ def _check_options(call: Call) -> None:
         raise refused(400, {"errors": ["import_type is not known"]})
     if charset_of(call.content_type) not in (None, "utf-8", "utf8"):
         raise refused(400, {"errors": ["The charset must be UTF-8"]})
-    if is_true(given.get("multi_term_batch_mode")) and not given.get("change_threshold"):
-        raise refused(400, {"errors": ["change_threshold is required with multi_term_batch_mode"]})
-    for name in ("diffing_data_set_identifier", "multi_term_batch_mode"):
+    for name in ("batch_mode", "multi_term_batch_mode", "diffing_data_set_identifier", "skip_deletes"):
         if given.get(name):
             raise refused(400, {"errors": [f"This simulator has no {name}"]})
-
-
-def _batch_term(call: Call) -> int | None:
-    """The term must be active (fact sheet 4.13)."""
-    if not is_true(call.parameters.get("batch_mode")):
-        return None
-    try:
-        return term_at(call.state, str(call.parameters.get("batch_mode_term_id", "")), call.stamp).id
-    except Refused:
-        raise refused(400, {"errors": ["batch_mode_term_id must name an active term"]}) from None
 
 
 def _upload(call: Call) -> tuple[str, bytes]:
@@ -240,9 +215,7 @@ def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
             "counts": batch.counts,
             "statistics": {},
         },
-        "batch_mode": batch.batch_mode or None,
-        "batch_mode_term_id": batch.batch_mode_term_id,
-        "change_threshold": batch.change_threshold,
+        "batch_mode": None,
         "override_sis_stickiness": batch.override_sis_stickiness,
         "errors_attachment": attachment_json(errors_file, call.origin) if errors_file else None,
         "user": {"id": next(iter(site.state.users))},

@@ -6,20 +6,12 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import account_at, by_number, user_at
 from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
-from replicate_demo.canvas.edits import integration_id, make_sticky, set_fields, text_or_none
+from replicate_demo.canvas.edits import find_revivable, integration_id, make_sticky, set_fields, text_or_none
 from replicate_demo.canvas.model import Login, State, User, new_id
 from replicate_demo.canvas.paging import paged
-from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
 _EVENTS = {"suspend": "suspended", "unsuspend": "active"}
-
-
-def list_users(call: Call) -> Answer:
-    account_at(call.state, call.ids["account"])
-    search = str(call.parameters.get("search_term", "")).lower()
-    found = [each for each in call.state.users.values() if each.workflow_state != "deleted"]
-    return paged(call, [each for each in found if _contains(call, each, search)], lambda user: user_json(call, user))
 
 
 def show_user(call: Call) -> Answer:
@@ -35,7 +27,7 @@ def create_user(call: Call) -> Answer:
     if problem:
         # Three nested hashes, whichever is at fault (fact sheet 4.8).
         raise refused(400, {"errors": {"user": {}, "pseudonym": problem, "observee": {}}})
-    revived = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
+    revived = find_revivable(call, call.state.logins, sis_id)
     if revived is None:
         user = new_user(call.state, str(given.get("name") or unique_id), call.stamp)
         revived = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
@@ -69,19 +61,6 @@ def delete_user(call: Call) -> Answer:
 def list_logins(call: Call) -> Answer:
     user = user_at(call.state, call.ids["user"])
     return paged(call, call.state.logins_of(user.id), lambda login: login_json(call, login))
-
-
-def create_login(call: Call) -> Answer:
-    account_at(call.state, call.ids["account"])
-    user = user_at(call.state, str(call.group("user").get("id", "")))
-    given = call.group("login")
-    unique_id, sis_id = text_or_none(given.get("unique_id")), text_or_none(given.get("sis_user_id"))
-    problem = _login_problem(call.state, unique_id, sis_id)
-    if problem:
-        raise refused(400, {"errors": problem})
-    login = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
-    set_fields(call, login, integration_id(given))
-    return json_answer(login_json(call, login))
 
 
 def edit_login(call: Call) -> Answer:
@@ -171,11 +150,6 @@ def _login_problem(
     return None
 
 
-def _deleted_with(call: Call, sis_id: str | None) -> Login | None:
-    deleted = (each for each in call.state.logins.values() if each.workflow_state == "deleted")
-    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
-
-
 def _field(name: str, kind: str, text: str) -> dict[str, Any]:
     return {name: [{"attribute": name, "type": kind, "message": text}]}
 
@@ -183,12 +157,6 @@ def _field(name: str, kind: str, text: str) -> dict[str, Any]:
 def _names(call: Call) -> dict[str, str]:
     given = call.group("user")
     return {name: str(given[name]) for name in ("name", "short_name", "sortable_name") if name in given}
-
-
-def _contains(call: Call, user: User, search: str) -> bool:
-    logins = call.state.logins_of(user.id) if search else []
-    texts = [user.name, str(user.id), *(text or "" for login in logins for text in (login.unique_id, login.sis_id))]
-    return not search or any(search in text.lower() for text in texts)
 
 
 def user_json(call: Call, user: User, *, email: bool = False) -> dict[str, Any]:
