@@ -13,8 +13,6 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=WithSisId)
 
-_SHARD = 10_000_000_000_000  # 1234~567 is id 567 of shard 1234
-
 
 def account_at(state: State, text: str) -> Account:
     """Raises Refused (404), as all of these do; a deleted one is not found."""
@@ -54,8 +52,6 @@ def user_at(state: State, text: str) -> User:
         login = _first(each for each in usable if each.sis_id == value)
     elif kind == "sis_login_id":
         login = _first(each for each in usable if each.unique_id.lower() == value.lower())
-    elif kind == "sis_integration_id":
-        login = _first(each for each in usable if each.integration_id == value)
     else:
         raise not_found()
     return _alive(state.users[login.user_id])
@@ -75,21 +71,13 @@ def _with_sis_id(table: dict[int, S], text: str, prefix: str) -> S:
         return _by_number(table, value)
     if kind == prefix:
         return _first(each for each in table.values() if each.sis_id == value)
-    if kind == "sis_integration_id":
-        return _first(each for each in table.values() if each.integration_id == value)
     raise not_found()
 
 
 def _split(text: str) -> tuple[str, str]:
     """(prefix, value); the prefix of a plain id is empty. Raises Refused (404) for anything else."""
     text = text.strip()
-    if text.startswith("hex:"):
-        _, prefix, digits = (*text.split(":", 2), "", "")[:3]
-        try:
-            return prefix, bytes.fromhex(digits).decode()
-        except ValueError:
-            raise not_found() from None
-    if re.fullmatch(r"[0-9]+(~[0-9]+)?", text):
+    if re.fullmatch("[0-9]+", text):
         return "", text
     prefix, colon, value = text.partition(":")
     if not colon or not prefix:
@@ -98,11 +86,9 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _by_number(table: dict[int, T], text: str) -> T:
-    shard, tilde, local = text.partition("~")
-    number = int(shard) * _SHARD + int(local) if tilde else int(text)
-    if number not in table:
+    if int(text) not in table:
         raise not_found()
-    return table[number]
+    return table[int(text)]
 
 
 def _first(found: Iterable[T]) -> T:

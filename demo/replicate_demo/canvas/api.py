@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hmac
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs
 
 from replicate_demo.canvas import answers
-from replicate_demo.canvas.answers import JSON, Answer, Refused, refused
+from replicate_demo.canvas.answers import Answer, Refused, refused
 from replicate_demo.canvas.parameters import Unreadable, read_parameters
 from replicate_demo.canvas.reports import advance_reports
 from replicate_demo.canvas.routes import route
 from replicate_demo.canvas.sis_imports import advance_imports
 from replicate_demo.canvas.site import Call, Site
 from replicate_demo.canvas.state_file import Saved
-
-_STRING_IDS = "application/json+canvas-string-ids"
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def _executed(site: Site, saved: Saved | None, request: Request) -> Answer:
         if saved is not None and site.changed:
             saved.write(site.state, site.imports, max(site.reports, default=0))
         site.changed = False
-    return _with_string_ids(answer) if _STRING_IDS in request.header("accept") else answer
+    return answer
 
 
 def _handled(site: Site, request: Request, now: float) -> Answer:
@@ -131,19 +127,3 @@ def advance(site: Site, now: float) -> None:
     """Let the jobs do what they would have done by now."""
     advance_reports(site, now)
     advance_imports(site, now)
-
-
-def _with_string_ids(answer: Answer) -> Answer:
-    if answer.content_type == JSON and answer.body:
-        shown = _string_ids(json.loads(answer.body))
-        answer.body = json.dumps(shown, ensure_ascii=False).encode()
-    return answer
-
-
-def _string_ids(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _string_ids(each, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_string_ids(each, name) for each in value]
-    is_id = isinstance(value, int) and not isinstance(value, bool) and (name == "id" or name.endswith(("_id", "_ids")))
-    return str(value) if is_id else value

@@ -1,21 +1,35 @@
-"""How a REST edit changes a record."""
+"""How an edit, by hand or over REST, changes a record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from replicate_demo.canvas.answers import invalid
-from replicate_demo.canvas.model import Record, WithSisId, utc
+from replicate_demo.canvas.model import STICKY_FIELDS, Record, WithSisId, utc
+from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
+S = TypeVar("S", bound=WithSisId)
 
-def set_fields(call: Call, record: Record, sticky: Mapping[str, Any], other: Mapping[str, Any] | None = None) -> None:
-    """The sticky ones are left alone by later SIS imports (fact sheet 4.13)."""
-    for name, value in {**sticky, **(other or {})}.items():
+
+def edit_by_hand(record: Record, **fields: Any) -> None:
+    """Set fields as Canvas's pages do: later SIS imports leave the changed ones alone (fact sheet 4.13)."""
+    changed = {name for name, value in fields.items() if getattr(record, name) != value}
+    for name, value in fields.items():
         setattr(record, name, value)
-    record.sticky = sorted({*record.sticky, *sticky})
+    record.sticky = sorted({*record.sticky, *(changed & STICKY_FIELDS.get(type(record), frozenset()))})
+
+
+def set_fields(call: Call, record: Record, fields: Mapping[str, Any]) -> None:
+    """An edit over REST is as sticky as one by hand."""
+    edit_by_hand(record, **fields)
     record.updated_at = call.stamp
+
+
+def make_sticky(record: Record, fields: Iterable[str]) -> None:
+    """For a record that was just made with these fields."""
+    record.sticky = sorted({*record.sticky, *(set(fields) & STICKY_FIELDS[type(record)])})
 
 
 def dates(given: Mapping[str, Any]) -> dict[str, str | None]:
@@ -39,6 +53,14 @@ def text_or_none(value: object) -> str | None:
 def integration_id(given: Mapping[str, Any]) -> dict[str, str | None]:
     """As far as it was sent."""
     return {"integration_id": text_or_none(given["integration_id"])} if "integration_id" in given else {}
+
+
+def find_revivable(call: Call, table: Mapping[int, S], sis_id: str | None) -> S | None:
+    """The deleted record that still holds the SIS id, if ``enable_sis_reactivation`` asks for it."""
+    if not is_true(call.parameters.get("enable_sis_reactivation")):
+        return None
+    deleted = (each for each in table.values() if each.workflow_state == "deleted")
+    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
 
 
 def check_sis_id_free(table: Mapping[int, WithSisId], sis_id: str | None, own_id: int | None = None) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, by_number, course_at, section_at, term_at, user_at
-from replicate_demo.canvas.answers import Answer, invalid, json_answer, message, not_found, refused
+from replicate_demo.canvas.addresses import by_number, course_at, section_at, user_at
+from replicate_demo.canvas.answers import Answer, invalid, json_answer, message, not_found
 from replicate_demo.canvas.courses import is_concluded
 from replicate_demo.canvas.edits import date, set_fields
 from replicate_demo.canvas.model import ROLES_IN_REPORTS, Course, Enrollment, Role, Section, State, User, new_id
@@ -19,7 +19,6 @@ from replicate_demo.canvas.site import Call
 from replicate_demo.canvas.users import user_json
 
 _NOT_LISTED = {"rejected", "completed", "deleted"}
-_REVIVED = {"completed", "rejected", "deleted"}
 _STATE_AFTER = {"delete": "deleted", "deactivate": "inactive", "inactivate": "inactive"}  # all else concludes
 
 
@@ -64,35 +63,11 @@ def list_of_section(call: Call) -> Answer:
     return _listed(call, found, lambda state: state not in _NOT_LISTED)
 
 
-def list_of_user(call: Call) -> Answer:
-    user = user_at(call.state, call.ids["user"])
-    found = [each for each in call.state.enrollments.values() if each.user_id == user.id]
-    term = call.parameters.get("enrollment_term_id")
-    if term is not None:
-        wanted = term_at(call.state, str(term), call.stamp).id
-        found = [each for each in found if call.state.courses[each.course_id].term_id == wanted]
-    return _listed(call, found, lambda state: state in ("active", "invited"))
-
-
-def show_enrollment(call: Call) -> Answer:
-    """Deleted ones too."""
-    account_at(call.state, call.ids["account"])
-    return json_answer(enrollment_json(call, by_number(call.state.enrollments, call.ids["enrollment"])))
-
-
 def end_enrollment(call: Call) -> Answer:
     """Without a task that it knows, Canvas concludes. A deleted one is not found (fact sheet 4.4)."""
     enrollment = _of_course(call)
     state = _STATE_AFTER.get(str(call.parameters.get("task", "")), "completed")
-    set_fields(call, enrollment, {}, {"workflow_state": state})
-    return json_answer(enrollment_json(call, enrollment))
-
-
-def reactivate(call: Call) -> Answer:
-    enrollment = _of_course(call)
-    if enrollment.workflow_state != "inactive":
-        raise refused(400, {"error": "enrollment not inactive"})
-    set_fields(call, enrollment, {}, {"workflow_state": "active"})
+    set_fields(call, enrollment, {"workflow_state": state})
     return json_answer(enrollment_json(call, enrollment))
 
 
@@ -125,7 +100,7 @@ def _role(state: State, given: Parameters) -> Role:
         role = state.roles.get(int(str(number))) if str(number).isdecimal() else state.role_named(str(name))
     else:
         role = state.role_named(str(kind or "StudentEnrollment"))
-    if role is None or role.workflow_state == "deleted":
+    if role is None or role.workflow_state == "deleted" or role.base_type not in ROLES_IN_REPORTS:
         raise message("Invalid role")
     if role.workflow_state == "inactive":
         raise message("Cannot create an enrollment with this role because it is inactive.")
@@ -152,7 +127,7 @@ def _create(call: Call, course: Course, section: Section | None, role: Role) -> 
     wanted = Wanted(user.id, course.id, section.id, role.base_type, role.id, observed)
     enrollment = find_enrollment(call.state, wanted) or new_enrollment(call.state, wanted, call.stamp, state)
     _revive(enrollment, state)
-    set_fields(call, enrollment, {}, {**fields, "limit_privileges": limited})
+    set_fields(call, enrollment, {**fields, "limit_privileges": limited})
     return json_answer(enrollment_json(call, enrollment))
 
 
@@ -226,14 +201,11 @@ def _listed(call: Call, found: Iterable[Enrollment], usual: Any) -> Answer:
 
 
 def _matches(call: Call, enrollment: Enrollment) -> bool:
-    shown = enrollment_json(call, enrollment)
-    lists = ("type", "role", "role_id", "sis_user_id", "sis_section_id", "sis_course_id")
-    for name in lists:
-        wanted = call.list(name)
-        if wanted and str(shown[name]) not in wanted:
-            return False
-    user = call.parameters.get("user_id")
-    return user is None or user_at(call.state, str(user)).id == enrollment.user_id
+    """The ``role`` is the role's name here, ``sis_user_id`` that of any of the user's logins."""
+    roles, users = set(call.list("role")), set(call.list("sis_user_id"))
+    if roles and call.state.roles[enrollment.role_id].name not in roles:
+        return False
+    return not users or any(login.sis_id in users for login in call.state.logins_of(enrollment.user_id))
 
 
 def _shown_state(call: Call, enrollment: Enrollment) -> str:

@@ -25,6 +25,12 @@ FAULTS = {
     "renamed_column": "the next report calls `column` `to`",
     "missing_column": "the next report lacks `column`",
     "extra_column": "the next report has a `column` more, in front",
+    "second_header": "the next report's files have their header once more, below their first row",
+    "aborted_import": "the next SIS import is aborted when `rows` of its rows are applied",
+    "extra_error": "the next SIS import has one more error, which is about no row",
+    "unnumbered_errors": "the errors' file of the next SIS import has no row numbers",
+    "empty_csv_attachments": "the next SIS import, once it is over, shows none of its files",
+    "missing_csv_attachments": "the next SIS import, once it is over, has no `csv_attachments`",
     "other_admin": "somebody else starts the same report right after the next one",
 }
 
@@ -40,6 +46,7 @@ class Fault:
     status: int = 502
     seconds: float | None = None
     percent: int = 37
+    rows: int = 0
     column: str = ""
     to: str = ""
 
@@ -107,6 +114,7 @@ _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "status": int,
     "seconds": (int, float),
     "percent": int,
+    "rows": int,
     "column": str,
     "to": str,
 }

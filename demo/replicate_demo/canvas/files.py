@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode
 
-from replicate_demo.canvas.addresses import by_number
-from replicate_demo.canvas.answers import LOGIN_PAGE, Answer, html, json_answer, redirect, server_error, xml_error
+from replicate_demo.canvas.answers import LOGIN_PAGE, Answer, html, redirect, server_error, xml_error
 from replicate_demo.canvas.model import new_id, stamp
 
 if TYPE_CHECKING:
-    from replicate_demo.canvas.site import Call, Site
+    from replicate_demo.canvas.site import Site
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,6 @@ def attachment_json(file: StoredFile, origin: str) -> dict[str, Any]:
         "media_entry_id": None,
         "locked_for_user": False,
     }
-
-
-def show_file(call: Call) -> Answer:
-    """Over the API: the same object, with a fresh URL (fact sheet 1.6)."""
-    return json_answer(attachment_json(by_number(call.site.files, call.ids["file"]), call.origin))
 
 
 def download(site: Site, file_id: int, query: str, store_origin: str, now: float) -> Answer | None:

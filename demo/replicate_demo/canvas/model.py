@@ -33,7 +33,7 @@ class Record:
     sis_batch_id: int | None = None
     created_at: str = "2018-07-01T12:00:00Z"
     updated_at: str = "2018-07-01T12:00:00Z"
-    sticky: list[str] = field(default_factory=list)  # fields edited over REST, which imports leave alone
+    sticky: list[str] = field(default_factory=list)  # fields edited by hand or over REST, which imports leave alone
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +100,8 @@ class Section(WithSisId):
 
 @dataclass(slots=True)
 class Role:
+    """``base_type`` is an enrollment type, or AccountMembership."""
+
     id: int
     name: str
     base_type: str
@@ -119,7 +121,26 @@ class Enrollment(Record):
     limit_privileges: bool = False
     start_at: str | None = None
     end_at: str | None = None
+    sis_login_id: int | None = None  # the login that the SIS import named
 
+
+@dataclass(slots=True, kw_only=True)
+class Observation(Record):
+    """``observer_id`` sees what ``student_id`` does; both are users."""
+
+    observer_id: int
+    student_id: int
+
+
+# What a SIS import leaves alone once somebody has edited it (fact sheet 4.13).
+_DATES = frozenset({"start_at", "end_at"})
+STICKY_FIELDS: dict[type[Record], frozenset[str]] = {
+    User: frozenset({"name", "sortable_name", "short_name"}),
+    Login: frozenset({"unique_id"}),
+    Course: _DATES | {"name", "code", "term_id", "workflow_state", "restrict_dates"},
+    Section: _DATES | {"name", "course_id", "restrict_dates"},
+    Enrollment: _DATES,
+}
 
 _Owned = TypeVar("_Owned", Login, Enrollment)
 
@@ -150,6 +171,7 @@ class State:
     courses: dict[int, Course] = field(default_factory=dict)
     sections: dict[int, Section] = field(default_factory=dict)
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
+    observations: dict[int, Observation] = field(default_factory=dict)
     roles: dict[int, Role] = field(default_factory=dict)
     _enrollments: ByUser[Enrollment] = field(default_factory=lambda: ByUser(), init=False, repr=False, compare=False)
     _logins: ByUser[Login] = field(default_factory=lambda: ByUser(), init=False, repr=False, compare=False)
@@ -158,6 +180,10 @@ class State:
         """An equal state with its own records. It shares the lists in them: they are replaced, never changed."""
         tables = (each.name for each in fields(self) if each.init)
         return State(**{name: {key: copy.copy(each) for key, each in getattr(self, name).items()} for name in tables})
+
+    def forget_owners(self) -> None:
+        """Call it after an enrollment or a login was given to another user."""
+        self._enrollments, self._logins = ByUser(), ByUser()
 
     def enrollments_of(self, user_id: int) -> list[Enrollment]:
         return self._enrollments.of(user_id, self.enrollments)

@@ -6,7 +6,7 @@ import secrets
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from replicate_demo.canvas.csv_text import csv_bytes
@@ -14,7 +14,7 @@ from replicate_demo.canvas.faults import Fault
 from replicate_demo.canvas.files import StoredFile, keep, keep_bytes
 from replicate_demo.canvas.model import ACCOUNT_ZONE
 from replicate_demo.canvas.report_model import Report
-from replicate_demo.canvas.report_rows import HEADERS, Row, Scope, report_rows, synthetic_rows
+from replicate_demo.canvas.report_rows import HEADERS, Row, Scope, report_rows
 from replicate_demo.canvas.site import Site
 
 _CHUNK_BYTES = 64 * 1024
@@ -28,32 +28,23 @@ def keep_report(site: Site, report: Report, kinds: Sequence[str], scope: Scope, 
         _write_archive(path, {f"{kind}.csv": _csv(site, report, kind, scope) for kind in kinds})
         return keep(site, path.name, "application/zip", path.stat().st_size, lambda: _chunks_of(path), now)
     # Canvas writes it into a temporary file, whose digits show in the name.
-    name, kind = f"{stem}{secrets.randbelow(10**6):06d}.csv", kinds[0]
-    if site.options.synthetic_rows and not report.empty:
-        size = _synthetic_size(site, report, kind, scope)
-        return keep(site, name, "text/csv", size, lambda: _csv(site, report, kind, scope), now)
-    return keep_bytes(site, name, "text/csv", b"".join(_csv(site, report, kind, scope)), now)
+    name = f"{stem}{secrets.randbelow(10**6):06d}.csv"
+    return keep_bytes(site, name, "text/csv", b"".join(_csv(site, report, kinds[0], scope)), now)
 
 
 def _csv(site: Site, report: Report, kind: str, scope: Scope) -> Iterator[bytes]:
     header: Sequence[str] = HEADERS[kind]
-    rows: Iterable[Row] = ()
-    if not report.empty:
-        count = site.options.synthetic_rows
-        rows = synthetic_rows(kind, count) if count else report_rows(site.state, kind, scope)
+    rows: Iterable[Row] = () if report.empty else report_rows(site.state, kind, scope)
     for drift in report.drifts:
         header, rows = _drifted(drift, header, rows)
     return csv_bytes(header, rows)
 
 
-def _synthetic_size(site: Site, report: Report, kind: str, scope: Scope) -> int:
-    """The header, and one row as often as there are rows: all are equally long."""
-    header, row = islice(_csv(site, report, kind, scope), 2)
-    return len(header) + len(row) * site.options.synthetic_rows
-
-
 def _drifted(drift: Fault, header: Sequence[str], rows: Iterable[Row]) -> tuple[Sequence[str], Iterable[Row]]:
     """A file without that column stays as it is."""
+    if drift.name == "second_header":
+        rest = iter(rows)
+        return header, chain(islice(rest, 1), [list(header)], rest)
     if drift.name == "extra_column":
         return [drift.column, *header], ([None, *row] for row in rows)
     if drift.column not in header:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 from replicate_demo.canvas.csv_text import Cell
 from replicate_demo.canvas.model import (
@@ -75,20 +76,9 @@ class Scope:
 
 
 def report_rows(state: State, kind: str, scope: Scope) -> Iterator[Row]:
-    """Rows by id. Kinds that this Canvas has no records of (groups, observers, admins) have none."""
+    """Rows by id. Kinds that this Canvas has no records of (groups, admins) have none."""
     rows = _ROWS.get(kind)
     return rows(state, scope) if rows else iter(())
-
-
-def synthetic_rows(kind: str, count: int) -> Iterator[Row]:
-    """Made-up rows, every one of the same length in bytes, so that a file's size is known before it is made."""
-    fixed: Mapping[str, Cell] = {"status": "active", "created_by_sis": True, "role": "student"}
-    for number in range(count):
-        digits = f"{number:010d}"
-        yield [
-            fixed[name] if name in fixed else f"1{digits}" if name.startswith("canvas_") else f"0{digits}"
-            for name in HEADERS[kind]
-        ]
 
 
 def _users(state: State, scope: Scope) -> Iterator[Row]:
@@ -180,6 +170,7 @@ def _sections(state: State, scope: Scope) -> Iterator[Row]:
 
 
 def _enrollments(state: State, scope: Scope) -> Iterator[Row]:
+    """``user_id`` is the SIS id of the login that the import named, where it can still be used, else the best one's."""
     sis_ids = _sis_ids_of_users(state)
     for enrollment in state.enrollments.values():
         course, section = state.courses[enrollment.course_id], state.sections[enrollment.section_id]
@@ -192,7 +183,7 @@ def _enrollments(state: State, scope: Scope) -> Iterator[Row]:
             course.id,
             course.sis_id,
             enrollment.user_id,
-            sis_ids[enrollment.user_id],
+            _imported_sis_id(state, enrollment) or sis_ids[enrollment.user_id],
             ROLES_IN_REPORTS.get(role.name, role.name),
             role.id,
             section.id,
@@ -221,6 +212,17 @@ def _xlist(state: State, scope: Scope) -> Iterator[Row]:
             yield [*ids, section.workflow_state, origin.id, origin.sis_id]
 
 
+def _user_observers(state: State, scope: Scope) -> Iterator[Row]:
+    """One row for each pair of a login of the observer and one of the student."""
+    for each in state.observations.values():
+        by_sis = each.sis_batch_id is not None
+        if (each.workflow_state != "active" and not scope.include_deleted) or (scope.created_by_sis and not by_sis):
+            continue
+        for observer, student in product(state.logins_of(each.observer_id), state.logins_of(each.student_id)):
+            ids: Row = [each.observer_id, observer.sis_id, each.student_id, student.sis_id]
+            yield [*ids, each.workflow_state, by_sis]
+
+
 _ROWS: dict[str, Callable[[State, Scope], Iterator[Row]]] = {
     "users": _users,
     "accounts": _accounts,
@@ -229,6 +231,7 @@ _ROWS: dict[str, Callable[[State, Scope], Iterator[Row]]] = {
     "sections": _sections,
     "enrollments": _enrollments,
     "xlist": _xlist,
+    "user_observers": _user_observers,
 }
 
 
@@ -289,6 +292,12 @@ def _dates(record: Course | Section) -> Row:
     if not record.restrict_dates:
         return [None, None]
     return [in_account_zone(record.start_at), in_account_zone(record.end_at)]
+
+
+def _imported_sis_id(state: State, enrollment: Enrollment) -> str | None:
+    login = state.logins.get(enrollment.sis_login_id or 0)
+    usable = login is not None and login.workflow_state != "deleted" and login.user_id == enrollment.user_id
+    return login.sis_id if login is not None and usable else None
 
 
 def _sis_ids_of_users(state: State) -> dict[int, str | None]:

@@ -18,18 +18,7 @@ from replicate_demo.canvas.site import Call, Site
 
 PROVISIONING = "provisioning_csv"
 _ERROR_REPORT = "The report failed to generate a file. Error report 4711 was filed."
-_DRIFTS = ("renamed_column", "missing_column", "extra_column")
-
-
-def list_types(call: Call) -> Answer:
-    """Not paginated."""
-    account = account_at(call.state, call.ids["account"])
-    runs = _runs(call, account, PROVISIONING)
-    last = _report_json(call, runs[0]) if runs else None
-    known = {name: {"required": False} for name in [*HEADERS, "enrollment_term_id", "include_deleted"]}
-    return json_answer(
-        [{"title": "Provisioning", "report": PROVISIONING, "parameters": known, "last_run": last}],
-    )
+_DRIFTS = ("renamed_column", "missing_column", "extra_column", "second_header")
 
 
 def start(call: Call) -> Answer:
@@ -51,21 +40,6 @@ def index(call: Call) -> Answer:
 
 def show(call: Call) -> Answer:
     return json_answer(_report_json(call, _report_of(call)))
-
-
-def delete(call: Call) -> Answer:
-    report = _report_of(call)
-    _end(report, "deleted", call.now)
-    return json_answer(_report_json(call, report))
-
-
-def abort(call: Call) -> Answer:
-    """Only what runs can be aborted."""
-    report = _report_of(call)
-    if report.status != "running":
-        raise not_found()
-    _end(report, "aborted", call.now)
-    return json_answer(_report_json(call, report))
 
 
 def advance_reports(site: Site, now: float) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from replicate_demo.canvas import courses, enrollments, files, reports, sections, sis_imports, terms, users
+from replicate_demo.canvas import courses, enrollments, reports, sections, sis_imports, terms, users
 from replicate_demo.canvas.answers import Answer, not_found
-from replicate_demo.canvas.progress import show_progress
+from replicate_demo.canvas.roles import list_roles
 from replicate_demo.canvas.site import Call
 
 Handler = Callable[[Call], Answer]
@@ -15,28 +15,17 @@ Handler = Callable[[Call], Answer]
 PREFIX = "/api/v1/"
 
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "accounts", terms.list_accounts),
     ("GET", "accounts/:account", terms.show_account),
-    ("GET", "accounts/:account/sub_accounts", terms.list_sub_accounts),
-    ("GET", "accounts/:account/reports", reports.list_types),
+    ("GET", "accounts/:account/roles", list_roles),
     ("POST", "accounts/:account/reports/:type", reports.start),
     ("GET", "accounts/:account/reports/:type", reports.index),
     ("GET", "accounts/:account/reports/:type/:report", reports.show),
-    ("DELETE", "accounts/:account/reports/:type/:report", reports.delete),
-    ("PUT", "accounts/:account/reports/:type/:report/abort", reports.abort),
-    ("GET", "files/:file", files.show_file),
     ("GET", "accounts/:account/terms", terms.list_terms),
-    ("POST", "accounts/:account/terms", terms.create_term),
     ("GET", "accounts/:account/terms/:term", terms.show_term),
-    ("PUT", "accounts/:account/terms/:term", terms.edit_term),
-    ("DELETE", "accounts/:account/terms/:term", terms.delete_term),
-    ("GET", "accounts/:account/courses", courses.list_courses),
     ("POST", "accounts/:account/courses", courses.create_course),
-    ("PUT", "accounts/:account/courses", courses.edit_many),
     ("GET", "courses/:course", courses.show_course),
     ("PUT", "courses/:course", courses.edit_course),
     ("DELETE", "courses/:course", courses.delete_course),
-    ("GET", "courses/:course/sections", sections.list_sections),
     ("POST", "courses/:course/sections", sections.create_section),
     ("GET", "sections/:section", sections.show_section),
     ("PUT", "sections/:section", sections.edit_section),
@@ -46,26 +35,20 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "courses/:course/enrollments", enrollments.list_of_course),
     ("POST", "courses/:course/enrollments", enrollments.create_in_course),
     ("DELETE", "courses/:course/enrollments/:enrollment", enrollments.end_enrollment),
-    ("PUT", "courses/:course/enrollments/:enrollment/reactivate", enrollments.reactivate),
     ("GET", "sections/:section/enrollments", enrollments.list_of_section),
     ("POST", "sections/:section/enrollments", enrollments.create_in_section),
-    ("GET", "users/:user/enrollments", enrollments.list_of_user),
-    ("GET", "accounts/:account/enrollments/:enrollment", enrollments.show_enrollment),
-    ("GET", "accounts/:account/users", users.list_users),
     ("POST", "accounts/:account/users", users.create_user),
     ("DELETE", "accounts/:account/users/:user", users.delete_user),
     ("GET", "users/:user", users.show_user),
     ("PUT", "users/:user", users.edit_user),
     ("GET", "users/:user/logins", users.list_logins),
     ("DELETE", "users/:user/logins/:login", users.delete_login),
-    ("POST", "accounts/:account/logins", users.create_login),
     ("PUT", "accounts/:account/logins/:login", users.edit_login),
     ("GET", "accounts/:account/sis_imports", sis_imports.list_imports),
     ("POST", "accounts/:account/sis_imports", sis_imports.create_import),
     ("PUT", "accounts/:account/sis_imports/abort_all_pending", sis_imports.abort_all_pending),
     ("GET", "accounts/:account/sis_imports/:import", sis_imports.show_import),
     ("PUT", "accounts/:account/sis_imports/:import/abort", sis_imports.abort_import),
-    ("GET", "progress/:progress", show_progress),
 )
 
 

@@ -6,18 +6,10 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import course_at, section_at
 from replicate_demo.canvas.answers import Answer, json_answer, message
-from replicate_demo.canvas.edits import check_sis_id_free, dates, set_fields, text_or_none
+from replicate_demo.canvas.edits import check_sis_id_free, dates, find_revivable, make_sticky, set_fields, text_or_none
 from replicate_demo.canvas.model import Course, Section, State, new_id
-from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
-
-
-def list_sections(call: Call) -> Answer:
-    course = course_at(call.state, call.ids["course"])
-    found = [each for each in call.state.sections.values() if each.course_id == course.id]
-    alive = [each for each in found if each.workflow_state == "active"]
-    return paged(call, alive, lambda section: section_json(call, section))
 
 
 def show_section(call: Call) -> Answer:
@@ -27,13 +19,13 @@ def show_section(call: Call) -> Answer:
 def create_section(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted section with that SIS id back."""
     course = course_at(call.state, call.ids["course"])
-    sticky = _sticky(call)  # refused before anything is made
+    fields = _given_fields(call)  # refused before anything is made
     sis_id = text_or_none(call.group("course_section").get("sis_section_id"))
-    section = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
+    section = find_revivable(call, call.state.sections, sis_id)
     if section is None:
         check_sis_id_free(call.state.sections, sis_id)
         section = new_section(call.state, course, call.stamp, sis_id=sis_id)
-    set_fields(call, section, sticky, {"workflow_state": "active", "course_id": course.id})
+    set_fields(call, section, {**fields, "workflow_state": "active", "course_id": course.id})
     return json_answer(section_json(call, section))
 
 
@@ -44,7 +36,7 @@ def edit_section(call: Call) -> Answer:
     if "sis_section_id" in given:
         other["sis_id"] = text_or_none(given["sis_section_id"])
         check_sis_id_free(call.state.sections, other["sis_id"], section.id)
-    set_fields(call, section, _sticky(call), other)
+    set_fields(call, section, {**_given_fields(call), **other})
     return json_answer(section_json(call, section))
 
 
@@ -53,13 +45,13 @@ def delete_section(call: Call) -> Answer:
     held = (each for each in call.state.enrollments.values() if each.section_id == section.id)
     if any(each.workflow_state not in ("rejected", "deleted") for each in held):
         raise message("You can't delete a section that has enrollments")
-    set_fields(call, section, {}, {"workflow_state": "deleted"})
+    set_fields(call, section, {"workflow_state": "deleted"})
     return json_answer(section_json(call, section))
 
 
 def crosslist(call: Call) -> Answer:
     section = section_at(call.state, call.ids["section"])
-    move_section(call.state, section, course_at(call.state, call.ids["course"]))
+    move_by_hand(call.state, section, course_at(call.state, call.ids["course"]))
     return json_answer(section_json(call, section))
 
 
@@ -71,7 +63,7 @@ def uncrosslist(call: Call) -> Answer:
     origin = call.state.courses[section.nonxlist_course_id]
     if origin.workflow_state == "deleted":
         origin.workflow_state = "claimed"
-    move_section(call.state, section, origin)
+    move_by_hand(call.state, section, origin)
     return json_answer(section_json(call, section))
 
 
@@ -85,6 +77,13 @@ def move_section(state: State, section: Section, course: Course) -> None:
     for enrollment in state.enrollments.values():
         if enrollment.section_id == section.id:
             enrollment.course_id = course.id
+
+
+def move_by_hand(state: State, section: Section, course: Course) -> None:
+    """As in Canvas's pages or over REST: later SIS imports leave the section in that course (fact sheet 4.13)."""
+    if section.course_id != course.id:
+        move_section(state, section, course)
+        make_sticky(section, ["course_id"])
 
 
 def new_section(
@@ -104,20 +103,22 @@ def new_section(
     return section
 
 
-def default_section_of(state: State, course: Course, stamp: str) -> Section:
-    """A course whose sections came from the SIS has none that is flagged, and gets a brand-new one (fact sheet 4.1)."""
-    for section in state.sections.values():
-        if section.course_id == course.id and section.default_section and section.workflow_state == "active":
+def default_section_of(state: State, course: Course, stamp: str, *, crosslisted: bool = False) -> Section:
+    """A course whose sections came from the SIS has none that is flagged, and gets a brand-new one (fact sheet 4.1).
+
+    A SIS import also takes a section of the course that is ``crosslisted`` into another one (fact sheet 4.13).
+    """
+    alive = [each for each in state.sections.values() if each.workflow_state == "active"]
+    for section in alive:
+        if section.course_id == course.id and section.default_section:
+            return section
+    for section in alive:
+        if crosslisted and section.nonxlist_course_id == course.id:
             return section
     return new_section(state, course, stamp, default_section=True)
 
 
-def _deleted_with(call: Call, sis_id: str | None) -> Section | None:
-    deleted = (each for each in call.state.sections.values() if each.workflow_state == "deleted")
-    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
-
-
-def _sticky(call: Call) -> dict[str, Any]:
+def _given_fields(call: Call) -> dict[str, Any]:
     given = call.group("course_section")
     fields: dict[str, Any] = {**dates(given)}
     if "name" in given:

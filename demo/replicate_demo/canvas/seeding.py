@@ -16,7 +16,6 @@ from replicate_demo.canvas.model import (
     Account,
     Course,
     Enrollment,
-    Login,
     Role,
     Section,
     State,
@@ -25,6 +24,7 @@ from replicate_demo.canvas.model import (
     new_id,
     utc,
 )
+from replicate_demo.canvas.users import new_login, new_user
 from replicate_demo.rows import TERMS_WITH_CLASSES
 from replicate_demo.tables import make_table, sizes_at
 
@@ -35,6 +35,7 @@ SEEDED_BATCH = 1  # the SIS import that made all that came from the SIS
 CUSTOM_ROLE = "Peer Mentor, Writing"
 
 _OPEN_TERMS = {"2199", "2201"}  # faculty keep access to these: their end lies far ahead
+_MADE = "2018-07-01T12:00:00Z"
 _FAR_AHEAD = "2099-12-31T23:59:59Z"
 _ODD_NAMES = ("NA", "null", 'Jo "Jay", Jr.', "line\nbreak", "both\r\nof them", "محمد علي", "李小龍 🎓", "  blanks  ")
 _ONE_IN = 25  # enrollments that Canvas does not have yet, and dropped ones that it still has
@@ -64,6 +65,7 @@ def _add_roles(state: State) -> None:
     kinds = ("StudentEnrollment", "TeacherEnrollment", "TaEnrollment", "DesignerEnrollment", "ObserverEnrollment")
     for number, kind in enumerate(kinds, start=3):
         state.roles[number] = Role(number, kind, kind)
+    state.roles[1] = Role(1, "AccountAdmin", "AccountMembership")
     state.roles[11] = Role(11, CUSTOM_ROLE, "TaEnrollment")
     state.roles[12] = Role(12, "Retired Role", "TaEnrollment", "inactive")
 
@@ -132,18 +134,15 @@ def _canvas_term(strm: str) -> str:
 
 
 def _course(state: State, sis_id: str, row: Mapping[str, Any], term_id: int) -> Course:
-    course = Course(
-        id=new_id(state.courses) if state.courses else FIRST_COURSE,
-        name=row["course_title"],
-        code=f"{row['subject']}{row['catalog_nbr']}",
+    return _add_course(
+        state,
+        row["course_title"],
+        sis_id,
+        term_id,
+        "available" if len(state.courses) % 5 else "claimed",
         account_id=3,
-        term_id=term_id,
-        sis_id=sis_id,
-        workflow_state="available" if len(state.courses) % 5 else "claimed",
-        sis_batch_id=SEEDED_BATCH,
+        code=f"{row['subject']}{row['catalog_nbr']}",
     )
-    state.courses[course.id] = course
-    return course
 
 
 def _section(state: State, course: Course, sis_id: str | None, name: str) -> Section:
@@ -202,36 +201,22 @@ def _add_odd_people(state: State) -> None:
 
 
 def _add_person(state: State, name: str, sis_id: str | None, status: str = "active") -> User:
-    first, _, last = name.rpartition(" ")
-    user = User(
-        id=new_id(state.users),
-        name=name,
-        sortable_name=f"{last}, {first}" if first else name,
-        short_name=name,
-        workflow_state="deleted" if status == "deleted" else "registered",
-    )
-    state.users[user.id] = user
+    user = new_user(state, name, _MADE)
+    user.workflow_state = "deleted" if status == "deleted" else "registered"
     _add_login(state, user.id, f"odd{user.id}", sis_id, status)
     return user
 
 
 def _add_login(state: State, user_id: int, unique_id: str, sis_id: str | None, status: str = "active") -> None:
-    login = Login(
-        id=new_id(state.logins),
-        user_id=user_id,
-        unique_id=unique_id,
-        sis_id=sis_id,
-        workflow_state=status,
-        sis_batch_id=SEEDED_BATCH if sis_id else None,
-    )
-    state.logins[login.id] = login
+    login = new_login(state, state.users[user_id], unique_id, _MADE, sis_id=sis_id)
+    login.workflow_state, login.sis_batch_id = status, SEEDED_BATCH if sis_id else None
 
 
 def _add_odd_courses(state: State) -> None:
     """One course per trouble; their people are the odd ones, with one enrollment per state."""
     open_term = next(term.id for term in state.terms.values() if term.sis_id == "sp20")
     people = [user.id for user in state.users.values() if state.logins_of(user.id)][-12:]
-    odd = _odd_course(state, 'Ethics, "applied"\nand otherwise', "ETH/101.é", open_term, "available")
+    odd = _add_course(state, 'Ethics, "applied"\nand otherwise', "ETH/101.é", open_term, "available")
     section = _section(state, odd, "2201-ODD/0001.é", "0001")
     _enroll(state, people[0], section, "active", SEEDED_BATCH, role_id=4)
     _enroll(state, people[1], section, "active", None, role_id=11)
@@ -240,26 +225,34 @@ def _add_odd_courses(state: State) -> None:
     _enroll(state, people[7], section, "deleted", None)  # by hand: no report ever shows it
     _section(state, odd, None, "by hand, no SIS id")
     _add_crosslisted(state, open_term, odd, people[8])
-    over = _odd_course(state, "Concluded", "OVER-1", open_term, "completed")
+    over = _add_course(state, "Concluded", "OVER-1", open_term, "completed")
     _enroll(state, people[9], _section(state, over, "2201-OVER", "0001"), "active", SEEDED_BATCH)
-    _odd_course(state, "Deleted with a SIS id", "GONE-1", open_term, "deleted")
-    _odd_course(state, "Deleted without", None, open_term, "deleted")
-    club = _odd_course(state, "Chess Club", None, ORGS_TERM, "available", account_id=4)
+    _add_course(state, "Deleted with a SIS id", "GONE-1", open_term, "deleted")
+    _add_course(state, "Deleted without", None, open_term, "deleted")
+    club = _add_course(state, "Chess Club", None, ORGS_TERM, "available", account_id=4)
     _enroll(state, people[10], _section(state, club, None, "Chess Club"), "active", None)
 
 
 def _add_crosslisted(state: State, term_id: int, into: Course, user_id: int) -> None:
-    origin = _odd_course(state, "Cross-listed away", "XLIST-0", term_id, "available")
+    origin = _add_course(state, "Cross-listed away", "XLIST-0", term_id, "available")
     section = _section(state, into, "2201-XLIST", "0002")
     section.nonxlist_course_id = origin.id
     _enroll(state, user_id, section, "active", SEEDED_BATCH)
 
 
-def _odd_course(state: State, name: str, sis_id: str | None, term_id: int, status: str, account_id: int = 2) -> Course:
+def _add_course(
+    state: State,
+    name: str,
+    sis_id: str | None,
+    term_id: int,
+    status: str,
+    account_id: int = 2,
+    code: str = "",
+) -> Course:
     course = Course(
         id=new_id(state.courses) if state.courses else FIRST_COURSE,
         name=name,
-        code=sis_id or "NA",
+        code=code or sis_id or "NA",
         account_id=account_id,
         term_id=term_id,
         sis_id=sis_id,

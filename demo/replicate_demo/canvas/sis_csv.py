@@ -13,8 +13,6 @@ from replicate_demo.canvas.sis_import_model import RowError, SisImport
 # In the order in which Canvas imports them, so that what a row names is there already, whatever the files' order.
 # A file is of the first kind all of whose columns it has.
 KINDS: dict[str, set[str]] = {
-    "accounts": {"account_id", "parent_account_id", "name", "status"},
-    "terms": {"term_id", "name", "status"},
     "courses": {"course_id", "short_name", "long_name", "status"},
     "sections": {"section_id", "course_id", "name", "status"},
     "xlists": {"xlist_course_id", "section_id", "status"},
@@ -94,7 +92,7 @@ def _rows(name: str, header: list[str], lines: Iterator[list[str]]) -> Iterator[
 def _kind_of(header: list[str]) -> str:
     columns = set(header)
     for kind, needed in KINDS.items():
-        if kind != "enrollments" and needed <= columns and not (kind == "terms" and "course_id" in columns):
+        if kind != "enrollments" and needed <= columns:
             return kind
     member = KINDS["enrollments"] | ({"role"} if "role" in columns else {"role_id"})
     if member <= columns and columns & {"course_id", "section_id"}:

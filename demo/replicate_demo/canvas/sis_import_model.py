@@ -17,18 +17,15 @@ class RowError:
 class SisImport:
     """States: created, importing, imported, imported_with_messages, failed_with_messages, aborted.
 
-    ``files`` are (name, bytes) as found in the upload. Instants are seconds since 1970.
+    An aborted one never gets ``ended_at`` (fact sheet 4.13). ``files`` are (name, bytes) as found in the upload.
+    Instants are seconds since 1970.
     """
 
     id: int
     account_id: int
     files: list[tuple[str, bytes]]
     created_at: float
-    batch_mode: bool = False
-    batch_mode_term_id: int | None = None
-    change_threshold: int | None = None
     override_sis_stickiness: bool = False
-    skip_deletes: bool = False
     workflow_state: str = "created"
     started_at: float | None = None
     ended_at: float | None = None
@@ -36,3 +33,13 @@ class SisImport:
     errors: list[RowError] = field(default_factory=list)
     errors_file_id: int | None = None
     csv_file_ids: list[int] = field(default_factory=list)
+    progress: int = 0
+    # Accidents that were armed when it was sent.
+    abort_after_rows: int | None = None
+    extra_error: bool = False
+    unnumbered_errors: bool = False
+    lost_attachments: str | None = None  # the fault's name
+
+    @property
+    def finished(self) -> bool:
+        return self.workflow_state not in ("created", "importing")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, by_number, term_at
-from replicate_demo.canvas.answers import Answer, Refused, json_answer, not_found, refused
+from replicate_demo.canvas.addresses import account_at, by_number
+from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
 from replicate_demo.canvas.csv_text import Cell, csv_bytes
 from replicate_demo.canvas.files import attachment_json, keep_bytes
 from replicate_demo.canvas.model import Account, new_id, stamp
 from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.parameters import charset_of, is_true
-from replicate_demo.canvas.sis_batch_mode import remove_missing
 from replicate_demo.canvas.sis_csv import BadUpload, rows_by_kind, unpacked
 from replicate_demo.canvas.sis_import_model import RowError, SisImport
 from replicate_demo.canvas.sis_rows import RowRefused, Work, apply_row
 from replicate_demo.canvas.site import Call, Site
 
 MOST_SHOWN = 50  # messages inside the JSON; all of them are in the errors' file
+_EXTRA_FILE = "import.csv"
 _ERROR_COLUMNS = ("sis_import_id", "file", "message", "row")
 
 
@@ -31,19 +32,15 @@ def create_import(call: Call) -> Answer:
         files, problems = [], [RowError(name, 0, str(error), fatal=True)]
     else:
         problems = []
-    threshold = call.parameters.get("change_threshold")
     batch = SisImport(
         new_id(call.site.imports),
         account.id,
         files,
         call.now,
-        batch_mode=is_true(call.parameters.get("batch_mode")),
-        batch_mode_term_id=_batch_term(call),
-        change_threshold=int(str(threshold)) if str(threshold).isdecimal() else None,
         override_sis_stickiness=is_true(call.parameters.get("override_sis_stickiness")),
-        skip_deletes=is_true(call.parameters.get("skip_deletes")),
         errors=problems,
     )
+    _arm(call.site, batch)
     keep_uploads(call.site, batch)
     call.site.imports[batch.id] = batch
     call.site.changed = True
@@ -65,7 +62,7 @@ def show_import(call: Call) -> Answer:
 
 def abort_import(call: Call) -> Answer:
     batch = _import_of(call)
-    if batch.ended_at is None:
+    if not batch.finished:
         _abort(call.site, batch, call.now)
     return json_answer({**_import_json(call, batch), **_messages(batch)})
 
@@ -73,7 +70,7 @@ def abort_import(call: Call) -> Answer:
 def abort_all_pending(call: Call) -> Answer:
     _root_account(call)
     for batch in call.site.imports.values():
-        if batch.ended_at is None:
+        if not batch.finished:
             _abort(call.site, batch, call.now)
     return json_answer({"aborted": True})
 
@@ -82,8 +79,8 @@ def advance_imports(site: Site, now: float) -> None:
     """One at a time, in the order of their arrival; the rows are applied when an import ends."""
     free_since = site.imports_wait_until
     for batch in site.imports.values():
-        if batch.ended_at is not None:
-            free_since = max(free_since, batch.ended_at)
+        if batch.finished:
+            free_since = max(free_since, batch.ended_at or 0.0)
             continue
         begins = max(batch.created_at, free_since) if batch.started_at is None else batch.started_at
         if begins > now:
@@ -92,25 +89,30 @@ def advance_imports(site: Site, now: float) -> None:
         free_since = begins + site.options.import_seconds
         if free_since > now:
             return
-        _finish(site, batch, free_since)
+        if batch.abort_after_rows is None:
+            _finish(site, batch, free_since)
+        else:
+            _abort(site, batch, free_since)
+            free_since = site.imports_wait_until
+
+
+def _apply_rows(site: Site, batch: SisImport, at: float, most: int | None = None) -> None:
+    """All rows, or the first ``most`` ones in the order of import."""
+    work, by_kind = Work(site.state, batch, stamp(at)), rows_by_kind(batch)
+    batch.counts = dict.fromkeys(by_kind, 0)
+    for kind, row in islice(((kind, row) for kind, rows in by_kind.items() for row in rows), most):
+        try:
+            apply_row(work, kind, row)
+            batch.counts[kind] += 1
+        except RowRefused as error:
+            batch.errors.append(RowError(row.file, row.number, str(error)))
 
 
 def _finish(site: Site, batch: SisImport, at: float) -> None:
-    work = Work(site.state, batch, stamp(at))
-    by_kind = rows_by_kind(batch)
-    for kind, rows in by_kind.items():
-        batch.counts[kind] = 0
-        for row in rows:
-            if batch.skip_deletes and row.get("status").lower() == "deleted":
-                continue
-            try:
-                apply_row(work, kind, row)
-                batch.counts[kind] += 1
-            except RowRefused as error:
-                batch.errors.append(RowError(row.file, row.number, str(error)))
-    if batch.batch_mode and batch.batch_mode_term_id is not None:
-        remove_missing(work, set(by_kind))
-    batch.ended_at, batch.files = at, []
+    _apply_rows(site, batch, at)
+    if batch.extra_error:
+        batch.errors.append(RowError(_EXTRA_FILE, 0, "An error occurred while importing; it is about no row."))
+    batch.ended_at, batch.progress, batch.files = at, 100, []
     batch.workflow_state = _outcome(batch)
     keep_errors(site, batch, at)
     site.changed = True
@@ -131,18 +133,32 @@ def keep_uploads(site: Site, batch: SisImport) -> None:
 def keep_errors(site: Site, batch: SisImport, at: float) -> None:
     if batch.errors:
         rows: list[list[Cell]] = [
-            [batch.id, error.file, error.message, error.row + 1 if error.row else None] for error in batch.errors
+            [batch.id, error.file, error.message, None if batch.unnumbered_errors or not error.row else error.row + 1]
+            for error in batch.errors
         ]
         content = b"".join(csv_bytes(_ERROR_COLUMNS, rows))
         batch.errors_file_id = keep_bytes(site, f"sis_errors_{batch.id}.csv", "text/csv", content, at).id
 
 
 def _abort(site: Site, batch: SisImport, now: float) -> None:
-    """After a running one was stopped, the next waits about ten minutes."""
+    """Only the state changes. After a running one was stopped, the next waits about ten minutes."""
     if batch.workflow_state == "importing":
         site.imports_wait_until = now + site.options.abort_wait_seconds
-    batch.workflow_state, batch.ended_at, batch.files = "aborted", now, []
+        batch.progress = _progress(site, batch, now)
+        if batch.abort_after_rows is not None:
+            _apply_rows(site, batch, now, batch.abort_after_rows)
+    batch.workflow_state, batch.files = "aborted", []
     site.changed = True
+
+
+def _arm(site: Site, batch: SisImport) -> None:
+    """What was armed for the next import becomes this one's."""
+    aborted = site.faults.take("aborted_import")
+    batch.abort_after_rows = aborted.rows if aborted else None
+    batch.extra_error = site.faults.take("extra_error") is not None
+    batch.unnumbered_errors = site.faults.take("unnumbered_errors") is not None
+    lost = site.faults.take("empty_csv_attachments") or site.faults.take("missing_csv_attachments")
+    batch.lost_attachments = lost.name if lost else None
 
 
 def _root_account(call: Call) -> Account:
@@ -166,21 +182,9 @@ def _check_options(call: Call) -> None:
         raise refused(400, {"errors": ["import_type is not known"]})
     if charset_of(call.content_type) not in (None, "utf-8", "utf8"):
         raise refused(400, {"errors": ["The charset must be UTF-8"]})
-    if is_true(given.get("multi_term_batch_mode")) and not given.get("change_threshold"):
-        raise refused(400, {"errors": ["change_threshold is required with multi_term_batch_mode"]})
-    for name in ("diffing_data_set_identifier", "multi_term_batch_mode"):
+    for name in ("batch_mode", "multi_term_batch_mode", "diffing_data_set_identifier", "skip_deletes"):
         if given.get(name):
             raise refused(400, {"errors": [f"This simulator has no {name}"]})
-
-
-def _batch_term(call: Call) -> int | None:
-    """The term must be active (fact sheet 4.13)."""
-    if not is_true(call.parameters.get("batch_mode")):
-        return None
-    try:
-        return term_at(call.state, str(call.parameters.get("batch_mode_term_id", "")), call.stamp).id
-    except Refused:
-        raise refused(400, {"errors": ["batch_mode_term_id must name an active term"]}) from None
 
 
 def _upload(call: Call) -> tuple[str, bytes]:
@@ -193,15 +197,17 @@ def _upload(call: Call) -> tuple[str, bytes]:
 
 
 def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
-    site = call.site
+    site, uploads = call.site, batch.csv_file_ids
+    if batch.finished and batch.lost_attachments:
+        uploads = []
     errors_file = site.files.get(batch.errors_file_id) if batch.errors_file_id is not None else None
-    return {
+    shown = {
         "id": batch.id,
         "created_at": stamp(batch.created_at),
         "started_at": None if batch.started_at is None else stamp(batch.started_at),
         "ended_at": None if batch.ended_at is None else stamp(batch.ended_at),
         "updated_at": stamp(batch.ended_at or batch.started_at or batch.created_at),
-        "progress": _progress(call, batch),
+        "progress": _progress(site, batch, call.now),
         "workflow_state": batch.workflow_state,
         "data": {
             "import_type": "instructure_csv",
@@ -209,22 +215,22 @@ def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
             "counts": batch.counts,
             "statistics": {},
         },
-        "batch_mode": batch.batch_mode or None,
-        "batch_mode_term_id": batch.batch_mode_term_id,
-        "change_threshold": batch.change_threshold,
+        "batch_mode": None,
         "override_sis_stickiness": batch.override_sis_stickiness,
         "errors_attachment": attachment_json(errors_file, call.origin) if errors_file else None,
         "user": {"id": next(iter(site.state.users))},
-        "csv_attachments": [attachment_json(site.files[number], call.origin) for number in batch.csv_file_ids],
+        "csv_attachments": [attachment_json(site.files[number], call.origin) for number in uploads],
     }
+    if batch.finished and batch.lost_attachments == "missing_csv_attachments":
+        del shown["csv_attachments"]
+    return shown
 
 
-def _progress(call: Call, batch: SisImport) -> int:
-    if batch.ended_at is not None:
-        return 100
-    if batch.started_at is None or call.site.options.import_seconds <= 0:
-        return 0
-    return min(99, int(100 * (call.now - batch.started_at) / call.site.options.import_seconds))
+def _progress(site: Site, batch: SisImport, now: float) -> int:
+    """An aborted one stays where it was."""
+    if batch.workflow_state != "importing" or batch.started_at is None or site.options.import_seconds <= 0:
+        return batch.progress
+    return min(99, int(100 * (now - batch.started_at) / site.options.import_seconds))
 
 
 def _messages(batch: SisImport) -> dict[str, list[list[str]]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from replicate_demo.canvas.courses import new_course
 from replicate_demo.canvas.enrollments import Wanted, key_of, new_enrollment
 from replicate_demo.canvas.model import (
     ROLES_IN_REPORTS,
@@ -19,16 +20,14 @@ from replicate_demo.canvas.model import (
     Section,
     State,
     Term,
-    new_id,
     utc,
 )
-from replicate_demo.canvas.sections import default_section_of, move_section
+from replicate_demo.canvas.sections import default_section_of, move_section, new_section
 from replicate_demo.canvas.sis_csv import SisRow
 from replicate_demo.canvas.sis_import_model import SisImport
-from replicate_demo.canvas.users import new_login, new_user, remove_user
+from replicate_demo.canvas.users import new_login, new_user, remove_login
 
 _COURSE_STATES = {"deleted": "deleted", "completed": "completed", "published": "available"}
-_BASE_TYPES = {word: name for name, word in ROLES_IN_REPORTS.items()}
 
 
 class RowRefused(Exception):
@@ -48,7 +47,6 @@ class Work:
     sections: dict[str, Section] = field(default_factory=dict)
     logins: dict[str, Login] = field(default_factory=dict)
     login_names: dict[str, Login] = field(default_factory=dict)
-    touched: set[tuple[str, int]] = field(default_factory=set)  # (table, id)
 
     def __post_init__(self) -> None:
         for name in ("accounts", "terms", "courses", "sections", "logins"):
@@ -63,40 +61,20 @@ class Work:
         """Indexed when the first enrollment comes: by then every section lies in its course."""
         return {key_of(each): each for each in self.state.enrollments.values()}
 
-    def settle(self, table: str, record: Record, **fields: Any) -> None:
-        """Set what was not edited over REST, unless the import overrides that; it is of this batch now."""
+    def may_set(self, record: Record, name: str) -> bool:
+        return name not in record.sticky or self.batch.override_sis_stickiness
+
+    def settle(self, record: Record, **fields: Any) -> None:
+        """Set what nobody has edited, unless the import overrides that; it is of this batch now."""
         for name, value in fields.items():
-            if name not in record.sticky or self.batch.override_sis_stickiness:
+            if self.may_set(record, name):
                 setattr(record, name, value)
         record.sis_batch_id, record.updated_at = self.batch.id, self.stamp
-        self.touched.add((table, record.id))
 
 
 def apply_row(work: Work, kind: str, row: SisRow) -> None:
     """Raises RowRefused, with nothing changed."""
     _APPLY[kind](work, row)
-
-
-def _account(work: Work, row: SisRow) -> None:
-    sis_id, status = _needed(row, "account_id"), _status(row, "active", "deleted")
-    parent = _found(work.accounts, row, "parent_account_id") if row.get("parent_account_id") else work.state.root
-    account = work.accounts.get(sis_id)
-    if account is None:
-        name = _needed(row, "name")
-        account = Account(id=new_id(work.state.accounts), name=name, parent_id=parent.id, sis_id=sis_id)
-        work.state.accounts[account.id] = work.accounts[sis_id] = account
-    named = row.get("name") or account.name
-    work.settle("accounts", account, name=named, parent_id=parent.id, workflow_state=status)
-
-
-def _term(work: Work, row: SisRow) -> None:
-    sis_id, status = _needed(row, "term_id"), _status(row, "active", "deleted")
-    dates = _dates(row)
-    term = work.terms.get(sis_id)
-    if term is None:
-        term = Term(id=new_id(work.state.terms), name=_needed(row, "name"), sis_id=sis_id, created_at=work.stamp)
-        work.state.terms[term.id] = work.terms[sis_id] = term
-    work.settle("terms", term, name=row.get("name") or term.name, workflow_state=status, **dates)
 
 
 def _course(work: Work, row: SisRow) -> None:
@@ -106,24 +84,15 @@ def _course(work: Work, row: SisRow) -> None:
     term = _found(work.terms, row, "term_id") if row.get("term_id") else None
     dates = _dates(row)
     course = work.courses.get(sis_id)
+    names = {"name": row.get("long_name"), "code": row.get("short_name")}
     if course is None:
-        course = Course(
-            id=new_id(work.state.courses),
-            name=_needed(row, "long_name"),
-            code=_needed(row, "short_name"),
-            account_id=work.state.root.id,
-            term_id=next(iter(work.state.terms)),
-            sis_id=sis_id,
-            workflow_state="claimed",
-            created_at=work.stamp,
-        )
-        work.state.courses[course.id] = work.courses[sis_id] = course
+        names = {"name": _needed(row, "long_name"), "code": _needed(row, "short_name")}
+        course = work.courses[sis_id] = new_course(work.state, work.state.root, sis_id, work.stamp)
     kept = course.workflow_state if course.workflow_state in ("available", "claimed") else "claimed"
     work.settle(
-        "courses",
         course,
-        name=row.get("long_name") or course.name,
-        code=row.get("short_name") or course.code,
+        name=names["name"] or course.name,
+        code=names["code"] or course.code,
         account_id=account.id if account else course.account_id,
         term_id=term.id if term else course.term_id,
         workflow_state=_COURSE_STATES.get(status, kept),
@@ -134,20 +103,16 @@ def _course(work: Work, row: SisRow) -> None:
 
 def _section(work: Work, row: SisRow) -> None:
     sis_id, status = _needed(row, "section_id"), _status(row, "active", "deleted")
-    course, dates = _found(work.courses, row, "course_id"), _dates(row)
+    course, dates, named = _found(work.courses, row, "course_id"), _dates(row), row.get("name")
     section = work.sections.get(sis_id)
     if section is None:
-        name = _needed(row, "name")
-        section = Section(
-            id=new_id(work.state.sections), name=name, course_id=course.id, sis_id=sis_id, created_at=work.stamp
-        )
-        work.state.sections[section.id] = work.sections[sis_id] = section
-    elif section.nonxlist_course_id is None and section.course_id != course.id:
+        named = _needed(row, "name")
+        section = work.sections[sis_id] = new_section(work.state, course, work.stamp, sis_id=sis_id)
+    elif section.nonxlist_course_id is None and section.course_id != course.id and work.may_set(section, "course_id"):
         move_section(work.state, section, course)
         section.nonxlist_course_id = None  # moved, not cross-listed
-    named = row.get("name") or section.name
     limits = any(dates.values())
-    work.settle("sections", section, name=named, workflow_state=status, restrict_dates=limits, **dates)
+    work.settle(section, name=named or section.name, workflow_state=status, restrict_dates=limits, **dates)
 
 
 def _xlist(work: Work, row: SisRow) -> None:
@@ -158,12 +123,13 @@ def _xlist(work: Work, row: SisRow) -> None:
         course = work.state.courses[section.nonxlist_course_id]
     elif status == "deleted":
         return
-    move_section(work.state, section, course)
-    work.settle("sections", section)
+    if work.may_set(section, "course_id"):
+        move_section(work.state, section, course)
+    work.settle(section)
 
 
 def _user(work: Work, row: SisRow) -> None:
-    """One that is not there yet is made; ``deleted`` also takes the enrollments."""
+    """One that is not there yet is made. ``deleted`` of the last login also takes the user and the enrollments."""
     sis_id, unique_id = _needed(row, "user_id"), _needed(row, "login_id")
     status = _status(row, "active", "suspended", "deleted")
     claimed, login = work.login_names.get(unique_id.lower()), work.logins.get(sis_id)
@@ -175,18 +141,21 @@ def _user(work: Work, row: SisRow) -> None:
         work.logins[sis_id] = login
     user = work.state.users[login.user_id]
     if status == "deleted":
-        remove_user(work.state, user, work.stamp)
+        remove_login(work.state, login, work.stamp)
     else:
         user.workflow_state = "registered"
     work.login_names.pop(login.unique_id.lower(), None)
-    work.settle("logins", login, unique_id=unique_id, workflow_state=status)
+    work.settle(login, unique_id=unique_id, workflow_state=status)
     if status != "deleted":
-        work.login_names[unique_id.lower()] = login
-    work.settle("users", user, **_names(row, user.name), email=row.get("email") or user.email)
+        work.login_names[login.unique_id.lower()] = login
+    work.settle(user, **_names(row, user.name), email=row.get("email") or user.email)
 
 
 def _enrollment(work: Work, row: SisRow) -> None:
-    """A row may give the section alone, or the course alone: then it is the course's default section."""
+    """A row may give the section alone, or the course alone: then it is the course's default section.
+
+    The row's login leads to the user, so all SIS ids of one person name the same enrollment (fact sheet 4.13).
+    """
     status = _status(row, "active", "deleted", "completed", "inactive", "deleted_last_completed")
     login = _found(work.logins, row, "user_id")
     if login.workflow_state == "deleted" and not status.startswith("deleted"):
@@ -202,7 +171,8 @@ def _enrollment(work: Work, row: SisRow) -> None:
         enrollment = work.enrollments[wanted] = new_enrollment(work.state, wanted, work.stamp, status)
     limited = row.get("limit_section_privileges").lower() in ("true", "1")
     state = "deleted" if status == "deleted_last_completed" else status
-    work.settle("enrollments", enrollment, workflow_state=state, limit_privileges=limited, **dates)
+    work.settle(enrollment, workflow_state=state, limit_privileges=limited, **dates)
+    enrollment.sis_login_id = login.id
 
 
 def _section_of(work: Work, row: SisRow) -> Section:
@@ -211,7 +181,7 @@ def _section_of(work: Work, row: SisRow) -> Section:
     if section is None and course is None:
         raise RowRefused("neither course_id nor section_id is given")
     if section is None and course is not None:
-        return default_section_of(work.state, course, work.stamp)
+        return default_section_of(work.state, course, work.stamp, crosslisted=True)
     if section is not None and course is not None and course.id not in (section.course_id, section.nonxlist_course_id):
         raise RowRefused(f"section {row.get('section_id')} is not in course {row.get('course_id')}")
     if section is None or section.workflow_state == "deleted":
@@ -220,13 +190,17 @@ def _section_of(work: Work, row: SisRow) -> Section:
 
 
 def _role(state: State, row: SisRow) -> Role:
+    """By id, else by its exact name, else as a built-in one: whatever begins with ``student``, in any case."""
     number, word = row.get("role_id"), row.get("role")
-    found = (
-        state.roles.get(int(number)) if number.isdecimal() else state.role_named(_BASE_TYPES.get(word.lower(), word))
-    )
-    if found is None or found.workflow_state != "active":
+    found = state.roles.get(int(number)) if number.isdecimal() else state.role_named(word) or _built_in(state, word)
+    if found is None or found.workflow_state != "active" or found.base_type not in ROLES_IN_REPORTS:
         raise RowRefused(f"there is no role {number or word}")
     return found
+
+
+def _built_in(state: State, word: str) -> Role | None:
+    kinds = (kind for kind, short in ROLES_IN_REPORTS.items() if word.lower().startswith(short))
+    return state.role_named(next(kinds, ""))
 
 
 def _names(row: SisRow, otherwise: str) -> dict[str, str]:
@@ -274,8 +248,6 @@ def _dates(row: SisRow) -> dict[str, str | None]:
 
 
 _APPLY: dict[str, Callable[[Work, SisRow], None]] = {
-    "accounts": _account,
-    "terms": _term,
     "courses": _course,
     "sections": _section,
     "xlists": _xlist,

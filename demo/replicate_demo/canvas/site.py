@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
-from typing import Any
 
 from replicate_demo.canvas.faults import Faults
 from replicate_demo.canvas.files import StoredFile
@@ -28,7 +27,6 @@ class Options:
         import_seconds: the same for SIS imports.
         abort_wait_seconds: after an abort the next SIS import waits; about ten minutes (fact sheet 4.13).
         link_seconds: how long the store's signed link is good; a day (fact sheet 1.7).
-        synthetic_rows: so many made-up rows per file in place of the campus's own, sent without being kept.
         no_right_status: 403, or 401 where the site's newer errors are off (fact sheet 5.3).
     """
 
@@ -37,7 +35,6 @@ class Options:
     import_seconds: float = 0.0
     abort_wait_seconds: float = 600.0
     link_seconds: float = 86_400.0
-    synthetic_rows: int = 0
     no_right_status: int = 403
     throttle: ThrottleLimits = field(default_factory=ThrottleLimits)
     clock: Callable[[], float] = time.time
@@ -54,7 +51,6 @@ class Site:
     reports: dict[int, Report] = field(default_factory=dict)
     imports: dict[int, SisImport] = field(default_factory=dict)
     files: dict[int, StoredFile] = field(default_factory=dict)
-    progresses: dict[int, dict[str, Any]] = field(default_factory=dict)
     store_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     imports_wait_until: float = 0.0
     changed: bool = False  # since the state was last saved

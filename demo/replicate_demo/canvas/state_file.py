@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from replicate_demo.campus import CampusError
-from replicate_demo.canvas.model import Account, Course, Enrollment, Login, Role, Section, State, Term, User
+from replicate_demo.canvas.model import (
+    Account,
+    Course,
+    Enrollment,
+    Login,
+    Observation,
+    Role,
+    Section,
+    State,
+    Term,
+    User,
+)
 from replicate_demo.canvas.sis_import_model import RowError, SisImport
 
 VERSION = 1
@@ -21,6 +32,7 @@ _TABLES: dict[str, type] = {
     "courses": Course,
     "sections": Section,
     "enrollments": Enrollment,
+    "observations": Observation,
     "roles": Role,
 }
 
@@ -50,7 +62,7 @@ class Saved:
                 raise CampusError(f"{self.path} is a state of version {version}, not {VERSION}; remove it.")
             state = State()
             for name, kind in _TABLES.items():
-                getattr(state, name).update({record["id"]: kind(**record) for record in content[name]})
+                getattr(state, name).update({record["id"]: kind(**record) for record in content.get(name, [])})
             imports = {each["id"]: _import_of_json(each) for each in content["imports"]}
             return state, imports, int(content["last_report"])
         except (ValueError, KeyError, TypeError) as error:

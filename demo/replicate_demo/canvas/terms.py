@@ -6,8 +6,7 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import account_at, term_at
 from replicate_demo.canvas.answers import Answer, json_answer, message
-from replicate_demo.canvas.edits import dates, set_fields, text_or_none
-from replicate_demo.canvas.model import Account, Term, new_id
+from replicate_demo.canvas.model import Account, Term
 from replicate_demo.canvas.paging import paged
 from replicate_demo.canvas.site import Call
 
@@ -29,42 +28,6 @@ def show_term(call: Call) -> Answer:
     return json_answer(term_json(term_at(call.state, call.ids["term"], call.stamp), overrides=True))
 
 
-def create_term(call: Call) -> Answer:
-    _root_only(call)
-    given = call.group("enrollment_term")
-    term = Term(
-        id=new_id(call.state.terms),
-        name=str(given.get("name", "")),
-        sis_id=text_or_none(given.get("sis_term_id")),
-        created_at=call.stamp,
-    )
-    set_fields(call, term, dates(given))
-    call.state.terms[term.id] = term
-    return json_answer(term_json(term))
-
-
-def edit_term(call: Call) -> Answer:
-    _root_only(call)
-    term = term_at(call.state, call.ids["term"], call.stamp)
-    given = call.group("enrollment_term")
-    named = {"name": given["name"]} if "name" in given else {}
-    sis = {"sis_id": text_or_none(given["sis_term_id"])} if "sis_term_id" in given else {}
-    set_fields(call, term, {**named, **dates(given)}, {**sis})
-    return json_answer(term_json(term))
-
-
-def delete_term(call: Call) -> Answer:
-    """Not the default term, nor one with active courses; the sheet has the status, the sentences are ours."""
-    _root_only(call)
-    term = term_at(call.state, call.ids["term"], call.stamp)
-    if term.id == term_at(call.state, "default", call.stamp).id:
-        raise message("Cannot delete the default term")
-    if any(each.term_id == term.id and each.workflow_state != "deleted" for each in call.state.courses.values()):
-        raise message("Cannot delete a term with active courses")
-    set_fields(call, term, {}, {"workflow_state": "deleted"})
-    return json_answer(term_json(term))
-
-
 def term_json(term: Term, *, overrides: bool = False) -> dict[str, Any]:
     shown = {
         "id": term.id,
@@ -80,20 +43,8 @@ def term_json(term: Term, *, overrides: bool = False) -> dict[str, Any]:
     return {**shown, "overrides": {}} if overrides else shown
 
 
-def list_accounts(call: Call) -> Answer:
-    """Those where the token's user is an administrator: the root account."""
-    return paged(call, [call.state.root], lambda account: account_json(call, account))
-
-
 def show_account(call: Call) -> Answer:
     return json_answer(account_json(call, account_at(call.state, call.ids["account"])))
-
-
-def list_sub_accounts(call: Call) -> Answer:
-    parent = account_at(call.state, call.ids["account"])
-    found = [each for each in call.state.accounts.values() if each.parent_id == parent.id]
-    alive = [each for each in found if each.workflow_state != "deleted"]
-    return paged(call, alive, lambda account: account_json(call, account))
 
 
 def account_json(call: Call, account: Account) -> dict[str, Any]:

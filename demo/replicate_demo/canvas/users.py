@@ -6,24 +6,16 @@ from typing import Any
 
 from replicate_demo.canvas.addresses import account_at, by_number, user_at
 from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
-from replicate_demo.canvas.edits import integration_id, set_fields, text_or_none
+from replicate_demo.canvas.edits import find_revivable, integration_id, make_sticky, set_fields, text_or_none
 from replicate_demo.canvas.model import Login, State, User, new_id
 from replicate_demo.canvas.paging import paged
-from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
 _EVENTS = {"suspend": "suspended", "unsuspend": "active"}
 
 
-def list_users(call: Call) -> Answer:
-    account_at(call.state, call.ids["account"])
-    search = str(call.parameters.get("search_term", "")).lower()
-    found = [each for each in call.state.users.values() if each.workflow_state != "deleted"]
-    return paged(call, [each for each in found if _contains(call, each, search)], lambda user: user_json(call, user))
-
-
 def show_user(call: Call) -> Answer:
-    return json_answer(user_json(call, user_at(call.state, call.ids["user"])))
+    return json_answer(user_json(call, user_at(call.state, call.ids["user"]), email=True))
 
 
 def create_user(call: Call) -> Answer:
@@ -35,26 +27,27 @@ def create_user(call: Call) -> Answer:
     if problem:
         # Three nested hashes, whichever is at fault (fact sheet 4.8).
         raise refused(400, {"errors": {"user": {}, "pseudonym": problem, "observee": {}}})
-    revived = _deleted_with(call, sis_id) if is_true(call.parameters.get("enable_sis_reactivation")) else None
+    revived = find_revivable(call, call.state.logins, sis_id)
     if revived is None:
         user = new_user(call.state, str(given.get("name") or unique_id), call.stamp)
         revived = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
     user = call.state.users[revived.user_id]
     email = text_or_none(call.group("communication_channel").get("address")) or user.email
-    set_fields(call, user, _sticky(call), {"email": email, "workflow_state": "registered"})
+    set_fields(call, user, {**_names(call), "email": email, "workflow_state": "registered"})
+    make_sticky(user, ["name", *_names(call)])
     about = {"unique_id": str(unique_id), "workflow_state": "active", **integration_id(login)}
-    set_fields(call, revived, {}, about)
+    set_fields(call, revived, about)
     return json_answer(user_json(call, user))
 
 
 def edit_user(call: Call) -> Answer:
     """``user[event]`` suspends the logins, which is what a report shows."""
     user = user_at(call.state, call.ids["user"])
-    set_fields(call, user, _sticky(call))
+    set_fields(call, user, _names(call))
     state = _EVENTS.get(str(call.group("user").get("event", "")))
     for login in call.state.logins_of(user.id) if state else []:
-        set_fields(call, login, {}, {"workflow_state": state})
-    return json_answer(user_json(call, user))
+        set_fields(call, login, {"workflow_state": state})
+    return json_answer(user_json(call, user, email=True))
 
 
 def delete_user(call: Call) -> Answer:
@@ -70,19 +63,6 @@ def list_logins(call: Call) -> Answer:
     return paged(call, call.state.logins_of(user.id), lambda login: login_json(call, login))
 
 
-def create_login(call: Call) -> Answer:
-    account_at(call.state, call.ids["account"])
-    user = user_at(call.state, str(call.group("user").get("id", "")))
-    given = call.group("login")
-    unique_id, sis_id = text_or_none(given.get("unique_id")), text_or_none(given.get("sis_user_id"))
-    problem = _login_problem(call.state, unique_id, sis_id)
-    if problem:
-        raise refused(400, {"errors": problem})
-    login = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
-    set_fields(call, login, {}, integration_id(given))
-    return json_answer(login_json(call, login))
-
-
 def edit_login(call: Call) -> Answer:
     """How a SIS id is changed."""
     account_at(call.state, call.ids["account"])
@@ -95,7 +75,7 @@ def edit_login(call: Call) -> Answer:
     problem = _login_problem(call.state, changed["unique_id"], changed["sis_id"], login.id)
     if problem:
         raise refused(400, {"errors": problem})
-    set_fields(call, login, {}, {**changed, **integration_id(given)})
+    set_fields(call, login, {**changed, **integration_id(given)})
     return json_answer(login_json(call, login))
 
 
@@ -107,7 +87,7 @@ def delete_login(call: Call) -> Answer:
         raise not_found()
     if len(usable) == 1:
         raise refused(400, {"errors": [{"message": "Users must have at least one login"}]})
-    set_fields(call, login, {}, {"workflow_state": "deleted"})
+    set_fields(call, login, {"workflow_state": "deleted"})
     return json_answer(login_json(call, login))
 
 
@@ -140,6 +120,13 @@ def new_login(state: State, user: User, unique_id: str, stamp: str, *, sis_id: s
     return login
 
 
+def remove_login(state: State, login: Login, stamp: str) -> None:
+    """The last one of a user takes the user with it."""
+    if state.logins_of(login.user_id) == [login]:
+        remove_user(state, state.users[login.user_id], stamp)
+    login.workflow_state, login.updated_at = "deleted", stamp
+
+
 def remove_user(state: State, user: User, stamp: str) -> None:
     """With logins and enrollments."""
     user.workflow_state, user.updated_at = "deleted", stamp
@@ -163,40 +150,30 @@ def _login_problem(
     return None
 
 
-def _deleted_with(call: Call, sis_id: str | None) -> Login | None:
-    deleted = (each for each in call.state.logins.values() if each.workflow_state == "deleted")
-    return next((each for each in deleted if sis_id is not None and each.sis_id == sis_id), None)
-
-
 def _field(name: str, kind: str, text: str) -> dict[str, Any]:
     return {name: [{"attribute": name, "type": kind, "message": text}]}
 
 
-def _sticky(call: Call) -> dict[str, str]:
+def _names(call: Call) -> dict[str, str]:
     given = call.group("user")
     return {name: str(given[name]) for name in ("name", "short_name", "sortable_name") if name in given}
 
 
-def _contains(call: Call, user: User, search: str) -> bool:
-    logins = call.state.logins_of(user.id) if search else []
-    texts = [user.name, str(user.id), *(text or "" for login in logins for text in (login.unique_id, login.sis_id))]
-    return not search or any(search in text.lower() for text in texts)
-
-
-def user_json(call: Call, user: User) -> dict[str, Any]:
+def user_json(call: Call, user: User, *, email: bool = False) -> dict[str, Any]:
+    """``email`` is shown by who looks at one user or edits it, not in lists, and not to who makes one (4.8)."""
     login = next(iter(call.state.logins_of(user.id)), None)
-    return {
+    shown = {
         "id": user.id,
         "name": user.name,
         "sortable_name": user.sortable_name,
         "short_name": user.short_name,
         "created_at": user.created_at,
-        "email": user.email,
         "login_id": login.unique_id if login else None,
         "sis_user_id": login.sis_id if login else None,
         "integration_id": login.integration_id if login else None,
         "sis_import_id": login.sis_batch_id if login else None,
     }
+    return {**shown, "email": user.email} if email else shown
 
 
 def login_json(call: Call, login: Login) -> dict[str, Any]:
