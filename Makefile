@@ -21,7 +21,7 @@ demo: setup ## Generate a campus, copy it, prove it, show it (all below .demo/)
 
 test: setup ## Run the tests; they start private RabbitMQ and PostgreSQL servers
 	@scripts/test-servers
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@scripts/test
 
 lint: setup ## Style, and the dependency rule
 	@$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import hypothesis
 import pytest
+from tests.given import hide
 from tests.real_oracle.real_oracle import why_there_is_none
 from tests.repository import ROOT
 from tests.workplace import Workplace
@@ -29,6 +30,24 @@ pytest_plugins = (
 # A busy machine makes no example wrong: time is measured in bench/, never here.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
+
+
+# Files that take longest, in this order; the tests of the other files come after them. So no processor waits at the end
+# while the other one works on a long file.
+SLOW_FILES = (
+    *("test_faults.py", "test_chain.py", "test_crashes.py", "test_status_page_served.py", "test_prometheus_rules.py"),
+    *("test_push.py", "test_provisions.py", "test_harm.py", "test_push_chain.py", "test_resources.py"),
+    *("test_pipeline.py", "test_ledger_oracle.py", "test_oracle.py", "test_bus_rabbitmq.py", "test_startup.py"),
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hide(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,6 @@ It is a tool beside the project, not a part of it, and not Oracle either: its RE
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ from typing import Any
 import oracledb
 import pytest
 from pydantic import SecretStr
+from tests.given import take
 from tests.repository import ROOT
 
 from canvas_replicate.databases.oracle.connecting import Oracle
 
-# Taken out of the environment: every other name that begins with REPLICATE_ must be a setting.
-_GIVEN_FOLDER = os.environ.pop("REPLICATE_TEST_STANDIN", None)
+_GIVEN_FOLDER = take("REPLICATE_TEST_STANDIN")
 _FOLDER = Path(_GIVEN_FOLDER or ROOT.parent / "shared" / "oracle-standin")
 _PASSWORD = "Pass#word_1"
 _USER = "reporting"

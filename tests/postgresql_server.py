@@ -19,9 +19,9 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import psycopg
+from tests.given import take
 
-# Taken out of the environment: every other name that begins with REPLICATE_ must be a setting.
-_GIVEN_URL = os.environ.pop("REPLICATE_TEST_POSTGRESQL_URL", None)
+_GIVEN_URL = take("REPLICATE_TEST_POSTGRESQL_URL")
 _START_SECONDS = 30
 _PASSWORD = "p%ss|word'of\"tests"
 

@@ -6,7 +6,6 @@ nor server these tests are not collected, in CI as well. ``scripts/verify-oracle
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +18,15 @@ from typing import Any
 import oracledb
 import pytest
 from pydantic import SecretStr
+from tests.given import take
 
 from canvas_replicate.databases.oracle.address import read_address
 from canvas_replicate.databases.oracle.connecting import Oracle
 
-# Taken out of the environment: every other name that begins with REPLICATE_ must be a setting.
-_GIVEN_URL = os.environ.pop("REPLICATE_TEST_ORACLE", None)
-_GIVEN_PASSWORD = os.environ.pop("REPLICATE_TEST_ORACLE_PASSWORD", "")
+_GIVEN_URL = take("REPLICATE_TEST_ORACLE")
+_GIVEN_PASSWORD = take("REPLICATE_TEST_ORACLE_PASSWORD") or ""
 # Its database files are expanded already (oracle.md 9); SQL*Loader and SQL*Plus are in it.
-IMAGE = os.environ.pop("REPLICATE_TEST_ORACLE_IMAGE", "gvenzl/oracle-free:23-slim-faststart")
+IMAGE = take("REPLICATE_TEST_ORACLE_IMAGE") or "gvenzl/oracle-free:23-slim-faststart"
 
 PASSWORD = "Pass#word_1"
 START_SECONDS = 900

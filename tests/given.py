@@ -1,0 +1,25 @@
+"""What is given to the test suite itself: environment variables that begin with REPLICATE_TEST_.
+
+They are taken out of the environment before the tests: every other name that begins with REPLICATE_ must be a setting.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+_taken: set[str] = set()
+
+
+def take(name: str) -> str | None:
+    """Return a variable. ``hide`` removes it from the environment later."""
+    _taken.add(name)
+    return os.environ.get(name)
+
+
+def hide(config: pytest.Config) -> None:
+    """Remove what was taken, but not from a process that only starts others: they read the variables again."""
+    if not config.getoption("numprocesses", None):
+        for name in _taken:
+            os.environ.pop(name, None)
