@@ -38,7 +38,7 @@ class Pushing:
     canvas: CanvasSimulator
 
     def configure(self, channel: str = "sis_import", **options: Any) -> None:
-        process = {"process": "enrollments", "kind": "enrollments", "sql": SQL, "channel": channel, **options}
+        process = {"process": "enrollments", "kind": "enrollments", "sql": SQL, "channel": channel} | options
         self.write_pushes({"regular": [process]})
 
     def write_pushes(self, groups: dict[str, Any]) -> None:
@@ -124,6 +124,6 @@ def prepared(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.
 @pytest.fixture
 def pushing(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pushing]:
     """A tiny campus, and a Canvas that is quick."""
-    options = Options(token=TOKEN, report_seconds=0.05, import_seconds=0.1)
+    options = Options(token=TOKEN, report_seconds=0.05, import_seconds=0.1, abort_wait_seconds=0.5)
     with CanvasSimulator(options=options) as canvas:
         yield prepared(workplace, canvas, monkeypatch)

@@ -27,6 +27,7 @@ class ImportSchema:
         single: the column of an object that can be in one place only. A row that puts it into a place also removes it
             from the place before.
         shared: the columns that belong to the person, whichever login the row names.
+        status_sticks: whether Canvas keeps an edited status (a concluded course, a section's move) at an import.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class ImportSchema:
     not_over_rest: frozenset[str] = frozenset()
     single: str = ""
     shared: tuple[str, ...] = ()
+    status_sticks: bool = False
 
     @property
     def names_people(self) -> bool:
@@ -88,6 +90,7 @@ COURSES = ImportSchema(
     report="courses",
     present=frozenset({"active", "unpublished"}),
     not_over_rest=frozenset({"course_format", "blueprint_course_id"}),
+    status_sticks=True,
 )
 SECTIONS = ImportSchema(
     "sections",
@@ -108,6 +111,7 @@ XLISTS = ImportSchema(
     removing=frozenset({"deleted"}),
     report="xlist",
     single="section_id",
+    status_sticks=True,
 )
 ENROLLMENTS = ImportSchema(
     "enrollments",

@@ -28,17 +28,8 @@ def find_applied(
     The text names the values that Canvas keeps otherwise. It is empty where the reports have no column that could show
     them.
     """
-    differing: dict[int, frozenset[str]] = {}
-    candidates = []
-    for each in rows:
-        was = known.get(each.object)
-        if each.refusal or was is None or schema.ends(each.row["status"]):
-            continue
-        if not schema.shows(each.row["status"], was.get("status", "")):
-            continue
-        if names := find_differing(each.row, was, ("status", *schema.places)):
-            differing[each.number] = names
-            candidates.append(each)
+    differing = {each.number: _list_differing(schema, each, known.get(each.object)) for each in rows}
+    candidates = [each for each in rows if differing[each.number]]
     if not candidates:
         return {}
     shown = list_columns(reports.own)
@@ -51,9 +42,20 @@ def find_applied(
         kept = names & shown
         if not kept:
             found[each.number] = ""
-        elif can_stick and taken.before is not None and _is_unmoved(known[each.object], taken.before, kept):
+        elif can_stick and _is_unmoved(known.get(each.object, {}), taken.before or {}, kept):
             found[each.number] = f"Canvas took this row before and still has another {', '.join(sorted(kept))}"
     return found
+
+
+def _list_differing(schema: ImportSchema, wanted: WantedRow, was: Mapping[str, str] | None) -> frozenset[str]:
+    """The columns whose values Canvas may keep although it takes the row; none where the row is new to it."""
+    row, before = wanted.row, was or {}
+    if wanted.refusal or schema.ends(row["status"]) or (was is None and not schema.status_sticks):
+        return frozenset()
+    differing = find_differing(row, before, ("status", *schema.places))
+    if schema.shows(row["status"], before.get("status", "")):
+        return differing
+    return differing | {"status"} if schema.status_sticks else frozenset()
 
 
 def _find_new(row: Mapping[str, str], before: Mapping[str, str], names: Collection[str]) -> frozenset[str]:

@@ -235,9 +235,8 @@ def _read_outcomes(
     ]
     rest = [line for place, line in enumerate(lines, start=1) if place not in refused]
     if unnamed:
-        return named + look_up(
-            sender, resource, rest, f"import {number}, for a line that Canvas did not name: {unnamed}"
-        )
+        reason = f"import {number} refused something without naming the line: {unnamed}"
+        return named + look_up(sender, resource, rest, reason)
     return named + [LineOutcome(line.number, "applied", f"import {number}") for line in rest]
 
 
