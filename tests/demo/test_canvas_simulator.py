@@ -175,6 +175,20 @@ def test_the_runs_of_a_type_are_listed_newest_first(client: Client) -> None:
     assert [each["id"] for each in client("GET", REPORTS).json()] == numbers[::-1]
 
 
+def test_a_deleted_report_is_not_found_again(client: Client) -> None:
+    number = client.start(users=1)
+    assert client("DELETE", f"{REPORTS}/{number}").json()["status"] == "deleted"
+    assert client("DELETE", f"{REPORTS}/{number}").status_code == 404
+    assert client("GET", f"{REPORTS}/{number}").status_code == 404
+
+
+def test_only_a_running_report_can_be_aborted(opened: Opened, clock: ManualClock) -> None:
+    client = opened(report_seconds=10, clock=clock)
+    number = client.start(users=1)
+    assert client("PUT", f"{REPORTS}/{number}/abort").json()["status"] == "aborted"
+    assert client("PUT", f"{REPORTS}/{number}/abort").status_code == 404
+
+
 def test_one_kind_is_a_csv_and_several_are_an_archive_in_canvas_order(client: Client) -> None:
     single = client.finished(users=1)["attachment"]
     assert re.fullmatch(r"provisioning_csv_\d\d_[A-Z][a-z]{2}_\d{4}_1\d{6}\.csv", single["filename"])

@@ -42,6 +42,21 @@ def show(call: Call) -> Answer:
     return json_answer(_report_json(call, _report_of(call)))
 
 
+def delete(call: Call) -> Answer:
+    report = _report_of(call)
+    _end(report, "deleted", call.now)
+    return json_answer(_report_json(call, report))
+
+
+def abort(call: Call) -> Answer:
+    """Only what runs can be aborted."""
+    report = _report_of(call)
+    if report.status != "running":
+        raise not_found()
+    _end(report, "aborted", call.now)
+    return json_answer(_report_json(call, report))
+
+
 def advance_reports(site: Site, now: float) -> None:
     """Let the jobs run up to ``now``: one at a time, in the order in which they were started."""
     free_since = 0.0

@@ -20,6 +20,8 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "accounts/:account/reports/:type", reports.start),
     ("GET", "accounts/:account/reports/:type", reports.index),
     ("GET", "accounts/:account/reports/:type/:report", reports.show),
+    ("DELETE", "accounts/:account/reports/:type/:report", reports.delete),
+    ("PUT", "accounts/:account/reports/:type/:report/abort", reports.abort),
     ("GET", "accounts/:account/terms", terms.list_terms),
     ("GET", "accounts/:account/terms/:term", terms.show_term),
     ("POST", "accounts/:account/courses", courses.create_course),
