@@ -120,7 +120,7 @@ def test_headers_drift_and_the_rows_with_them(client: Client) -> None:
     assert extra == [{"pronouns": "", **row} for row in usual]
 
 
-def test_a_header_can_stand_once_more_inside_a_file(client: Client) -> None:
+def test_a_header_can_come_a_second_time_inside_a_file(client: Client) -> None:
     usual = client.text(terms=1).split("\n")
     client.canvas.faults.arm("second_header")
     assert client.text(terms=1).split("\n") == [*usual[:2], usual[0], *usual[2:]]
