@@ -97,15 +97,16 @@ def an_open_section(client: Client) -> Any:
     raise LookupError("the campus has no open section")
 
 
-def a_stranger(client: Client, section: Any) -> str:
-    """The SIS id of somebody who is not in that section's course."""
+def strangers(client: Client, section: Any, count: int) -> list[str]:
+    """The SIS ids of people who are not in that section's course."""
     state = client.canvas.snapshot()
     members = {each.user_id for each in state.enrollments.values() if each.course_id == section.course_id}
-    return next(
-        login.sis_id
-        for login in state.logins.values()
-        if login.sis_id and login.workflow_state == "active" and login.user_id not in members
-    )
+    found = [each for each in state.logins.values() if each.sis_id and each.workflow_state == "active"]
+    return [str(each.sis_id) for each in found if each.user_id not in members][:count]
+
+
+def a_stranger(client: Client, section: Any) -> str:
+    return strangers(client, section, 1)[0]
 
 
 def enroll(client: Client, section: Any, user: str, **more: Any) -> requests.Response:

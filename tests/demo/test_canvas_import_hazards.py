@@ -6,7 +6,17 @@ import csv
 import io
 
 import pytest
-from tests.demo.canvas_client import IMPORTS, PEOPLE, Client, ManualClock, Opened, a_stranger, an_open_section, enroll
+from tests.demo.canvas_client import (
+    IMPORTS,
+    PEOPLE,
+    Client,
+    ManualClock,
+    Opened,
+    a_stranger,
+    an_open_section,
+    enroll,
+    strangers,
+)
 
 from replicate_demo.canvas.edits import edit_by_hand
 from replicate_demo.canvas.sections import move_by_hand
@@ -19,14 +29,6 @@ BY_SECTION = "section_id,user_id,role,status\n"
 def course_of(client: Client, section_id: int) -> str:
     state = client.canvas.snapshot()
     return str(state.courses[state.sections[section_id].course_id].sis_id)
-
-
-def strangers(client: Client, count: int) -> list[str]:
-    """SIS ids of as many people who are not in the open section's course."""
-    state, section = client.canvas.snapshot(), an_open_section(client)
-    members = {each.user_id for each in state.enrollments.values() if each.course_id == section.course_id}
-    found = [each for each in state.logins.values() if each.sis_id and each.workflow_state == "active"]
-    return [str(each.sis_id) for each in found if each.user_id not in members][:count]
 
 
 # --- Rows that name a course alone ----------------------------------------------------------------------------------
@@ -89,8 +91,8 @@ def test_an_aborted_import_never_gets_a_time_of_its_end(opened: Opened, clock: M
 
 
 def test_an_import_can_be_aborted_by_somebody_half_way(client: Client) -> None:
-    first, second = strangers(client, 2)
     section = an_open_section(client)
+    first, second = strangers(client, section, 2)
     client.canvas.faults.arm("aborted_import", rows=1)
     rows = [f"{section.sis_id},{user},student,active\n" for user in (first, second)]
     done = client.imported(BY_SECTION + "".join(rows))
@@ -210,6 +212,11 @@ def test_what_was_edited_by_hand_stays_unless_the_import_overrides_it(client: Cl
 @pytest.mark.parametrize(
     ("path", "given", "row"),
     [
+        (
+            "courses/sis_course_id:OVER-1",
+            {"course[name]": "By Hand"},
+            "course_id,short_name,long_name,status\nOVER-1,O1,By The SIS,active\n",
+        ),
         (
             "users/sis_user_id:NA",
             {"user[name]": "By Hand"},

@@ -38,61 +38,61 @@ class Refused(Exception):
         self.answer = answer
 
 
-def json_answer(value: object, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+def answer_json(value: object, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Answer:
     return Answer(status, json.dumps(value, ensure_ascii=False).encode(), JSON, list(headers))
 
 
-def refused(status: int, value: object) -> Refused:
-    return Refused(json_answer(value, status))
+def build_refusal(status: int, value: object) -> Refused:
+    return Refused(answer_json(value, status))
 
 
-def not_found() -> Refused:
-    return refused(404, {"errors": [{"message": "The specified resource does not exist."}]})
+def build_not_found() -> Refused:
+    return build_refusal(404, {"errors": [{"message": "The specified resource does not exist."}]})
 
 
-def message(text: str, status: int = 400) -> Refused:
+def build_message(text: str, status: int = 400) -> Refused:
     """The shape of enrollments, courses, sections and terms."""
-    return refused(status, {"message": text})
+    return build_refusal(status, {"message": text})
 
 
-def invalid(name: str, text: str) -> Refused:
+def build_invalid(name: str, text: str) -> Refused:
     """The shape of a model's validation."""
-    return refused(400, {"errors": {name: [{"attribute": name, "type": text, "message": text}]}})
+    return build_refusal(400, {"errors": {name: [{"attribute": name, "type": text, "message": text}]}})
 
 
-def bad_token() -> Answer:
-    return json_answer({"errors": [{"message": "Invalid access token."}]}, 401, [REALM])
+def answer_bad_token() -> Answer:
+    return answer_json({"errors": [{"message": "Invalid access token."}]}, 401, [REALM])
 
 
-def no_token() -> Answer:
+def answer_no_token() -> Answer:
     body = {"status": "unauthenticated", "errors": [{"message": "user authorization required"}]}
-    return json_answer(body, 401, [REALM])
+    return answer_json(body, 401, [REALM])
 
 
-def no_right(status: int) -> Answer:
+def answer_no_right(status: int) -> Answer:
     body = {"status": "unauthorized", "errors": [{"message": "user not authorized to perform that action"}]}
-    return json_answer(body, status)
+    return answer_json(body, status)
 
 
-def no_user_agent() -> Answer:
+def answer_no_user_agent() -> Answer:
     """The sheet tells status and kind of the body; the sentence is ours."""
-    return json_answer({"errors": [{"message": "A valid User-Agent header is required."}]}, 403)
+    return answer_json({"errors": [{"message": "A valid User-Agent header is required."}]}, 403)
 
 
-def throttled(status: int) -> Answer:
+def answer_throttled(status: int) -> Answer:
     """403 until autumn 2025, 429 since; the body changed with it (fact sheet 5.5)."""
     return Answer(status, f"{status} Forbidden (Rate Limit Exceeded)\n".encode(), TEXT)
 
 
-def server_error(status: int) -> Answer:
+def answer_server_error(status: int) -> Answer:
     """500 comes from Canvas, in JSON; 502, 503 and 504 from the edge, in HTML."""
     if status == 500:
         error = {"message": "An error occurred.", "error_code": "internal_server_error"}
-        return json_answer({"errors": [error], "error_report_id": 123}, 500)
+        return answer_json({"errors": [error], "error_report_id": 123}, 500)
     return Answer(status, f"<html><body><h1>{status} error at the edge</h1></body></html>\n".encode(), HTML)
 
 
-def html(text: str) -> Answer:
+def answer_html(text: str) -> Answer:
     return Answer(200, text.encode(), HTML)
 
 
@@ -100,7 +100,7 @@ def redirect(location: str) -> Answer:
     return Answer(302, b"", HTML, [("location", location)])
 
 
-def xml_error(status: int, code: str, text: str) -> Answer:
+def answer_xml_error(status: int, code: str, text: str) -> Answer:
     """How an object store refuses."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message></Error>'
     return Answer(status, body.encode(), "application/xml")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from replicate_demo.canvas import answers
-from replicate_demo.canvas.answers import Answer, Refused, refused
+from replicate_demo.canvas.answers import Answer, Refused, build_refusal
 from replicate_demo.canvas.parameters import Unreadable, read_parameters
 from replicate_demo.canvas.reports import advance_reports
 from replicate_demo.canvas.routes import route
@@ -29,68 +29,68 @@ class Request:
     body: bytes
     origin: str
 
-    def header(self, name: str) -> str:
+    def read_header(self, name: str) -> str:
         return self.headers.get(name, "")
 
 
 def answer_api(site: Site, saved: Saved | None, request: Request) -> Answer:
-    if not request.header("user-agent").strip():
-        return answers.no_user_agent()
-    refusal = _token_refused(site, request)
-    return refusal or _within_the_bucket(site, saved, request)
+    if not request.read_header("user-agent").strip():
+        return answers.answer_no_user_agent()
+    refusal = _check_token(site, request)
+    return refusal or _answer_within_bucket(site, saved, request)
 
 
-def _token_refused(site: Site, request: Request) -> Answer | None:
+def _check_token(site: Site, request: Request) -> Answer | None:
     """The word is exactly ``Bearer``; ``access_token`` in the query works too (fact sheet 5.2)."""
-    kind, _, token = request.header("authorization").partition(" ")
+    kind, _, token = request.read_header("authorization").partition(" ")
     if kind != "Bearer":
         token = parse_qs(request.query).get("access_token", [""])[0]
     if not token:
-        return answers.no_token()
+        return answers.answer_no_token()
     known = hmac.compare_digest(token.strip().encode(), site.options.token.encode())
     if not known or site.faults.take("revoked_token", request.method, request.path):
-        return answers.bad_token()
+        return answers.answer_bad_token()
     return None
 
 
-def _within_the_bucket(site: Site, saved: Saved | None, request: Request) -> Answer:
+def _answer_within_bucket(site: Site, saved: Saved | None, request: Request) -> Answer:
     clock = site.options.clock
     room = site.bucket.enter(clock())
     if site.faults.take("throttle", request.method, request.path) or not room:
-        answer = answers.throttled(site.options.throttle.status)
+        answer = answers.answer_throttled(site.options.throttle.status)
     else:
-        answer = _with_accidents(site, saved, request)
+        answer = _answer_with_accidents(site, saved, request)
         answer.headers.append(("x-request-cost", str(site.options.throttle.request_cost)))
     # Lower case, as Canvas's cloud sends its headers since 2024 (fact sheet 5.1).
     answer.headers.append(("x-rate-limit-remaining", str(round(site.bucket.leave(clock()), 4))))
     return answer
 
 
-def _with_accidents(site: Site, saved: Saved | None, request: Request) -> Answer:
+def _answer_with_accidents(site: Site, saved: Saved | None, request: Request) -> Answer:
     method, path = request.method, request.path
     slow = site.faults.take("slow", method, path)
     if slow and slow.seconds:
         time.sleep(slow.seconds)
     if fault := site.faults.take("server_error", method, path):
-        return answers.server_error(fault.status)
+        return answers.answer_server_error(fault.status)
     if site.faults.take("no_right", method, path):
-        return answers.no_right(site.options.no_right_status)
-    answer = _executed(site, saved, request)
+        return answers.answer_no_right(site.options.no_right_status)
+    answer = _execute(site, saved, request)
     if method == "GET":
         return answer
     if fault := site.faults.take("error_after_execution", method, path):
-        return answers.server_error(fault.status)
+        return answers.answer_server_error(fault.status)
     if site.faults.take("reset_after_execution", method, path):
         answer.reset_after = 0
     return answer
 
 
-def _executed(site: Site, saved: Saved | None, request: Request) -> Answer:
+def _execute(site: Site, saved: Saved | None, request: Request) -> Answer:
     with site.lock:
         now = site.options.clock()
         advance(site, now)
         try:
-            answer = _handled(site, request, now)
+            answer = _handle(site, request, now)
             site.changed = site.changed or request.method != "GET"
         except Refused as refusal:
             answer = refusal.answer
@@ -100,13 +100,13 @@ def _executed(site: Site, saved: Saved | None, request: Request) -> Answer:
     return answer
 
 
-def _handled(site: Site, request: Request, now: float) -> Answer:
+def _handle(site: Site, request: Request, now: float) -> Answer:
     handler, ids = route(request.method, request.path)
-    content_type = request.header("content-type")
+    content_type = request.read_header("content-type")
     try:
         parameters, upload = read_parameters(request.query, request.body, content_type)
     except Unreadable as error:
-        raise refused(400, {"errors": [{"message": str(error)}]}) from None
+        raise build_refusal(400, {"errors": [{"message": str(error)}]}) from None
     return handler(
         Call(
             site=site,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, course_at, term_at
-from replicate_demo.canvas.answers import Answer, json_answer, message
+from replicate_demo.canvas.addresses import find_account, find_course, find_term
+from replicate_demo.canvas.answers import Answer, answer_json, build_message
 from replicate_demo.canvas.edits import (
     check_sis_id_free,
-    dates,
     find_revivable,
-    integration_id,
+    read_dates,
+    read_integration_id,
+    read_text,
     set_fields,
-    text_or_none,
 )
-from replicate_demo.canvas.model import Account, Course, Section, State, Term, new_id
+from replicate_demo.canvas.model import Account, Course, Section, State, Term, make_id
 from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
@@ -22,58 +22,58 @@ _AFTER = {"claim": "claimed", "offer": "available", "conclude": "completed", "de
 
 
 def show_course(call: Call) -> Answer:
-    return json_answer(course_json(call, course_at(call.state, call.ids["course"])))
+    return answer_json(build_course_json(call, find_course(call.state, call.ids["course"])))
 
 
 def create_course(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted course with that SIS id back."""
-    account = account_at(call.state, call.ids["account"])
+    account = find_account(call.state, call.ids["account"])
     given = call.group("course")
-    sis_id, fields = text_or_none(given.get("sis_course_id")), _given_fields(call)  # refused before anything is made
+    sis_id, fields = read_text(given.get("sis_course_id")), _read_fields(call)  # refused before anything is made
     revived = find_revivable(call, call.state.courses, sis_id)
     if revived is None:
         check_sis_id_free(call.state.courses, sis_id)
-        revived = new_course(call.state, account, sis_id, call.stamp)
+        revived = make_course(call.state, account, sis_id, call.stamp)
     state = "available" if is_true(call.parameters.get("offer")) else "claimed"
-    set_fields(call, revived, {**fields, "workflow_state": state, **integration_id(given)})
-    return json_answer(course_json(call, revived))
+    set_fields(call, revived, {**fields, "workflow_state": state, **read_integration_id(given)})
+    return answer_json(build_course_json(call, revived))
 
 
 def edit_course(call: Call) -> Answer:
-    course = course_at(call.state, call.ids["course"], deleted=True)
+    course = find_course(call.state, call.ids["course"], deleted=True)
     given = call.group("course")
     other: dict[str, Any] = {}
     if "sis_course_id" in given:
-        other["sis_id"] = text_or_none(given["sis_course_id"])
+        other["sis_id"] = read_text(given["sis_course_id"])
         check_sis_id_free(call.state.courses, other["sis_id"], course.id)
     if "account_id" in given:
-        other["account_id"] = account_at(call.state, str(given["account_id"])).id
-    other |= integration_id(given)
-    set_fields(call, course, {**_given_fields(call), **other, **_state_after(given.get("event"))})
-    return json_answer(course_json(call, course))
+        other["account_id"] = find_account(call.state, str(given["account_id"])).id
+    other |= read_integration_id(given)
+    set_fields(call, course, {**_read_fields(call), **other, **_find_state_after(given.get("event"))})
+    return answer_json(build_course_json(call, course))
 
 
 def delete_course(call: Call) -> Answer:
-    course = course_at(call.state, call.ids["course"])
+    course = find_course(call.state, call.ids["course"])
     event = str(call.parameters.get("event", ""))
     if event not in ("delete", "conclude"):
-        raise message('Only "delete" and "conclude" events are allowed.')
-    set_fields(call, course, _state_after(event))
-    return json_answer({event: True})
+        raise build_message('Only "delete" and "conclude" events are allowed.')
+    set_fields(call, course, _find_state_after(event))
+    return answer_json({event: True})
 
 
-def _state_after(event: object) -> dict[str, str]:
+def _find_state_after(event: object) -> dict[str, str]:
     return {"workflow_state": _AFTER[str(event)]} if event in _AFTER else {}
 
 
-def new_course(state: State, account: Account, sis_id: str | None, stamp: str) -> Course:
+def make_course(state: State, account: Account, sis_id: str | None, stamp: str) -> Course:
     """Unpublished, in the default term, and without a name until it is given one."""
     course = Course(
-        id=new_id(state.courses),
+        id=make_id(state.courses),
         name="Unnamed",
         code="Unnamed",
         account_id=account.id,
-        term_id=term_at(state, "default", stamp).id,
+        term_id=find_term(state, "default", stamp).id,
         sis_id=sis_id,
         workflow_state="claimed",
         created_at=stamp,
@@ -82,24 +82,24 @@ def new_course(state: State, account: Account, sis_id: str | None, stamp: str) -
     return course
 
 
-def _given_fields(call: Call) -> dict[str, Any]:
+def _read_fields(call: Call) -> dict[str, Any]:
     given = call.group("course")
-    fields: dict[str, Any] = {**dates(given)}
+    fields: dict[str, Any] = {**read_dates(given)}
     for sent, field in (("name", "name"), ("course_code", "code")):
         if sent in given:
             fields[field] = str(given[sent])
     if "restrict_enrollments_to_course_dates" in given:
         fields["restrict_dates"] = is_true(given["restrict_enrollments_to_course_dates"])
     if "term_id" in given:
-        fields["term_id"] = term_at(call.state, str(given["term_id"]), call.stamp).id
+        fields["term_id"] = find_term(call.state, str(given["term_id"]), call.stamp).id
     return fields
 
 
-def shown_course_state(course: Course) -> str:
+def describe_state(course: Course) -> str:
     return "unpublished" if course.workflow_state in ("created", "claimed") else course.workflow_state
 
 
-def course_json(call: Call, course: Course) -> dict[str, Any]:
+def build_course_json(call: Call, course: Course) -> dict[str, Any]:
     return {
         "id": course.id,
         "name": course.name,
@@ -107,7 +107,7 @@ def course_json(call: Call, course: Course) -> dict[str, Any]:
         "account_id": course.account_id,
         "root_account_id": call.state.root.id,
         "enrollment_term_id": course.term_id,
-        "workflow_state": shown_course_state(course),
+        "workflow_state": describe_state(course),
         "start_at": course.start_at,
         "end_at": course.end_at,
         "restrict_enrollments_to_course_dates": course.restrict_dates,

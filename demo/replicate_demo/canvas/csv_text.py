@@ -10,17 +10,17 @@ Cell = str | int | bool | None
 _MUST_BE_QUOTED = re.compile('[,"\r\n]')
 
 
-def csv_line(cells: Iterable[Cell]) -> str:
-    return ",".join(map(_written, cells)) + "\n"
+def write_csv_line(cells: Iterable[Cell]) -> str:
+    return ",".join(map(_write_cell, cells)) + "\n"
 
 
-def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
-    yield csv_line(header).encode()
+def write_csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    yield write_csv_line(header).encode()
     for row in rows:
-        yield csv_line(row).encode()
+        yield write_csv_line(row).encode()
 
 
-def _written(cell: Cell) -> str:
+def _write_cell(cell: Cell) -> str:
     if cell is None:
         return ""
     if isinstance(cell, bool):

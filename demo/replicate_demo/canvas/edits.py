@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from replicate_demo.canvas.answers import invalid
-from replicate_demo.canvas.model import STICKY_FIELDS, Record, WithSisId, utc
+from replicate_demo.canvas.answers import build_invalid
+from replicate_demo.canvas.model import STICKY_FIELDS, Record, WithSisId, parse_utc
 from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
@@ -32,27 +32,27 @@ def make_sticky(record: Record, fields: Iterable[str]) -> None:
     record.sticky = sorted({*record.sticky, *(set(fields) & STICKY_FIELDS[type(record)])})
 
 
-def dates(given: Mapping[str, Any]) -> dict[str, str | None]:
+def read_dates(given: Mapping[str, Any]) -> dict[str, str | None]:
     """``start_at`` and ``end_at`` as far as they were sent. Raises Refused (400) for what is no date."""
-    return {name: date(name, given[name]) for name in ("start_at", "end_at") if name in given}
+    return {name: read_date(name, given[name]) for name in ("start_at", "end_at") if name in given}
 
 
-def date(name: str, value: object) -> str | None:
+def read_date(name: str, value: object) -> str | None:
     if value in (None, ""):
         return None
     try:
-        return utc(str(value))
+        return parse_utc(str(value))
     except ValueError:
-        raise invalid(name, "is not a valid date") from None
+        raise build_invalid(name, "is not a valid date") from None
 
 
-def text_or_none(value: object) -> str | None:
+def read_text(value: object) -> str | None:
     return str(value).strip() or None if value is not None else None
 
 
-def integration_id(given: Mapping[str, Any]) -> dict[str, str | None]:
+def read_integration_id(given: Mapping[str, Any]) -> dict[str, str | None]:
     """As far as it was sent."""
-    return {"integration_id": text_or_none(given["integration_id"])} if "integration_id" in given else {}
+    return {"integration_id": read_text(given["integration_id"])} if "integration_id" in given else {}
 
 
 def find_revivable(call: Call, table: Mapping[int, S], sis_id: str | None) -> S | None:
@@ -68,4 +68,4 @@ def check_sis_id_free(table: Mapping[int, WithSisId], sis_id: str | None, own_id
     if sis_id is None:
         return
     if any(each.sis_id == sis_id and each.id != own_id for each in table.values()):
-        raise invalid("sis_source_id", f'SIS ID "{sis_id}" is already in use')
+        raise build_invalid("sis_source_id", f'SIS ID "{sis_id}" is already in use')

@@ -50,7 +50,7 @@ class Fault:
     column: str = ""
     to: str = ""
 
-    def meets(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str) -> bool:
         return (self.method in (None, method)) and (self.path is None or self.path in path)
 
 
@@ -63,7 +63,7 @@ class Faults:
 
     def arm(self, name: str, count: int | None = 1, **options: object) -> None:
         """Raises ValueError for a fault, an option or a count that there is not."""
-        fault = _checked(name, count, options)
+        fault = _check(name, count, options)
         with self._lock:
             self._armed.append(fault)
 
@@ -80,7 +80,7 @@ class Faults:
         """The fault if it is armed for such a request; one of its count is then used up."""
         with self._lock:
             for place, fault in enumerate(self._armed):
-                if fault.name == name and fault.meets(method, path):
+                if fault.name == name and fault.matches(method, path):
                     self._use_up(place, fault)
                     return fault
         return None
@@ -92,7 +92,7 @@ class Faults:
             self._armed[place] = replace(fault, count=fault.count - 1)
 
 
-def _checked(name: str, count: int | None, options: dict[str, object]) -> Fault:
+def _check(name: str, count: int | None, options: dict[str, object]) -> Fault:
     if name not in FAULTS:
         near = difflib.get_close_matches(str(name), FAULTS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FAULTS)}."

@@ -14,8 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlencode
 
-from replicate_demo.canvas.answers import LOGIN_PAGE, Answer, html, redirect, server_error, xml_error
-from replicate_demo.canvas.model import new_id, stamp
+from replicate_demo.canvas.answers import (
+    LOGIN_PAGE,
+    Answer,
+    answer_html,
+    answer_server_error,
+    answer_xml_error,
+    redirect,
+)
+from replicate_demo.canvas.model import format_stamp, make_id
 
 if TYPE_CHECKING:
     from replicate_demo.canvas.site import Site
@@ -37,7 +44,7 @@ class StoredFile:
 def keep(
     site: Site, name: str, content_type: str, size: int, chunks: Callable[[], Iterator[bytes]], now: float
 ) -> StoredFile:
-    file = StoredFile(new_id(site.files), uuid.uuid4().hex, name, content_type, size, stamp(now), chunks)
+    file = StoredFile(make_id(site.files), uuid.uuid4().hex, name, content_type, size, format_stamp(now), chunks)
     site.files[file.id] = file
     return file
 
@@ -46,7 +53,7 @@ def keep_bytes(site: Site, name: str, content_type: str, content: bytes, now: fl
     return keep(site, name, content_type, len(content), lambda: iter([content]), now)
 
 
-def attachment_json(file: StoredFile, origin: str) -> dict[str, Any]:
+def build_attachment_json(file: StoredFile, origin: str) -> dict[str, Any]:
     """Fact sheet 1.6; mind the hyphen in ``content-type``."""
     return {
         "id": file.id,
@@ -81,29 +88,29 @@ def download(site: Site, file_id: int, query: str, store_origin: str, now: float
     if file is None or not hmac.compare_digest(verifier.encode(), file.uuid.encode()):
         return None
     expires = str(now + site.options.link_seconds)
-    signed = urlencode({"expires": expires, "signature": _signature(site, file.uuid, expires)})
+    signed = urlencode({"expires": expires, "signature": _sign(site, file.uuid, expires)})
     return redirect(f"{store_origin}/{file.uuid}/{quote(file.name)}?{signed}")
 
 
-def stored(site: Site, name: str, query: str, *, authorization: bool, now: float) -> Answer:
+def answer_from_store(site: Site, name: str, query: str, *, authorization: bool, now: float) -> Answer:
     """What the store answers to a GET."""
     if authorization:
-        return xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
+        return answer_xml_error(400, "InvalidArgument", "Only one auth mechanism allowed")
     given = {name: values[0] for name, values in parse_qs(query).items()}
     expires, signature = given.get("expires", "0"), given.get("signature", "")
-    if not hmac.compare_digest(signature.encode(), _signature(site, name, expires).encode()):
-        return xml_error(403, "SignatureDoesNotMatch", "The signature does not match")
+    if not hmac.compare_digest(signature.encode(), _sign(site, name, expires).encode()):
+        return answer_xml_error(403, "SignatureDoesNotMatch", "The signature does not match")
     if now >= float(expires) or site.faults.take("expired_link"):
-        return xml_error(403, "AccessDenied", "Request has expired")
+        return answer_xml_error(403, "AccessDenied", "Request has expired")
     file = next((each for each in site.files.values() if each.uuid == name), None)
-    return _content(site, file) if file else xml_error(404, "NoSuchKey", "There is no such file")
+    return _answer_content(site, file) if file else answer_xml_error(404, "NoSuchKey", "There is no such file")
 
 
-def _content(site: Site, file: StoredFile) -> Answer:
+def _answer_content(site: Site, file: StoredFile) -> Answer:
     if fault := site.faults.take("store_error"):
-        return server_error(fault.status)
+        return answer_server_error(fault.status)
     if site.faults.take("html_file"):
-        return html(LOGIN_PAGE)
+        return answer_html(LOGIN_PAGE)
     answer = Answer(200, content_type=file.content_type, chunks=file.chunks(), length=file.size)
     if site.faults.take("truncated_file"):
         answer.length = file.size // 2
@@ -112,5 +119,5 @@ def _content(site: Site, file: StoredFile) -> Answer:
     return answer
 
 
-def _signature(site: Site, name: str, expires: str) -> str:
+def _sign(site: Site, name: str, expires: str) -> str:
     return hmac.new(site.store_key, f"{name} {expires}".encode(), hashlib.sha256).hexdigest()

@@ -152,7 +152,7 @@ class ByUser(Generic[_Owned]):
         self._found: dict[int, list[_Owned]] = {}
         self._known = 0
 
-    def of(self, user_id: int, table: dict[int, _Owned]) -> list[_Owned]:
+    def find(self, user_id: int, table: dict[int, _Owned]) -> list[_Owned]:
         if len(table) > self._known:
             for each in islice(table.values(), self._known, None):
                 self._found.setdefault(each.user_id, []).append(each)
@@ -186,18 +186,18 @@ class State:
         self._enrollments, self._logins = ByUser(), ByUser()
 
     def enrollments_of(self, user_id: int) -> list[Enrollment]:
-        return self._enrollments.of(user_id, self.enrollments)
+        return self._enrollments.find(user_id, self.enrollments)
 
     @property
     def root(self) -> Account:
         return next(account for account in self.accounts.values() if account.parent_id is None)
 
-    def role_named(self, name: str) -> Role | None:
+    def find_role(self, name: str) -> Role | None:
         return next((role for role in self.roles.values() if role.name == name), None)
 
     def logins_of(self, user_id: int) -> list[Login]:
         """Those that can be used, the one with a SIS id first."""
-        found = [each for each in self._logins.of(user_id, self.logins) if each.workflow_state != "deleted"]
+        found = [each for each in self._logins.find(user_id, self.logins) if each.workflow_state != "deleted"]
         return sorted(found, key=lambda login: login.sis_id is None)
 
     def in_tree(self, account_id: int) -> set[int]:
@@ -208,20 +208,20 @@ class State:
         return tree
 
 
-def new_id(table: dict[int, Any]) -> int:
+def make_id(table: dict[int, Any]) -> int:
     """One above the newest: nothing ever leaves a table, so its last key is its highest."""
     return next(reversed(table), 0) + 1
 
 
-def stamp(now: float) -> str:
+def format_stamp(now: float) -> str:
     """Seconds since 1970 as Canvas prints an instant."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def utc(text: str) -> str:
+def parse_utc(text: str) -> str:
     """An ISO date with any offset (none: UTC), as Canvas keeps it. Raises ValueError."""
     moment = datetime.fromisoformat(text)
-    return stamp((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return format_stamp((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def in_account_zone(text: str | None) -> str | None:

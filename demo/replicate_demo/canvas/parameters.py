@@ -32,18 +32,18 @@ class Upload:
 def read_parameters(query: str, body: bytes, content_type: str) -> tuple[Parameters, Upload | None]:
     """Query and body together, the body's value first; and the file of a multipart body. Raises Unreadable."""
     pairs = parse_qsl(query, keep_blank_values=True)
-    kind = _header(content_type)
+    kind = _parse_header(content_type)
     if kind.get_content_type() == "application/json" and body:
-        return {**nested(pairs), **_json_object(body)}, None
+        return {**nest(pairs), **_read_json_object(body)}, None
     if kind.get_content_type() == "application/x-www-form-urlencoded":
         pairs += parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     if kind.get_content_type() == "multipart/form-data":
-        fields, upload = _multipart(body, str(kind.get_param("boundary", "")))
-        return nested(pairs + fields), upload
-    return nested(pairs), None
+        fields, upload = _read_multipart(body, str(kind.get_param("boundary", "")))
+        return nest(pairs + fields), upload
+    return nest(pairs), None
 
 
-def nested(pairs: Iterable[tuple[str, str]]) -> Parameters:
+def nest(pairs: Iterable[tuple[str, str]]) -> Parameters:
     """``a[b]=1`` is ``{"a": {"b": "1"}}``, ``ids[]=1&ids[]=2`` is ``{"ids": ["1", "2"]}``."""
     found: Parameters = {}
     for name, value in pairs:
@@ -55,7 +55,7 @@ def is_true(value: object) -> bool:
     return str(value).lower() in _TRUE
 
 
-def texts(value: object) -> list[str]:
+def split_texts(value: object) -> list[str]:
     """A list, or one text with commas, as a list."""
     if value is None:
         return []
@@ -76,7 +76,7 @@ def _put(found: Parameters, name: str, value: str) -> None:
         inside[keys[-1]] = value
 
 
-def _json_object(body: bytes) -> Parameters:
+def _read_json_object(body: bytes) -> Parameters:
     try:
         value = json.loads(body)
     except ValueError:
@@ -86,18 +86,18 @@ def _json_object(body: bytes) -> Parameters:
     return value
 
 
-def _header(content_type: str) -> Message:
+def _parse_header(content_type: str) -> Message:
     header = Message()
     header["content-type"] = content_type or "application/octet-stream"
     return header
 
 
-def charset_of(content_type: str) -> str | None:
-    found = _header(content_type).get_param("charset")
+def find_charset(content_type: str) -> str | None:
+    found = _parse_header(content_type).get_param("charset")
     return str(found).lower() if found else None
 
 
-def _multipart(body: bytes, boundary: str) -> tuple[list[tuple[str, str]], Upload | None]:
+def _read_multipart(body: bytes, boundary: str) -> tuple[list[tuple[str, str]], Upload | None]:
     fields: list[tuple[str, str]] = []
     upload = None
     for part in body.split(b"--" + boundary.encode())[1:-1]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
 
-from replicate_demo.canvas.csv_text import csv_bytes
+from replicate_demo.canvas.csv_text import write_csv
 from replicate_demo.canvas.faults import Fault
 from replicate_demo.canvas.files import StoredFile, keep, keep_bytes
 from replicate_demo.canvas.model import ACCOUNT_ZONE
@@ -25,22 +25,22 @@ def keep_report(site: Site, report: Report, kinds: Sequence[str], scope: Scope, 
     stem = f"{report.type}_{datetime.fromtimestamp(now, UTC).astimezone(ACCOUNT_ZONE):%d_%b_%Y}_{report.id}"
     if len(kinds) > 1:
         path = site.folder / f"{stem}.zip"
-        _write_archive(path, {f"{kind}.csv": _csv(site, report, kind, scope) for kind in kinds})
-        return keep(site, path.name, "application/zip", path.stat().st_size, lambda: _chunks_of(path), now)
+        _write_archive(path, {f"{kind}.csv": _write_csv(site, report, kind, scope) for kind in kinds})
+        return keep(site, path.name, "application/zip", path.stat().st_size, lambda: _read_chunks(path), now)
     # Canvas writes it into a temporary file, whose digits show in the name.
     name = f"{stem}{secrets.randbelow(10**6):06d}.csv"
-    return keep_bytes(site, name, "text/csv", b"".join(_csv(site, report, kinds[0], scope)), now)
+    return keep_bytes(site, name, "text/csv", b"".join(_write_csv(site, report, kinds[0], scope)), now)
 
 
-def _csv(site: Site, report: Report, kind: str, scope: Scope) -> Iterator[bytes]:
+def _write_csv(site: Site, report: Report, kind: str, scope: Scope) -> Iterator[bytes]:
     header: Sequence[str] = HEADERS[kind]
     rows: Iterable[Row] = () if report.empty else report_rows(site.state, kind, scope)
     for drift in report.drifts:
-        header, rows = _drifted(drift, header, rows)
-    return csv_bytes(header, rows)
+        header, rows = _apply_drift(drift, header, rows)
+    return write_csv(header, rows)
 
 
-def _drifted(drift: Fault, header: Sequence[str], rows: Iterable[Row]) -> tuple[Sequence[str], Iterable[Row]]:
+def _apply_drift(drift: Fault, header: Sequence[str], rows: Iterable[Row]) -> tuple[Sequence[str], Iterable[Row]]:
     """A file without that column stays as it is."""
     if drift.name == "second_header":
         rest = iter(rows)
@@ -62,7 +62,7 @@ def _write_archive(path: Path, members: dict[str, Iterator[bytes]]) -> None:
                 member.writelines(chunks)
 
 
-def _chunks_of(path: Path) -> Iterator[bytes]:
+def _read_chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

@@ -81,11 +81,11 @@ def report_rows(state: State, kind: str, scope: Scope) -> Iterator[Row]:
     return rows(state, scope) if rows else iter(())
 
 
-def _users(state: State, scope: Scope) -> Iterator[Row]:
+def _list_users(state: State, scope: Scope) -> Iterator[Row]:
     """One row per login: a user without any is absent, a user with two has two."""
-    members = {each.user_id for each in state.enrollments.values() if _of_tree(state, scope, each.course_id)}
+    members = {each.user_id for each in state.enrollments.values() if _is_in_tree(state, scope, each.course_id)}
     for login in state.logins.values():
-        if not _wanted(login, scope) or not (scope.whole or login.user_id in members):
+        if not _is_wanted(login, scope) or not (scope.whole or login.user_id in members):
             continue
         user = state.users[login.user_id]
         last, comma, first = user.sortable_name.partition(", ")
@@ -106,10 +106,10 @@ def _users(state: State, scope: Scope) -> Iterator[Row]:
         ]
 
 
-def _accounts(state: State, scope: Scope) -> Iterator[Row]:
+def _list_accounts(state: State, scope: Scope) -> Iterator[Row]:
     """Never the root account; of a sub-account its direct children only."""
     for account in state.accounts.values():
-        if account.parent_id is None or not _wanted(account, scope):
+        if account.parent_id is None or not _is_wanted(account, scope):
             continue
         if scope.whole or account.parent_id == scope.account_id:
             parent = state.accounts[account.parent_id]
@@ -117,16 +117,16 @@ def _accounts(state: State, scope: Scope) -> Iterator[Row]:
             yield [*ids, account.name, account.workflow_state, account.sis_batch_id is not None]
 
 
-def _terms(state: State, scope: Scope) -> Iterator[Row]:
+def _list_terms(state: State, scope: Scope) -> Iterator[Row]:
     for term in state.terms.values():
-        if _wanted(term, scope):
+        if _is_wanted(term, scope):
             dates: Row = [in_account_zone(term.start_at), in_account_zone(term.end_at)]
             yield [term.id, term.sis_id, term.name, term.workflow_state, *dates, term.sis_batch_id is not None]
 
 
-def _courses(state: State, scope: Scope) -> Iterator[Row]:
+def _list_courses(state: State, scope: Scope) -> Iterator[Row]:
     for course in state.courses.values():
-        if not _in_scope(state, scope, course) or not _course_wanted(course, scope):
+        if not _is_in_scope(state, scope, course) or not _is_course_wanted(course, scope):
             continue
         account, term = state.accounts[course.account_id], state.terms[course.term_id]
         yield [
@@ -140,7 +140,7 @@ def _courses(state: State, scope: Scope) -> Iterator[Row]:
             term.id,
             term.sis_id,
             COURSE_STATUS[course.workflow_state],
-            *_dates(course),
+            *_show_dates(course),
             course.course_format,
             None,
             None,
@@ -148,10 +148,10 @@ def _courses(state: State, scope: Scope) -> Iterator[Row]:
         ]
 
 
-def _sections(state: State, scope: Scope) -> Iterator[Row]:
+def _list_sections(state: State, scope: Scope) -> Iterator[Row]:
     for section in state.sections.values():
         course = state.courses[section.course_id]
-        if not _in_scope(state, scope, course) or not _section_wanted(section, course, scope):
+        if not _is_in_scope(state, scope, course) or not _is_section_wanted(section, course, scope):
             continue
         account = state.accounts[course.account_id]
         yield [
@@ -162,28 +162,28 @@ def _sections(state: State, scope: Scope) -> Iterator[Row]:
             section.integration_id,
             section.name,
             section.workflow_state,
-            *_dates(section),
+            *_show_dates(section),
             account.id,
             account.sis_id,
             section.sis_batch_id is not None,
         ]
 
 
-def _enrollments(state: State, scope: Scope) -> Iterator[Row]:
+def _list_enrollments(state: State, scope: Scope) -> Iterator[Row]:
     """``user_id`` is the SIS id of the login that the import named, where it can still be used, else the best one's."""
-    sis_ids = _sis_ids_of_users(state)
+    sis_ids = _index_sis_ids(state)
     for enrollment in state.enrollments.values():
         course, section = state.courses[enrollment.course_id], state.sections[enrollment.section_id]
-        status = shown_state(enrollment, course, section)
+        status = find_shown_state(enrollment, course, section)
         usable = enrollment.user_id in sis_ids  # a user without a login is skipped
-        if not usable or not _in_scope(state, scope, course) or not _enrollment_wanted(enrollment, status, scope):
+        if not usable or not _is_in_scope(state, scope, course) or not _is_enrollment_wanted(enrollment, status, scope):
             continue
         role = state.roles[enrollment.role_id]
         yield [
             course.id,
             course.sis_id,
             enrollment.user_id,
-            _imported_sis_id(state, enrollment) or sis_ids[enrollment.user_id],
+            _find_imported_sis_id(state, enrollment) or sis_ids[enrollment.user_id],
             ROLES_IN_REPORTS.get(role.name, role.name),
             role.id,
             section.id,
@@ -198,7 +198,7 @@ def _enrollments(state: State, scope: Scope) -> Iterator[Row]:
         ]
 
 
-def _xlist(state: State, scope: Scope) -> Iterator[Row]:
+def _list_xlist(state: State, scope: Scope) -> Iterator[Row]:
     """Sections that lie in another course than the one they came from."""
     for section in state.sections.values():
         if section.nonxlist_course_id is None:
@@ -207,12 +207,12 @@ def _xlist(state: State, scope: Scope) -> Iterator[Row]:
         usual = course.workflow_state not in ("deleted", "completed") and section.workflow_state != "deleted"
         wanted = usual or (scope.include_deleted and None not in (section.sis_id, course.sis_id))
         by_sis = section.sis_batch_id is not None or not scope.created_by_sis
-        if wanted and by_sis and _in_scope(state, scope, course):
+        if wanted and by_sis and _is_in_scope(state, scope, course):
             ids: Row = [course.id, course.sis_id, section.id, section.sis_id]
             yield [*ids, section.workflow_state, origin.id, origin.sis_id]
 
 
-def _user_observers(state: State, scope: Scope) -> Iterator[Row]:
+def _list_user_observers(state: State, scope: Scope) -> Iterator[Row]:
     """One row for each pair of a login of the observer and one of the student."""
     for each in state.observations.values():
         by_sis = each.sis_batch_id is not None
@@ -224,32 +224,32 @@ def _user_observers(state: State, scope: Scope) -> Iterator[Row]:
 
 
 _ROWS: dict[str, Callable[[State, Scope], Iterator[Row]]] = {
-    "users": _users,
-    "accounts": _accounts,
-    "terms": _terms,
-    "courses": _courses,
-    "sections": _sections,
-    "enrollments": _enrollments,
-    "xlist": _xlist,
-    "user_observers": _user_observers,
+    "users": _list_users,
+    "accounts": _list_accounts,
+    "terms": _list_terms,
+    "courses": _list_courses,
+    "sections": _list_sections,
+    "enrollments": _list_enrollments,
+    "xlist": _list_xlist,
+    "user_observers": _list_user_observers,
 }
 
 
-def shown_state(enrollment: Enrollment, course: Course, section: Section) -> str:
+def find_shown_state(enrollment: Enrollment, course: Course, section: Section) -> str:
     """A deleted course or section makes its enrollments deleted."""
     if "deleted" in (course.workflow_state, section.workflow_state):
         return "deleted"
     return enrollment.workflow_state
 
 
-def _wanted(record: WithSisId, scope: Scope) -> bool:
+def _is_wanted(record: WithSisId, scope: Scope) -> bool:
     """The rule of users, accounts and terms: the deleted ones only on request, and only with a SIS id."""
     if scope.created_by_sis and record.sis_batch_id is None:
         return False
     return record.workflow_state != "deleted" or (scope.include_deleted and record.sis_id is not None)
 
 
-def _course_wanted(course: Course, scope: Scope) -> bool:
+def _is_course_wanted(course: Course, scope: Scope) -> bool:
     if scope.created_by_sis and course.sis_batch_id is None:
         return False
     if course.workflow_state == "deleted":
@@ -258,7 +258,7 @@ def _course_wanted(course: Course, scope: Scope) -> bool:
     return course.workflow_state != "completed" or scope.include_deleted
 
 
-def _section_wanted(section: Section, course: Course, scope: Scope) -> bool:
+def _is_section_wanted(section: Section, course: Course, scope: Scope) -> bool:
     if scope.created_by_sis and section.sis_batch_id is None:
         return False
     if "deleted" in (section.workflow_state, course.workflow_state):
@@ -266,7 +266,7 @@ def _section_wanted(section: Section, course: Course, scope: Scope) -> bool:
     return True
 
 
-def _enrollment_wanted(enrollment: Enrollment, status: str, scope: Scope) -> bool:
+def _is_enrollment_wanted(enrollment: Enrollment, status: str, scope: Scope) -> bool:
     by_sis = enrollment.sis_batch_id is not None
     if scope.created_by_sis and not by_sis:
         return False
@@ -279,28 +279,28 @@ def _enrollment_wanted(enrollment: Enrollment, status: str, scope: Scope) -> boo
     return status != "completed" or scope.include_deleted
 
 
-def _in_scope(state: State, scope: Scope, course: Course) -> bool:
-    return scope.term_id in (None, course.term_id) and _of_tree(state, scope, course.id)
+def _is_in_scope(state: State, scope: Scope, course: Course) -> bool:
+    return scope.term_id in (None, course.term_id) and _is_in_tree(state, scope, course.id)
 
 
-def _of_tree(state: State, scope: Scope, course_id: int) -> bool:
+def _is_in_tree(state: State, scope: Scope, course_id: int) -> bool:
     return scope.whole or state.courses[course_id].account_id in scope.tree
 
 
-def _dates(record: Course | Section) -> Row:
+def _show_dates(record: Course | Section) -> Row:
     """Empty unless "restrict enrollments to these dates" is on."""
     if not record.restrict_dates:
         return [None, None]
     return [in_account_zone(record.start_at), in_account_zone(record.end_at)]
 
 
-def _imported_sis_id(state: State, enrollment: Enrollment) -> str | None:
+def _find_imported_sis_id(state: State, enrollment: Enrollment) -> str | None:
     login = state.logins.get(enrollment.sis_login_id or 0)
     usable = login is not None and login.workflow_state != "deleted" and login.user_id == enrollment.user_id
     return login.sis_id if login is not None and usable else None
 
 
-def _sis_ids_of_users(state: State) -> dict[int, str | None]:
+def _index_sis_ids(state: State) -> dict[int, str | None]:
     """User id -> SIS id of the best login; users without a usable login are not in it."""
     found: dict[int, str | None] = {}
     for login in state.logins.values():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, by_number, term_at
-from replicate_demo.canvas.answers import Answer, Refused, json_answer, not_found, refused
-from replicate_demo.canvas.files import attachment_json
-from replicate_demo.canvas.model import Account, State, Term, new_id, stamp
-from replicate_demo.canvas.paging import paged
-from replicate_demo.canvas.parameters import is_true, texts
+from replicate_demo.canvas.addresses import find_account, find_by_number, find_term
+from replicate_demo.canvas.answers import Answer, Refused, answer_json, build_not_found, build_refusal
+from replicate_demo.canvas.files import build_attachment_json
+from replicate_demo.canvas.model import Account, State, Term, format_stamp, make_id
+from replicate_demo.canvas.paging import answer_page
+from replicate_demo.canvas.parameters import is_true, split_texts
 from replicate_demo.canvas.report_files import keep_report
 from replicate_demo.canvas.report_model import Report
 from replicate_demo.canvas.report_rows import HEADERS, Scope
@@ -22,24 +22,41 @@ _DRIFTS = ("renamed_column", "missing_column", "extra_column", "second_header")
 
 
 def start(call: Call) -> Answer:
-    account = account_at(call.state, call.ids["account"])
-    _known_type(call)
+    account = find_account(call.state, call.ids["account"])
+    _require_known_type(call)
     parameters = call.group("parameters")
-    report = _new_report(call, account, parameters)
+    report = _make_report(call, account, parameters)
     _arm(call.site, report)
     if call.site.faults.take("other_admin"):
-        _new_report(call, account, {"users": "true", "courses": "true"})
-    return json_answer(_report_json(call, report))
+        _make_report(call, account, {"users": "true", "courses": "true"})
+    return answer_json(_build_report_json(call, report))
 
 
-def index(call: Call) -> Answer:
+def list_reports(call: Call) -> Answer:
     """Whoever started them, newest first."""
-    account = account_at(call.state, call.ids["account"])
-    return paged(call, _runs(call, account, _known_type(call)), lambda report: _report_json(call, report))
+    account = find_account(call.state, call.ids["account"])
+    return answer_page(
+        call, _find_runs(call, account, _require_known_type(call)), lambda report: _build_report_json(call, report)
+    )
 
 
 def show(call: Call) -> Answer:
-    return json_answer(_report_json(call, _report_of(call)))
+    return answer_json(_build_report_json(call, _find_report(call)))
+
+
+def delete(call: Call) -> Answer:
+    report = _find_report(call)
+    _end(report, "deleted", call.now)
+    return answer_json(_build_report_json(call, report))
+
+
+def abort(call: Call) -> Answer:
+    """Only what runs can be aborted."""
+    report = _find_report(call)
+    if report.status != "running":
+        raise build_not_found()
+    _end(report, "aborted", call.now)
+    return answer_json(_build_report_json(call, report))
 
 
 def advance_reports(site: Site, now: float) -> None:
@@ -48,11 +65,11 @@ def advance_reports(site: Site, now: float) -> None:
     for report in site.reports.values():
         if report.status == "created" and max(report.created_at, free_since) <= now:
             _begin(report, max(report.created_at, free_since))
-        if report.status == "running" and (ends := _due(site, report)) is not None and ends <= now:
+        if report.status == "running" and (ends := _find_end(site, report)) is not None and ends <= now:
             _finish(site, report, ends)
         if report.finished:
             free_since = max(free_since, report.ended_at or 0.0)
-        elif _due(site, report) is not None:
+        elif _find_end(site, report) is not None:
             return  # the others wait; a job whose worker was killed keeps nobody waiting
 
 
@@ -62,7 +79,7 @@ def _begin(report: Report, at: float) -> None:
     report.progress = report.stuck.percent if report.stuck else 0
 
 
-def _due(site: Site, report: Report) -> float | None:
+def _find_end(site: Site, report: Report) -> float | None:
     """When the job ends; None: never."""
     started = report.created_at if report.started_at is None else report.started_at
     if report.stuck is None:
@@ -78,7 +95,7 @@ def _finish(site: Site, report: Report, at: float) -> None:
     if report.status == "error":
         report.parameters["extra_text"] = _ERROR_REPORT
         return
-    scope = _scope(site.state, report, stamp(at))
+    scope = _build_scope(site.state, report, format_stamp(at))
     report.file_id = keep_report(site, report, kinds, scope, at).id
 
 
@@ -86,7 +103,7 @@ def _end(report: Report, status: str, at: float) -> None:
     report.status, report.ended_at = status, at
 
 
-def _scope(state: State, report: Report, now: str) -> Scope:
+def _build_scope(state: State, report: Report, now: str) -> Scope:
     given = report.parameters
     by_sis = given.get("created_by_sis")  # any text switches it on, even "false" (fact sheet 1.5)
     return Scope(
@@ -97,27 +114,27 @@ def _scope(state: State, report: Report, now: str) -> Scope:
         term_id=report.term_id,
         include_deleted=is_true(given.get("include_deleted")),
         created_by_sis=by_sis is not None and by_sis is not False,
-        enrollment_types=frozenset(texts(given.get("enrollment_filter"))),
-        enrollment_states=frozenset(texts(given.get("enrollment_states"))),
+        enrollment_types=frozenset(split_texts(given.get("enrollment_filter"))),
+        enrollment_states=frozenset(split_texts(given.get("enrollment_states"))),
     )
 
 
-def _term(call: Call, parameters: Mapping[str, Any]) -> Term | None:
+def _find_term(call: Call, parameters: Mapping[str, Any]) -> Term | None:
     """None: all terms. ``enrollment_term`` is the old name, still read."""
     text = str(parameters.get("enrollment_term_id") or parameters.get("enrollment_term") or "")
     try:
-        return term_at(call.state, text, call.stamp) if text else None
+        return find_term(call.state, text, call.stamp) if text else None
     except Refused:
-        raise refused(400, {"error": f"invalid enrollment_term_id '{text}'"}) from None
+        raise build_refusal(400, {"error": f"invalid enrollment_term_id '{text}'"}) from None
 
 
-def _new_report(call: Call, account: Account, parameters: Mapping[str, Any]) -> Report:
-    term = _term(call, parameters)
+def _make_report(call: Call, account: Account, parameters: Mapping[str, Any]) -> Report:
+    term = _find_term(call, parameters)
     kinds = " ".join(kind for kind in HEADERS if is_true(parameters.get(kind)))
     added = {"extra_text": f"Term: {term.name if term else 'All Terms'}; Reports: {kinds} ", "locale": "en"}
     given = {**parameters, **added}
     report = Report(
-        new_id(call.site.reports), PROVISIONING, account.id, given, call.now, term_id=term.id if term else None
+        make_id(call.site.reports), PROVISIONING, account.id, given, call.now, term_id=term.id if term else None
     )
     call.site.reports[report.id] = report
     return report
@@ -131,27 +148,27 @@ def _arm(site: Site, report: Report) -> None:
     report.drifts = [fault for name in _DRIFTS if (fault := site.faults.take(name))]
 
 
-def _known_type(call: Call) -> str:
+def _require_known_type(call: Call) -> str:
     if call.ids["type"] != PROVISIONING:
-        raise not_found()
+        raise build_not_found()
     return PROVISIONING
 
 
-def _report_of(call: Call) -> Report:
+def _find_report(call: Call) -> Report:
     """Only under the account and the type with which it was started."""
-    account = account_at(call.state, call.ids["account"])
-    report = by_number(call.site.reports, call.ids["report"])
+    account = find_account(call.state, call.ids["account"])
+    report = find_by_number(call.site.reports, call.ids["report"])
     if report.account_id != account.id or report.type != call.ids["type"] or report.status == "deleted":
-        raise not_found()
+        raise build_not_found()
     return report
 
 
-def _runs(call: Call, account: Account, kind: str) -> list[Report]:
+def _find_runs(call: Call, account: Account, kind: str) -> list[Report]:
     mine = (each for each in call.site.reports.values() if each.account_id == account.id and each.type == kind)
     return sorted((each for each in mine if each.status != "deleted"), key=lambda each: -each.id)
 
 
-def _report_json(call: Call, report: Report) -> dict[str, Any]:
+def _build_report_json(call: Call, report: Report) -> dict[str, Any]:
     """The key ``attachment`` is absent until there is a file (fact sheet 1.4)."""
     shown = {
         "id": report.id,
@@ -160,13 +177,13 @@ def _report_json(call: Call, report: Report) -> dict[str, Any]:
         "parameters": report.parameters,
         "status": report.status,
         "report": report.type,
-        "created_at": stamp(report.created_at),
-        "started_at": None if report.started_at is None else stamp(report.started_at),
-        "ended_at": None if report.ended_at is None else stamp(report.ended_at),
+        "created_at": format_stamp(report.created_at),
+        "started_at": None if report.started_at is None else format_stamp(report.started_at),
+        "ended_at": None if report.ended_at is None else format_stamp(report.ended_at),
         "file_url": None,
     }
     if report.file_id is not None:
         file = call.site.files[report.file_id]
         shown["file_url"] = f"{call.origin}/accounts/{report.account_id}/files/{file.id}/download"
-        shown["attachment"] = attachment_json(file, call.origin)
+        shown["attachment"] = build_attachment_json(file, call.origin)
     return shown

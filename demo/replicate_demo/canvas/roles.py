@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at
+from replicate_demo.canvas.addresses import find_account
 from replicate_demo.canvas.answers import Answer
 from replicate_demo.canvas.model import Role
-from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.paging import answer_page
 from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
-from replicate_demo.canvas.terms import account_json
+from replicate_demo.canvas.terms import build_account_json
 
 _LABELS = {
     "AccountAdmin": "Account Admin",
@@ -27,16 +27,16 @@ def list_roles(call: Call) -> Answer:
 
     Custom roles are the root account's; a sub-account has them with ``show_inherited`` only.
     """
-    account = account_at(call.state, call.ids["account"])
+    account = find_account(call.state, call.ids["account"])
     states = set(call.list("state")) & {"active", "inactive"} or {"active"}
     has_custom = account.parent_id is None or is_true(call.parameters.get("show_inherited"))
     roles = sorted(call.state.roles.values(), key=lambda role: role.id)
     built_in = [role for role in roles if role.name in _LABELS and "active" in states]
     custom = [role for role in roles if role.name not in _LABELS and role.workflow_state in states and has_custom]
-    return paged(call, [*built_in, *custom], lambda role: _role_json(call, role))
+    return answer_page(call, [*built_in, *custom], lambda role: _build_role_json(call, role))
 
 
-def _role_json(call: Call, role: Role) -> dict[str, Any]:
+def _build_role_json(call: Call, role: Role) -> dict[str, Any]:
     """``role`` is the name that enrollments show; ``label`` is what people read."""
     shown: dict[str, Any] = {
         "id": role.id,
@@ -47,4 +47,4 @@ def _role_json(call: Call, role: Role) -> dict[str, Any]:
         "is_account_role": role.base_type == "AccountMembership",
         "permissions": {},
     }
-    return shown if role.name in _LABELS else {**shown, "account": account_json(call, call.state.root)}
+    return shown if role.name in _LABELS else {**shown, "account": build_account_json(call, call.state.root)}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from replicate_demo.canvas import courses, enrollments, reports, sections, sis_imports, terms, users
-from replicate_demo.canvas.answers import Answer, not_found
+from replicate_demo.canvas.answers import Answer, build_not_found
 from replicate_demo.canvas.roles import list_roles
 from replicate_demo.canvas.site import Call
 
@@ -18,8 +18,10 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "accounts/:account", terms.show_account),
     ("GET", "accounts/:account/roles", list_roles),
     ("POST", "accounts/:account/reports/:type", reports.start),
-    ("GET", "accounts/:account/reports/:type", reports.index),
+    ("GET", "accounts/:account/reports/:type", reports.list_reports),
     ("GET", "accounts/:account/reports/:type/:report", reports.show),
+    ("DELETE", "accounts/:account/reports/:type/:report", reports.delete),
+    ("PUT", "accounts/:account/reports/:type/:report/abort", reports.abort),
     ("GET", "accounts/:account/terms", terms.list_terms),
     ("GET", "accounts/:account/terms/:term", terms.show_term),
     ("POST", "accounts/:account/courses", courses.create_course),
@@ -56,13 +58,13 @@ def route(method: str, path: str) -> tuple[Handler, dict[str, str]]:
     """The handler and the named parts of the path, percent-decoded. Raises Refused (404)."""
     parts = path.removeprefix(PREFIX).rstrip("/").split("/")
     for known, template, handler in _ROUTES:
-        ids = _matched(template.split("/"), parts) if known == method else None
+        ids = _match(template.split("/"), parts) if known == method else None
         if ids is not None:
             return handler, ids
-    raise not_found()
+    raise build_not_found()
 
 
-def _matched(template: list[str], parts: list[str]) -> dict[str, str] | None:
+def _match(template: list[str], parts: list[str]) -> dict[str, str] | None:
     if len(template) != len(parts):
         return None
     ids = {}

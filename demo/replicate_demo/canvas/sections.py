@@ -4,67 +4,74 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicate_demo.canvas.addresses import course_at, section_at
-from replicate_demo.canvas.answers import Answer, json_answer, message
-from replicate_demo.canvas.edits import check_sis_id_free, dates, find_revivable, make_sticky, set_fields, text_or_none
-from replicate_demo.canvas.model import Course, Section, State, new_id
+from replicate_demo.canvas.addresses import find_course, find_section
+from replicate_demo.canvas.answers import Answer, answer_json, build_message
+from replicate_demo.canvas.edits import (
+    check_sis_id_free,
+    find_revivable,
+    make_sticky,
+    read_dates,
+    read_text,
+    set_fields,
+)
+from replicate_demo.canvas.model import Course, Section, State, make_id
 from replicate_demo.canvas.parameters import is_true
 from replicate_demo.canvas.site import Call
 
 
 def show_section(call: Call) -> Answer:
-    return json_answer(section_json(call, section_at(call.state, call.ids["section"])))
+    return answer_json(build_section_json(call, find_section(call.state, call.ids["section"])))
 
 
 def create_section(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted section with that SIS id back."""
-    course = course_at(call.state, call.ids["course"])
-    fields = _given_fields(call)  # refused before anything is made
-    sis_id = text_or_none(call.group("course_section").get("sis_section_id"))
+    course = find_course(call.state, call.ids["course"])
+    fields = _read_fields(call)  # refused before anything is made
+    sis_id = read_text(call.group("course_section").get("sis_section_id"))
     section = find_revivable(call, call.state.sections, sis_id)
     if section is None:
         check_sis_id_free(call.state.sections, sis_id)
-        section = new_section(call.state, course, call.stamp, sis_id=sis_id)
+        section = make_section(call.state, course, call.stamp, sis_id=sis_id)
     set_fields(call, section, {**fields, "workflow_state": "active", "course_id": course.id})
-    return json_answer(section_json(call, section))
+    return answer_json(build_section_json(call, section))
 
 
 def edit_section(call: Call) -> Answer:
-    section = section_at(call.state, call.ids["section"])
+    section = find_section(call.state, call.ids["section"])
     given = call.group("course_section")
     other = {}
     if "sis_section_id" in given:
-        other["sis_id"] = text_or_none(given["sis_section_id"])
+        other["sis_id"] = read_text(given["sis_section_id"])
         check_sis_id_free(call.state.sections, other["sis_id"], section.id)
-    set_fields(call, section, {**_given_fields(call), **other})
-    return json_answer(section_json(call, section))
+    set_fields(call, section, {**_read_fields(call), **other})
+    return answer_json(build_section_json(call, section))
 
 
 def delete_section(call: Call) -> Answer:
-    section = section_at(call.state, call.ids["section"])
+    section = find_section(call.state, call.ids["section"])
     held = (each for each in call.state.enrollments.values() if each.section_id == section.id)
     if any(each.workflow_state not in ("rejected", "deleted") for each in held):
-        raise message("You can't delete a section that has enrollments")
+        raise build_message("You can't delete a section that has enrollments")
     set_fields(call, section, {"workflow_state": "deleted"})
-    return json_answer(section_json(call, section))
+    return answer_json(build_section_json(call, section))
 
 
 def crosslist(call: Call) -> Answer:
-    section = section_at(call.state, call.ids["section"])
-    move_by_hand(call.state, section, course_at(call.state, call.ids["course"]))
-    return json_answer(section_json(call, section))
+    section = find_section(call.state, call.ids["section"])
+    move_by_hand(call.state, section, find_course(call.state, call.ids["course"]))
+    return answer_json(build_section_json(call, section))
 
 
 def uncrosslist(call: Call) -> Answer:
     """A deleted original course comes back unpublished."""
-    section = section_at(call.state, call.ids["section"])
+    section = find_section(call.state, call.ids["section"])
     if section.nonxlist_course_id is None:
-        raise message("section is not cross-listed")
+        raise build_message("section is not cross-listed")
     origin = call.state.courses[section.nonxlist_course_id]
     if origin.workflow_state == "deleted":
         origin.workflow_state = "claimed"
     move_by_hand(call.state, section, origin)
-    return json_answer(section_json(call, section))
+    return answer_json(build_section_json(call, section))
 
 
 def move_section(state: State, section: Section, course: Course) -> None:
@@ -86,12 +93,12 @@ def move_by_hand(state: State, section: Section, course: Course) -> None:
         make_sticky(section, ["course_id"])
 
 
-def new_section(
+def make_section(
     state: State, course: Course, stamp: str, *, sis_id: str | None = None, default_section: bool = False
 ) -> Section:
     """Named after the course until somebody says otherwise."""
     section = Section(
-        id=new_id(state.sections),
+        id=make_id(state.sections),
         name=course.name,
         course_id=course.id,
         sis_id=sis_id,
@@ -103,7 +110,7 @@ def new_section(
     return section
 
 
-def default_section_of(state: State, course: Course, stamp: str, *, crosslisted: bool = False) -> Section:
+def find_default_section(state: State, course: Course, stamp: str, *, crosslisted: bool = False) -> Section:
     """A course whose sections came from the SIS has none that is flagged, and gets a brand-new one (fact sheet 4.1).
 
     A SIS import also takes a section of the course that is ``crosslisted`` into another one (fact sheet 4.13).
@@ -115,12 +122,12 @@ def default_section_of(state: State, course: Course, stamp: str, *, crosslisted:
     for section in alive:
         if crosslisted and section.nonxlist_course_id == course.id:
             return section
-    return new_section(state, course, stamp, default_section=True)
+    return make_section(state, course, stamp, default_section=True)
 
 
-def _given_fields(call: Call) -> dict[str, Any]:
+def _read_fields(call: Call) -> dict[str, Any]:
     given = call.group("course_section")
-    fields: dict[str, Any] = {**dates(given)}
+    fields: dict[str, Any] = {**read_dates(given)}
     if "name" in given:
         fields["name"] = str(given["name"])
     if "restrict_enrollments_to_section_dates" in given:
@@ -128,7 +135,7 @@ def _given_fields(call: Call) -> dict[str, Any]:
     return fields
 
 
-def section_json(call: Call, section: Section) -> dict[str, Any]:
+def build_section_json(call: Call, section: Section) -> dict[str, Any]:
     return {
         "id": section.id,
         "name": section.name,

@@ -21,10 +21,10 @@ from replicate_demo.canvas.model import (
     State,
     Term,
     User,
-    new_id,
-    utc,
+    make_id,
+    parse_utc,
 )
-from replicate_demo.canvas.users import new_login, new_user
+from replicate_demo.canvas.users import make_login, make_user
 from replicate_demo.rows import TERMS_WITH_CLASSES
 from replicate_demo.tables import make_table, sizes_at
 
@@ -43,7 +43,9 @@ _ONE_IN = 25  # enrollments that Canvas does not have yet, and dropped ones that
 
 def seed(scale: float = 0.01, number: int = SEED) -> State:
     """A tiny campus by default: 120 students, 60 sections, 1,780 enrollments. ``number`` is the campus's own seed."""
-    tables = {name: _rows(name, scale, number) for name in ("terms", "students", "courses", "sections", "enrollments")}
+    tables = {
+        name: _make_rows(name, scale, number) for name in ("terms", "students", "courses", "sections", "enrollments")
+    }
     state = State()
     _add_roles(state)
     _add_accounts(state)
@@ -56,7 +58,7 @@ def seed(scale: float = 0.01, number: int = SEED) -> State:
     return state
 
 
-def _rows(name: str, scale: float, number: int) -> list[dict[str, Any]]:
+def _make_rows(name: str, scale: float, number: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = make_table(name, seed=number, sizes=sizes_at(scale)).to_pylist()
     return rows
 
@@ -88,12 +90,12 @@ def _add_accounts(state: State) -> None:
 def _add_terms(state: State, rows: list[dict[str, Any]]) -> None:
     state.terms[1] = Term(id=1, name="Default Term")
     for number, row in enumerate((row for row in rows if row["strm"] in TERMS_WITH_CLASSES), start=11):
-        end = _FAR_AHEAD if row["strm"] in _OPEN_TERMS else utc(row["end_dt"].isoformat())
+        end = _FAR_AHEAD if row["strm"] in _OPEN_TERMS else parse_utc(row["end_dt"].isoformat())
         state.terms[number] = Term(
             id=number,
             name=row["descr"],
             sis_id=row["canvas_term"],
-            start_at=utc(row["begin_dt"].isoformat()),
+            start_at=parse_utc(row["begin_dt"].isoformat()),
             end_at=end,
             sis_batch_id=SEEDED_BATCH,
         )
@@ -122,18 +124,20 @@ def _add_courses(
     found = {}
     for row in sections:
         sis_id = f"{row['crse_id']}-{row['strm']}"
-        course = made.get(sis_id) or _course(state, sis_id, about[row["crse_id"]], term_ids[_canvas_term(row["strm"])])
+        course = made.get(sis_id) or _add_campus_course(
+            state, sis_id, about[row["crse_id"]], term_ids[_name_term(row["strm"])]
+        )
         made[sis_id] = course
         number = int(row["class_nbr"])
-        found[row["strm"], number] = _section(state, course, f"{row['strm']}-{number}", row["class_section"])
+        found[row["strm"], number] = _add_section(state, course, f"{row['strm']}-{number}", row["class_section"])
     return found
 
 
-def _canvas_term(strm: str) -> str:
+def _name_term(strm: str) -> str:
     return {"1": "sp", "6": "su", "9": "fa"}[strm[3]] + strm[1:3]
 
 
-def _course(state: State, sis_id: str, row: Mapping[str, Any], term_id: int) -> Course:
+def _add_campus_course(state: State, sis_id: str, row: Mapping[str, Any], term_id: int) -> Course:
     return _add_course(
         state,
         row["course_title"],
@@ -145,9 +149,9 @@ def _course(state: State, sis_id: str, row: Mapping[str, Any], term_id: int) -> 
     )
 
 
-def _section(state: State, course: Course, sis_id: str | None, name: str) -> Section:
+def _add_section(state: State, course: Course, sis_id: str | None, name: str) -> Section:
     section = Section(
-        id=new_id(state.sections),
+        id=make_id(state.sections),
         name=name,
         course_id=course.id,
         sis_id=sis_id,
@@ -170,7 +174,7 @@ def _add_enrollments(state: State, rows: list[dict[str, Any]], sections: Mapping
 
 
 def _enroll(state: State, user_id: int, section: Section, status: str, batch: int | None, role_id: int = 3) -> None:
-    number = new_id(state.enrollments) if state.enrollments else FIRST_ENROLLMENT
+    number = make_id(state.enrollments) if state.enrollments else FIRST_ENROLLMENT
     role = state.roles[role_id]
     state.enrollments[number] = Enrollment(
         id=number,
@@ -201,14 +205,14 @@ def _add_odd_people(state: State) -> None:
 
 
 def _add_person(state: State, name: str, sis_id: str | None, status: str = "active") -> User:
-    user = new_user(state, name, _MADE)
+    user = make_user(state, name, _MADE)
     user.workflow_state = "deleted" if status == "deleted" else "registered"
     _add_login(state, user.id, f"odd{user.id}", sis_id, status)
     return user
 
 
 def _add_login(state: State, user_id: int, unique_id: str, sis_id: str | None, status: str = "active") -> None:
-    login = new_login(state, state.users[user_id], unique_id, _MADE, sis_id=sis_id)
+    login = make_login(state, state.users[user_id], unique_id, _MADE, sis_id=sis_id)
     login.workflow_state, login.sis_batch_id = status, SEEDED_BATCH if sis_id else None
 
 
@@ -217,25 +221,25 @@ def _add_odd_courses(state: State) -> None:
     open_term = next(term.id for term in state.terms.values() if term.sis_id == "sp20")
     people = [user.id for user in state.users.values() if state.logins_of(user.id)][-12:]
     odd = _add_course(state, 'Ethics, "applied"\nand otherwise', "ETH/101.é", open_term, "available")
-    section = _section(state, odd, "2201-ODD/0001.é", "0001")
+    section = _add_section(state, odd, "2201-ODD/0001.é", "0001")
     _enroll(state, people[0], section, "active", SEEDED_BATCH, role_id=4)
     _enroll(state, people[1], section, "active", None, role_id=11)
     for place, status in enumerate(("invited", "inactive", "completed", "rejected", "creation_pending"), start=2):
         _enroll(state, people[place], section, status, SEEDED_BATCH)
     _enroll(state, people[7], section, "deleted", None)  # by hand: no report ever shows it
-    _section(state, odd, None, "by hand, no SIS id")
+    _add_section(state, odd, None, "by hand, no SIS id")
     _add_crosslisted(state, open_term, odd, people[8])
     over = _add_course(state, "Concluded", "OVER-1", open_term, "completed")
-    _enroll(state, people[9], _section(state, over, "2201-OVER", "0001"), "active", SEEDED_BATCH)
+    _enroll(state, people[9], _add_section(state, over, "2201-OVER", "0001"), "active", SEEDED_BATCH)
     _add_course(state, "Deleted with a SIS id", "GONE-1", open_term, "deleted")
     _add_course(state, "Deleted without", None, open_term, "deleted")
     club = _add_course(state, "Chess Club", None, ORGS_TERM, "available", account_id=4)
-    _enroll(state, people[10], _section(state, club, None, "Chess Club"), "active", None)
+    _enroll(state, people[10], _add_section(state, club, None, "Chess Club"), "active", None)
 
 
 def _add_crosslisted(state: State, term_id: int, into: Course, user_id: int) -> None:
     origin = _add_course(state, "Cross-listed away", "XLIST-0", term_id, "available")
-    section = _section(state, into, "2201-XLIST", "0002")
+    section = _add_section(state, into, "2201-XLIST", "0002")
     section.nonxlist_course_id = origin.id
     _enroll(state, user_id, section, "active", SEEDED_BATCH)
 
@@ -250,7 +254,7 @@ def _add_course(
     code: str = "",
 ) -> Course:
     course = Course(
-        id=new_id(state.courses) if state.courses else FIRST_COURSE,
+        id=make_id(state.courses) if state.courses else FIRST_COURSE,
         name=name,
         code=code or sis_id or "NA",
         account_id=account_id,

@@ -86,19 +86,19 @@ class _Handler(BaseHTTPRequestHandler):
             path=target.path,
             query=target.query,
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self._body(),
+            body=self._read_body(),
             origin=f"http://{self.headers.get('Host') or f'{host!s}:{port}'}",
         )
         self._send(self.server.respond(request))
 
     do_GET = do_POST = do_PUT = do_DELETE = handle_any
 
-    def _body(self) -> bytes:
+    def _read_body(self) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
-            return b"".join(self._received_chunks())
+            return b"".join(self._read_chunks())
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _received_chunks(self) -> Iterator[bytes]:
+    def _read_chunks(self) -> Iterator[bytes]:
         """RFC 9112, section 7.1."""
         while size := int(self.rfile.readline().partition(b";")[0], 16):
             yield self.rfile.read(size)
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in [("content-type", answer.content_type), ("content-length", str(length)), *answer.headers]:
             self.send_header(name, value)
         self.end_headers()
-        for part in _up_to(length if answer.reset_after is None else answer.reset_after, chunks):
+        for part in _cut(length if answer.reset_after is None else answer.reset_after, chunks):
             self.wfile.write(part)
         self.wfile.flush()
         if answer.reset_after is not None:
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Requests are recorded, not printed."""
 
 
-def _up_to(length: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _cut(length: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         if length <= 0:
             return

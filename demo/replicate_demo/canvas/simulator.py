@@ -61,7 +61,7 @@ class CanvasSimulator:
         """Raises CampusError for a file that is no state, OSError for a port that is taken."""
         with ExitStack() as opened:
             folder = Path(opened.enter_context(TemporaryDirectory(prefix="canvas-simulator-")))
-            self._site = _site(self._options, self._first_state, self._saved, folder)
+            self._site = _open_site(self._options, self._first_state, self._saved, folder)
             self._store = opened.enter_context(Listener(self._host, self._ports[1], self._answer_store))
             self._canvas = opened.enter_context(Listener(self._host, self._ports[0], self._answer))
             self._opened = opened.pop_all()
@@ -87,20 +87,20 @@ class CanvasSimulator:
 
     def snapshot(self) -> State:
         """A copy of all records as they are now, with all that is due."""
-        with self._advanced() as state:
+        with self._hold_advanced() as state:
             return state.copy()
 
     @contextmanager
     def edit(self) -> Iterator[State]:
         """The simulator's own records, to change them; no request is served while the block runs."""
-        with self._advanced() as state:
+        with self._hold_advanced() as state:
             self._site.changed = True
             yield state
 
     @property
     def imports(self) -> list[tuple[SisImport, list[str]]]:
         """A copy of every SIS import so far, with the names of its files."""
-        with self._advanced():
+        with self._hold_advanced():
             return [
                 (deepcopy(each), [self._site.files[number].name for number in each.csv_file_ids])
                 for each in self._site.imports.values()
@@ -113,7 +113,7 @@ class CanvasSimulator:
             return list(self._recorded)
 
     @contextmanager
-    def _advanced(self) -> Iterator[State]:
+    def _hold_advanced(self) -> Iterator[State]:
         """Hold the lock; the jobs have done what they would have done by now."""
         with self._site.lock:
             advance(self._site, self._site.options.clock())
@@ -127,12 +127,12 @@ class CanvasSimulator:
         else:
             store = f"http://{urlsplit(request.origin).hostname}:{self._store.port}"
             answer = answer_web(self._site, request, store)
-        return self._noted("canvas", request, answer)
+        return self._record("canvas", request, answer)
 
     def _answer_store(self, request: Request) -> Answer:
-        return self._noted("store", request, answer_store(self._site, request))
+        return self._record("store", request, answer_store(self._site, request))
 
-    def _noted(self, server: str, request: Request, answer: Answer) -> Answer:
+    def _record(self, server: str, request: Request, answer: Answer) -> Answer:
         path = f"{request.path}?{request.query}" if request.query else request.path
         headers = dict(request.headers)
         with self._recording:
@@ -167,7 +167,7 @@ def serve(
         ended.wait()
 
 
-def _site(options: Options, state: State | None, saved: Saved | None, folder: Path) -> Site:
+def _open_site(options: Options, state: State | None, saved: Saved | None, folder: Path) -> Site:
     """With what was saved, if there is any. Its reports are over: their ids are not given out again. Of the imports'
     files those are there that still wait to be read."""
     if saved is None or not saved.path.exists():

@@ -39,7 +39,7 @@ class SisRow:
         return self.values.get(name, "").strip()
 
 
-def unpacked(name: str, content: bytes) -> list[tuple[str, bytes]]:
+def unpack(name: str, content: bytes) -> list[tuple[str, bytes]]:
     """The upload as (name, content) of its CSV files. Raises BadUpload."""
     if not content.startswith(_ARCHIVE):
         return [(name, content)]
@@ -53,7 +53,7 @@ def unpacked(name: str, content: bytes) -> list[tuple[str, bytes]]:
         raise BadUpload("The archive cannot be read.") from None
 
 
-def rows_by_kind(batch: SisImport) -> dict[str, list[SisRow]]:
+def read_rows(batch: SisImport) -> dict[str, list[SisRow]]:
     """Kind -> rows, in the order of import. What cannot be read is noted in the batch's errors."""
     found: dict[str, list[SisRow]] = {kind: [] for kind in KINDS}
     supplied = set()
@@ -76,12 +76,12 @@ def _read(name: str, content: bytes) -> tuple[str, list[SisRow]]:
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [column.strip().lower() for column in next(lines, [])]
-        return _kind_of(header), list(_rows(name, header, lines))
+        return _find_kind(header), list(_build_rows(name, header, lines))
     except csv.Error:
         raise BadUpload(f"Malformed CSV near line {lines.line_num}") from None
 
 
-def _rows(name: str, header: list[str], lines: Iterator[list[str]]) -> Iterator[SisRow]:
+def _build_rows(name: str, header: list[str], lines: Iterator[list[str]]) -> Iterator[SisRow]:
     filled = (line for line in lines if any(line))
     for number, line in enumerate(filled, start=1):
         if len(line) != len(header):
@@ -89,7 +89,7 @@ def _rows(name: str, header: list[str], lines: Iterator[list[str]]) -> Iterator[
         yield SisRow(name, number, dict(zip(header, line, strict=True)))
 
 
-def _kind_of(header: list[str]) -> str:
+def _find_kind(header: list[str]) -> str:
     columns = set(header)
     for kind, needed in KINDS.items():
         if kind != "enrollments" and needed <= columns:

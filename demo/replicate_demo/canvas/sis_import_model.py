@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass
@@ -20,6 +21,8 @@ class SisImport:
     An aborted one never gets ``ended_at`` (fact sheet 4.13). ``files`` are (name, bytes) as found in the upload.
     Instants are seconds since 1970.
     """
+
+    batch_mode: ClassVar[bool] = False  # it is refused
 
     id: int
     account_id: int

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, by_number
-from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
-from replicate_demo.canvas.csv_text import Cell, csv_bytes
-from replicate_demo.canvas.files import attachment_json, keep_bytes
-from replicate_demo.canvas.model import Account, new_id, stamp
-from replicate_demo.canvas.paging import paged
-from replicate_demo.canvas.parameters import charset_of, is_true
-from replicate_demo.canvas.sis_csv import BadUpload, rows_by_kind, unpacked
+from replicate_demo.canvas.addresses import find_account, find_by_number
+from replicate_demo.canvas.answers import Answer, answer_json, build_not_found, build_refusal
+from replicate_demo.canvas.csv_text import Cell, write_csv
+from replicate_demo.canvas.files import build_attachment_json, keep_bytes
+from replicate_demo.canvas.model import Account, format_stamp, make_id
+from replicate_demo.canvas.paging import answer_page
+from replicate_demo.canvas.parameters import find_charset, is_true
+from replicate_demo.canvas.sis_csv import BadUpload, read_rows, unpack
 from replicate_demo.canvas.sis_import_model import RowError, SisImport
 from replicate_demo.canvas.sis_rows import RowRefused, Work, apply_row
 from replicate_demo.canvas.site import Call, Site
@@ -23,17 +23,17 @@ _ERROR_COLUMNS = ("sis_import_id", "file", "message", "row")
 
 
 def create_import(call: Call) -> Answer:
-    account = _root_account(call)
+    account = _require_root_account(call)
     _check_options(call)
-    name, content = _upload(call)
+    name, content = _read_upload(call)
     try:
-        files = unpacked(name, content)
+        files = unpack(name, content)
     except BadUpload as error:
         files, problems = [], [RowError(name, 0, str(error), fatal=True)]
     else:
         problems = []
     batch = SisImport(
-        new_id(call.site.imports),
+        make_id(call.site.imports),
         account.id,
         files,
         call.now,
@@ -44,35 +44,35 @@ def create_import(call: Call) -> Answer:
     keep_uploads(call.site, batch)
     call.site.imports[batch.id] = batch
     call.site.changed = True
-    return json_answer(_import_json(call, batch))
+    return answer_json(_build_import_json(call, batch))
 
 
 def list_imports(call: Call) -> Answer:
     """Newest first, in a wrapper, without the messages."""
-    account = _root_account(call)
+    account = _require_root_account(call)
     mine = [each for each in reversed(call.site.imports.values()) if each.account_id == account.id]
     wanted = set(call.list("workflow_state"))
     kept = [each for each in mine if not wanted or each.workflow_state in wanted]
-    return paged(call, kept, lambda batch: _import_json(call, batch), wrapper="sis_imports")
+    return answer_page(call, kept, lambda batch: _build_import_json(call, batch), wrapper="sis_imports")
 
 
 def show_import(call: Call) -> Answer:
-    return json_answer({**_import_json(call, batch := _import_of(call)), **_messages(batch)})
+    return answer_json({**_build_import_json(call, batch := _find_import(call)), **_build_messages(batch)})
 
 
 def abort_import(call: Call) -> Answer:
-    batch = _import_of(call)
+    batch = _find_import(call)
     if not batch.finished:
         _abort(call.site, batch, call.now)
-    return json_answer({**_import_json(call, batch), **_messages(batch)})
+    return answer_json({**_build_import_json(call, batch), **_build_messages(batch)})
 
 
 def abort_all_pending(call: Call) -> Answer:
-    _root_account(call)
+    _require_root_account(call)
     for batch in call.site.imports.values():
         if not batch.finished:
             _abort(call.site, batch, call.now)
-    return json_answer({"aborted": True})
+    return answer_json({"aborted": True})
 
 
 def advance_imports(site: Site, now: float) -> None:
@@ -98,7 +98,7 @@ def advance_imports(site: Site, now: float) -> None:
 
 def _apply_rows(site: Site, batch: SisImport, at: float, most: int | None = None) -> None:
     """All rows, or the first ``most`` ones in the order of import."""
-    work, by_kind = Work(site.state, batch, stamp(at)), rows_by_kind(batch)
+    work, by_kind = Work(site.state, batch, format_stamp(at)), read_rows(batch)
     batch.counts = dict.fromkeys(by_kind, 0)
     for kind, row in islice(((kind, row) for kind, rows in by_kind.items() for row in rows), most):
         try:
@@ -136,7 +136,7 @@ def keep_errors(site: Site, batch: SisImport, at: float) -> None:
             [batch.id, error.file, error.message, None if batch.unnumbered_errors or not error.row else error.row + 1]
             for error in batch.errors
         ]
-        content = b"".join(csv_bytes(_ERROR_COLUMNS, rows))
+        content = b"".join(write_csv(_ERROR_COLUMNS, rows))
         batch.errors_file_id = keep_bytes(site, f"sis_errors_{batch.id}.csv", "text/csv", content, at).id
 
 
@@ -144,7 +144,7 @@ def _abort(site: Site, batch: SisImport, now: float) -> None:
     """Only the state changes. After a running one was stopped, the next waits about ten minutes."""
     if batch.workflow_state == "importing":
         site.imports_wait_until = now + site.options.abort_wait_seconds
-        batch.progress = _progress(site, batch, now)
+        batch.progress = _measure_progress(site, batch, now)
         if batch.abort_after_rows is not None:
             _apply_rows(site, batch, now, batch.abort_after_rows)
     batch.workflow_state, batch.files = "aborted", []
@@ -161,53 +161,53 @@ def _arm(site: Site, batch: SisImport) -> None:
     batch.lost_attachments = lost.name if lost else None
 
 
-def _root_account(call: Call) -> Account:
-    account = account_at(call.state, call.ids["account"])
+def _require_root_account(call: Call) -> Account:
+    account = find_account(call.state, call.ids["account"])
     if account.parent_id is not None:
-        raise refused(400, {"errors": ["SIS imports can only be executed on root accounts"]})
+        raise build_refusal(400, {"errors": ["SIS imports can only be executed on root accounts"]})
     return account
 
 
-def _import_of(call: Call) -> SisImport:
-    account = _root_account(call)
-    batch = by_number(call.site.imports, call.ids["import"])
+def _find_import(call: Call) -> SisImport:
+    account = _require_root_account(call)
+    batch = find_by_number(call.site.imports, call.ids["import"])
     if batch.account_id != account.id:
-        raise not_found()
+        raise build_not_found()
     return batch
 
 
 def _check_options(call: Call) -> None:
     given = call.parameters
     if str(given.get("import_type", "instructure_csv")) != "instructure_csv":
-        raise refused(400, {"errors": ["import_type is not known"]})
-    if charset_of(call.content_type) not in (None, "utf-8", "utf8"):
-        raise refused(400, {"errors": ["The charset must be UTF-8"]})
+        raise build_refusal(400, {"errors": ["import_type is not known"]})
+    if find_charset(call.content_type) not in (None, "utf-8", "utf8"):
+        raise build_refusal(400, {"errors": ["The charset must be UTF-8"]})
     for name in ("batch_mode", "multi_term_batch_mode", "diffing_data_set_identifier", "skip_deletes"):
         if given.get(name):
-            raise refused(400, {"errors": [f"This simulator has no {name}"]})
+            raise build_refusal(400, {"errors": [f"This simulator has no {name}"]})
 
 
-def _upload(call: Call) -> tuple[str, bytes]:
+def _read_upload(call: Call) -> tuple[str, bytes]:
     """(name, content), of the multipart part or of the raw body."""
     if call.upload is not None:
         return call.upload.filename, call.upload.content
     if not call.body:
-        raise refused(400, {"errors": ["No file was uploaded"]})
+        raise build_refusal(400, {"errors": ["No file was uploaded"]})
     return "attachment", call.body
 
 
-def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
+def _build_import_json(call: Call, batch: SisImport) -> dict[str, Any]:
     site, uploads = call.site, batch.csv_file_ids
     if batch.finished and batch.lost_attachments:
         uploads = []
     errors_file = site.files.get(batch.errors_file_id) if batch.errors_file_id is not None else None
     shown = {
         "id": batch.id,
-        "created_at": stamp(batch.created_at),
-        "started_at": None if batch.started_at is None else stamp(batch.started_at),
-        "ended_at": None if batch.ended_at is None else stamp(batch.ended_at),
-        "updated_at": stamp(batch.ended_at or batch.started_at or batch.created_at),
-        "progress": _progress(site, batch, call.now),
+        "created_at": format_stamp(batch.created_at),
+        "started_at": None if batch.started_at is None else format_stamp(batch.started_at),
+        "ended_at": None if batch.ended_at is None else format_stamp(batch.ended_at),
+        "updated_at": format_stamp(batch.ended_at or batch.started_at or batch.created_at),
+        "progress": _measure_progress(site, batch, call.now),
         "workflow_state": batch.workflow_state,
         "data": {
             "import_type": "instructure_csv",
@@ -217,23 +217,23 @@ def _import_json(call: Call, batch: SisImport) -> dict[str, Any]:
         },
         "batch_mode": None,
         "override_sis_stickiness": batch.override_sis_stickiness,
-        "errors_attachment": attachment_json(errors_file, call.origin) if errors_file else None,
+        "errors_attachment": build_attachment_json(errors_file, call.origin) if errors_file else None,
         "user": {"id": next(iter(site.state.users))},
-        "csv_attachments": [attachment_json(site.files[number], call.origin) for number in uploads],
+        "csv_attachments": [build_attachment_json(site.files[number], call.origin) for number in uploads],
     }
     if batch.finished and batch.lost_attachments == "missing_csv_attachments":
         del shown["csv_attachments"]
     return shown
 
 
-def _progress(site: Site, batch: SisImport, now: float) -> int:
+def _measure_progress(site: Site, batch: SisImport, now: float) -> int:
     """An aborted one stays where it was."""
     if batch.workflow_state != "importing" or batch.started_at is None or site.options.import_seconds <= 0:
         return batch.progress
     return min(99, int(100 * (now - batch.started_at) / site.options.import_seconds))
 
 
-def _messages(batch: SisImport) -> dict[str, list[list[str]]]:
+def _build_messages(batch: SisImport) -> dict[str, list[list[str]]]:
     """Cut; absent where there are none."""
     shown = {
         "processing_warnings": [[each.file, each.message] for each in batch.errors if not each.fatal],

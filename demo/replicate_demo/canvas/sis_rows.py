@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from replicate_demo.canvas.courses import new_course
-from replicate_demo.canvas.enrollments import Wanted, key_of, new_enrollment
+from replicate_demo.canvas.courses import make_course
+from replicate_demo.canvas.enrollments import Wanted, build_key, make_enrollment
 from replicate_demo.canvas.model import (
     ROLES_IN_REPORTS,
     Account,
@@ -20,12 +20,12 @@ from replicate_demo.canvas.model import (
     Section,
     State,
     Term,
-    utc,
+    parse_utc,
 )
-from replicate_demo.canvas.sections import default_section_of, move_section, new_section
+from replicate_demo.canvas.sections import find_default_section, make_section, move_section
 from replicate_demo.canvas.sis_csv import SisRow
 from replicate_demo.canvas.sis_import_model import SisImport
-from replicate_demo.canvas.users import new_login, new_user, remove_login
+from replicate_demo.canvas.users import make_login, make_user, remove_login
 
 _COURSE_STATES = {"deleted": "deleted", "completed": "completed", "published": "available"}
 
@@ -59,7 +59,7 @@ class Work:
     @cached_property
     def enrollments(self) -> dict[Wanted, Enrollment]:
         """Indexed when the first enrollment comes: by then every section lies in its course."""
-        return {key_of(each): each for each in self.state.enrollments.values()}
+        return {build_key(each): each for each in self.state.enrollments.values()}
 
     def may_set(self, record: Record, name: str) -> bool:
         return name not in record.sticky or self.batch.override_sis_stickiness
@@ -77,17 +77,17 @@ def apply_row(work: Work, kind: str, row: SisRow) -> None:
     _APPLY[kind](work, row)
 
 
-def _course(work: Work, row: SisRow) -> None:
+def _apply_course(work: Work, row: SisRow) -> None:
     """``active`` leaves a published course published, and makes a new one unpublished."""
-    sis_id, status = _needed(row, "course_id"), _status(row, "active", "deleted", "completed", "published")
-    account = _found(work.accounts, row, "account_id") if row.get("account_id") else None
-    term = _found(work.terms, row, "term_id") if row.get("term_id") else None
-    dates = _dates(row)
+    sis_id, status = _require(row, "course_id"), _read_status(row, "active", "deleted", "completed", "published")
+    account = _find(work.accounts, row, "account_id") if row.get("account_id") else None
+    term = _find(work.terms, row, "term_id") if row.get("term_id") else None
+    dates = _read_dates(row)
     course = work.courses.get(sis_id)
     names = {"name": row.get("long_name"), "code": row.get("short_name")}
     if course is None:
-        names = {"name": _needed(row, "long_name"), "code": _needed(row, "short_name")}
-        course = work.courses[sis_id] = new_course(work.state, work.state.root, sis_id, work.stamp)
+        names = {"name": _require(row, "long_name"), "code": _require(row, "short_name")}
+        course = work.courses[sis_id] = make_course(work.state, work.state.root, sis_id, work.stamp)
     kept = course.workflow_state if course.workflow_state in ("available", "claimed") else "claimed"
     work.settle(
         course,
@@ -101,13 +101,13 @@ def _course(work: Work, row: SisRow) -> None:
     )
 
 
-def _section(work: Work, row: SisRow) -> None:
-    sis_id, status = _needed(row, "section_id"), _status(row, "active", "deleted")
-    course, dates, named = _found(work.courses, row, "course_id"), _dates(row), row.get("name")
+def _apply_section(work: Work, row: SisRow) -> None:
+    sis_id, status = _require(row, "section_id"), _read_status(row, "active", "deleted")
+    course, dates, named = _find(work.courses, row, "course_id"), _read_dates(row), row.get("name")
     section = work.sections.get(sis_id)
     if section is None:
-        named = _needed(row, "name")
-        section = work.sections[sis_id] = new_section(work.state, course, work.stamp, sis_id=sis_id)
+        named = _require(row, "name")
+        section = work.sections[sis_id] = make_section(work.state, course, work.stamp, sis_id=sis_id)
     elif section.nonxlist_course_id is None and section.course_id != course.id and work.may_set(section, "course_id"):
         move_section(work.state, section, course)
         section.nonxlist_course_id = None  # moved, not cross-listed
@@ -115,10 +115,10 @@ def _section(work: Work, row: SisRow) -> None:
     work.settle(section, name=named or section.name, workflow_state=status, restrict_dates=limits, **dates)
 
 
-def _xlist(work: Work, row: SisRow) -> None:
+def _apply_xlist(work: Work, row: SisRow) -> None:
     """``deleted`` puts the section back where it came from."""
-    status = _status(row, "active", "deleted")
-    section, course = _found(work.sections, row, "section_id"), _found(work.courses, row, "xlist_course_id")
+    status = _read_status(row, "active", "deleted")
+    section, course = _find(work.sections, row, "section_id"), _find(work.courses, row, "xlist_course_id")
     if status == "deleted" and section.nonxlist_course_id is not None:
         course = work.state.courses[section.nonxlist_course_id]
     elif status == "deleted":
@@ -128,16 +128,16 @@ def _xlist(work: Work, row: SisRow) -> None:
     work.settle(section)
 
 
-def _user(work: Work, row: SisRow) -> None:
+def _apply_user(work: Work, row: SisRow) -> None:
     """One that is not there yet is made. ``deleted`` of the last login also takes the user and the enrollments."""
-    sis_id, unique_id = _needed(row, "user_id"), _needed(row, "login_id")
-    status = _status(row, "active", "suspended", "deleted")
+    sis_id, unique_id = _require(row, "user_id"), _require(row, "login_id")
+    status = _read_status(row, "active", "suspended", "deleted")
     claimed, login = work.login_names.get(unique_id.lower()), work.logins.get(sis_id)
     if claimed is not None and claimed is not login:
         raise RowRefused(f"user {sis_id}: login {unique_id} already belongs to another user")
     if login is None:
-        user = new_user(work.state, _full_name(row) or unique_id, work.stamp)
-        login = new_login(work.state, user, unique_id, work.stamp, sis_id=sis_id)
+        user = make_user(work.state, _build_full_name(row) or unique_id, work.stamp)
+        login = make_login(work.state, user, unique_id, work.stamp, sis_id=sis_id)
         work.logins[sis_id] = login
     user = work.state.users[login.user_id]
     if status == "deleted":
@@ -148,40 +148,40 @@ def _user(work: Work, row: SisRow) -> None:
     work.settle(login, unique_id=unique_id, workflow_state=status)
     if status != "deleted":
         work.login_names[login.unique_id.lower()] = login
-    work.settle(user, **_names(row, user.name), email=row.get("email") or user.email)
+    work.settle(user, **_build_names(row, user.name), email=row.get("email") or user.email)
 
 
-def _enrollment(work: Work, row: SisRow) -> None:
+def _apply_enrollment(work: Work, row: SisRow) -> None:
     """A row may give the section alone, or the course alone: then it is the course's default section.
 
     The row's login leads to the user, so all SIS ids of one person name the same enrollment (fact sheet 4.13).
     """
-    status = _status(row, "active", "deleted", "completed", "inactive", "deleted_last_completed")
-    login = _found(work.logins, row, "user_id")
+    status = _read_status(row, "active", "deleted", "completed", "inactive", "deleted_last_completed")
+    login = _find(work.logins, row, "user_id")
     if login.workflow_state == "deleted" and not status.startswith("deleted"):
         raise RowRefused(f"user {row.get('user_id')} is deleted")
-    role, dates = _role(work.state, row), _dates(row)
-    observed = _found(work.logins, row, "associated_user_id").user_id if row.get("associated_user_id") else None
-    section = _section_of(work, row)
+    role, dates = _find_role(work.state, row), _read_dates(row)
+    observed = _find(work.logins, row, "associated_user_id").user_id if row.get("associated_user_id") else None
+    section = _find_section(work, row)
     wanted = Wanted(login.user_id, section.course_id, section.id, role.base_type, role.id, observed)
     enrollment = work.enrollments.get(wanted)
     if enrollment is None and status.startswith("deleted"):
         return
     if enrollment is None:
-        enrollment = work.enrollments[wanted] = new_enrollment(work.state, wanted, work.stamp, status)
+        enrollment = work.enrollments[wanted] = make_enrollment(work.state, wanted, work.stamp, status)
     limited = row.get("limit_section_privileges").lower() in ("true", "1")
     state = "deleted" if status == "deleted_last_completed" else status
     work.settle(enrollment, workflow_state=state, limit_privileges=limited, **dates)
     enrollment.sis_login_id = login.id
 
 
-def _section_of(work: Work, row: SisRow) -> Section:
-    section: Section | None = _found(work.sections, row, "section_id") if row.get("section_id") else None
-    course: Course | None = _found(work.courses, row, "course_id") if row.get("course_id") else None
+def _find_section(work: Work, row: SisRow) -> Section:
+    section: Section | None = _find(work.sections, row, "section_id") if row.get("section_id") else None
+    course: Course | None = _find(work.courses, row, "course_id") if row.get("course_id") else None
     if section is None and course is None:
         raise RowRefused("neither course_id nor section_id is given")
     if section is None and course is not None:
-        return default_section_of(work.state, course, work.stamp, crosslisted=True)
+        return find_default_section(work.state, course, work.stamp, crosslisted=True)
     if section is not None and course is not None and course.id not in (section.course_id, section.nonxlist_course_id):
         raise RowRefused(f"section {row.get('section_id')} is not in course {row.get('course_id')}")
     if section is None or section.workflow_state == "deleted":
@@ -189,68 +189,68 @@ def _section_of(work: Work, row: SisRow) -> Section:
     return section
 
 
-def _role(state: State, row: SisRow) -> Role:
+def _find_role(state: State, row: SisRow) -> Role:
     """By id, else by its exact name, else as a built-in one: whatever begins with ``student``, in any case."""
     number, word = row.get("role_id"), row.get("role")
-    found = state.roles.get(int(number)) if number.isdecimal() else state.role_named(word) or _built_in(state, word)
+    found = state.roles.get(int(number)) if number.isdecimal() else state.find_role(word) or _find_built_in(state, word)
     if found is None or found.workflow_state != "active" or found.base_type not in ROLES_IN_REPORTS:
         raise RowRefused(f"there is no role {number or word}")
     return found
 
 
-def _built_in(state: State, word: str) -> Role | None:
+def _find_built_in(state: State, word: str) -> Role | None:
     kinds = (kind for kind, short in ROLES_IN_REPORTS.items() if word.lower().startswith(short))
-    return state.role_named(next(kinds, ""))
+    return state.find_role(next(kinds, ""))
 
 
-def _names(row: SisRow, otherwise: str) -> dict[str, str]:
-    full = _full_name(row) or otherwise
+def _build_names(row: SisRow, otherwise: str) -> dict[str, str]:
+    full = _build_full_name(row) or otherwise
     first, last = row.get("first_name"), row.get("last_name")
     sortable = row.get("sortable_name") or (f"{last}, {first}" if first and last else full)
     return {"name": full, "sortable_name": sortable, "short_name": row.get("short_name") or full}
 
 
-def _full_name(row: SisRow) -> str:
+def _build_full_name(row: SisRow) -> str:
     return row.get("full_name") or f"{row.get('first_name')} {row.get('last_name')}".strip()
 
 
-def _needed(row: SisRow, name: str) -> str:
+def _require(row: SisRow, name: str) -> str:
     value = row.get(name)
     if not value:
         raise RowRefused(f"no {name} given")
     return value
 
 
-def _status(row: SisRow, *known: str) -> str:
+def _read_status(row: SisRow, *known: str) -> str:
     status = row.get("status").lower()
     if status not in known:
         raise RowRefused(f"improper status {row.get('status')!r}")
     return status
 
 
-def _found(index: dict[str, Any], row: SisRow, name: str) -> Any:
-    value = _needed(row, name)
+def _find(index: dict[str, Any], row: SisRow, name: str) -> Any:
+    value = _require(row, name)
     if value not in index:
         raise RowRefused(f"{name} {value} does not exist")
     return index[value]
 
 
-def _dates(row: SisRow) -> dict[str, str | None]:
+def _read_dates(row: SisRow) -> dict[str, str | None]:
     """``start_date`` and ``end_date``, as far as the file has them."""
     found: dict[str, str | None] = {}
     for column, name in (("start_date", "start_at"), ("end_date", "end_at")):
         if column in row.values:
             try:
-                found[name] = utc(row.get(column)) if row.get(column) else None
+                found[name] = parse_utc(row.get(column)) if row.get(column) else None
             except ValueError:
                 raise RowRefused(f"{column} is not a date") from None
     return found
 
 
 _APPLY: dict[str, Callable[[Work, SisRow], None]] = {
-    "courses": _course,
-    "sections": _section,
-    "xlists": _xlist,
-    "users": _user,
-    "enrollments": _enrollment,
+    "courses": _apply_course,
+    "sections": _apply_section,
+    "xlists": _apply_xlist,
+    "users": _apply_user,
+    "enrollments": _apply_enrollment,
 }

@@ -11,7 +11,7 @@ from threading import RLock
 
 from replicate_demo.canvas.faults import Faults
 from replicate_demo.canvas.files import StoredFile
-from replicate_demo.canvas.model import State, stamp
+from replicate_demo.canvas.model import State, format_stamp
 from replicate_demo.canvas.parameters import Parameters, Upload
 from replicate_demo.canvas.report_model import Report
 from replicate_demo.canvas.sis_import_model import SisImport
@@ -82,7 +82,7 @@ class Call:
 
     @property
     def stamp(self) -> str:
-        return stamp(self.now)
+        return format_stamp(self.now)
 
     def group(self, name: str) -> Parameters:
         """The hash ``name[...]``; empty if it was not sent, or is none."""

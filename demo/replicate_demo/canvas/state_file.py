@@ -47,7 +47,7 @@ class Saved:
         content: dict[str, Any] = {"version": VERSION, "last_report": last_report}
         for name in _TABLES:
             content[name] = [asdict(record) for record in getattr(state, name).values()]
-        content["imports"] = [_import_as_json(batch) for batch in imports.values()]
+        content["imports"] = [_write_import(batch) for batch in imports.values()]
         part = self.path.with_name(f"{self.path.name}.part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
@@ -63,18 +63,18 @@ class Saved:
             state = State()
             for name, kind in _TABLES.items():
                 getattr(state, name).update({record["id"]: kind(**record) for record in content.get(name, [])})
-            imports = {each["id"]: _import_of_json(each) for each in content["imports"]}
+            imports = {each["id"]: _read_import(each) for each in content["imports"]}
             return state, imports, int(content["last_report"])
         except (ValueError, KeyError, TypeError) as error:
             raise CampusError(f"{self.path} is no state of the Canvas simulator; name another file.") from error
 
 
-def _import_as_json(batch: SisImport) -> dict[str, Any]:
+def _write_import(batch: SisImport) -> dict[str, Any]:
     """With the uploads of those that still wait."""
     files = [(name, base64.b64encode(content).decode()) for name, content in batch.files]
     return {**asdict(batch), "files": files, "errors_file_id": None, "csv_file_ids": []}
 
 
-def _import_of_json(content: dict[str, Any]) -> SisImport:
+def _read_import(content: dict[str, Any]) -> SisImport:
     files = [(name, base64.b64decode(text)) for name, text in content["files"]]
     return SisImport(**{**content, "files": files, "errors": [RowError(**each) for each in content["errors"]]})

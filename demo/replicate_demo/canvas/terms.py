@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, term_at
-from replicate_demo.canvas.answers import Answer, json_answer, message
+from replicate_demo.canvas.addresses import find_account, find_term
+from replicate_demo.canvas.answers import Answer, answer_json, build_message
 from replicate_demo.canvas.model import Account, Term
-from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.paging import answer_page
 from replicate_demo.canvas.site import Call
 
 
 def list_terms(call: Call) -> Answer:
     """In a wrapper. Start descending, then end, then id; those without dates come first, as nulls do in PostgreSQL."""
-    _root_only(call)
+    _require_root(call)
     wanted = set(call.list("workflow_state")) or {"active"}
     found = [each for each in call.state.terms.values() if "all" in wanted or each.workflow_state in wanted]
     found.sort(key=lambda each: each.id)
     found.sort(key=lambda each: each.end_at or "~", reverse=True)
     found.sort(key=lambda each: each.start_at or "~", reverse=True)
     overrides = "overrides" in call.list("include")
-    return paged(call, found, lambda term: term_json(term, overrides=overrides), wrapper="enrollment_terms")
+    return answer_page(call, found, lambda term: build_term_json(term, overrides=overrides), wrapper="enrollment_terms")
 
 
 def show_term(call: Call) -> Answer:
-    _root_only(call)
-    return json_answer(term_json(term_at(call.state, call.ids["term"], call.stamp), overrides=True))
+    _require_root(call)
+    return answer_json(build_term_json(find_term(call.state, call.ids["term"], call.stamp), overrides=True))
 
 
-def term_json(term: Term, *, overrides: bool = False) -> dict[str, Any]:
+def build_term_json(term: Term, *, overrides: bool = False) -> dict[str, Any]:
     shown = {
         "id": term.id,
         "name": term.name,
@@ -44,10 +44,10 @@ def term_json(term: Term, *, overrides: bool = False) -> dict[str, Any]:
 
 
 def show_account(call: Call) -> Answer:
-    return json_answer(account_json(call, account_at(call.state, call.ids["account"])))
+    return answer_json(build_account_json(call, find_account(call.state, call.ids["account"])))
 
 
-def account_json(call: Call, account: Account) -> dict[str, Any]:
+def build_account_json(call: Call, account: Account) -> dict[str, Any]:
     return {
         "id": account.id,
         "name": account.name,
@@ -60,6 +60,6 @@ def account_json(call: Call, account: Account) -> dict[str, Any]:
     }
 
 
-def _root_only(call: Call) -> None:
-    if account_at(call.state, call.ids["account"]).parent_id is not None:
-        raise message("Terms only belong to root_accounts.")
+def _require_root(call: Call) -> None:
+    if find_account(call.state, call.ids["account"]).parent_id is not None:
+        raise build_message("Terms only belong to root_accounts.")

@@ -4,98 +4,98 @@ from __future__ import annotations
 
 from typing import Any
 
-from replicate_demo.canvas.addresses import account_at, by_number, user_at
-from replicate_demo.canvas.answers import Answer, json_answer, not_found, refused
-from replicate_demo.canvas.edits import find_revivable, integration_id, make_sticky, set_fields, text_or_none
-from replicate_demo.canvas.model import Login, State, User, new_id
-from replicate_demo.canvas.paging import paged
+from replicate_demo.canvas.addresses import find_account, find_by_number, find_user
+from replicate_demo.canvas.answers import Answer, answer_json, build_not_found, build_refusal
+from replicate_demo.canvas.edits import find_revivable, make_sticky, read_integration_id, read_text, set_fields
+from replicate_demo.canvas.model import Login, State, User, make_id
+from replicate_demo.canvas.paging import answer_page
 from replicate_demo.canvas.site import Call
 
 _EVENTS = {"suspend": "suspended", "unsuspend": "active"}
 
 
 def show_user(call: Call) -> Answer:
-    return json_answer(user_json(call, user_at(call.state, call.ids["user"]), email=True))
+    return answer_json(build_user_json(call, find_user(call.state, call.ids["user"]), email=True))
 
 
 def create_user(call: Call) -> Answer:
     """``enable_sis_reactivation`` brings a deleted user with that SIS id back."""
-    account_at(call.state, call.ids["account"])
+    find_account(call.state, call.ids["account"])
     given, login = call.group("user"), call.group("pseudonym")
-    unique_id, sis_id = text_or_none(login.get("unique_id")), text_or_none(login.get("sis_user_id"))
-    problem = _login_problem(call.state, unique_id, sis_id)
+    unique_id, sis_id = read_text(login.get("unique_id")), read_text(login.get("sis_user_id"))
+    problem = _find_login_problem(call.state, unique_id, sis_id)
     if problem:
         # Three nested hashes, whichever is at fault (fact sheet 4.8).
-        raise refused(400, {"errors": {"user": {}, "pseudonym": problem, "observee": {}}})
+        raise build_refusal(400, {"errors": {"user": {}, "pseudonym": problem, "observee": {}}})
     revived = find_revivable(call, call.state.logins, sis_id)
     if revived is None:
-        user = new_user(call.state, str(given.get("name") or unique_id), call.stamp)
-        revived = new_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
+        user = make_user(call.state, str(given.get("name") or unique_id), call.stamp)
+        revived = make_login(call.state, user, str(unique_id), call.stamp, sis_id=sis_id)
     user = call.state.users[revived.user_id]
-    email = text_or_none(call.group("communication_channel").get("address")) or user.email
-    set_fields(call, user, {**_names(call), "email": email, "workflow_state": "registered"})
-    make_sticky(user, ["name", *_names(call)])
-    about = {"unique_id": str(unique_id), "workflow_state": "active", **integration_id(login)}
+    email = read_text(call.group("communication_channel").get("address")) or user.email
+    set_fields(call, user, {**_read_names(call), "email": email, "workflow_state": "registered"})
+    make_sticky(user, ["name", *_read_names(call)])
+    about = {"unique_id": str(unique_id), "workflow_state": "active", **read_integration_id(login)}
     set_fields(call, revived, about)
-    return json_answer(user_json(call, user))
+    return answer_json(build_user_json(call, user))
 
 
 def edit_user(call: Call) -> Answer:
     """``user[event]`` suspends the logins, which is what a report shows."""
-    user = user_at(call.state, call.ids["user"])
-    set_fields(call, user, _names(call))
+    user = find_user(call.state, call.ids["user"])
+    set_fields(call, user, _read_names(call))
     state = _EVENTS.get(str(call.group("user").get("event", "")))
     for login in call.state.logins_of(user.id) if state else []:
         set_fields(call, login, {"workflow_state": state})
-    return json_answer(user_json(call, user, email=True))
+    return answer_json(build_user_json(call, user, email=True))
 
 
 def delete_user(call: Call) -> Answer:
-    account_at(call.state, call.ids["account"])
-    user = user_at(call.state, call.ids["user"])
-    shown = user_json(call, user)
+    find_account(call.state, call.ids["account"])
+    user = find_user(call.state, call.ids["user"])
+    shown = build_user_json(call, user)
     remove_user(call.state, user, call.stamp)
-    return json_answer(shown)
+    return answer_json(shown)
 
 
 def list_logins(call: Call) -> Answer:
-    user = user_at(call.state, call.ids["user"])
-    return paged(call, call.state.logins_of(user.id), lambda login: login_json(call, login))
+    user = find_user(call.state, call.ids["user"])
+    return answer_page(call, call.state.logins_of(user.id), lambda login: build_login_json(call, login))
 
 
 def edit_login(call: Call) -> Answer:
     """How a SIS id is changed."""
-    account_at(call.state, call.ids["account"])
-    login = by_number(call.state.logins, call.ids["login"])
+    find_account(call.state, call.ids["account"])
+    login = find_by_number(call.state.logins, call.ids["login"])
     given = call.group("login")
     changed = {"unique_id": login.unique_id, "sis_id": login.sis_id}
     for sent, field in (("unique_id", "unique_id"), ("sis_user_id", "sis_id")):
         if sent in given:
-            changed[field] = text_or_none(given[sent])
-    problem = _login_problem(call.state, changed["unique_id"], changed["sis_id"], login.id)
+            changed[field] = read_text(given[sent])
+    problem = _find_login_problem(call.state, changed["unique_id"], changed["sis_id"], login.id)
     if problem:
-        raise refused(400, {"errors": problem})
-    set_fields(call, login, {**changed, **integration_id(given)})
-    return json_answer(login_json(call, login))
+        raise build_refusal(400, {"errors": problem})
+    set_fields(call, login, {**changed, **read_integration_id(given)})
+    return answer_json(build_login_json(call, login))
 
 
 def delete_login(call: Call) -> Answer:
-    user = user_at(call.state, call.ids["user"])
-    login = by_number(call.state.logins, call.ids["login"])
+    user = find_user(call.state, call.ids["user"])
+    login = find_by_number(call.state.logins, call.ids["login"])
     usable = call.state.logins_of(user.id)
     if login not in usable:
-        raise not_found()
+        raise build_not_found()
     if len(usable) == 1:
-        raise refused(400, {"errors": [{"message": "Users must have at least one login"}]})
+        raise build_refusal(400, {"errors": [{"message": "Users must have at least one login"}]})
     set_fields(call, login, {"workflow_state": "deleted"})
-    return json_answer(login_json(call, login))
+    return answer_json(build_login_json(call, login))
 
 
-def new_user(state: State, name: str, stamp: str) -> User:
+def make_user(state: State, name: str, stamp: str) -> User:
     """Sortable as Canvas sorts: the last word first."""
     first, _, last = name.rpartition(" ")
     user = User(
-        id=new_id(state.users),
+        id=make_id(state.users),
         name=name,
         sortable_name=f"{last}, {first}" if first else name,
         short_name=name,
@@ -107,9 +107,9 @@ def new_user(state: State, name: str, stamp: str) -> User:
     return user
 
 
-def new_login(state: State, user: User, unique_id: str, stamp: str, *, sis_id: str | None = None) -> Login:
+def make_login(state: State, user: User, unique_id: str, stamp: str, *, sis_id: str | None = None) -> Login:
     login = Login(
-        id=new_id(state.logins),
+        id=make_id(state.logins),
         user_id=user.id,
         unique_id=unique_id,
         sis_id=sis_id,
@@ -137,29 +137,29 @@ def remove_user(state: State, user: User, stamp: str) -> None:
             enrollment.workflow_state, enrollment.updated_at = "deleted", stamp
 
 
-def _login_problem(
+def _find_login_problem(
     state: State, unique_id: str | None, sis_id: str | None, own_id: int | None = None
 ) -> dict[str, Any] | None:
     if unique_id is None:
-        return _field("unique_id", "too_short", "Login is required")
+        return _build_field("unique_id", "too_short", "Login is required")
     others = [each for each in state.logins.values() if each.id != own_id and each.workflow_state != "deleted"]
     if any(each.unique_id.lower() == unique_id.lower() for each in others):
-        return _field("unique_id", "taken", "ID already in use for this account and authentication provider")
+        return _build_field("unique_id", "taken", "ID already in use for this account and authentication provider")
     if sis_id is not None and any(each.sis_id == sis_id for each in others):
-        return _field("sis_user_id", "taken", f'SIS ID "{sis_id}" is already in use')
+        return _build_field("sis_user_id", "taken", f'SIS ID "{sis_id}" is already in use')
     return None
 
 
-def _field(name: str, kind: str, text: str) -> dict[str, Any]:
+def _build_field(name: str, kind: str, text: str) -> dict[str, Any]:
     return {name: [{"attribute": name, "type": kind, "message": text}]}
 
 
-def _names(call: Call) -> dict[str, str]:
+def _read_names(call: Call) -> dict[str, str]:
     given = call.group("user")
     return {name: str(given[name]) for name in ("name", "short_name", "sortable_name") if name in given}
 
 
-def user_json(call: Call, user: User, *, email: bool = False) -> dict[str, Any]:
+def build_user_json(call: Call, user: User, *, email: bool = False) -> dict[str, Any]:
     """``email`` is shown by who looks at one user or edits it, not in lists, and not to who makes one (4.8)."""
     login = next(iter(call.state.logins_of(user.id)), None)
     shown = {
@@ -176,7 +176,7 @@ def user_json(call: Call, user: User, *, email: bool = False) -> dict[str, Any]:
     return {**shown, "email": user.email} if email else shown
 
 
-def login_json(call: Call, login: Login) -> dict[str, Any]:
+def build_login_json(call: Call, login: Login) -> dict[str, Any]:
     return {
         "id": login.id,
         "user_id": login.user_id,

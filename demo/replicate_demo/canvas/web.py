@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import parse_qs
 
-from replicate_demo.canvas.answers import LOGIN_PAGE, Answer, html, json_answer, no_token, redirect
+from replicate_demo.canvas.answers import LOGIN_PAGE, Answer, answer_html, answer_json, answer_no_token, redirect
 from replicate_demo.canvas.api import Request
 from replicate_demo.canvas.faults import FAULTS
-from replicate_demo.canvas.files import download, stored
+from replicate_demo.canvas.files import answer_from_store, download
 from replicate_demo.canvas.site import Site
 
 CONTROL = "/_simulator/"
@@ -36,15 +36,15 @@ class Recorded:
 def answer_web(site: Site, request: Request, store_origin: str) -> Answer:
     """A file for who knows its verifier, else the login page, or 401 for who wants JSON (fact sheet 1.7)."""
     if request.path == _LOGIN:
-        return html(LOGIN_PAGE)
+        return answer_html(LOGIN_PAGE)
     wanted = _DOWNLOAD.fullmatch(request.path)
     if wanted:
         with site.lock:
             found = download(site, int(wanted[1]), request.query, store_origin, site.options.clock())
         if found:
             return found
-    if "application/json" in request.header("accept"):
-        return no_token()
+    if "application/json" in request.read_header("accept"):
+        return answer_no_token()
     return redirect(f"{request.origin}{_LOGIN}")
 
 
@@ -52,30 +52,32 @@ def answer_store(site: Site, request: Request) -> Answer:
     name = request.path.strip("/").partition("/")[0]
     with site.lock:
         now = site.options.clock()
-        return stored(site, name, request.query, authorization=bool(request.header("authorization")), now=now)
+        return answer_from_store(
+            site, name, request.query, authorization=bool(request.read_header("authorization")), now=now
+        )
 
 
 def answer_control(site: Site, request: Request, recorded: Sequence[Recorded]) -> Answer:
     """``health``, ``requests`` and ``faults``; no token is asked for."""
     if request.path == f"{CONTROL}health":
-        return json_answer({"status": "ok"})
+        return answer_json({"status": "ok"})
     if request.path == f"{CONTROL}requests" and request.method == "GET":
         shown = ("server", "method", "path", "status")
-        return json_answer([{name: getattr(each, name) for name in shown} for each in recorded])
+        return answer_json([{name: getattr(each, name) for name in shown} for each in recorded])
     if request.path != _FAULTS_PATH:
-        return json_answer({"error": f"There are {CONTROL}health, {CONTROL}requests and {_FAULTS_PATH}."}, 404)
-    return _faults(site, request)
+        return answer_json({"error": f"There are {CONTROL}health, {CONTROL}requests and {_FAULTS_PATH}."}, 404)
+    return _answer_faults(site, request)
 
 
-def _faults(site: Site, request: Request) -> Answer:
+def _answer_faults(site: Site, request: Request) -> Answer:
     if request.method == "POST":
         try:
             _arm(site, request.body)
         except ValueError as error:
-            return json_answer({"error": str(error)}, 400)
+            return answer_json({"error": str(error)}, 400)
     elif request.method == "DELETE":
         site.faults.clear(parse_qs(request.query).get("fault", [None])[0])
-    return json_answer({"armed": [asdict(fault) for fault in site.faults.armed()], "known": FAULTS})
+    return answer_json({"armed": [asdict(fault) for fault in site.faults.armed()], "known": FAULTS})
 
 
 def _arm(site: Site, body: bytes) -> None:
