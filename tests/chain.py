@@ -28,9 +28,11 @@ class Chain:
         self.workers: list[subprocess.Popen[str]] = []
         self.logs: dict[int, Path] = {}
 
-    def start(self, stage: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, stage: str, *, quick: bool = False, **environment: str) -> subprocess.Popen[str]:
+        """A worker of the stage; ``quick``: with short waiting times."""
         log = self.place.folder / f"{stage}-{len(self.workers)}.log"
-        worker = self.place.start(stage, "consume", log=log, **{"REPLICATE_METRICS_PORT": "0", **environment})
+        environment = {"REPLICATE_METRICS_PORT": "0", **environment}
+        worker = self.place.start(stage, "consume", log=log, quick=quick, **environment)
         self.workers.append(worker)
         self.logs[worker.pid] = log
         return worker

@@ -37,7 +37,7 @@ hypothesis.settings.load_profile("no deadline")
 SLOW_FILES = (
     *("test_faults.py", "test_chain.py", "test_crashes.py", "test_status_page_served.py", "test_prometheus_rules.py"),
     *("test_push.py", "test_provisions.py", "test_harm.py", "test_push_chain.py", "test_resources.py"),
-    *("test_pipeline.py", "test_ledger_oracle.py", "test_oracle.py", "test_bus_rabbitmq.py", "test_startup.py"),
+    *("test_pipeline.py", "test_ledger_oracle.py", "test_bus_rabbitmq.py", "test_startup.py"),
 )
 
 

@@ -86,18 +86,26 @@ def oracle_standin() -> Iterator[Any]:
 @pytest.fixture
 def oracle(oracle_standin: Any) -> Iterator[OracleDatabase]:
     """All schemas empty, no faults armed, no session but the test's own."""
-    database = OracleDatabase(
-        url=f"oracle://{_USER}@{oracle_standin.dsn}", user=_USER, password=_PASSWORD, control=oracle_standin.control
+    yield database_of(oracle_standin)
+    quiet(oracle_standin.control)
+    drop_all(oracle_standin.control)
+    reset(oracle_standin.control)
+
+
+def database_of(standin: Any) -> OracleDatabase:
+    return OracleDatabase(
+        url=f"oracle://{_USER}@{standin.dsn}", user=_USER, password=_PASSWORD, control=standin.control
     )
-    yield database
-    _quiet(oracle_standin.control)
-    _empty(oracle_standin.control)
-    defects = oracle_standin.control.get("/internal")
-    oracle_standin.control.reset()
+
+
+def reset(control: Any) -> None:
+    """Forget statements and faults. Fails when the stand-in itself has failed since."""
+    defects = control.get("/internal")
+    control.reset()
     assert defects == [], "the stand-in itself failed"
 
 
-def _quiet(control: Any) -> None:
+def quiet(control: Any) -> None:
     """End what a test left open or armed: an open transaction would keep its tables from being dropped."""
     control.delay(0)
     deadline = time.monotonic() + _QUIET_SECONDS
@@ -107,7 +115,7 @@ def _quiet(control: Any) -> None:
             raise RuntimeError("the stand-in has sessions that do not end, or does not listen again")
 
 
-def _empty(control: Any) -> None:
+def drop_all(control: Any) -> None:
     """Through the server itself, which costs no login."""
     users = ", ".join(f"'{user.upper()}'" for user in _USERS)
     found = control.post(

@@ -189,11 +189,19 @@ class Workplace:
             raise error
         return Done(result.exit_code, result.output, None)
 
-    def start(self, *words: str, log: Path | None = None, **environment: str) -> subprocess.Popen[str]:
-        """A command as a process of its own; DuckDB files are closed here first. ``log`` takes what it prints."""
+    def start(
+        self, *words: str, log: Path | None = None, quick: bool = False, **environment: str
+    ) -> subprocess.Popen[str]:
+        """A command as a process of its own; DuckDB files are closed here first.
+
+        ``log`` takes what it prints. ``quick``: a worker with short waiting times (tests/quick_worker.py).
+        """
         self.close()
         program, *arguments = words
         module = {"replicate": "canvas_replicate.cli"}.get(program, program.replace("-", "_"))
+        if quick:
+            module, arguments = "tests.quick_worker", [module, *arguments]
+            environment["PYTHONPATH"] = str(ROOT)
         with log.open("a") if log else nullcontext() as file:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

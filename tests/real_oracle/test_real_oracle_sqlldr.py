@@ -126,9 +126,7 @@ def test_a_password_goes_through_the_parameter_file(place: Place, password: str)
 
 
 @pytest.mark.parametrize("password", ["p@ss/w\"rd'", "p@ss/w'rd", "back\\slash"])
-def test_a_password_that_a_parameter_file_may_not_keep_whole_is_refused_before_the_table_is_emptied(
-    place: Place, password: str
-) -> None:
+def test_a_password_that_a_parameter_file_may_not_keep_whole_is_refused_in_time(place: Place, password: str) -> None:
     """A wallet that holds the login is the way out; these tests have none."""
     place.user.sql("INSERT INTO tmp_x (id) VALUES (7)")
     with pytest.raises(ConfigError, match="keep the login in a wallet"):

@@ -46,7 +46,7 @@ def test_a_view_of_joined_tables_is_built_aside_and_that_is_remembered(engine: E
     assert remembered(engine) == [("reporting.campus_students", "out_of_place")]
 
 
-def test_a_view_that_oracle_does_not_build_aside_is_refreshed_in_one_transaction_and_that_is_remembered(
+def test_a_view_that_oracle_does_not_build_aside_is_refreshed_in_one_transaction(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One with a LOB never is (oracle.md 7.2)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,35 +25,64 @@ HELPS = (
     *("extractor", "extractor run", "loader", "loader run", "provisioner", "provisioner run"),
     *("canvas-pusher", "canvas-pusher run", "canvas-pusher plan", "canvas-pusher undo"),
 )
-# Runs a command in this interpreter, and tells on the last line which of the modules in question it imported.
+MODULES = {
+    "replicate": "canvas_replicate.cli.app",
+    **{name: f"{name.replace('-', '_')}.__main__" for name in ("extractor", "loader", "provisioner", "canvas-pusher")},
+}
+# Runs each command in a copy of an interpreter that has imported only the programs themselves. Prints a JSON line for
+# each: what was typed, the exit code, and which of the modules in question are imported by then.
 PROBE = """
-import importlib, sys
-module, heavy, sys.argv = sys.argv[1], sys.argv[2].split(), sys.argv[3:]
-try:
-    importlib.import_module(module).main()
-finally:
-    print("\\n" + " ".join(name for name in heavy if name in sys.modules))
+import importlib, json, os, sys
+modules, heavy, commands = map(json.loads, sys.argv[1:])
+mains = {program: importlib.import_module(modules[program]).main for program in {c.split()[0] for c in commands}}
+results = os.dup(1)
+for typed in commands:
+    if pid := os.fork():
+        os.waitpid(pid, 0)
+        continue
+    os.dup2(2, 1)
+    sys.argv = typed.split()
+    code = 0
+    try:
+        mains[sys.argv[0]]()
+    except SystemExit as ended:
+        code = ended.code or 0
+    line = json.dumps([typed, code, [name for name in heavy if name in sys.modules]])
+    os.write(results, (line + "\\n").encode())
+    os._exit(0)
 """
 
 
-def imported_by(typed: str, **environment: str) -> tuple[int, set[str]]:
-    """The exit code of a command in a fresh interpreter, and which heavy modules it imported."""
-    program = typed.split()[0]
-    module = "canvas_replicate.cli.app" if program == "replicate" else f"{program.replace('-', '_')}.__main__"
+def imported_by_each(*commands: str, **environment: str) -> dict[str, tuple[int, set[str]]]:
+    """The exit code of each command in a fresh interpreter, and which heavy modules it imported."""
+    programs = {command.split()[0]: MODULES[command.split()[0]] for command in commands}
+    given = [json.dumps(value) for value in (programs, sorted(HEAVY), commands)]
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, module, " ".join(sorted(HEAVY)), *typed.split()],
+        [sys.executable, "-c", PROBE, *given],
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
         timeout=120,
         env={**os.environ, **environment},
     )
-    return done.returncode, set(done.stdout.splitlines()[-1].split())
+    return {typed: (code, set(heavy)) for typed, code, heavy in map(json.loads, done.stdout.splitlines())}
+
+
+def imported_by(typed: str, **environment: str) -> tuple[int, set[str]]:
+    return imported_by_each(typed, **environment)[typed]
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, tuple[int, set[str]]]:
+    """What ``--help`` of every command imports; one interpreter is started for all of them."""
+    return imported_by_each(*(f"{typed} --help" for typed in HELPS))
 
 
 @pytest.mark.parametrize("typed", HELPS)
-def test_help_imports_no_driver_no_data_frames_and_no_parser(typed: str) -> None:
-    assert imported_by(f"{typed} --help") == (0, set())
+def test_help_imports_no_driver_no_data_frames_and_no_parser(
+    helps: dict[str, tuple[int, set[str]]], typed: str
+) -> None:
+    assert helps[f"{typed} --help"] == (0, set())
 
 
 def test_a_command_that_only_looks_imports_the_driver_of_the_target(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from tests.behaviours.ledger import LedgerBehaviour
-from tests.oracle_fixtures import OracleDatabase
+from tests.oracle_fixtures import OracleDatabase, database_of, drop_all, quiet, reset
 
 from canvas_replicate.databases.oracle.connecting import Oracle
 from canvas_replicate.databases.oracle.ledger import OracleLedger, rewrite_sql, select_values
@@ -52,8 +54,51 @@ def leases(ledger_database: OracleLedger) -> Leases:
     return Leases(ledger_database, "test worker")
 
 
+CHANGES_THE_SCHEMA = "^ *(CREATE|ALTER TABLE|DROP|(INSERT INTO|UPDATE|DELETE FROM) replicate_schema)"
+ALL_BUT_VERSION = "SELECT table_name FROM dba_tables WHERE table_name <> 'REPLICATE_SCHEMA'"
+
+
+@dataclass
+class Kept:
+    """The ledger's tables, made once for many tests: the stand-in needs half a second for them."""
+
+    database: OracleDatabase
+    are_made: bool = False
+
+    def begin(self, ledger: OracleLedger) -> None:
+        if not self.are_made:
+            upgrade(ledger)
+            self.database.control.reset()
+            self.are_made = True
+
+    def end(self) -> None:
+        """Delete all rows but the version; after a test that changed the schema, drop all tables instead."""
+        control = self.database.control
+        quiet(control)
+        if control.statements(CHANGES_THE_SCHEMA):
+            drop_all(control)
+            self.are_made = False
+        else:
+            owner = self.database.user.upper()
+            tables = control.post("/sql", sql=f"{ALL_BUT_VERSION} AND owner = '{owner}'")["rows"]
+            control.post("/sql", sql="\n".join(f'DELETE FROM "{owner}"."{table}";' for (table,) in tables))
+        reset(control)
+
+
+@pytest.fixture(scope="class")
+def kept(oracle_standin: Any) -> Iterator[Kept]:
+    yield Kept(database_of(oracle_standin))
+    drop_all(oracle_standin.control)
+
+
 class TestLedgerOnOracle(LedgerBehaviour):
-    pass
+    @pytest.fixture
+    def ledger_database(self, kept: Kept) -> Iterator[OracleLedger]:
+        made = OracleLedger(kept.database.opened)
+        kept.begin(made)
+        yield made
+        made.close()
+        kept.end()
 
 
 # Making the tables

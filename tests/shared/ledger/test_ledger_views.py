@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.behaviours.ledger import manifest_of
+from tests.behaviours.ledger_parts import manifest_of
 from tests.oracle_fixtures import OracleDatabase
 from tests.postgresql_fixtures import Database
 

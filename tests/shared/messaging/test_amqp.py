@@ -233,7 +233,7 @@ def test_an_envelope_comes_back_as_it_went() -> None:
     assert (back.timestamp, back.app_id, back.headers) == (sent.timestamp, sent.app_id, sent.headers)
 
 
-def test_a_message_without_properties_is_version_one_of_its_routing_key_with_the_same_id_each_time() -> None:
+def test_a_message_without_properties_is_version_one_of_its_key_with_the_same_id_each_time() -> None:
     once, again = received(pika.BasicProperties()), received(pika.BasicProperties())
     assert once.type == "table.requested.v1"
     assert once.message_id == again.message_id

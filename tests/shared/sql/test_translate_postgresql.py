@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from tests.postgresql_server import Server
-from tests.shared.sql.test_translate import QUERIES, VALUES, WRONG_TYPES
+from tests.shared.sql.translated_samples import QUERIES, VALUES, WRONG_TYPES
 
 from canvas_replicate.sql.translate import NotPortable, translate_query
 

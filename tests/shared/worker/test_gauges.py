@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.behaviours.ledger import EXTRACTED_AT, manifest_of
+from tests.behaviours.ledger_parts import EXTRACTED_AT, manifest_of
 from tests.catalogues import catalogue, mode, report, table
 
 from canvas_pusher.plan import ChangeKind
