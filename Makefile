@@ -16,7 +16,7 @@ setup: .venv/.installed ## Make .venv and install everything into it
 	@scripts/setup
 	@touch $@
 
-demo: setup ## Generate a campus, copy it, prove it, show it (all below .demo/)
+demo: setup ## Generate a campus, copy it, verify it, show it (all below .demo/)
 	@scripts/demo
 
 test: setup ## Run the tests; they start private RabbitMQ and PostgreSQL servers

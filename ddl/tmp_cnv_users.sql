@@ -19,7 +19,7 @@ CREATE TABLE tmp_cnv_users (
   created_by_sis             VARCHAR2(5 CHAR)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW canvas_users
   BUILD IMMEDIATE

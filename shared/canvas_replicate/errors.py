@@ -59,7 +59,7 @@ class ReplicateError(Exception):
         again = f"replicate rerun {table}"
         if "replicate " in self.next_step:
             return self.next_step
-        remedy = self.next_step or ("Mend that." if isinstance(self, ConfigError) else "")
+        remedy = self.next_step or ("Correct that." if isinstance(self, ConfigError) else "")
         return f"{remedy} Then: {again}" if remedy else again
 
 

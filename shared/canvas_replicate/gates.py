@@ -43,7 +43,7 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
     ``after``, or else the latest of the group's mode, and these must be young as well."""
     after = _find_relied_on(run, after)
     if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:
-        message = f"Run {after} fetched some reports only, which proves nothing about the others."
+        message = f"Run {after} fetched only some reports; the others may be old."
         raise StaleProvisions(message, next_step="Name a run of the whole mode, or leave --run out.")
     orgs = " --processorgs" if group == "orgs" else ""
     fetch = f"Fetch them: provisioner run{orgs}"
@@ -56,7 +56,7 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
         raise StaleProvisions(message, next_step=fetch + _suggest_good_run(runtime, group, orgs))
     hours, most = found.age.total_seconds() / 3600, runtime.settings.push_max_age_hours
     if after is None and hours > most:
-        message = f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id})."
+        message = f"The {group} provisions are {hours:,.1f} hours old, over the limit of {most:g} ({found.run_id})."
         step = f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}"
         raise StaleProvisions(message, next_step=step)
 

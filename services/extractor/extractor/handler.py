@@ -1,4 +1,4 @@
-"""What the extractor does with ``table.requested``: a query becomes a proved file, announced by ``table.ready``.
+"""What the extractor does with ``table.requested``: a query becomes a verified file, announced by ``table.ready``.
 
 Safe to run twice: a file whose manifest verifies is announced again and not extracted again, and a table
 that is past this stage is left alone.

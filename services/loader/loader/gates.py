@@ -63,7 +63,9 @@ def verify_table(
     """Raises DataError unless the table holds what the file holds."""
     if counts.rejected > max_rejected:
         message = f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed)"
-        step = f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}"
+        step = (
+            f"Look at {counts.bad_file}, correct the data or the control file, then: replicate rerun {manifest.table}"
+        )
         raise DataError(f"{message}; first: {counts.first_reject}.", code="gate2.rejected", next_step=step)
     if counts.read != manifest.rows:
         raise _build_error(f"{counts.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
@@ -86,7 +88,7 @@ def _verify_reported_counts(manifest: Manifest, counts: LoadCounts, loaded: Load
     counted = {"read": counts.read, "loaded": loaded.rows, "rejected": counts.rejected, "discarded": counts.discarded}
     for what, found in counted.items():
         if (reported := getattr(loaded.reported, what)) != found:
-            raise _build_error(f"SQL*Loader says {reported:,} {what}, but it is {found:,}", manifest)
+            raise _build_error(f"SQL*Loader reports {reported:,} {what}, but there are {found:,}", manifest)
 
 
 def _list_expected(

@@ -1,4 +1,4 @@
-"""What the loader does with ``table.ready``: file to table, proved, then table to view.
+"""What the loader does with ``table.ready``: file to table, verified, then table to view.
 
 Safe to run twice: a load replaces the table's whole content from a file that does not change, so doing it
 again gives the same; a table that is final is left alone.
@@ -164,9 +164,9 @@ def _build_outcome(state: Literal["successful", "failed"], message: str, counts:
 
 
 def _describe_success(job: _Job, counts: LoadCounts, shown: int) -> str:
-    message = f"{counts.loaded:,} rows proved"
+    message = f"{counts.loaded:,} rows verified"
     if counts.rejected:
-        message += f", {counts.rejected:,} rejected (figures not compared)"
+        message += f", {counts.rejected:,} rejected (statistics not compared)"
     message += ", view refreshed." if shown == counts.loaded else f"; view {job.table.view} shows {shown:,}."
     notes = [*job.manifest.notes, *([NO_SNAPSHOT] if job.manifest.snapshot == "none" else [])]
     return " ".join([message, *notes])
@@ -193,7 +193,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
     max_rejected = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
 
     def verify(loaded: Loaded) -> None:
-        runtime.progress.report(table.name, "proving", counts.read)
+        runtime.progress.report(table.name, "verifying", counts.read)
         gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected)
 
     with path.open("rb") as file:
@@ -212,7 +212,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
             method=table.loader or "auto",
             tag=job.tag,
         )
-        job.loader.replace(load, prove=verify, check=job.check)
+        job.loader.replace(load, verify=verify, check=job.check)
     runtime.progress.report(table.name, "refreshing", counts.read)
 
 

@@ -82,7 +82,7 @@ def _choose_key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
             return key
     file = next(file for file in files if not set(choices[-1]) <= set(file.names))
     lacking = ", ".join(name for name in choices[-1] if name not in file.names)
-    text = f"{file.path}:1: the header lacks {lacking}, without which rows that are the same cannot be told."
+    text = f"{file.path}:1: the header lacks {lacking}, and duplicate rows cannot be found without it."
     raise DataError(text, code="report.header", next_step="Look at the header; Canvas may have renamed a column.")
 
 

@@ -136,7 +136,7 @@ def _try_report(job: _Job) -> ReplicateError | None:
 
 
 def _give_up(job: _Job, error: PermanentError, lease: Lease) -> None:
-    log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
+    log.warning("report failed", extra={"table": job.row.table, "code": error.code, "reason": error.message})
     again = error.next_step or f"replicate rerun {job.row.table}"
     failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
     job.runtime.ledger.items.finish(job.run.run_id, job.row.table, failed, lease)

@@ -66,5 +66,5 @@ def _find_similar(name: str, names: Collection[str]) -> str | None:
 
 
 def _build_refusal(path: Path, what: str) -> DataError:
-    step = "Look at the file; its columns are told in Canvas's documentation of the provisioning report."
+    step = "Look at the file; Canvas's documentation of the provisioning report lists its columns."
     return DataError(f"{path}:1: {what}.", code="report.header", next_step=step)

@@ -79,7 +79,7 @@ def start(
         try:
             return _read_id(client.post(_build_path(account), data={"parameters": given}))
         except CanvasOutcomeUnknown as error:
-            log.warning("report perhaps started", extra={"marker": marker, "reason": error.message})
+            log.warning("report may have started", extra={"marker": marker, "reason": error.message})
             _pause(stop or threading.Event(), pause_seconds)
             found = find(client, account, marker)
             if found is not None:
@@ -109,7 +109,7 @@ def wait(
 ) -> None:
     """Return once the state is ``complete``; ``on_progress`` gets state and progress with each look.
 
-    A progress of 100 proves nothing, and a state that is not known is one that goes on (canvas-api facts, 1.2). Reports
+    A progress of 100 is not enough, and an unknown state counts as running (canvas-api facts, 1.2). Reports
     of one Canvas run one after the other, so a long ``created`` is no trouble. Raises ReportFailed, PermanentError with
     code ``report.deadline`` (late by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is
     waited out until the deadline.

@@ -191,8 +191,8 @@ def resolve_source(
     if len(others) == 1:
         return others[0]
     step = f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
-    step = step if others else "Configure the source database beside the target."
-    raise ConfigError(f"table {table}: nothing says which database it is read from.", next_step=step)
+    step = step if others else "Configure the source database besides the target."
+    raise ConfigError(f"table {table}: no source database is configured.", next_step=step)
 
 
 def build_effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:

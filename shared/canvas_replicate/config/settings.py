@@ -60,7 +60,7 @@ def _read_canvas_url(url: str) -> str:
 
 def _check_mail_addresses(text: str) -> str:
     if not all(re.fullmatch(_MAIL_ADDRESS, address, re.ASCII) for address in split_addresses(text)):
-        raise ValueError("a mail address is like oncall@example.edu, without a name beside it")
+        raise ValueError("a mail address is like oncall@example.edu, without a name")
     return text
 
 
@@ -95,7 +95,7 @@ MailHost = Annotated[
 ]
 MailAddress = Annotated[
     str,
-    _require_match(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name beside it"),
+    _require_match(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name"),
 ]
 MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
 LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]

@@ -74,12 +74,12 @@ def _find_in_header(table: Table, control: ControlFile) -> Iterator[Problem]:
         yield Problem(ConfigError(message, place=place, code="ctl.table", next_step="Give both the same name."))
     if control.mode in ("APPEND", "INSERT"):
         message = (
-            f"{control.mode} adds to what is there, so that a repeated load loads twice and no copy can be proved."
+            f"{control.mode} adds to what is there, so a repeated load duplicates rows and no copy can be verified."
         )
-        yield Problem(ConfigError(message, place=place, code="ctl.mode", next_step="Say TRUNCATE or REPLACE."))
+        yield Problem(ConfigError(message, place=place, code="ctl.mode", next_step="Write TRUNCATE or REPLACE."))
     for option in ("skip", "load"):
         if control.options.get(option):
-            message = f"OPTIONS ({option.upper()}=...) leaves records out, so that no copy can be proved."
+            message = f"OPTIONS ({option.upper()}=...) leaves records out, so no copy can be verified."
             yield Problem(ConfigError(message, place=place, code="ctl.options", next_step="Remove it."))
 
 
@@ -108,7 +108,7 @@ def _find_in_mask(field: Field, column: Column, place: Place) -> Iterator[Proble
         message = f"{field.name} is a {column.type}, and there is no mask to read it by."
     else:
         message = f"{field.name} is read as a date, but the base table's column is {column.type}."
-    step = f"Say {field_text(column, DEFAULT_TEXT_LIMIT, for_oracle=False)}."
+    step = f"Write {field_text(column, DEFAULT_TEXT_LIMIT, for_oracle=False)}."
     yield Problem(ConfigError(message, place=place, code="ctl.mask", next_step=step), field.name)
 
 
@@ -133,6 +133,6 @@ def _find_in_order(control: ControlFile, in_file: Sequence[str]) -> Iterator[Pro
     for name, field in zip(in_file, control.data_fields, strict=True):
         if name != field.name and field.name in in_file:
             place = Place(control.file, field.line)
-            message = f"{field.name} stands where the file has {name}."
+            message = f"{field.name} is where the file has {name}."
             step = "Give the control file the order of the query's columns."
             yield Problem(ConfigError(message, place=place, code="ctl.order", next_step=step), field.name)

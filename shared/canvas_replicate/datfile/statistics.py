@@ -43,7 +43,7 @@ class Figures(BaseModel):
 
 
 def measure_of(column: Column) -> Measure:
-    """Which figure proves this column, besides the count of values."""
+    """The statistic of this column, besides the count of values."""
     if column.kind == "number":
         return "total" if column.precision is not None and column.precision <= _SUMMED_DIGITS else "residue"
     return "characters" if column.kind in ("text", "raw") else "range"
@@ -87,7 +87,7 @@ def merge_figures(one: Figures, other: Figures, column: Column) -> Figures:
 
 
 def differences(expected: Mapping[str, Figures], found: Mapping[str, Figures]) -> list[str]:
-    """One short sentence per column and figure that differs; empty when the copy is proved."""
+    """One short sentence per statistic that differs; empty when the copy is right."""
     different = []
     for name, want in expected.items():
         have = found[name]

@@ -92,7 +92,7 @@ class DatWriter:
 
     def _refuse(self, place: int, column: Column, what: str) -> NoReturn:
         message = f"Column {column.name}, row {self.rows + place + 1}: the value {what}."
-        step = "Mend the value in the source, or replace it in the query's SQL."
+        step = "Correct the value in the source, or replace it in the query's SQL."
         raise DataError(message, code="value.refused", next_step=step)
 
 

@@ -135,7 +135,7 @@ def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
         try:
             insert(session, _TABLE, {"lease_key": key, "owner": owner, "token": 1, "expires_at": expires_at})
         except DuplicateKey:
-            raise LeaseBusy(f"{key} was taken by somebody else this moment.", key=key) from None
+            raise LeaseBusy(f"{key} was taken by another process just now.", key=key) from None
         return Lease(key, owner, 1)
     holder, token, until = found[0]
     token = int(token)
@@ -143,7 +143,7 @@ def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
         raise LeaseBusy(f"{key} is held by {holder} until {until:%H:%M:%S} UTC.", key=key)
     values = {"owner": owner, "token": token + 1, "expires_at": expires_at}
     if not update(session, _TABLE, values, _OURS, key=key, held=token):
-        raise LeaseBusy(f"{key} was taken by somebody else this moment.", key=key)
+        raise LeaseBusy(f"{key} was taken by another process just now.", key=key)
     return Lease(key, owner, token + 1)
 
 

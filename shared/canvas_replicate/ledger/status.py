@@ -57,7 +57,7 @@ def record_provisions_status(
 ) -> None:
     """JOBNAME is the mode.
 
-    The current row decides whether the mode may be pushed from. A run of some reports proves nothing about the
+    The current row decides whether the mode may be pushed from. A run of some reports does not cover the
     others: it can make the row worse, and better only if these reports are all that failed in the run of the row.
     """
     values = {

@@ -68,7 +68,7 @@ def are_final(items: Sequence[RunItem]) -> bool:
 
 
 def reports_succeeded(reports: Sequence[RunItem]) -> bool:
-    """Whether a push may rely on them. Reports that are all switched off prove nothing."""
+    """Whether a push may rely on them; False when all reports are switched off."""
     failed = any(item.state in ("failed", "held") for item in reports)
     return not failed and any(item.state == "successful" for item in reports)
 

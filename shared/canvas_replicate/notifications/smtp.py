@@ -92,7 +92,9 @@ def _describe_failure(server: str, error: OSError | ValueError) -> MailNotSent:
             f"The {server} refused the login with code {error.smtp_code}.", next_step=step
         )
     if isinstance(error, smtplib.SMTPResponseException):
-        return _choose_error(error.smtp_code)(f"The {server} said {_format_reply(error.smtp_code, error.smtp_error)}.")
+        return _choose_error(error.smtp_code)(
+            f"The {server} answered {_format_reply(error.smtp_code, error.smtp_error)}."
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         step = "Give REPLICATE_SMTP__HOST as the certificate has it; a CA of your own goes into SSL_CERT_FILE."
         return MailRefused(
@@ -119,7 +121,7 @@ def _describe_refusal(server: str, replies: _Replies, *, everyone: bool) -> Mail
     step = "Look at REPLICATE_SMTP__RECIPIENTS and at what the server lets through."
     if everyone and all(_choose_error(code) is MailUnavailable for code, _ in replies.values()):
         return MailUnavailable(f"The {server} takes no mail now for {said}.", next_step=step)
-    rest = "nobody got the mail" if everyone else "the others got the mail"
+    rest = "no mail was sent" if everyone else "the others got the mail"
     return MailRefused(f"The {server} refused recipients ({rest}): {said}.", next_step=step)
 
 

@@ -36,14 +36,14 @@ def push_failed(*, run_id: str, process: str, since: datetime, failure: str, nex
 
 def push_held(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
     event = f"The push {process} of run {run_id} is held by its gate and waits for a decision."
-    body = _build_body(event, reason, since, f"no change of {process} goes to Canvas until somebody decides.")
+    body = _build_body(event, reason, since, f"no change of {process} goes to Canvas before a person decides.")
     step = f"replicate held, and then: replicate approve {artifact_id} or replicate discard {artifact_id}"
     return Notice(f"held:{artifact_id}", f"push {process} is held", body, step)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """A message that a stage gave up. ``about`` is the table, the push process or the message's type."""
+    """A message that failed for good. ``about`` is the table, the push process or the message's type."""
 
     stage: str
     message_id: str
@@ -59,13 +59,15 @@ class DeadLetter:
 def dead_letter(letter: DeadLetter) -> Notice:
     """Dead letters of one run and stage with one code are one cause: a database that is down kills many."""
     stage, about, run_id = letter.stage, letter.about, letter.run_id
-    event = f"The {stage} gave up a message about {about} after {letter.attempts} tries; its id is {letter.message_id}."
+    event = (
+        f"The {stage} failed for {about} after {letter.attempts} tries; message {letter.message_id} is a dead letter."
+    )
     affected = (
         f"{about}{f' in run {run_id}' if run_id else ''}.\nThere may be more with the same cause: replicate dead list"
     )
     body = _build_body(event, f"{letter.code}: {letter.reason}", letter.since, affected)
     cause = f"dead:{run_id or letter.message_id}:{stage}:{letter.code}"
-    return Notice(cause, f"{stage} gave up {about}", body, letter.next_step)
+    return Notice(cause, f"{stage} failed for {about}", body, letter.next_step)
 
 
 def format_line(text: str) -> str:

@@ -102,7 +102,7 @@ def _choose_provisions(catalogue: Catalogue, request: RerunRequest, reports: Seq
         names = ", ".join(request.tables)
         raise ConfigError(f"{names} belong to several modes of provisions.yaml.", next_step="Run each alone.")
     if "push" in request.then and not modes and provisions is None:
-        raise ConfigError("A push needs provisions before it.", next_step="Say --then provisions --then push.")
+        raise ConfigError("A push needs provisions before it.", next_step="Use --then provisions --then push.")
     return next(iter(modes), provisions)
 
 

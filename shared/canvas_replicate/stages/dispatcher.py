@@ -149,7 +149,7 @@ class Dispatcher:
     def _move_to_dead(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         table = getattr(message, "table", None)
         next_step = error.next_for(table) if table else error.next_step
-        log.warning("given up", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
+        log.warning("dead letter", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
             if not error.is_recorded:
                 self._end_in_ledger(message, error, next_step)

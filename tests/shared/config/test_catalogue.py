@@ -360,14 +360,13 @@ def test_a_source_that_nothing_tells_is_never_guessed() -> None:
         (
             ("odl_usr", "qna", "dbprod"),
             None,
-            "table tmp_a: nothing says which database it is read from. "
+            "table tmp_a: no source database is configured. "
             "Name one on the command line, or as source: in tablesconf.yaml. Known: odl_usr, qna.",
         ),
         (
             ("dbprod",),
             None,
-            "table tmp_a: nothing says which database it is read from. "
-            "Configure the source database beside the target.",
+            "table tmp_a: no source database is configured. Configure the source database besides the target.",
         ),
         (
             ("odl_usr", "dbprod"),

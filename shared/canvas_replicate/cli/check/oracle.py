@@ -51,7 +51,7 @@ def _check_charset(what: str, charset: str | None) -> list[Finding]:
     if charset is None or charset == _ALL_CHARACTERS:
         return []
     message = f"its character set is {charset}: characters that it lacks are replaced when they are loaded."
-    step = "The proof counts characters and cannot see it: look at names with them."
+    step = "Gate 2 counts characters and cannot detect it: look at names with them."
     return [Finding("warning", what, message, step)]
 
 
@@ -100,7 +100,7 @@ def _check_emptying(table: Table, connection: Connection, owner: str, name: str,
     findings = _check_referring(table, connection, owner, name)
     if _is_lacking(connection, owner, "DROP ANY TABLE"):
         message = f"TRUNCATE of a table of {owner.lower()} needs DROP ANY TABLE, which this user does not have."
-        findings.append(Finding("error", table.name, message, "Say REPLACE in the control file, or have it granted."))
+        findings.append(Finding("error", table.name, message, "Write REPLACE in the control file, or have it granted."))
     return findings
 
 
@@ -113,7 +113,7 @@ def _check_referring(table: Table, connection: Connection, owner: str, name: str
     if not referring:
         return []
     message = f"foreign keys of {', '.join(referring)} refer to it, so that TRUNCATE is refused (ORA-02266)."
-    return [Finding("error", table.name, message, "Say REPLACE in the control file instead of TRUNCATE.")]
+    return [Finding("error", table.name, message, "Write REPLACE in the control file instead of TRUNCATE.")]
 
 
 def _is_lacking(connection: Connection, owner: str, privilege: str) -> bool:
@@ -128,7 +128,7 @@ def _check_loader(
     """Which way a load takes on this machine, which need not be the loader's, as ``OracleTarget`` chooses it."""
     wanted, installed = table.loader or "auto", sqlldr_on_path() is not None
     if wanted == "sqlldr" and not installed:
-        step = "Install Oracle's client tools where the loader runs, or say loader: auto in tablesconf.yaml."
+        step = "Install Oracle's client tools where the loader runs, or set loader: auto in tablesconf.yaml."
         return [Finding("warning", table.name, "asks for SQL*Loader, and no sqlldr is on the PATH here.", step)]
     if wanted == "insert" or (wanted in ("auto", "sqlldr") and installed):
         way = "INSERT" if wanted == "insert" else "SQL*Loader"
@@ -141,7 +141,7 @@ def _check_loader(
     why = ", ".join(hindrances)
     if wanted == "direct":
         message = f"cannot be loaded by direct path, which would not keep: {why}."
-        return [Finding("error", table.name, message, "Say loader: auto in tablesconf.yaml.")]
+        return [Finding("error", table.name, message, "Set loader: auto in tablesconf.yaml.")]
     return [Finding("note", table.name, f"is loaded by INSERT here, since direct path would not keep: {why}.")]
 
 

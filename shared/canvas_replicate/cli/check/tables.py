@@ -114,7 +114,7 @@ def _find_unread_masks(found: Found) -> list[tuple[Field, Column]]:
 
 def _report_mask(table: str, control: ControlFile, field: Field, column: Column) -> Finding:
     message = f"{column.name}: the mask {field.mask!r} does not read a {column.type} as the file has it."
-    return _report_field(field, control, table, message, f"Say {_format_field(column)}.")
+    return _report_field(field, control, table, message, f"Write {_format_field(column)}.")
 
 
 def _is_mask_of(mask: str, column: Column) -> bool:
@@ -136,7 +136,7 @@ def _check_converted_lengths(table: str, found: Found) -> list[Finding]:
         length = lengths.get(field.name, 0)
         if field.expression is not None and length > field.length:
             message = f"{field.name} may have {length} characters in the query, CHAR({field.length}) takes fewer."
-            step = f"Say CHAR({length}) before the expression."
+            step = f"Write CHAR({length}) before the expression."
             findings.append(_report_field(field, found.control, table, message, step))
     return findings
 
@@ -156,11 +156,11 @@ def _check_field_lengths(
         size = _count_characters(column)
         if field.expression is None and field.name not in lengths and _is_too_short(field, size):
             message = f"{field.name} takes {field.length} characters, the base table's column is {column.type}."
-            findings.append(_report_field(field, control, table, message, f"Say {_format_field(column)}."))
+            findings.append(_report_field(field, control, table, message, f"Write {_format_field(column)}."))
         elif size is not None and field.length != DEFAULT_LENGTH and field.length > size:
             longer.append(field.name)
     if longer:
-        message = f"longer in the control file than in the base table: {', '.join(longer)}. The table has the say."
+        message = f"longer in the control file than in the base table: {', '.join(longer)}. The table's length applies."
         findings.append(Finding("note", table, message))
     return findings
 

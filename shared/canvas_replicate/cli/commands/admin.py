@@ -20,7 +20,7 @@ from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade, version_statements
 from canvas_replicate.sql.ddl import parse_ddl
 
-secret = entry.new_app("The original's encoding of passwords in appconf.yaml. It hides nothing.")
+secret = entry.new_app("Encode a password for appconf.yaml like the original. It is not encryption.")
 config = entry.new_app("What is configured, and what can be.")
 
 
@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 def init_db(
     print_only: Annotated[bool, typer.Option("--print", help="Print the SQL instead of running it.")] = False,
 ) -> None:
-    """Make what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger."""
+    """Create what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger."""
     settings = load_settings()
     catalogue = catalogue_of(settings)
     ledger = open_ledger(settings, create=True)
@@ -89,7 +89,7 @@ def _refuse_other_names(table: Table, file: Path, ddl: str) -> None:
     tables, views = [found.name for found in made.tables], [found.name for found in made.views]
     for wanted, names in ((table.base_table, tables), (table.view, views)):
         if names and wanted.rpartition(".")[2] not in names:
-            message = f"this makes {', '.join(names)}, but tablesconf.yaml says {wanted} for {table.name}."
+            message = f"this makes {', '.join(names)}, but tablesconf.yaml has {wanted} for {table.name}."
             step = "Give both the same name, then: replicate init-db"
             raise ConfigError(message, place=Place(file), next_step=step)
 

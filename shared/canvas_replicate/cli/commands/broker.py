@@ -25,7 +25,7 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
 from canvas_replicate.wiring import broker_settings, open_runtime
 
-dead = entry.new_app("Dead letters: messages that were given up, with the reason.")
+dead = entry.new_app("Dead letters: messages that no stage retries any more, with the reason.")
 
 Stage = Annotated[str, typer.Option("--stage", help=f"One of {', '.join(topology.STAGES)}; all when left out.")]
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="As `replicate dead list` shows it; its start is enough.")]
@@ -75,7 +75,7 @@ def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
 
 
 def sweep(as_json: AsJson = False) -> None:
-    """Close runs past their deadline, publish what dead processes left behind, remove files past their retention."""
+    """Close runs past their deadline, publish the messages of dead processes, remove files past their retention."""
     settings = load_settings()
     runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
@@ -150,7 +150,7 @@ def _connect(settings: Settings) -> closing[Bus]:
 
 def _choose_stages(stage: str) -> tuple[str, ...]:
     if stage and stage not in topology.STAGES:
-        raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Say one of {', '.join(topology.STAGES)}.")
+        raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Use one of {', '.join(topology.STAGES)}.")
     return (stage,) if stage else topology.STAGES
 
 

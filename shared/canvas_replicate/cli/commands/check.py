@@ -31,7 +31,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at everything that a run relies on, and change nothing: configuration, databases, tables, services."""
+    """Check everything that a run needs and change nothing: configuration, databases, tables, services."""
     from canvas_replicate.cli.check.preflight import run_preflight  # imports every driver and the SQL parser
 
     settings = load_settings()

@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 def held(
     everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False, as_json: AsJson = False
 ) -> None:
-    """List what a gate stopped and waits for a decision."""
+    """List what a gate stopped and what waits for a decision."""
     runtime = open_runtime(load_settings())
     found = runtime.ledger.artifacts.list_all(None if everything else "held")
     if as_json:
@@ -62,7 +62,7 @@ def approve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept."""
+    """Publish exactly the held file, or send exactly the held plan, ID. Records who approved it and when."""
     runtime = open_runtime(load_settings())
     artifacts = _find_held(runtime, artifact_id, run)
     opened = [rerun.open_approved(runtime, artifact, even_if_older=even_if_older) for artifact in artifacts]
@@ -73,7 +73,7 @@ def discard(
     artifact_id: ArtifactId = None,
     run: HeldRun = None,
 ) -> None:
-    """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
+    """Drop the held file or plan ID: it is never published, and its files are removed after their retention."""
     runtime = open_runtime(load_settings())
     for artifact in _find_held(runtime, artifact_id, run):
         runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
@@ -94,7 +94,7 @@ def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
 def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
     """The held artefacts of that id or run. Raises ConfigError when there is none to decide on."""
     if (artifact_id is None) == (run_id is None):
-        raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
+        raise ConfigError("Give either an ID or --run RUN.", next_step="List what is held: replicate held")
     if run_id is not None:
         found = [a for a in runtime.ledger.artifacts.list_all("held") if a.run_id == run_id]
         if not found:

@@ -73,7 +73,7 @@ def runs(
         if not as_json:
             output.show_failure(run, runtime.ledger.find_failure(run_id))
             if resume.is_left_over(runtime, run):
-                output.print_line(f"Nobody works on it. next: {resume.resume_command(run)}")
+                output.print_line(f"No process is working on it. Resume: {resume.resume_command(run)}")
         return
     found = runtime.ledger.runs.list_newest(limit)
     if as_json:
@@ -88,7 +88,7 @@ def runs(
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
-    """Show the rejected records of the last load of TABLE and where its bad file lies; push:PROCESS: what Canvas
+    """Show the rejected records of the last load of TABLE and where its bad file is; push:PROCESS: what Canvas
     refused of the last push."""
     runtime = open_runtime(load_settings(), check_sql=False)
     latest = runtime.ledger.items.find_latest(table)

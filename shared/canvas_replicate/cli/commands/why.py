@@ -24,7 +24,7 @@ _LINES_SHOWN = 10
 _STEPS = {"push": "push SQL", "view": "view", "table": "base table"}
 
 why = typer.Typer(
-    help="Why a table, or a person in a course, is as it is; and what to type next.", no_args_is_help=True
+    help="Find why a table is old or why a person is (not) in a course, and what to type next.", no_args_is_help=True
 )
 
 
@@ -113,7 +113,7 @@ def _show_links(facts: PersonFacts) -> None:
     for process in facts.processes:
         name, others = process.process, ", ".join(process.others)
         if process.unreadable:
-            output.print_line(f"{name}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
+            output.print_line(f"{name}: its SQL is not Oracle SQL, so only its needs: shows which tables it reads.")
         if others:
             output.print_line(f"{name} reads {others}: no table of the catalogue, not looked at.")
 

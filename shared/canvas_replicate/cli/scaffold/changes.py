@@ -65,5 +65,5 @@ def write_together(changes: Sequence[FileChange]) -> None:
                 if change.before is not None:
                     shutil.copymode(path, part)
     except OSError as error:
-        step = "Let this user write there, or take the diff to somebody who may."
+        step = "Let this user write there, or give the diff to a person who may."
         raise PermanentError(f"{error.filename}: cannot be written: {error.strerror}.", next_step=step) from None

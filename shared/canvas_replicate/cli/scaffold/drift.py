@@ -182,7 +182,7 @@ def _compare_order(pairs: Sequence[_Pair], control: ControlFile) -> list[Differe
     in_control = [field.name for field in control.data_fields if field.name in in_query]
     for wanted, there in zip(in_query, in_control, strict=True):
         if wanted != there:
-            return [Difference(wanted, f"stands where the control file has {there}")]
+            return [Difference(wanted, f"is where the control file has {there}")]
     return []
 
 

@@ -67,7 +67,7 @@ def plan_migration(state: TableState, *, text_limit: int, for_oracle: bool) -> M
     if control is None:
         notes.append(f"{state.found.control.file}: its column list is not one field a line; change it by hand.")
     if state.parts is None and state.ddl_text is not None and _is_ddl_behind(state):
-        notes.append(f"{state.ddl_file}: it says more than what is written here; change it, and the view, by hand.")
+        notes.append(f"{state.ddl_file}: it has more than this command writes; change it, and the view, by hand.")
     if state.found.base is None:
         notes.append(f"There is no base table {state.names.base_table}: replicate init-db, or the DBA, makes it.")
     statements = [*alter]

@@ -132,8 +132,8 @@ def choose_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[
     found = sorted(alias for alias in by_schedule if alias) or others
     if len(found) == 1:
         return found[0]
-    known = f"Known: {', '.join(others)}." if others else "Configure it beside the target."
-    raise ConfigError("nothing says which database the table is read from.", next_step=f"Name it: --source. {known}")
+    known = f"Known: {', '.join(others)}." if others else "Configure it besides the target."
+    raise ConfigError("no source database is configured.", next_step=f"Name it: --source. {known}")
 
 
 def _refuse_file(file: Path) -> None:
@@ -209,9 +209,9 @@ def _list_notes(wanted: ScaffoldRequest, columns: Sequence[Column], key: Sequenc
         notes.append("No schedule copies it yet: --schedule NAME")
     if not key:
         why = "the source table has no primary key" if wanted.sql is None else "a query tells none"
-        notes.append(f"No key ({why}): PostgreSQL keeps readers waiting while the view is refreshed. Say one: --key")
+        notes.append(f"No key ({why}): PostgreSQL keeps readers waiting while the view is refreshed. Name one: --key")
     if not wanted.grants:
-        notes.append("Nobody but its owner may read the view: --grant ROLE")
+        notes.append("Only its owner may read the view: --grant ROLE")
     unlimited = [column.name for column in columns if column.kind == "text" and column.length is None]
     if unlimited:
         notes.append(f"At most {wanted.text_limit:,} characters of {', '.join(unlimited)}: --text-limit")

@@ -162,7 +162,7 @@ def _ask_source(
     settings: Settings, asked: _Question, table: Table, source: str | None, down: Mapping[str, str]
 ) -> Link:
     if source is None:
-        return Link("source", table.name, trouble="nothing says which database it is read from")
+        return Link("source", table.name, trouble="no source database is configured")
     if source in down:
         return Link("source", source, trouble=down[source])
     return _ask_database(settings, asked, "source", source, source, table.query)

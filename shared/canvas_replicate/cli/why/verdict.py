@@ -62,7 +62,7 @@ def _describe_answer(facts: PersonFacts, report: Link | None) -> str:
     statuses = ", ".join(sorted({row["status"] for row in report.values if "status" in row}))
     shown = f" ({statuses})" if statuses else ""
     negation = "" if _is_there(report) else "not "
-    return f"{facts.who} is {negation}in Canvas{shown}, says the report of {_format_moment(report.as_of)}."
+    return f"{facts.who} is {negation}in Canvas{shown}, according to the report of {_format_moment(report.as_of)}."
 
 
 def _is_reported(facts: PersonFacts, kind: str, wanted: PersonRow) -> bool:

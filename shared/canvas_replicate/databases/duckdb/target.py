@@ -55,7 +55,7 @@ class DuckDbTarget:
             raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         columns = {column.name: column for column in self.describe(load.table)}
         name = ".".join(self._base(load.table))
         with self._session(f"loading {load.table}") as cursor:
@@ -63,10 +63,10 @@ class DuckDbTarget:
             cursor.begin()
             cursor.execute(f"DELETE FROM {name}")
             insert_batches(cursor, name, columns, load.batches, load.expressions)
-            with translating(f"proving {load.table}"):
+            with translating(f"verifying {load.table}"):
                 refuse_duplicates(cursor, name)
                 found = measure_table(name, columns, load.measure, "duckdb", lambda sql: cursor.execute(sql).fetchone())
-            prove(found)
+            verify(found)
             check(None)
             cursor.commit()
 

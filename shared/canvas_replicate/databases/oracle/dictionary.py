@@ -86,7 +86,7 @@ def _map_number(precision: int | None, scale: int | None) -> str:
         return "NUMBER" if scale is None else f"NUMBER(38,{scale})"
     if scale is None or 0 <= scale <= precision:
         return f"NUMBER({precision},{scale or 0})"
-    return "NUMBER"  # NUMBER(5,-2) and NUMBER(2,5): Oracle rounds or refuses; the proof finds what it rounded
+    return "NUMBER"  # NUMBER(5,-2) and NUMBER(2,5): Oracle rounds or refuses; gate 2 finds what it rounded
 
 
 def key_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ _VALUE = {
     "DPY-4037": "number too large",
     "DPY-4038": "number too large",
     "DPY-4039": "number too large",
-    "DPY-4042": "a number has more digits than its column says",
+    "DPY-4042": "a number has more digits than its column allows",
     **{f"ORA-{number:05}": "not a date as its mask describes it" for number in range(1810, 1900)},
 }
 # The driver's text quotes what it stumbled over: a connect string, or bytes of an answer.
@@ -98,7 +98,7 @@ _NEXT_STEPS = {
     "ORA-01555": "Undo is kept for less time than this read takes: run it at a quieter hour, or have UNDO_RETENTION"
     " raised.",
     "ORA-23401": "Check mvtable in tablesconf.yaml; a synonym does not do, and the view must be visible to this user.",
-    "ORA-02266": "A foreign key refers to this table: say REPLACE in the control file instead of TRUNCATE.",
+    "ORA-02266": "A foreign key refers to this table: write REPLACE in the control file instead of TRUNCATE.",
     "DPY-3010": "This database is older than thin mode reaches: add ?mode=thick to its URL.",
     "DPY-3015": "The user has only a 10G password verifier: have the password set again, or add ?mode=thick.",
     "DPY-3001": "The server demands native network encryption: use TLS, or add ?mode=thick to the URL.",

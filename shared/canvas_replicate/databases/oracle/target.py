@@ -59,8 +59,8 @@ class OracleTarget:
         with self._session(f"table {table}") as connection:
             return dictionary.columns_of(connection, *dictionary.names(connection, table, self.base_schema))
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
-        """INSERT and its proof are one transaction, after REPLACE with the DELETE; other loads are committed before."""
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
+        """INSERT and gate 2 are one transaction, after REPLACE with the DELETE; other loads commit before gate 2."""
         with self._session(f"loading {load.table}", load.tag) as connection:
             owner, name = dictionary.names(connection, load.table, self.base_schema)
             columns = {column.name: column for column in dictionary.columns_of(connection, owner, name)}
@@ -75,10 +75,10 @@ class OracleTarget:
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
                     insert_batches(connection, table, columns, load)
-            proved = load.measure if way != "sqlldr" or reported else {}
-            found = replace(measure_table_exactly(connection, table, columns, proved), reported=reported)
+            measure = load.measure if way != "sqlldr" or reported else {}
+            found = replace(measure_table_exactly(connection, table, columns, measure), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
-            prove(found)
+            verify(found)
             check(OracleSession(connection))
             connection.commit()
 
@@ -111,7 +111,7 @@ class OracleTarget:
     def _load_by_sqlldr(self, owner: str, load: Load, program: Path, check: Check) -> Reported | None:
         """The file is read and judged here before SQL*Loader empties the table: a bad file changes nothing.
 
-        None for a bad file, which ``prove`` refuses by its rejected records.
+        Return None for a bad file, which ``verify`` refuses by its rejected records.
         """
         for _ in load.batches:
             pass

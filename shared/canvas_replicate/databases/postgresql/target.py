@@ -1,4 +1,4 @@
-"""Base tables and materialized views on PostgreSQL: one transaction per load, proved before it ends."""
+"""Base tables and materialized views on PostgreSQL: one transaction per load, verified before its commit."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PostgresqlTarget:
         with self._session(f"table {table}") as connection:
             return read_columns(connection, *resolve_name(connection, table, self._base_schema))
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         with self._session(f"loading {load.table}") as connection:
             schema, name = resolve_name(connection, load.table, self._base_schema)
             columns = {column.name: column for column in read_columns(connection, schema, name)}
@@ -75,7 +75,7 @@ class PostgresqlTarget:
                 found = measure_table(
                     base, columns, load.measure, "postgresql", lambda sql: connection.execute(sql).fetchone()
                 )
-                prove(found)
+                verify(found)
                 check(PostgresqlSession(connection))
 
     def require_view(self, view: str) -> None:

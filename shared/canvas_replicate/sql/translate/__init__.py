@@ -17,7 +17,7 @@ __all__ = ["Engine", "NotPortable", "translate_query"]
 def translate_query(sql: str, engine: Engine) -> str:
     """The same query for another engine.
 
-    Raises ConfigError for what is not one Oracle query, NotPortable for what has no proven translation.
+    Raises ConfigError for what is not one Oracle query, NotPortable for what has no known translation.
     """
     from canvas_replicate.sql.translate.translation import write_query  # the parser is costly to import
 

@@ -40,7 +40,7 @@ HEADERS: Mapping[str, str] = {
 _TONES = {
     **dict.fromkeys(("fresh", "successful"), "good"),
     **dict.fromkeys(("held", "old", "never published", "partial", "not known"), "warn"),
-    **dict.fromkeys(("failed", "given up"), "bad"),
+    **dict.fromkeys(("failed", "dead"), "bad"),
     **dict.fromkeys(("open", "provisions"), "busy"),
 }
 _SIGNS = {"good": "✓", "warn": "!", "bad": "✗", "busy": "…", "off": "–"}
