@@ -58,11 +58,12 @@ def open_runtime(
     control_files: bool = True,
     check_sql: bool = True,
 ) -> Runtime:
-    """Everything that commands need.
+    """Open everything that commands need.
 
-    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. An unknown
-    name, with ``control_files`` an unreadable one of a wanted table, and a target without a ledger raise ConfigError.
-    Commands that run no query themselves start faster without ``check_sql``.
+    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. Raises
+    ConfigError for an unknown name, for a target without a ledger, and with ``control_files`` for an unreadable one of
+    a
+    wanted table. Commands that run no query start faster without ``check_sql``.
     """
     log.set_level(settings.log_level)
     catalogue = catalogue_of(settings, check_sql=check_sql)

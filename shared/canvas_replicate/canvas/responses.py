@@ -1,7 +1,7 @@
-"""What Canvas answered, and what that means.
+"""Canvas's answers and their meaning.
 
-The body is never read as JSON before its Content-Type is looked at: throttling answers in plain text, the edge of the
-cloud in HTML. Shapes of error bodies: canvas-api facts, 5.4.
+The Content-Type is checked before the body is read as JSON: throttling answers in plain text, the edge of the cloud in
+HTML. Shapes of error bodies: canvas-api facts, 5.4.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def refusal(answer: Answer, call: Call, token: SecretStr) -> ReplicateError | No
 
 
 def _build_redirected(answer: Answer, call: Call) -> ConfigError:
-    """The API redirects nobody; a proxy does, for example from http to https. The token is not sent after it."""
+    """The API never redirects; a proxy does, for example from http to https. The new address never gets the token."""
     try:
         to = f"sends on to {origin(answer.headers.get('location', ''))}"
     except PermanentError:

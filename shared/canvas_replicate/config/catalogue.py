@@ -1,4 +1,4 @@
-"""What is copied, fetched and pushed, and when: all YAML files together, checked whole before anything runs."""
+"""What is copied, fetched and pushed, and when: all YAML files, checked as a whole before anything runs."""
 
 from __future__ import annotations
 
@@ -174,10 +174,10 @@ def resolve_source(
     command_line: str | None,
     last_successful: str | None,
 ) -> str:
-    """Which database a table is read from.
+    """Return the source database of a table.
 
-    Command line > table > schedule > where the last good load came from > the only database that is not the target.
-    A schedule or a last database that is not configured is passed over. Raises ConfigError when none of these names it.
+    Command line > table > schedule > source of the last successful load > the only database that is not the target. A
+    schedule's or last source that is not configured is ignored. Raises ConfigError if none of these is set.
     """
     if command_line:
         return known_alias(command_line, settings, "the command line")

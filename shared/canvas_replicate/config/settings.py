@@ -1,4 +1,4 @@
-"""What an installation sets once, as models. ``settings_sources`` reads the values; no message here shows one."""
+"""The settings of an installation, as models. ``settings_sources`` reads the values; no message here shows one."""
 
 from __future__ import annotations
 

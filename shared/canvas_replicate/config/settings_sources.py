@@ -1,7 +1,7 @@
-"""Where the settings come from: REPLICATE_* in the environment, secret files, and ``appconf.yaml``.
+"""The sources of the settings: REPLICATE_* in the environment, secret files, and ``appconf.yaml``.
 
-Read once, in ``main``, and handed on. The environment wins over secret files, these over ``appconf.yaml``,
-field by field. No message of this module ever shows a value.
+Read once, in ``main``, and passed on. The environment wins over secret files, these over ``appconf.yaml``, field by
+field. No message of this module ever shows a value.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def encode_password(text: str) -> str:
 
 
 def decode_password(text: str, *, place: Place | None = None) -> str:
-    """Raises ConfigError, without the text, for what ``encode_password`` cannot have made."""
+    """Raises ConfigError, without the text, for a text that ``encode_password`` cannot have made."""
     try:
         password = base64.b64decode(text.strip(), validate=True).decode("utf-8")
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
-"""What makes every load of a table fail, found before a record is read.
+"""The mistakes that make every load of a table fail, found before a record is read.
 
-`replicate check` prints all of it; the extractor and the loader raise the first.
+`replicate check` prints all of them; the extractor and the loader raise the first.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_name_problems(table: Table, names: Sequence[str]) -> Iterator[Problem]:
             what = f"the query has {names.count(name)} columns named {name}"
         else:
             continue
-        step = "Give it an alias of its own."
+        step = "Give it an alias."
         yield Problem(
             ConfigError(f"{table.name}: {what}.", place=table.place, code="query.names", next_step=step), name
         )
@@ -61,7 +61,7 @@ def find_problems(
 
 
 def find_base_problems(control: ControlFile, base: Sequence[Column]) -> Iterator[Problem]:
-    """What the fields and the columns of the base table do not have in common."""
+    """The fields and columns that control file and base table do not share."""
     columns = {column.name: column for column in base}
     yield from _find_in_fields(control, columns)
     yield from _find_unfilled(control, columns)

@@ -37,7 +37,7 @@ class Token:
 
 
 class Tokens:
-    """The tokens of one file, with a current one. Every method that cannot go on raises ConfigError at its token."""
+    """The tokens of one file, with a current one. A method that finds a mistake raises ConfigError at its token."""
 
     def __init__(self, text: str, file: Path | str) -> None:
         self.text = text

@@ -80,7 +80,7 @@ class Mask:
         text: as written in the control file.
         strptime: directives of chrono, which polars uses. They take more than the mask allows (``+2020``,
             one-digit months), so a value must match ``pattern`` first.
-        pattern: anchored regular expression that Python and Rust read alike; it leaves only days that a month
+        pattern: anchored regular expression, the same for Python and Rust; it leaves only days that a month
             does not have to the parser.
         fraction_digits: how many digits of a second a value may have, 0 without FF.
         has_time: False for a mask of a day only.

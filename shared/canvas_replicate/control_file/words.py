@@ -1,4 +1,4 @@
-"""The words of control files: what is understood, what is refused and why."""
+"""The words of control files: those that are read, and those that are refused, with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a base table holds, by one aggregate query, as figures that compare with a file's."""
+"""The column statistics of a base table, by one aggregate query, comparable with those of a file."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ Engine = Literal["duckdb", "postgresql", "oracle"]
 
 
 def open_source(settings: Settings, alias: str) -> Source:
-    """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when it is not to be had."""
+    """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when the database cannot be
+    opened.
+    """
     known = settings.databases[known_alias(alias, settings, "database")]
     native, engine = known.dialect == "native", engine_of(settings, alias)
     if engine == "oracle":

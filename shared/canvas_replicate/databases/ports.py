@@ -77,7 +77,7 @@ class WiderNumbers(DataError):
 
 class Source(Protocol):
     def reach(self) -> None:
-        """Raises what ``open`` would raise when the database cannot be reached."""
+        """Raises what ``open`` raises when the database cannot be reached."""
 
     def open(
         self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
@@ -136,7 +136,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the base table holds after a load, before it is verified."""
+    """The content of the base table after a load, before it is verified."""
 
     rows: int
     figures: Mapping[str, Figures]
@@ -233,7 +233,7 @@ class Target(BulkLoader, ViewRefresher, Protocol):
 
 
 class DuplicateKey(DataError):
-    """A row with this key is there already."""
+    """A row with this key exists already."""
 
     default_code = "ledger.duplicate"
 

@@ -1,7 +1,7 @@
-"""Per-column figures: a manifest records those of a file, and gate 2 compares those of the base table.
+"""Column statistics: a manifest records those of a file, and gate 2 compares those of the base table.
 
-Both sides measure the same thing by the same rule, and write it as the same text, so that comparing is
-string equality. Which figure a column has depends on the *file's* column only.
+Both sides use the same rule and write the same text, so that comparing is string equality. The *file's* column alone
+decides which statistic a column has.
 """
 
 from __future__ import annotations

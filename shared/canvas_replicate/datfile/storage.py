@@ -105,9 +105,9 @@ class Storage:
 
 @contextmanager
 def written_aside(path: Path, token: int | str) -> Iterator[Path]:
-    """Yield a ``.part`` file beside ``path``; when the block ends well it is synced and renamed to ``path``.
+    """Yield a ``.part`` file next to ``path``; when the block succeeds it is synced and renamed to ``path``.
 
-    The token keeps two writers of the same file apart. On any error the part is removed and ``path`` is as it was.
+    The token separates two writers of the same file. After any error the part is removed and ``path`` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = build_part_path(path, token)

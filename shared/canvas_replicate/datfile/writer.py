@@ -56,7 +56,9 @@ class DatWriter:
         self.rows += frame.height
 
     def _measure(self, frame: pl.DataFrame) -> list[str]:
-        """Figures and checks of all columns, asked in one pass over the batch; returns which hold empty texts."""
+        """Compute statistics and checks of all columns in one pass over the batch; return the columns with empty
+        texts.
+        """
         asked = {
             f"{place} {what}": expression
             for place, column in enumerate(self.columns)
@@ -81,7 +83,7 @@ class DatWriter:
         return with_empty
 
     def _refuse_text(self, frame: pl.DataFrame) -> None:
-        """Something in the batch holds what no value may hold: find it."""
+        """Raise for the first text of the batch that the format cannot hold."""
         for column in self.columns:
             if column.kind == "text":
                 texts = frame[column.name]

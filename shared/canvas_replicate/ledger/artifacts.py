@@ -1,4 +1,4 @@
-"""What a gate stopped, and what a person decided about it."""
+"""What a gate holds, and the decision of a person."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Leases:
         return lease
 
     def renew(self, lease: Lease, seconds: float = LEASE_SECONDS) -> None:
-        """Raises LeaseLost when the key was taken over."""
+        """Raises LeaseLost if another process has taken the key."""
         asked = time.monotonic()
         with self._database.transaction() as session:
             values = {"expires_at": session.now() + timedelta(seconds=seconds)}
@@ -59,7 +59,7 @@ class Leases:
         self._confirmed[lease.key] = lease.token, asked
 
     def release(self, lease: Lease) -> None:
-        """Give the key back; does nothing when it was taken over already."""
+        """Release the key; does nothing if another process has taken it."""
         with self._database.transaction() as session:
             release_in(session, lease.key, lease.owner, lease.token)
 

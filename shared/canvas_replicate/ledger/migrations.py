@@ -1,7 +1,7 @@
-"""The ledger's schema: made new, upgraded from any earlier state, and checked by every program that opens it.
+"""The ledger's schema: created, upgraded from any earlier state, and checked by every program that opens it.
 
-`tables.sql` describes the newest schema. Tables and columns that a database lacks are added; that is
-repeatable and needs no step. A numbered step does what adding cannot.
+`tables.sql` describes the newest schema. Missing tables and columns are added, which is repeatable and needs no step.
+Any other change is a numbered step.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ def upgrade(database: LedgerDatabase) -> bool:
 
 
 def pending_statements(database: LedgerDatabase) -> list[str]:
-    """What ``upgrade`` would run: tables and columns that are missing, then the steps after the ledger's version."""
+    """The statements that ``upgrade`` would run: missing tables and columns, then the steps after the ledger's
+    version.
+    """
     missing = database.missing(schema())
     if database.single_process:  # DuckDB alters no table that has an index, and scans fast enough without
         return missing
@@ -72,7 +74,7 @@ def pending_statements(database: LedgerDatabase) -> list[str]:
 
 
 def version_statements() -> list[str]:
-    """What records the newest version, for a DBA who runs the pending statements by hand."""
+    """The statements that record the newest version, for a DBA who runs the pending statements by hand."""
     values = f"1, {NEWEST}, CURRENT_TIMESTAMP"
     return [
         "DELETE FROM replicate_schema",

@@ -1,6 +1,6 @@
-"""What follows in a run: one rule over the run's record and its items. It reads nothing and changes nothing.
+"""The next step of a run: one pure rule over the run's record and its items.
 
-A run goes through its tables, then its reports (provisions), then its pushes; each is left out where the run has none.
+A run goes through its tables, then its reports (provisions), then its pushes; each may be absent.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def run_status(items: Sequence[RunItem]) -> RunStatus:
 
 
 def overall_status(items: Sequence[RunItem], whole_step_succeeded: bool) -> RunStatus:
-    """As ``run_status``, where a step can also have failed as a whole, with no failed item of its own."""
+    """As ``run_status``, where a step can also have failed as a whole, without a failed item."""
     if whole_step_succeeded:
         return run_status(items)
     return "partial" if any(item.state == "successful" for item in items) else "failed"

@@ -63,7 +63,7 @@ def compose(smtp: SmtpSettings, notice: Notice) -> EmailMessage:
     mail["Message-ID"] = f"<{digest[:32]}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps absence notes from answering
     text = f"{notice.body.rstrip()}\n\nNext: {notice.next_step}\n"
-    # Quoted-printable passes every server and has no long lines, whatever an error text holds.
+    # Quoted-printable passes every server and has no long lines, for any error text.
     mail.set_content(text.encode("utf-8", "replace").decode("utf-8"), cte="quoted-printable")
     return mail
 
@@ -118,7 +118,7 @@ def _choose_error(code: int) -> type[MailUnavailable] | type[MailRefused]:
 
 def _describe_refusal(server: str, replies: _Replies, *, everyone: bool) -> MailNotSent:
     said = "; ".join(f"{address}: {_format_reply(*reply)}" for address, reply in sorted(replies.items()))
-    step = "Look at REPLICATE_SMTP__RECIPIENTS and at what the server lets through."
+    step = "Look at REPLICATE_SMTP__RECIPIENTS and at what the server accepts."
     if everyone and all(_choose_error(code) is MailUnavailable for code, _ in replies.values()):
         return MailUnavailable(f"The {server} takes no mail now for {said}.", next_step=step)
     rest = "no mail was sent" if everyone else "the others got the mail"

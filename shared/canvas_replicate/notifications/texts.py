@@ -13,7 +13,7 @@ LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class Notice:
-    """``cause`` identifies what deserves one mail together: a second notice of one cause is not mailed."""
+    """``cause`` identifies the reason for one mail: a second notice of the same cause is not mailed."""
 
     cause: str
     subject: str

@@ -61,12 +61,12 @@ def run_until_done(
         raise failed[0]
     if runtime.stop.is_set():
         program = stages[0] if len(stages) == 1 else "replicate"
-        raise Interrupted("Stopped before the end.", next_step=f"Go on with: {resume_command(runs[0], program)}")
+        raise Interrupted("Stopped before the end.", next_step=f"Resume: {resume_command(runs[0], program)}")
     return _list_items(runtime, runs)
 
 
 def _wait(runtime: Runtime, failed: Sequence[BaseException], watch: Watch, is_done: Callable[[], bool]) -> None:
-    """Return when the work is done or the process is asked to stop. Raises what ended a consumer."""
+    """Return when the work is done or the process must stop. Raises the error that ended a consumer."""
     looked = time.monotonic()
     while not runtime.stop.wait(_LOOK_SECONDS):
         watch(False)
@@ -109,7 +109,7 @@ def _lock_runs(runtime: Runtime, runs: Sequence[Run]) -> Iterator[None]:
 
 @contextmanager
 def _run_consumers(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
-    """Run one consumer thread per stage during the block. The yielded list receives what ends a consumer."""
+    """Run one consumer thread per stage during the block. The yielded list receives the errors that end a consumer."""
     failed: list[BaseException] = []
     done = threading.Event()
 

@@ -50,8 +50,9 @@ def consume(stage_name: str) -> None:
 
 
 def tend(runtime: Runtime, bus: Bus) -> str | None:
-    """Close overdue runs, refresh the gauges, publish what dead processes left behind, send mails that wait. Returns
-    what went wrong."""
+    """Close overdue runs, refresh the gauges, publish the messages of dead processes, send waiting mails. Returns the
+    errors.
+    """
     try:
         runtime.ledger.close_overdue()
         update_gauges(runtime)

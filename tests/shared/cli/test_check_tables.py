@@ -247,7 +247,7 @@ def test_a_ddl_file_that_differs_is_a_warning() -> None:
     assert found(ddl=BASE) == []
     said = found(ddl=columns(**(TYPES | {"pay": "NUMBER(9,2)"}), extra="DATE"))
     assert lines(said) == [
-        "warning: the ddl file describes another base table than the one that is there: extra, loaded, pay."
+        "warning: the ddl file describes another base table than the existing one: extra, loaded, pay."
     ]
 
 

@@ -101,7 +101,7 @@ def test_records_are_told_however_the_table_is_named(table: str) -> None:
     log = read_log(text + summary(table, read=5, loaded=1, rejected=2, when=1, null=1))
     assert log.rejections == (
         Rejection(2, "units", "ORA-01722", "invalid number"),
-        Rejection(3, None, "ORA-00001", "a row with this key is there already"),
+        Rejection(3, None, "ORA-00001", "a row with this key exists already"),
     )
     assert (log.read, log.loaded, log.rejected, log.discarded, log.stopped, log.fatal) == (5, 1, 2, 2, None, ())
 

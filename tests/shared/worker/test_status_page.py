@@ -92,7 +92,7 @@ def test_when_all_is_well_it_says_so_and_how_old_the_oldest_rows_are() -> None:
 def test_the_first_line_counts_every_problem_and_leads_to_it() -> None:
     shown = document(BAD, dead_letters={**NO_LETTERS, "loader": 2})
     assert "✗ 8 problems" in shown.text[""]
-    for said in ("1 artefact is held", "1 table failed", "2 dead letters", "2 tables never published"):
+    for said in ("1 artifact is held", "1 table failed", "2 dead letters", "2 tables never published"):
         assert said in shown.text[""]
     links = {attributes["href"] for tag, attributes in shown.tags if tag == "a"}
     sections = {f"#{attributes['id']}" for tag, attributes in shown.tags if tag == "section"}

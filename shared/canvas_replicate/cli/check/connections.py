@@ -85,7 +85,7 @@ def _check_postgresql(settings: Settings, alias: str) -> list[Finding]:
 
 
 def check_ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
-    """The ledger where every table is there with every column; raises TransientError when it cannot be asked."""
+    """Return the ledger if it has every table and column; raises TransientError when it cannot be reached."""
     database, what = open_ledger(settings), f"database {target_alias(settings)}"
     try:
         require_newest(database)

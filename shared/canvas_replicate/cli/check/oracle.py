@@ -1,6 +1,6 @@
-"""The checks that only Oracle needs (oracle.md 5 to 8). They read its dictionary, and run or change nothing.
+"""The checks that only Oracle needs (oracle.md 5 to 8). They read its dictionary and change nothing.
 
-Privileges and space are reported as far as this user can see them; what cannot be seen is no error.
+Privileges and space are reported as far as this user can see them; a missing privilege to see them is no error.
 """
 
 from __future__ import annotations

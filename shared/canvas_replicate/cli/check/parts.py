@@ -60,7 +60,7 @@ def find_sources(table: Table, catalogue: Catalogue, connections: Connections, f
 
 
 def _read_ddl(table: Table, connections: Connections, findings: list[Finding]) -> tuple[Column, ...] | None:
-    """On Oracle nothing is made from the file, so that what cannot be read in it stops nothing."""
+    """On Oracle a ddl file is not executed here, so an unreadable one is not an error."""
     file = connections.settings.ddl_dir / f"{table.name}.sql"
     try:
         text = read_text(file)

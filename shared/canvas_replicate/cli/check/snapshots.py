@@ -11,13 +11,13 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.databases.opening import engine_of
 from canvas_replicate.errors import ReplicateError
 
-_WITHOUT = "Without it the tables of a run are read one by one, each as of its own start."
+_WITHOUT = "Without it each table of a run is read as of its own start."
 
 
 def check_snapshots(
     sources: Mapping[Table, Sequence[str]], catalogue: Catalogue, connections: Connections
 ) -> list[Finding]:
-    """A missing moment is a warning, not an error: the run goes on without it."""
+    """Without a snapshot the run still works, so a missing one is a warning."""
     findings: list[Finding] = []
     wanted = {name for schedule in catalogue.schedules.values() if schedule.snapshot for name in schedule.tables}
     pairs = [(table, alias) for table, aliases in sources.items() if table.name in wanted for alias in aliases]

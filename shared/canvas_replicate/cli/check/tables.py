@@ -25,10 +25,10 @@ from canvas_replicate.errors import Place
 
 @dataclass(frozen=True)
 class Parts:
-    """What is known of a table; None for a part that could not be read, which is a finding of its reader.
+    """The parts of a table; None for a part that could not be read, which its reader reports.
 
     Attributes:
-        query: the columns that the query yields now.
+        query: the columns that the query returns now.
         ddl: those of the ddl file's table.
         view: the names that readers see.
         sizes_known: as in ``drift.Found``.
@@ -144,9 +144,8 @@ def _check_converted_lengths(table: str, found: Found) -> list[Finding]:
 def _check_field_lengths(
     table: str, control: ControlFile, base: Mapping[str, Column], lengths: Mapping[str, int]
 ) -> list[Finding]:
-    """SQL*Loader rejects what is longer than the field: 255 where CHAR has no length (oracle.md 6.4).
-
-    The query's lengths, where known, decide instead of the table's.
+    """SQL*Loader rejects a value longer than its field: 255 where CHAR has no length (oracle.md 6.4). The query's
+    lengths are compared where they are known, else the table's.
     """
     findings, longer = [], []
     for field in control.data_fields:
@@ -178,12 +177,12 @@ def _check_ddl(table: str, ddl: Sequence[Column] | None, base: Sequence[Column])
     names += [name for name in described if name in there and not _is_same_type(described[name], there[name])]
     if not names:
         return []
-    message = f"the ddl file describes another base table than the one that is there: {', '.join(names)}."
+    message = f"the ddl file describes another base table than the existing one: {', '.join(names)}."
     return [Finding("warning", table, message, f"See: replicate table diff {table}")]
 
 
 def _is_same_type(ddl: Column, there: Column) -> bool:
-    """Compare only what every engine reports of a declaration."""
+    """Compare only the parts of a declaration that every engine reports."""
     if {ddl.kind, there.kind} == {"number", "float"}:
         return ddl.precision is None or there.precision is None
     if ddl.kind != there.kind or ddl.length != there.length:

@@ -42,7 +42,7 @@ def init_db(
         pending = pending_statements(ledger)
         _print([*pending, *version_statements()] if pending else [])
         if is_new:
-            output.console().print("-- The rest can be printed once these tables are there.")
+            output.console().print("-- The rest can be printed after these tables exist.")
             return
         was_upgraded = False
     else:

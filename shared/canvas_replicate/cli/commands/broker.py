@@ -60,13 +60,13 @@ def trigger(
 
 
 def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
-    """Hand runs to the workers. What could not be published now is published by any worker within a minute."""
+    """Hand runs to the workers. Any worker publishes within a minute what cannot be published now."""
     with _connect(runtime.settings) as bus:
         try:
             publish_outbox(bus, runtime.ledger)
         except TransientError as error:
             # The ledger has the messages, so this is no failure: the hint keeps people from asking twice.
-            sys.stderr.write(f"{error.message} Recorded all the same; a worker publishes it within about a minute.\n")
+            sys.stderr.write(f"{error.message} The run is recorded; a worker publishes it within about a minute.\n")
     if as_json:
         output.print_json(opened)
         return
@@ -96,7 +96,7 @@ def sweep(as_json: AsJson = False) -> None:
 
 @dead.command("list")
 def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
-    """List dead letters: which message, why, how often it was tried, and what to do."""
+    """List dead letters: the message, the reason, the number of attempts and the next command."""
     with _connect(broker_settings("replicate dead")) as bus:
         found = [(name, letter) for name in _choose_stages(stage) for letter in bus.browse(topology.dead_queue(name))]
     if as_json:

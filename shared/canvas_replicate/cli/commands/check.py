@@ -51,7 +51,7 @@ def check(
 
 
 def _format_line(finding: Finding) -> Text:
-    """Always one line, so that lines can be counted and searched; ``->`` begins what to do."""
+    """Always one line, so that lines can be counted and searched; the next step follows ``->``."""
     line = f"{finding.what}: {finding.message}" + (f" -> {finding.next_step}" if finding.next_step else "")
     return Text.assemble((f"{finding.level:7}", _COLOURS[finding.level]), " ", " ".join(line.split()))
 

@@ -83,7 +83,7 @@ def discard(
 
 
 def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
-    """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
+    """The command that shows the held plan while its base is unchanged, else the plan of now; for an undo, its file."""
     kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept and kept.undoes:
         return f"it takes {kept.undoes} back; all of it is in {runtime.storage.absolute(kept.file)}"
@@ -92,7 +92,7 @@ def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
 
 
 def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
-    """The held artefacts of that id or run. Raises ConfigError when there is none to decide on."""
+    """The held artifacts of that id or run. Raises ConfigError if there are none to decide on."""
     if (artifact_id is None) == (run_id is None):
         raise ConfigError("Give either an ID or --run RUN.", next_step="List what is held: replicate held")
     if run_id is not None:
@@ -111,9 +111,9 @@ def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) ->
 
 
 def _find_next_step(runtime: Runtime, artifact: Artifact) -> str:
-    """What to type about a decided artefact: its publication may have been interrupted."""
+    """The next command for a decided artifact, whose publication may have been interrupted."""
     for run in runtime.ledger.runs.list_unfinished():
         rows = runtime.ledger.items.list_all(run.run_id)
         if any(row.artifact_id == artifact.artifact_id and not row.is_final for row in rows):
-            return f"Run {run.run_id} publishes it and is not done; go on with: {resume.resume_command(run)}"
+            return f"Run {run.run_id} publishes it and is not done; resume: {resume.resume_command(run)}"
     return "See: replicate held --all"

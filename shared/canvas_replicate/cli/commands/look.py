@@ -88,8 +88,9 @@ def runs(
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
-    """Show the rejected records of the last load of TABLE and where its bad file is; push:PROCESS: what Canvas
-    refused of the last push."""
+    """Show the rejected records of the last load of TABLE and where its bad file is; push:PROCESS: what Canvas refused
+    of the last push.
+    """
     runtime = open_runtime(load_settings(), check_sql=False)
     latest = runtime.ledger.items.find_latest(table)
     if latest is None:

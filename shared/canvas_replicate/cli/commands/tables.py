@@ -134,7 +134,7 @@ def _require_role(text: str) -> str:
 
 
 def _must_write_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], alias: str) -> bool:
-    """Whether nothing but an entry of its own leads to that database."""
+    """Whether the database follows only from an entry that names it."""
     try:
         return choose_source(settings, catalogue, schedules, None) != alias
     except ConfigError:
@@ -200,7 +200,7 @@ def _print_next(context: typer.Context, names: Names, settings: Settings, *, wri
     if not written:
         _print_lines([f"next:  {_build_retry_command(context)} --write"])
     elif applied:
-        _print_lines([f"{names.base_table} and {names.view} are there.", f"next:  replicate rerun {names.entry}"])
+        _print_lines([f"{names.base_table} and {names.view} exist.", f"next:  replicate rerun {names.entry}"])
     elif engine_of(settings, target_alias(settings)) == "oracle":
         _print_lines(["The files are written.", f"next:  have the DBA run {ddl}, then: replicate rerun {names.entry}"])
     else:
@@ -208,7 +208,7 @@ def _print_next(context: typer.Context, names: Names, settings: Settings, *, wri
 
 
 def _build_retry_command(context: typer.Context) -> str:
-    """The command as it was typed, without what had its default."""
+    """The command as it was typed, without default values."""
     words = ["replicate", "table", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params[str(parameter.name)]

@@ -130,5 +130,5 @@ def proceed(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
 
 
 def run_here(runtime: Runtime, opened: Sequence[Run], *, as_json: bool) -> NoReturn:
-    """Work until the runs are done, show what became of them, and exit accordingly."""
+    """Work until the runs are closed, show their results, and exit with their exit code."""
     exit_with(show_outcome(runtime, opened, work_on(runtime, opened, as_json=as_json), as_json=as_json))

@@ -1,4 +1,4 @@
-"""What `replicate table add` writes: planned as a whole, and verified to be readable before anything is written."""
+"""What `replicate table add` writes: planned and parsed as a whole before the first file is written."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TablePlan:
 
 
 def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
-    """Raises ConfigError when a name, a column or a file does not allow it, and what the source raises."""
+    """Raises ConfigError for a name, column or file that is not possible, and the errors of the source."""
     names = wanted.names
     ctl, ddl = settings.ctl_dir / f"{names.entry}.ctl", settings.ddl_dir / f"{names.entry}.sql"
     for file in (ctl, ddl):
@@ -107,7 +107,7 @@ def format_select(source_table: str, columns: Sequence[Column]) -> str:
 
 
 def read_query(path: Path, *, oracle_sql: bool) -> str:
-    """A query from a file. Raises ConfigError, placed in that file, for what is not one query in Oracle's SQL."""
+    """A query from a file. Raises ConfigError with its place for anything but one query in Oracle's SQL."""
     text = read_text(path)
     if text is None:
         raise ConfigError("there is no such file.", place=Place(path))
@@ -139,7 +139,7 @@ def choose_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[
 def _refuse_file(file: Path) -> None:
     if file.exists():
         step = "It belongs to no table of tablesconf.yaml: move it away, or give another name: --name"
-        raise ConfigError("the file is there already.", place=Place(file), next_step=step)
+        raise ConfigError("the file exists already.", place=Place(file), next_step=step)
 
 
 def _plan_conf_changes(wanted: ScaffoldRequest, sql: str, settings: Settings) -> list[FileChange]:

@@ -16,8 +16,10 @@ _REPORTED = {"completed": "concluded", "deleted_last_completed": _DELETED}
 
 @dataclass(frozen=True)
 class PersonVerdict:
-    """``in_canvas``: as the last report has it, None where no report can be read. ``reason`` is the first break, or why
-    there is none; ``disagreement`` is empty where report and journal agree."""
+    """``in_canvas``: by the last report; None if no report can be read. ``reason`` is the first broken link, or why
+    there
+    is none; ``disagreement`` is empty if report and journal agree.
+    """
 
     in_canvas: bool | None
     answer: str
@@ -189,7 +191,7 @@ def _check_sql(
 
 
 def _check_sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
-    """A break for each row that the process asks for and Canvas does not have."""
+    """A break for each row that the process wants and Canvas does not have."""
     for row in process.link.values:
         if _is_reported(facts, process.kind, row):
             continue

@@ -1,4 +1,4 @@
-"""One DuckDB file per process and path, and what the driver's errors mean to us."""
+"""One DuckDB file per process and path, and the meaning of the driver's errors."""
 
 from __future__ import annotations
 

@@ -52,10 +52,11 @@ class Oracle:
         return f"Oracle({self.address.name})"
 
     def connect(self, tag: Tag | None = None) -> oracledb.Connection:
-        """A session of its own. ``tag`` is what a DBA sees of it in V$SESSION.
+        """Open a session. ``tag`` is what a DBA sees of it in V$SESSION.
 
-        Raises TransientError when the server cannot be reached or is silent, PermanentError when it refuses the
-        login, which is never tried twice.
+        Raises TransientError when the server cannot be reached or does not answer, PermanentError when it refuses the
+        login,
+        which is never tried twice.
         """
         doing = f"connecting to {self.address.name}"
         if self.address.thick:
@@ -103,7 +104,7 @@ def close_quietly(connection: oracledb.Connection) -> None:
 
 
 def connect_within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
-    """What ``opening`` gives, or TransientError after that time; what comes later is closed again."""
+    """Return the result of ``opening``, or raise TransientError after that time; a later result is closed."""
     ended: list[oracledb.Connection | BaseException] = []
     given_up = threading.Event()
     handing_over = threading.Lock()  # either the caller takes the connection, or the thread closes it

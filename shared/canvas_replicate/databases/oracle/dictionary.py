@@ -1,4 +1,4 @@
-"""What an Oracle database has, by its dictionary (oracle.md 8): what this user can see of it."""
+"""The objects of an Oracle database that this user can see, by its dictionary (oracle.md 8)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def key_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[str,
 
 
 def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
-    """What a direct path load would not check, or would leave unusable (oracle.md 5.2 and 6.6)."""
+    """The constraints and indexes that a direct path load would not check or would leave unusable (oracle.md 5.2 and
+    6.6).
+    """
     found = []
     sql = (
         "SELECT constraint_type, constraint_name, search_condition_vc FROM all_constraints WHERE owner = :o"
@@ -146,7 +148,7 @@ def view_facts(connection: oracledb.Connection, owner: str, name: str) -> ViewFa
 
 
 def _is_self_refreshing(connection: oracledb.Connection, owner: str, name: str) -> bool:
-    """START WITH … NEXT makes a refresh group with a time of its own."""
+    """START WITH … NEXT creates a refresh group with its own schedule."""
     sql = "SELECT 1 FROM all_refresh_children WHERE owner = :o AND name = :v AND next_date IS NOT NULL"
     return bool(_fetch_if_seen(connection, sql, o=owner, v=name))
 

@@ -1,6 +1,6 @@
-"""What Oracle's error codes mean to us: one table, for the driver's and SQL*Loader's messages.
+"""The meaning of Oracle's error codes: one table for the driver's and SQL*Loader's messages.
 
-A code that is not listed here is permanent: a person sees it at once.
+An unlisted code is permanent, so that a person sees it at once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FULL = {
 _STOP_AND_LOOK = frozenset({"ORA-00600", "ORA-07445", "ORA-03137"})
 # A value is not what the database takes. Their texts may quote it (since 23ai), so messages hold our own words.
 _VALUE = {
-    "ORA-00001": "a row with this key is there already",
+    "ORA-00001": "a row with this key exists already",
     "ORA-01400": "NULL in a NOT NULL column",
     "ORA-01407": "NULL in a NOT NULL column",
     "ORA-01401": "value too large",
@@ -92,7 +92,7 @@ _NEXT_STEPS = {
     "ORA-28001": "The password has expired: have it changed, then set the new one.",
     "ORA-01005": "Set REPLICATE_DATABASES__<ALIAS>__PASSWORD.",
     "DPY-4001": "Set REPLICATE_DATABASES__<ALIAS>__PASSWORD.",
-    **dict.fromkeys(_STOP_AND_LOOK, "A fault inside Oracle: have the DBA look at the database's alert log."),
+    **dict.fromkeys(_STOP_AND_LOOK, "An error inside Oracle: ask the DBA to look at the database's alert log."),
     "ORA-00942": "Check the name, and ask the DBA for SELECT on it, granted directly and not through a role.",
     "ORA-01031": "Ask the DBA for the privilege: deploy/sql has the grants.",
     "ORA-01555": "Undo is kept for less time than this read takes: run it at a quieter hour, or have UNDO_RETENTION"

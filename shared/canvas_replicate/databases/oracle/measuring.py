@@ -1,4 +1,4 @@
-"""What an Oracle base table holds, by one aggregate query."""
+"""The column statistics of an Oracle base table, by one aggregate query."""
 
 from __future__ import annotations
 

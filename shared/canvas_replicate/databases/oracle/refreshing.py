@@ -31,7 +31,7 @@ _NOT_OUT_OF_PLACE = frozenset({"ORA-32354", "ORA-32352", "ORA-32353"})
 
 
 def require_view(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts:
-    """Raises PermanentError where there is no such materialized view, or one that publishes by itself."""
+    """Raises PermanentError for a missing materialized view, and for one that refreshes itself."""
     shown = f"{owner}.{name}".lower()
     facts = view_facts(connection, owner, name)
     if facts is None:

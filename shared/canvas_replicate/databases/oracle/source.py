@@ -114,7 +114,7 @@ def _fetch_frames(
 ) -> Iterator[oracledb.DataFrame]:
     if not all(column.is_plain for column in columns):
         selected = ", ".join(column.sql for column in columns)
-        # The closing parenthesis on a line of its own: the query may end in a comment.
+        # The closing parenthesis is on a separate line, because the query may end in a comment.
         sql = f"SELECT {selected} FROM (\n{sql}\n) q"
     wanted = pa.schema([(column.column.name, column.arrow) for column in columns])
     # Without a size the whole result would come in one frame.

@@ -33,7 +33,7 @@ _LOAD_SECONDS = 2 * 3600.0
 
 @dataclass(frozen=True)
 class OracleTarget:
-    """Bulk loader and view refresher. Names without a schema lie in the given schemas, by default the user's own.
+    """Bulk loader and view refresher. Names without a schema are in the given schemas, by default the user's.
 
     ``procedure`` refreshes views instead of DBMS_MVIEW.REFRESH, which needs ALTER ANY MATERIALIZED VIEW for views of
     other owners. ``sqlldr`` is None where it is not installed.
@@ -85,7 +85,7 @@ class OracleTarget:
     def _select_way(
         self, connection: oracledb.Connection, owner: str, name: str, columns: Mapping[str, Column], load: Load
     ) -> str:
-        """Raises ConfigError where the way that was asked for is not possible."""
+        """Raises ConfigError if the configured way is not possible."""
         if load.method == "insert":
             return "insert"
         if load.method in ("auto", "sqlldr") and self.sqlldr:
@@ -109,7 +109,7 @@ class OracleTarget:
         return "insert" if hindrances else "direct"
 
     def _load_by_sqlldr(self, owner: str, load: Load, program: Path, check: Check) -> Reported | None:
-        """The file is read and judged here before SQL*Loader empties the table: a bad file changes nothing.
+        """Read and check the whole file before SQL*Loader empties the table: a bad file changes nothing.
 
         Return None for a bad file, which ``verify`` refuses by its rejected records.
         """
@@ -161,7 +161,7 @@ class OracleTarget:
         )
 
     def apply(self, statements: Iterable[str], what: str) -> None:
-        """Every statement is committed by itself; repeat it with what is still missing."""
+        """Every statement is committed on its own; repeat the call with what is still missing."""
         with self._session(what) as connection, connection.cursor() as cursor:
             for statement in statements:
                 try:

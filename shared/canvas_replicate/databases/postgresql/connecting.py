@@ -1,4 +1,4 @@
-"""Sessions on one PostgreSQL database, and what the driver's errors mean to us."""
+"""Sessions on one PostgreSQL database, and the meaning of the driver's errors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class PostgreSql:
         return f"{self._parameters.get('host', 'localhost')}/{self._parameters.get('dbname', '')}"
 
     def connect(self, **settings: str) -> psycopg.Connection[Any]:
-        """A session of its own, in autocommit, with these server settings (times in PostgreSQL's words: ``30s``).
+        """Open a session in autocommit with these server settings (times in PostgreSQL's form: ``30s``).
 
         Raises TransientError when the server cannot be reached, PermanentError when it refuses the login.
         """

@@ -34,7 +34,7 @@ class PostgresqlSession:
                 return self._run(sql, values).rowcount
         except psycopg.errors.UniqueViolation as error:
             raise DuplicateKey(
-                f"{_DOING}: a row with this key is there already.", code=translated(error, _DOING).code
+                f"{_DOING}: a row with this key exists already.", code=translated(error, _DOING).code
             ) from None
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -45,7 +45,7 @@ class PostgresqlSession:
         return to_aware_rows(self._run(sql, values).fetchall())
 
     def now(self) -> datetime:
-        """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
+        """The time of the call, not of the transaction's start: a lease must not expire while the transaction waits."""
         found: datetime = self.query("SELECT clock_timestamp() AT TIME ZONE 'UTC'")[0][0]
         return found
 

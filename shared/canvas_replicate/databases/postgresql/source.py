@@ -51,7 +51,7 @@ class PostgresqlSource:
         # A query may take its time; what blocks it may not.
         settings = {"lock_timeout": "60s", "statement_timeout": "0", "default_transaction_read_only": "on"}
         connection = self._database.connect(**settings)
-        # Whoever stops early may do so while another thread fetches; libpq allows one thread at a time.
+        # A reader may stop early while another thread fetches; libpq allows one thread at a time.
         fetching = threading.Lock()
         try:
             with translating(_DOING):
@@ -59,7 +59,7 @@ class PostgresqlSource:
             columns = tuple(_read_column(name, kind) for name, kind in kinds)
             selected = ", ".join(_write_exact(f"q.c{n}", kind) for n, (_, kind) in enumerate(kinds))
             names = ", ".join(f"c{n}" for n in range(len(kinds)))
-            # The closing parenthesis on a line of its own: the query may end in a comment.
+            # The closing parenthesis is on a separate line, because the query may end in a comment.
             copied = f"COPY (SELECT {selected} FROM (\n{sql}\n) AS q({names})) TO STDOUT (FORMAT csv)"
             batches = _read_batches(_read_rows(connection.pgconn, copied), columns, batch_rows, fetching)
             yield OpenQuery(columns, batches, as_fetched, lambda: _cancel(connection))

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class PostgresqlTarget:
-    """Bulk loader and view refresher. Names without a schema lie in the given schemas, by default the session's."""
+    """Bulk loader and view refresher. Names without a schema are in the given schemas, by default the session's."""
 
     made_by_dba = False
 
@@ -83,7 +83,7 @@ class PostgresqlTarget:
             can_be_read_meanwhile(connection, *resolve_name(connection, view, self._view_schema))
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
-        """Readers go on reading if the view has a unique index on plain columns; without one they wait."""
+        """Readers continue if the view has a unique index on plain columns; without one they wait."""
         with self._session(f"refreshing {view}") as connection:
             schema, name = resolve_name(connection, view, self._view_schema)
             concurrently = "CONCURRENTLY " if can_be_read_meanwhile(connection, schema, name) else ""

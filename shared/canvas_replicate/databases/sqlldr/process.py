@@ -59,11 +59,13 @@ def run_sqlldr(
     timeout_seconds: float,
     keep_going: Callable[[], None],
 ) -> LoadLog:
-    """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
+    """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` if they have records.
 
-    ``keep_going`` is called about every second; what it raises ends the load and goes on. Rows that were committed
-    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that contradicts
-    itself, and else what ``outcome.judge_run`` raises.
+    ``keep_going`` is called about every second; its error stops the load and is raised. Rows that are committed by
+    then
+    stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that contradicts itself,
+    and
+    the errors of ``outcome.judge_run``.
     """
     files = {name: Path(f"{aside}{suffix}") for name, suffix in _FILES.items()}
     parameters = {
@@ -93,7 +95,7 @@ def run_sqlldr(
 
 @contextmanager
 def _start(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
+    """Start a separate process group without a terminal for passwords; it is killed when the block ends."""
     # Our settings hold secrets, which the Oracle client never needs.
     kept = {name: v for name, v in program.environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
     own = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid())]

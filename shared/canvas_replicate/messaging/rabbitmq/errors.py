@@ -1,4 +1,4 @@
-"""What a broker's refusal or a lost connection means for us. No exception of pika gets past the adapter."""
+"""The meaning of a broker's refusal or a lost connection. No exception of pika leaves the adapter."""
 
 from __future__ import annotations
 

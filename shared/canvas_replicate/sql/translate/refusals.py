@@ -1,4 +1,4 @@
-"""What is not translated, in Oracle's words."""
+"""Constructs that are not translated, named in Oracle's words."""
 
 from __future__ import annotations
 

@@ -90,9 +90,8 @@ def evaluate_tables(
     now: datetime,
     zone: tzinfo,
 ) -> list[TableReport]:
-    """Every table that is configured or that the ledger knows, the worst first, then by name.
-
-    ``held`` are the tables of artefacts that wait for a decision, ``steps`` what to do about failed tables.
+    """Every table that is configured or in the ledger, the worst first, then by name. ``held`` are the tables of held
+    artifacts, ``steps`` the next step of failed tables.
     """
     limits = {name: max_age(schedule, now, zone) for name, schedule in catalogue.schedules.items()}
     strictest = _find_strictest_schedules(catalogue, limits)
