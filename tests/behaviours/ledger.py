@@ -347,7 +347,7 @@ class LedgerBehaviour:
         assert artifact is not None
         assert (artifact.state, artifact.decided_by) == ("approved", "jo")
         assert ledger.items.list_all(opened.run_id)[0].state == "extracted"
-        with pytest.raises(ConfigError, match="decided on already"):
+        with pytest.raises(ConfigError, match="already decided"):
             approve()
         assert len(ledger.runs.list_newest()) == 2
 

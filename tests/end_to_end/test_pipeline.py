@@ -455,7 +455,7 @@ def test_a_column_needs_a_name_of_its_own(place: Workplace, sql: str, said: str)
     done = place.run("replicate", "run", "hourly")
     assert done.code == 1
     assert said in done.out
-    assert "Give it an alias of its own. Then: replicate rerun tmp_students" in done.out
+    assert "Give it an alias. Then: replicate rerun tmp_students" in done.out
     assert len(files(place, ".dat")) == 1  # the first run's
 
 

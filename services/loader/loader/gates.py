@@ -106,4 +106,4 @@ def _list_expected(
 
 def _build_error(what: str, manifest: Manifest) -> DataError:
     step = f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}"
-    return DataError(f"The table is not the file: {what}.", code="gate2.differs", next_step=step)
+    return DataError(f"The table differs from the file: {what}.", code="gate2.differs", next_step=step)

@@ -65,7 +65,7 @@ def open_rows(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterat
     batches. Raises DataError: ``report.header``, ``report.csv``, ``report.key`` for a row without its id.
     """
     if not files:
-        raise ValueError("without a file there are no rows, not even none")
+        raise ValueError("open_rows needs at least one file")
     opened = [_File(path, read_names(path, kind)) for path in files]
     key = _choose_key(opened, kind)
     with find_superseded(_read_keys(opened, key), len(key), files[0].parent) as found:

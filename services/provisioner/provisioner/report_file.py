@@ -48,7 +48,7 @@ def _extract(path: Path, member: str, folder: Path) -> Path:
         if names.count(member) != 1:
             there = ", ".join(sorted(map(repr, names))[:12]) or "nothing"
             text = f"{path}: the archive has {names.count(member)} members {member!r}; in it: {there}."
-            raise DataError(text, code="report.zip", next_step="Look whether Canvas knows the report's parameters.")
+            raise DataError(text, code="report.zip", next_step="Check that Canvas knows the report's parameters.")
         with archive.open(member) as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
     return target

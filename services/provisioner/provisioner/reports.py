@@ -197,7 +197,7 @@ def _read_report(client: CanvasClient, account: str, report_id: int, next_step: 
 def _read_id(report: object) -> int:
     number = report.get("id") if isinstance(report, dict) else None
     if not isinstance(number, int):
-        raise PermanentError(f"What Canvas answered about {REPORT} is no report: it has no id.", code="report.answer")
+        raise PermanentError(f"Canvas's answer about {REPORT} is not a report: it has no id.", code="report.answer")
     return number
 
 

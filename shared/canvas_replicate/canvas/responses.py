@@ -58,7 +58,7 @@ class Answer:
             return None
         if not is_json(self.media_type):
             text = f"{call}: the answer is not JSON but {self.media_type or 'of no declared type'}."
-            step = "If it stays so, REPLICATE_CANVAS__BASE_URL is not Canvas, or a login page is in front of it."
+            step = "If this persists, REPLICATE_CANVAS__BASE_URL is not Canvas, or a login page is in front of it."
             raise CanvasUnavailable(text, code="canvas.not_json", next_step=step, tries=3)
         with suppress(ValueError, RecursionError):
             return json.loads(self.body)

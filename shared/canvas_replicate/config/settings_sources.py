@@ -127,7 +127,7 @@ def _suggest_setting(name: str) -> str:
 def _build_setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> ConfigError:
     name = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
     if problem["type"] == "missing":
-        return ConfigError(f"{name} is not set.", next_step="It is needed because a sibling of it is set.")
+        return ConfigError(f"{name} is not set.", next_step="It is needed because another setting of its group is set.")
     ours = problem.get("ctx", {}).get("error")
     return ConfigError(f"{name}: {ours or problem['msg']}.", place=places.get(name))
 

@@ -287,7 +287,7 @@ def test_the_broker_is_looked_at_and_nothing_declared(
     bus = connect(rabbit.url)
     bus.depth("replicate.loader")
     bus.close()
-    assert "broker: it answers, and all 30 queues are there." in run().told("note")
+    assert "broker: it answers, and all 30 queues exist." in run().told("note")
 
 
 # On PostgreSQL

@@ -172,7 +172,7 @@ def test_variables_by_which_kubernetes_announces_services_are_no_settings() -> N
         ),
         (
             {ODL_PASSWORD: "x"},
-            "REPLICATE_DATABASES__ODL_USR__URL is not set. It is needed because a sibling of it is set.",
+            "REPLICATE_DATABASES__ODL_USR__URL is not set. It is needed because another setting of its group is set.",
         ),
         (
             {ODL_URL: "mysql://x"},

@@ -217,8 +217,8 @@ def test_the_release_line_is_no_error_and_coded_lines_are_found_without_a_summar
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not whole: it does not show 'successfully loaded'."),
-        (HEAD, "is not whole"),
+        ("", "is incomplete: it does not show 'successfully loaded'."),
+        (HEAD, "is incomplete"),
         (HEAD + summary(read=4, loaded=4).partition("Total logical records read")[0], "does not show 'read'."),
         (HEAD + summary(read=4, loaded=4) * 2, "more than one summary."),
         (HEAD + summary(read=5, loaded=4), "read, and loaded + rejected + discarded are 5 and 4."),

@@ -39,4 +39,4 @@ def _check_secrets(folder: Path | None) -> list[Finding]:
     if folder is None or os.path.isdir(folder):
         return []
     message = f"REPLICATE_SECRETS_DIR is {folder}, and there is no such folder: no secret comes from a file."
-    return [Finding("warning", "files", message, "Mount it, or take the variable out.")]
+    return [Finding("warning", "files", message, "Mount it, or remove the variable.")]

@@ -87,7 +87,7 @@ def check_table(settings: Settings, table: Table, control: ControlFile | None, b
 def _check_indexes(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     findings = []
     for index in dictionary.unusable_indexes(connection, owner, name):
-        message = f"index {index} of {table.base_table} is unusable, which every load ends with."
+        message = f"index {index} of {table.base_table} is unusable, so every load fails."
         step = f"ALTER INDEX {owner}.{index} REBUILD, once its duplicates are gone."
         findings.append(Finding("error", table.name, message, step))
     return findings
@@ -129,7 +129,7 @@ def _check_loader(
     wanted, installed = table.loader or "auto", sqlldr_on_path() is not None
     if wanted == "sqlldr" and not installed:
         step = "Install Oracle's client tools where the loader runs, or set loader: auto in tablesconf.yaml."
-        return [Finding("warning", table.name, "asks for SQL*Loader, and no sqlldr is on the PATH here.", step)]
+        return [Finding("warning", table.name, "needs SQL*Loader, but no sqlldr is on the PATH here.", step)]
     if wanted == "insert" or (wanted in ("auto", "sqlldr") and installed):
         way = "INSERT" if wanted == "insert" else "SQL*Loader"
         return [Finding("note", table.name, f"is loaded by {way} here.")]
@@ -150,7 +150,7 @@ def _check_view(table: Table, view: ViewFacts, settings: Settings, method: str |
     findings = [Finding("note", table.name, f"view {table.view} is refreshed {how}; Oracle calls it {view.staleness}.")]
     if view.staleness == "UNUSABLE" or view.compiled == "ERROR":
         message = f"view {table.view} is {view.staleness}, compile state {view.compiled}."
-        step = f"ALTER MATERIALIZED VIEW {table.view} COMPILE; if it stays so, make it again."
+        step = f"ALTER MATERIALIZED VIEW {table.view} COMPILE; if that does not help, create it again."
         findings.append(Finding("warning", table.name, message, step))
     return findings
 

@@ -41,7 +41,7 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
         with collect_errors(findings, table.name):
             findings += oracle.check_table(connections.settings, table, control, base)
     elif not connections.target_is_oracle and table.loader not in (None, "auto"):
-        message = f"loader: {table.loader} is Oracle's; here the one way to load is taken."
+        message = f"loader: {table.loader} is only for Oracle; this database has one way to load."
         findings.append(Finding("note", table.name, message))
     return findings
 
@@ -65,7 +65,7 @@ def _read_ddl(table: Table, connections: Connections, findings: list[Finding]) -
     try:
         text = read_text(file)
         if text is None:
-            findings.append(Finding("note", table.name, f"there is no {file}: init-db goes by the control file."))
+            findings.append(Finding("note", table.name, f"there is no {file}: init-db uses the control file."))
             return None
         return read_columns(strip_bom(text).replace("\r\n", "\n"), file, table.base_table)
     except ConfigError as error:

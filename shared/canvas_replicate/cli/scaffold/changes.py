@@ -55,7 +55,9 @@ def write_together(changes: Sequence[FileChange]) -> None:
     """
     for change in changes:
         if read_text(change.file) != change.before:
-            raise ConfigError("changed while this was planned.", place=Place(change.file), next_step="Do it again.")
+            raise ConfigError(
+                "changed while this was planned.", place=Place(change.file), next_step="Repeat the command."
+            )
     try:
         with ExitStack() as aside:
             for change in reversed(changes):

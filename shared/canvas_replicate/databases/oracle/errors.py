@@ -123,7 +123,7 @@ def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     if code in _LOST or code in _BUSY:
         return TransientError(text, code=code, next_step=next_step, tries=_TRIES.get(code))
     if code in _FULL:
-        step = "Have the DBA make room; it is tried again meanwhile."
+        step = "Ask the DBA to make room; the work is retried meanwhile."
         return TransientError(text, code=code, next_step=step)
     return PermanentError(text, code=code, next_step=next_step)
 

@@ -91,11 +91,11 @@ class OracleTarget:
         if load.method in ("auto", "sqlldr") and self.sqlldr:
             direct = load.control.options.get("direct") is True
             if direct and (skipped := dictionary.hindrances_to_direct_path(connection, owner, name)):
-                text = f"DIRECT=TRUE would load {load.table} past {', '.join(skipped)}."
-                raise _refuse_method(text, "Take DIRECT out of the control file's OPTIONS.")
+                text = f"DIRECT=TRUE would ignore {', '.join(skipped)} of {load.table}."
+                raise _refuse_method(text, "Remove DIRECT from the control file's OPTIONS.")
             return "sqlldr"
         if load.method == "sqlldr":
-            text = f"{load.table} asks for SQL*Loader, and no sqlldr is on this machine's PATH."
+            text = f"{load.table} needs SQL*Loader, but no sqlldr is on this machine's PATH."
             raise _refuse_method(text, "Install Oracle's client tools, or set loader: auto in tablesconf.yaml.")
         hindrances = dictionary.hindrances_to_direct_path(connection, owner, name)
         hindrances += not_for_direct_path(columns.values())
