@@ -1,5 +1,5 @@
 -- Canvas's report users: one row per login, so a person with two logins is here twice.
--- No key: no column of a login is told to be unique, and most may be empty. Without one, readers of the view wait
+-- No key: no column of a login is documented as unique, and most may be empty. Without one, readers of the view wait
 -- on PostgreSQL while it is refreshed.
 
 -- Every load replaces the rows whole.

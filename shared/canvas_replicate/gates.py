@@ -42,8 +42,7 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
     """Raises StaleProvisions unless the run's own provisions were successful.
 
     For a run without provisions, those of the run ``after`` count, or else the latest of the group's mode. The latest
-    must
-    also be younger than the limit.
+    must also be younger than the limit.
     """
     after = _find_relied_on(run, after)
     if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:

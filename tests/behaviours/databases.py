@@ -209,7 +209,7 @@ def load_of(
         rejected=set(),
         max_rejected=0,
         reject=lambda rejection: pytest.fail(f"refused: {rejection}"),
-        aside=folder / "aside",
+        work_prefix=folder / "aside",
         method=method,
     )
 

@@ -17,11 +17,11 @@ from canvas_replicate.ledger.leases import Lease, Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.migrations import (
     NEWEST,
-    pending_statements,
+    build_version_statements,
+    list_pending_statements,
     require_newest,
     upgrade,
     version_of,
-    version_statements,
 )
 from canvas_replicate.ledger.records import (
     Approval,
@@ -398,7 +398,7 @@ class LedgerBehaviour:
         self, ledger: Ledger, leases: Leases, run: Run
     ) -> None:
         leases.acquire("k")
-        leases.break_all()
+        leases.end_all()
         leases.acquire("k")
         assert ledger.runs.find_open("hourly") == run
 
@@ -835,7 +835,7 @@ class LedgerBehaviour:
     def test_a_worker_that_lost_its_lease_sends_nothing(
         self, journal: PushJournal, leases: Leases, lease: Lease
     ) -> None:
-        leases.break_all()
+        leases.end_all()
         leases.acquire(lease.key)
         with pytest.raises(LeaseLost):
             journal.mark_sent("p-1", [1], "run-1", lease)
@@ -918,13 +918,13 @@ class LedgerBehaviour:
             session.execute("UPDATE replicate_schema SET version = 1")
         assert version_of(ledger_database) == 1
         assert upgrade(ledger_database)
-        assert (version_of(ledger_database), pending_statements(ledger_database)) == (NEWEST, [])
+        assert (version_of(ledger_database), list_pending_statements(ledger_database)) == (NEWEST, [])
         assert not upgrade(ledger_database)
 
     def test_statements_that_are_run_by_hand_upgrade_as_well(self, ledger_database: LedgerDatabase) -> None:
         with ledger_database.transaction() as session:
             session.execute("UPDATE replicate_schema SET version = 1")
-        for statement in version_statements():
+        for statement in build_version_statements():
             with ledger_database.transaction() as session:
                 session.execute(statement)
         require_newest(ledger_database)

@@ -116,7 +116,7 @@ def load_file(
             rejected=counts.rejected_records,
             max_rejected=max_rejected,
             reject=refused.append,
-            aside=path.with_suffix(".aside"),
+            work_prefix=path.with_suffix(".aside"),
             method=method,
         )
         target.replace(load, verify=verify, check=nothing)

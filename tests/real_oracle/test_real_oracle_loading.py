@@ -302,7 +302,7 @@ def test_options_that_only_tune_are_carried_to_sqlldr(reporting: User, loader: L
     control = dataclasses.replace(load.control, options={"direct": True})
     with pytest.raises(DataError, match="left STUDENTS_U unusable"):
         target.replace(dataclasses.replace(load, control=control), verify=believed, check=nothing)
-    said = Path(f"{load.aside}.log").read_text("utf-8")
+    said = Path(f"{load.work_prefix}.log").read_text("utf-8")
     assert re.search(r"Path used: +Direct", said)
 
 

@@ -2,8 +2,7 @@
 ``table.ready``.
 
 Safe to run twice: an existing file that passes its checks is announced again and not extracted; a table past this
-stage
-is skipped.
+stage is skipped.
 """
 
 from __future__ import annotations

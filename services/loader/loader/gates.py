@@ -40,8 +40,7 @@ def choose_measures(
     """Return the base columns that gate 2 compares, and how each is measured (None: its values are only counted).
 
     Columns are matched by name, so a control file with its columns in another order is found here. A column with
-    another
-    name than in the file is matched by its place.
+    another name than in the file is matched by its place.
     """
     by_name = {column.name: column for column in manifest.columns}
     wanted: dict[str, Column | None] = {}

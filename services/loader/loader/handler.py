@@ -209,7 +209,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
             rejected=counts.rejected_records,
             max_rejected=max_rejected,
             reject=counts.refuse,
-            aside=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
+            work_prefix=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
             method=table.loader or "auto",
             tag=job.tag,
         )

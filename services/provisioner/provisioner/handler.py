@@ -1,6 +1,5 @@
 """The provisioner's handlers for ``provisions.requested`` and ``run.loaded``: fetch Canvas's reports as data files,
-and
-announce them by ``table.ready`` like the extractor.
+and announce them by ``table.ready`` like the extractor.
 
 Safe to run twice: a started report is awaited and not started again, a downloaded one is not downloaded again, an
 existing file is announced again, and a table past this stage is skipped.

@@ -1,8 +1,7 @@
 """Finds the CSV of one kind in the file that Canvas sent, by the file's first bytes.
 
 Canvas sends a plain CSV for one selected kind and an archive for several (canvas-api facts, 1.8). Neither the number
-of
-flags that were sent nor the file's name shows which one it is.
+of flags that were sent nor the file's name shows which one it is.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ def extract_csv(path: Path, kind: str, folder: Path) -> Path:
     """The file itself, or the archive's ``<kind>.csv``, written below ``folder`` under a name made of both.
 
     The whole archive is tested. Raises DataError: ``report.zip``, ``report.html``, ``report.empty``, ``report.cut``
-    for a
-    CSV without a line end at its end, which Canvas always writes.
+    for a CSV without a line end at its end, which Canvas always writes.
     """
     with path.open("rb") as file:
         is_archive = file.read(4) in _ARCHIVE

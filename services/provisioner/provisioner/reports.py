@@ -69,10 +69,8 @@ def start(
     """Start the report and return its id. ``marker`` must be new for each wanted report.
 
     If Canvas's answer is lost, the report with the marker is searched ``pause_seconds`` later and adopted. Only if
-    there is
-    none is it started again, three times at most. After a crash call ``find`` first. Raises CanvasOutcomeUnknown after
-    the
-    last try, Interrupted, and the errors of every call.
+    there is none is it started again, three times at most. After a crash call ``find`` first. Raises
+    CanvasOutcomeUnknown after the last try, Interrupted, and the errors of every call.
     """
     given = {**parameters, "skip_message": "1", MARKER: marker}
     tries = _STARTS
@@ -112,10 +110,9 @@ def wait(
     """Return once the state is ``complete``; ``on_progress`` gets state and progress of each poll.
 
     A progress of 100 is not enough, and an unknown state counts as running (canvas-api facts, 1.2). Canvas runs
-    reports one
-    after the other, so a long ``created`` is normal. Raises ReportFailed, PermanentError with code ``report.deadline``
-    (late
-    by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is awaited until the deadline.
+    reports one after the other, so a long ``created`` is normal. Raises ReportFailed, PermanentError with code
+    ``report.deadline`` (late by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is
+    awaited until the deadline.
     """
     until = time.monotonic() + polling.deadline_seconds
     pause = polling.first_pause_seconds
@@ -143,8 +140,7 @@ def download(client: CanvasClient, account: str, report_id: int, to: Path, *, ne
 
     Each try reads a fresh link from the report, because links expire (canvas-api facts, 1.7), and begins with an empty
     file. Raises ReportFailed, TransientError after three tries or while the report has no file, PermanentError for a
-    web
-    page or a locked file.
+    web page or a locked file.
     """
     tries = _DOWNLOADS
     while True:

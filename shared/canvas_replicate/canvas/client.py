@@ -107,8 +107,7 @@ class CanvasClient:
 
     def delete(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
         """As ``post``. Prefer ``params``: the body of a DELETE has no defined meaning (RFC 9110, 9.3.5) and may get
-        lost,
-        and without ``task=delete`` Canvas concludes an enrollment.
+        lost, and without ``task=delete`` Canvas concludes an enrollment.
 
         A retry after a lost answer may raise ``canvas.404`` for an object that is deleted by then; the caller decides.
         """

@@ -17,7 +17,7 @@ def max_age(schedule: Schedule, at: datetime, zone: tzinfo) -> timedelta:
     return schedule.max_age if is_busy else schedule.quiet_max_age
 
 
-def expected_tables(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
+def list_expected_tables(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
     """Pairs of table and schedule: the tables that each schedule publishes.
 
     Reports count for the schedules that load them (``provisions``, or ``then`` with the regular ones). Tables that are

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
-from canvas_replicate.config.settings import ALIAS, PREFIX, Settings, read_alias, setting_fields, target_alias
+from canvas_replicate.config.settings import ALIAS, PREFIX, Settings, list_setting_fields, read_alias, target_alias
 from canvas_replicate.config.yaml_file import YamlNode, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import FilledText, InvalidValue, Keys, read_model
 from canvas_replicate.errors import ConfigError, Place
@@ -114,14 +114,14 @@ def _refuse_unknown_names(variables: Mapping[str, str], files: Mapping[str, Path
 
 
 def _is_setting(name: str) -> bool:
-    return any(re.fullmatch(known.replace("<ALIAS>", ALIAS.pattern.upper()), name) for known in setting_fields())
+    return any(re.fullmatch(known.replace("<ALIAS>", ALIAS.pattern.upper()), name) for known in list_setting_fields())
 
 
 def _suggest_setting(name: str) -> str:
     """The alias, if there is one, is kept as it was written."""
     parts = name.split("__")
     alias = parts[1] if len(parts) == 3 else "<ALIAS>"
-    return did_you_mean(name, [known.replace("<ALIAS>", alias) for known in setting_fields()])
+    return did_you_mean(name, [known.replace("<ALIAS>", alias) for known in list_setting_fields()])
 
 
 def _build_setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> ConfigError:

@@ -173,7 +173,7 @@ class Load:
         max_rejected: the most records that may be refused; an engine may stop beyond it, and then calls
             ``verify`` with what it has.
         reject: gets each record that the database refuses.
-        aside: where an engine's own loader may leave its files: a path to which suffixes are added.
+        work_prefix: where an engine's own loader may leave its files: a path to which suffixes are added.
         method: which of an engine's ways to load: ``auto``, or ``sqlldr``, ``direct``, ``insert``.
     """
 
@@ -186,7 +186,7 @@ class Load:
     rejected: Collection[int]
     max_rejected: int
     reject: Callable[[Rejection], None]
-    aside: Path
+    work_prefix: Path
     method: str = "auto"
     tag: Tag | None = None
 

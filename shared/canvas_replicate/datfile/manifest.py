@@ -54,8 +54,7 @@ class MissingColumn(BaseModel):
 
 class Manifest(BaseModel):
     """``snapshot`` is the moment of the rows: ``query`` (one statement's read consistency), ``run`` (the moment of the
-    whole
-    run; then ``scn`` is set), or ``none``: the run's moment was configured but not possible, for the reason in
+    whole run; then ``scn`` is set), or ``none``: the run's moment was configured but not possible, for the reason in
     ``snapshot_refused``. ``notes`` are for people. ``missing_columns`` is written only if Canvas's file lacked some.
     """
 

@@ -42,7 +42,7 @@ class Figures(BaseModel):
     characters: int | None = None
 
 
-def measure_of(column: Column) -> Measure:
+def get_measure(column: Column) -> Measure:
     """The statistic of this column, besides the count of values."""
     if column.kind == "number":
         return "total" if column.precision is not None and column.precision <= _SUMMED_DIGITS else "residue"

@@ -77,7 +77,7 @@ class Leases:
         if token != lease.token or time.monotonic() - asked > RENEW_SECONDS:
             self.check(lease)
 
-    def break_all(self) -> None:
+    def end_all(self) -> None:
         """End every worker's lease. Only for a caller that knows that all other processes are gone."""
         with self._database.transaction() as session:
             where = "owner IS NOT NULL AND lease_key NOT LIKE 'slot:%'"

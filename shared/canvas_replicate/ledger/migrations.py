@@ -53,7 +53,7 @@ def schema() -> str:
 
 def upgrade(database: LedgerDatabase) -> bool:
     """Bring the ledger to the newest schema. False when it was there already. Repeatable, also after a crash."""
-    statements = pending_statements(database)
+    statements = list_pending_statements(database)
     if not statements and version_of(database) == NEWEST:
         return False
     database.apply(statements)
@@ -62,7 +62,7 @@ def upgrade(database: LedgerDatabase) -> bool:
     return True
 
 
-def pending_statements(database: LedgerDatabase) -> list[str]:
+def list_pending_statements(database: LedgerDatabase) -> list[str]:
     """The statements that ``upgrade`` would run: missing tables and columns, then the steps after the ledger's
     version.
     """
@@ -73,7 +73,7 @@ def pending_statements(database: LedgerDatabase) -> list[str]:
     return [*missing, *(sql for step in STEPS if step.number > version for sql in step.statements)]
 
 
-def version_statements() -> list[str]:
+def build_version_statements() -> list[str]:
     """The statements that record the newest version, for a DBA who runs the pending statements by hand."""
     values = f"1, {NEWEST}, CURRENT_TIMESTAMP"
     return [

@@ -49,14 +49,14 @@ def next_step(run: Run, items: Sequence[RunItem], *, ended: WholeEnd | None = No
         return Wait()
     if run.provisions and run.status != PUSHING:
         if tables and run_status(tables) == "failed":
-            return Close(overall_status(items, whole_step_succeeded=False))
+            return Close(compute_overall_status(items, whole_step_succeeded=False))
         if ended is None and not (reports and are_final(reports)):
             return FetchReports()
         succeeded = reports_succeeded(reports)
-        return PushChanges() if succeeded and run.push else Close(overall_status(items, succeeded))
+        return PushChanges() if succeeded and run.push else Close(compute_overall_status(items, succeeded))
     if run.push and ended is None and not (pushes and are_final(pushes)):
         return PushChanges()
-    return Close(overall_status(items, whole_step_succeeded=ended != "failed" or bool(pushes)))
+    return Close(compute_overall_status(items, whole_step_succeeded=ended != "failed" or bool(pushes)))
 
 
 def select_kind(items: Sequence[RunItem], kind: Kind | str) -> list[RunItem]:
@@ -81,7 +81,7 @@ def run_status(items: Sequence[RunItem]) -> RunStatus:
     return "partial" if succeeded else "failed"
 
 
-def overall_status(items: Sequence[RunItem], whole_step_succeeded: bool) -> RunStatus:
+def compute_overall_status(items: Sequence[RunItem], whole_step_succeeded: bool) -> RunStatus:
     """As ``run_status``, where a step can also have failed as a whole, without a failed item."""
     if whole_step_succeeded:
         return run_status(items)

@@ -50,8 +50,7 @@ class Notices:
         """Send the waiting mails, and return how many were sent; without a mail server none.
 
         A mail that could not be sent now waits for the next call. A refused mail is dropped, and the ledger has the
-        reason. Two
-        processes never send the same mail, unless one needs longer than its claim.
+        reason. Two processes never send the same mail, unless one needs longer than its claim.
         """
         if smtp.host is None:
             return 0

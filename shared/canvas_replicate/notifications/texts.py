@@ -21,20 +21,20 @@ class Notice:
     next_step: str
 
 
-def provisions_failed(*, run_id: str, mode: str, since: datetime, failure: str, next_step: str) -> Notice:
+def describe_failed_provisions(*, run_id: str, mode: str, since: datetime, failure: str, next_step: str) -> Notice:
     event = f"The {mode} provisions of run {run_id} failed."
     kept = "the canvas_ views of reports that failed keep their last good rows"
     body = _build_body(event, failure, since, f"{kept}, and nothing of this run is pushed to Canvas.")
     return Notice(f"provisions:{run_id}", f"{mode} provisions failed", body, next_step)
 
 
-def push_failed(*, run_id: str, process: str, since: datetime, failure: str, next_step: str) -> Notice:
+def describe_failed_push(*, run_id: str, process: str, since: datetime, failure: str, next_step: str) -> Notice:
     affected = f"Canvas may lack changes of {process}, some or all; the push journal has what was applied."
     body = _build_body(f"The push {process} of run {run_id} failed.", failure, since, affected)
     return Notice(f"push:{run_id}:{process}", f"push {process} failed", body, next_step)
 
 
-def push_held(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
+def describe_held_push(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
     event = f"The push {process} of run {run_id} is held by its gate and waits for a decision."
     body = _build_body(event, reason, since, f"no change of {process} goes to Canvas before a person decides.")
     step = f"replicate held, and then: replicate approve {artifact_id} or replicate discard {artifact_id}"
@@ -56,7 +56,7 @@ class DeadLetter:
     next_step: str
 
 
-def dead_letter(letter: DeadLetter) -> Notice:
+def describe_dead_letter(letter: DeadLetter) -> Notice:
     """Dead letters of one run and stage with one code are one cause: a database that is down kills many."""
     stage, about, run_id = letter.stage, letter.about, letter.run_id
     event = (

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from canvas_replicate.backoff import stopped_by_signals
+from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import AlreadyRunning, Interrupted, LeaseBusy, ReplicateError
 from canvas_replicate.ledger.records import Run, RunItem
@@ -51,7 +51,7 @@ def run_until_done(
     if "extractor" in stages:
         _ping_sources(runtime, runs, open_source)
     built = build_stages(runtime, tuple(stages))
-    with _lock_runs(runtime, runs), stopped_by_signals(runtime.stop), _run_consumers(runtime, bus, built) as failed:
+    with _lock_runs(runtime, runs), stop_on_signals(runtime.stop), _run_consumers(runtime, bus, built) as failed:
         publish_outbox(bus, runtime.ledger)
         _wait(runtime, failed, watch, lambda: _is_idle(bus, built) and _is_done(runtime, runs, until))
     bus.close()

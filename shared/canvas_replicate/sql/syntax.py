@@ -1,8 +1,7 @@
 """Checks that a text is exactly one Oracle query; if not, finds the wrong word and the probable one.
 
 sqlglot parses. It repairs some mistakes silently (a stray comma, a JOIN without ON) and reports others one word too
-late
-(a misspelt keyword); this module finds those on its tokens.
+late (a misspelt keyword); this module finds those on its tokens.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ class SqlSyntaxError(ValueError):
     """A text that Oracle would not accept as one query.
 
     ``line`` and ``column`` count from 1 within the SQL text; ``word`` is the wrong one as written; ``suggestion`` is
-    the
-    replacement, or empty.
+    the replacement, or empty.
     """
 
     def __init__(self, message: str, *, line: int, column: int, word: str = "", suggestion: str = "") -> None:

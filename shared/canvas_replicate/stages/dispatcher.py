@@ -194,7 +194,7 @@ class Dispatcher:
             since=self._clock(),
             next_step=next_step or f"replicate dead show {envelope.message_id}",
         )
-        return texts.dead_letter(letter)
+        return texts.describe_dead_letter(letter)
 
     def _describe(self, envelope: Envelope) -> dict[str, str | None]:
         about = {"type": envelope.type, "message_id": envelope.message_id, "run_id": envelope.correlation_id}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canvas_replicate.databases.oracle.flashback import as_of_scn
+from canvas_replicate.databases.oracle.flashback import add_as_of_scn
 from canvas_replicate.databases.ports import SnapshotUnavailable
 
 
@@ -33,7 +33,7 @@ from canvas_replicate.databases.ports import SnapshotUnavailable
     ],
 )
 def test_every_table_gets_the_moment_and_the_rest_stays_as_it_is(query: str) -> None:
-    assert as_of_scn(query.replace("~", ""), 42) == query.replace("~", " AS OF SCN 42")
+    assert add_as_of_scn(query.replace("~", ""), 42) == query.replace("~", " AS OF SCN 42")
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_every_table_gets_the_moment_and_the_rest_stays_as_it_is(query: str) -> 
 )
 def test_what_would_be_read_as_of_now_all_the_same_is_refused(query: str, why: str) -> None:
     with pytest.raises(SnapshotUnavailable, match=why):
-        as_of_scn(query, 42)
+        add_as_of_scn(query, 42)

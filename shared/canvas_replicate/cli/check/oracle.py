@@ -16,8 +16,8 @@ from canvas_replicate.databases.opening import open_oracle
 from canvas_replicate.databases.oracle import dictionary
 from canvas_replicate.databases.oracle.connecting import Connection
 from canvas_replicate.databases.oracle.dictionary import Quota, ViewFacts
-from canvas_replicate.databases.oracle.errors import translating
-from canvas_replicate.databases.oracle.filling import not_for_direct_path
+from canvas_replicate.databases.oracle.errors import translate_errors
+from canvas_replicate.databases.oracle.filling import list_unsuited_columns
 from canvas_replicate.databases.oracle.target import sqlldr_on_path
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
@@ -34,7 +34,7 @@ _METHODS = {
 def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
     what = f"database {alias}"
     with _connect(settings, alias) as connection:
-        charset, undo = dictionary.character_set(connection), dictionary.undo_seconds(connection)
+        charset, undo = dictionary.read_character_set(connection), dictionary.undo_seconds(connection)
         findings = [Finding("note", what, _describe(connection, charset, undo))]
         if is_target:
             findings += _check_charset(what, charset) + _check_space(what, connection)
@@ -56,7 +56,7 @@ def _check_charset(what: str, charset: str | None) -> list[Finding]:
 
 
 def _check_space(what: str, connection: Connection) -> list[Finding]:
-    quotas, free = dictionary.quotas(connection), dictionary.free_bytes(connection)
+    quotas, free = dictionary.list_quotas(connection), dictionary.read_free_bytes(connection)
     findings = [_report_full(what, quota) for quota in quotas if quota.most and quota.used >= _NEARLY_FULL * quota.most]
     if not quotas and not free:
         return [Finding("note", what, "quota and free space cannot be seen by this user.")]
@@ -71,13 +71,13 @@ def _report_full(what: str, quota: Quota) -> Finding:
 
 def check_table(settings: Settings, table: Table, control: ControlFile | None, base: Sequence[Column]) -> list[Finding]:
     with _connect(settings, target_alias(settings)) as connection:
-        owner, name = dictionary.names(connection, table.base_table, settings.base_schema)
+        owner, name = dictionary.resolve_name(connection, table.base_table, settings.base_schema)
         findings = _check_indexes(table, connection, owner, name)
         if control is not None:
             findings += _check_emptying(table, connection, owner, name, control)
             findings += _check_loader(table, connection, owner, name, control, base)
-        owner, name = dictionary.names(connection, table.view, settings.view_schema)
-        view = dictionary.view_facts(connection, owner, name)
+        owner, name = dictionary.resolve_name(connection, table.view, settings.view_schema)
+        view = dictionary.read_view_facts(connection, owner, name)
         if view is not None:
             findings += _check_view(table, view, settings, dictionary.refresh_method(connection, owner, name))
             findings += _check_refreshing(table, connection, owner, settings)
@@ -86,7 +86,7 @@ def check_table(settings: Settings, table: Table, control: ControlFile | None, b
 
 def _check_indexes(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     findings = []
-    for index in dictionary.unusable_indexes(connection, owner, name):
+    for index in dictionary.list_unusable_indexes(connection, owner, name):
         message = f"index {index} of {table.base_table} is unusable, so every load fails."
         step = f"ALTER INDEX {owner}.{index} REBUILD, once its duplicates are gone."
         findings.append(Finding("error", table.name, message, step))
@@ -106,8 +106,8 @@ def _check_emptying(table: Table, connection: Connection, owner: str, name: str,
 
 def _check_referring(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     try:
-        with translating("foreign keys that refer to it"):
-            referring = dictionary.referring_tables(connection, owner, name)
+        with translate_errors("foreign keys that refer to it"):
+            referring = dictionary.list_referring_tables(connection, owner, name)
     except PermanentError as error:
         return [Finding("note", table.name, f"cannot be seen: {error.message}")]
     if not referring:
@@ -118,8 +118,8 @@ def _check_referring(table: Table, connection: Connection, owner: str, name: str
 
 def _is_lacking(connection: Connection, owner: str, privilege: str) -> bool:
     """False where privileges cannot be seen."""
-    seen = dictionary.session_privileges(connection)
-    return bool(seen) and owner != dictionary.user(connection) and privilege not in seen
+    seen = dictionary.list_session_privileges(connection)
+    return bool(seen) and owner != dictionary.read_user(connection) and privilege not in seen
 
 
 def _check_loader(
@@ -133,7 +133,7 @@ def _check_loader(
     if wanted == "insert" or (wanted in ("auto", "sqlldr") and installed):
         way = "INSERT" if wanted == "insert" else "SQL*Loader"
         return [Finding("note", table.name, f"is loaded by {way} here.")]
-    hindrances = dictionary.hindrances_to_direct_path(connection, owner, name) + not_for_direct_path(base)
+    hindrances = dictionary.list_direct_path_hindrances(connection, owner, name) + list_unsuited_columns(base)
     if any(field.expression is not None and not field.filler for field in control.fields):
         hindrances.append("SQL expressions in the control file")
     if not hindrances:
@@ -164,5 +164,5 @@ def _check_refreshing(table: Table, connection: Connection, owner: str, settings
 
 @contextmanager
 def _connect(settings: Settings, alias: str) -> Iterator[Connection]:
-    with translating(f"database {alias}"), open_oracle(settings, alias).connect() as connection:
+    with translate_errors(f"database {alias}"), open_oracle(settings, alias).connect() as connection:
         yield connection

@@ -13,7 +13,7 @@ from canvas_replicate.cli.scaffold.ddl_text import read_columns
 from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import read_control_file
-from canvas_replicate.databases.opening import engine_of
+from canvas_replicate.databases.opening import get_engine
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError
 from canvas_replicate.names import qualify_name
@@ -31,7 +31,7 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
     sources = {alias: connections.sources[alias] for alias in aliases if alias in connections.sources}
     for alias, source in sources.items():
         query = describe_query(findings, table.name, alias, source, table)
-        sizes_known = engine_of(connections.settings, alias) == "oracle"
+        sizes_known = get_engine(connections.settings, alias) == "oracle"
         findings += compare_parts(Parts(table, query, control, base, ddl, view, sizes_known))
     if not sources:
         findings += compare_parts(Parts(table, None, control, base, ddl, view))

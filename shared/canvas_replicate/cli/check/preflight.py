@@ -12,7 +12,7 @@ from canvas_replicate.cli.check.parts import check_table, find_sources
 from canvas_replicate.cli.check.pushes import check_pushes
 from canvas_replicate.cli.check.services import check_broker, check_canvas
 from canvas_replicate.cli.check.snapshots import check_snapshots
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of
+from canvas_replicate.config.catalogue import Catalogue, read_catalogue
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.tables import Table
 
@@ -44,7 +44,7 @@ def run_preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
     Raises ConfigError for an unknown name in ``only``; every other mistake becomes a finding.
     """
     findings: list[Finding] = []
-    catalogue = run_check(findings, "configuration", lambda: catalogue_of(settings))
+    catalogue = run_check(findings, "configuration", lambda: read_catalogue(settings))
     tables = _choose_tables(catalogue, only) if catalogue else []
     connections, found = ping(settings)
     findings += found + check_files(settings) + check_broker(settings) + check_canvas(settings, catalogue)

@@ -23,7 +23,7 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.runs import opening, retention
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
-from canvas_replicate.wiring import broker_settings, open_runtime
+from canvas_replicate.wiring import get_broker_settings, open_runtime
 
 dead = entry.new_app("Dead letters: messages that no stage retries any more, with the reason.")
 
@@ -46,7 +46,7 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs."""
-    settings = broker_settings("replicate trigger")
+    settings = get_broker_settings("replicate trigger")
     runtime = open_runtime(settings, lambda catalogue: catalogue.run_tables(schedule), source=db, check_sql=False)
     runtime.ledger.close_overdue()
     try:
@@ -97,7 +97,7 @@ def sweep(as_json: AsJson = False) -> None:
 @dead.command("list")
 def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
     """List dead letters: the message, the reason, the number of attempts and the next command."""
-    with _connect(broker_settings("replicate dead")) as bus:
+    with _connect(get_broker_settings("replicate dead")) as bus:
         found = [(name, letter) for name in _choose_stages(stage) for letter in bus.browse(topology.dead_queue(name))]
     if as_json:
         output.print_json([_to_dict(name, letter) for name, letter in found])
@@ -157,7 +157,7 @@ def _choose_stages(stage: str) -> tuple[str, ...]:
 @contextmanager
 def _open_letter(message_id: str) -> Iterator[tuple[Bus, str, Envelope]]:
     """The bus, and the stage and dead letter whose id starts so. Raises ConfigError for none or several."""
-    with _connect(broker_settings("replicate dead")) as bus:
+    with _connect(get_broker_settings("replicate dead")) as bus:
         letters = [(stage, letter) for stage in topology.STAGES for letter in bus.browse(topology.dead_queue(stage))]
         found = [(stage, letter) for stage, letter in letters if letter.message_id.startswith(message_id)]
         if len({letter.message_id for _, letter in found}) != 1:

@@ -61,7 +61,7 @@ def provision(
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     mode = options.choose_mode(historical, processorgs)
-    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.mode_tables(mode))
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.list_mode_tables(mode))
     opened = opening.open_provisions_run(runtime, mode, then=then or ())
     proceed(runtime, [opened], as_json=as_json)
 
@@ -92,7 +92,7 @@ def rerun(
         raise ConfigError("--then takes provisions and push.")
 
     def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
-        reports = catalogue.mode_tables("regular") if "provisions" in (then or ()) else ()
+        reports = catalogue.list_mode_tables("regular") if "provisions" in (then or ()) else ()
         return (catalogue.table(table), *reports) if table else reports
 
     runtime = open_runtime(load_settings(), wanted, source=db)

@@ -59,10 +59,10 @@ def write_together(changes: Sequence[FileChange]) -> None:
                 "changed while this was planned.", place=Place(change.file), next_step="Repeat the command."
             )
     try:
-        with ExitStack() as aside:
+        with ExitStack() as parts:
             for change in reversed(changes):
                 path = change.file.resolve()  # a link stays a link
-                part = aside.enter_context(written_aside(path, os.getpid()))
+                part = parts.enter_context(written_aside(path, os.getpid()))
                 part.write_bytes(change.after.encode("utf-8"))
                 if change.before is not None:
                     shutil.copymode(path, part)

@@ -13,13 +13,13 @@ from canvas_replicate.cli.scaffold.changes import FileChange, read_text, strip_b
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, refuse_key
 from canvas_replicate.cli.scaffold.names import Names, find_long_names, refuse_columns, strip_schema
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of
-from canvas_replicate.config.settings import Settings, known_alias, target_alias
+from canvas_replicate.config.catalogue import Catalogue, read_catalogue
+from canvas_replicate.config.settings import Settings, require_alias, target_alias
 from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
-from canvas_replicate.databases.opening import engine_of
+from canvas_replicate.databases.opening import get_engine
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, Place
@@ -76,7 +76,7 @@ def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, cata
         columns = source.describe(_read_with(conf, names.entry, settings, catalogue).query)
         refuse_columns(columns, "the query")
         key = wanted.key or ()
-    for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
+    for_oracle = get_engine(settings, target_alias(settings)) == "oracle"
     refuse_key(key, columns, for_oracle=for_oracle)
     texts = format_table_files(wanted, columns, key, for_oracle=for_oracle)
     _verify_readable(texts, ctl, ddl)
@@ -126,7 +126,7 @@ def read_query(path: Path, *, oracle_sql: bool) -> str:
 def choose_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], given: str | None) -> str:
     """Command line > the one database that the schedules name > the only database besides the target."""
     if given is not None:
-        return known_alias(given, settings, "--source")
+        return require_alias(given, settings, "--source")
     by_schedule = {catalogue.schedule(schedule).source for schedule in schedules} - {None}
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     found = sorted(alias for alias in by_schedule if alias) or others
@@ -174,7 +174,7 @@ def _read_with(changes: Sequence[FileChange], entry: str, settings: Settings, ca
             text = texts.get(name) or read_text(settings.conf_dir / name) or ""
             (Path(folder) / name).write_bytes(text.encode("utf-8"))
         try:
-            after = catalogue_of(settings.model_copy(update={"conf_dir": Path(folder)}))
+            after = read_catalogue(settings.model_copy(update={"conf_dir": Path(folder)}))
         except ConfigError as error:
             message = error.message.replace(folder, str(settings.conf_dir))
             raise ConfigError(f"The new entry would not be read: {message}", next_step=error.next_step) from None

@@ -17,8 +17,7 @@ _REPORTED = {"completed": "concluded", "deleted_last_completed": _DELETED}
 @dataclass(frozen=True)
 class PersonVerdict:
     """``in_canvas``: by the last report; None if no report can be read. ``reason`` is the first broken link, or why
-    there
-    is none; ``disagreement`` is empty if report and journal agree.
+    there is none; ``disagreement`` is empty if report and journal agree.
     """
 
     in_canvas: bool | None

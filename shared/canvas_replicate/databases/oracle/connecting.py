@@ -10,7 +10,7 @@ import oracledb
 from pydantic import SecretStr
 
 from canvas_replicate.databases.oracle.address import Address, read_address
-from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.ports import Tag
 from canvas_replicate.errors import ConfigError, TransientError
 
@@ -55,13 +55,12 @@ class Oracle:
         """Open a session. ``tag`` is what a DBA sees of it in V$SESSION.
 
         Raises TransientError when the server cannot be reached or does not answer, PermanentError when it refuses the
-        login,
-        which is never tried twice.
+        login, which is never tried twice.
         """
         doing = f"connecting to {self.address.name}"
         if self.address.thick:
             _start_thick(self.address)
-        with translating(doing):
+        with translate_errors(doing):
             connection = connect_within(CONNECT_SECONDS, self._open, doing)
             connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:

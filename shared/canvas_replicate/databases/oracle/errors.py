@@ -159,7 +159,7 @@ def _find_codes(message: str) -> list[str]:
 
 
 @contextmanager
-def translating(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Turn what the driver raises into one of our errors; ``doing`` names the table, view or query."""
     try:
         yield

@@ -111,7 +111,7 @@ def _rejection(number: int, code: str, message: str) -> Rejection:
     return Rejection(number, find_column(message), code, f"{reason} ({code})")
 
 
-def not_for_direct_path(columns: Iterable[Column]) -> list[str]:
+def list_unsuited_columns(columns: Iterable[Column]) -> list[str]:
     """Columns whose values the driver's direct path would not keep whole (oracle.md 5.2 and 11)."""
     return [f"column {column.name} ({column.type})" for column in columns if not _is_direct(column)]
 

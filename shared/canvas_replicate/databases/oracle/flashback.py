@@ -24,7 +24,7 @@ _READ_NO_TABLES = frozenset(
 )
 
 
-def as_of_scn(query: str, scn: int) -> str:
+def add_as_of_scn(query: str, scn: int) -> str:
     """Raises SnapshotUnavailable if a part of the query would still be read as of now."""
     query = strip_end(query)
     tree = _parse(query)

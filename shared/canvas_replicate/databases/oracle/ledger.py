@@ -14,7 +14,7 @@ import oracledb
 from canvas_replicate.databases.binds import bind_names, rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
-from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.sql.ddl import TableDdl, parse_ddl, read_objects
@@ -131,9 +131,9 @@ class OracleLedger:
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """As ``translating``, with DuplicateKey for an existing key; the commit finds a deferred one."""
+    """As ``translate_errors``, with DuplicateKey for an existing key; the commit finds a deferred one."""
     try:
-        with translating(_DOING):
+        with translate_errors(_DOING):
             yield
     except DataError as error:
         if error.code == _KEY_IS_THERE:

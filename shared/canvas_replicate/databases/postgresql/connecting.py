@@ -76,7 +76,7 @@ class PostgreSql:
         """
         password = {"password": self._password.get_secret_value()} if self._password else {}
         chosen = "; ".join(f"SET {name} = '{value}'" for name, value in {**_SESSION, **settings}.items())
-        with translating(f"connecting to {self.name}"):
+        with translate_errors(f"connecting to {self.name}"):
             # Statements are not prepared: a connection pooler may sit between.
             connection = psycopg.connect(**{**self._parameters, **password}, autocommit=True, prepare_threshold=None)
             try:
@@ -88,7 +88,7 @@ class PostgreSql:
 
 
 @contextmanager
-def translating(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Turn what the driver raises into one of our errors; ``doing`` names the table, view or query."""
     try:
         yield

@@ -14,7 +14,7 @@ import psycopg
 from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
+from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors, translated
 from canvas_replicate.sql.ddl import parse_ddl, write_missing
 
 _DOING = "the run ledger"
@@ -68,7 +68,7 @@ class PostgresqlLedger:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        with translating(_DOING), self._take_connection() as connection, connection.transaction():
+        with translate_errors(_DOING), self._take_connection() as connection, connection.transaction():
             yield PostgresqlSession(connection)
 
     @contextmanager

@@ -22,7 +22,7 @@ from canvas_replicate.databases.postgresql.catalogs import (
     resolve_name,
     write_missing_schema,
 )
-from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translating
+from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors
 from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 from canvas_replicate.datfile.columns import Column
@@ -53,7 +53,7 @@ class PostgresqlTarget:
 
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
-        with closing(self._database.connect(**_SETTINGS)) as connection, translating(doing):
+        with closing(self._database.connect(**_SETTINGS)) as connection, translate_errors(doing):
             yield connection
 
     def describe(self, table: str) -> tuple[Column, ...]:

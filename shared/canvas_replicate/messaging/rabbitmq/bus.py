@@ -1,8 +1,7 @@
 """The bus on RabbitMQ. What it declares, needs and does at each kind of failure: docs/rabbitmq.md.
 
 pika's connections are not thread-safe, so there are two kinds. One connection publishes, behind a lock, and is opened
-on
-first use. Each consumer has one, whose thread serves the heartbeats while the handler works in another thread.
+on first use. Each consumer has one, whose thread serves the heartbeats while the handler works in another thread.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.messaging.rabbitmq import declaration
 from canvas_replicate.messaging.rabbitmq.delivery import RabbitDelivery, Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
-from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
+from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties
 from canvas_replicate.messaging.rabbitmq.publisher import ANSWER_SECONDS, Publisher, answered, close
 from canvas_replicate.messaging.rabbitmq.url import parameters
 
@@ -61,20 +60,23 @@ class RabbitBus:
         """Return when the broker has confirmed. Raises ConfigError for a ``queue`` that does not exist.
 
         After a lost connection it reconnects and publishes the message once more with the same id, so the message may
-        exist
-        twice, also after a TransientError.
+        exist twice, also after a TransientError.
         """
         exchange, routing_key = ("", queue) if queue else (topology.EXCHANGE, envelope.routing_key)
         self._publisher.call(
-            BlockingChannel.basic_publish, exchange, routing_key, envelope.body, properties_of(envelope), mandatory=True
+            BlockingChannel.basic_publish,
+            exchange,
+            routing_key,
+            envelope.body,
+            build_properties(envelope),
+            mandatory=True,
         )
 
     def consume(self, queue: str, handle: Callable[[Delivery], None], stop: threading.Event) -> None:
         """Reconnect without end, unless only a person can help: that raises ConfigError.
 
         When the connection is lost, the running handler first finishes. Its ack is lost and the message is delivered
-        again.
-        When ``stop`` is set, this waits for the running handler, however long it takes, and sends its ack.
+        again. When ``stop`` is set, this waits for the running handler, however long it takes, and sends its ack.
         """
         work = Work(handle)
         self._consumers[work] = None
@@ -89,8 +91,7 @@ class RabbitBus:
         """Messages ready in the queue, plus those that this object's consumers hold.
 
         Messages of other processes are not counted: only the management API knows them. For a moment after a broker's
-        restart
-        a queue without a leader counts 0.
+        restart a queue without a leader counts 0.
         """
         answer = self._publisher.call(BlockingChannel.queue_declare, queue, passive=True)
         return int(answer.method.message_count or 0) + sum(held.queue == queue for held in tuple(self._taken))
@@ -130,7 +131,10 @@ class RabbitBus:
                 method, properties, body = channel.basic_get(queue)
                 if method is None or properties is None or body is None:
                     return
-                yield partial(channel.basic_ack, method.delivery_tag), envelope_of(method.routing_key, properties, body)
+                yield (
+                    partial(channel.basic_ack, method.delivery_tag),
+                    build_envelope(method.routing_key, properties, body),
+                )
 
         try:
             connection = self._connect()
@@ -226,7 +230,7 @@ class RabbitBus:
         """pika yields three times None when nothing came."""
         if method is None:
             return None
-        envelope = envelope_of(method.routing_key, properties, body)
+        envelope = build_envelope(method.routing_key, properties, body)
         delivery = RabbitDelivery(connection, channel, method.delivery_tag, queue, envelope, self._taken)
         self._taken.add(delivery)
         return delivery

@@ -14,7 +14,7 @@ _PERSISTENT = 2
 _BY_CONTENT = uuid.UUID("6f1d3f5e-2b0c-4d0e-9a35-7a8f6a1c2e44")
 
 
-def properties_of(envelope: Envelope) -> pika.BasicProperties:
+def build_properties(envelope: Envelope) -> pika.BasicProperties:
     """Persistent. AMQP carries whole seconds, so the rest of the timestamp is lost."""
     return pika.BasicProperties(
         message_id=envelope.message_id,
@@ -28,7 +28,7 @@ def properties_of(envelope: Envelope) -> pika.BasicProperties:
     )
 
 
-def envelope_of(routing_key: str, properties: pika.BasicProperties, body: bytes) -> Envelope:
+def build_envelope(routing_key: str, properties: pika.BasicProperties, body: bytes) -> Envelope:
     """A message without ``type`` counts as version 1 of its routing key.
 
     One without ``message_id`` gets an id made from its content, the same at each delivery. The broker's own headers

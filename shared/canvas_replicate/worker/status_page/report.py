@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, get_args
 
 from canvas_replicate.config.catalogue import Catalogue
-from canvas_replicate.config.freshness import expected_tables, max_age
+from canvas_replicate.config.freshness import list_expected_tables, max_age
 from canvas_replicate.ledger import views
 from canvas_replicate.ledger.records import Artifact, Run, Status
 from canvas_replicate.ledger.views import ModeStatus, PushStatus
@@ -110,7 +110,7 @@ def evaluate_tables(
 
 def _find_strictest_schedules(catalogue: Catalogue, limits: Mapping[str, timedelta]) -> dict[str, str]:
     """Per expected table the schedule with the shortest limit; of several the one with the fewest tables."""
-    pairs = expected_tables(catalogue)
+    pairs = list_expected_tables(catalogue)
     sizes = {name: sum(schedule == name for _, schedule in pairs) for name in catalogue.schedules}
     loosest_first = sorted(pairs, key=lambda pair: (limits[pair[1]], sizes[pair[1]], pair[1]), reverse=True)
     return dict(loosest_first)
