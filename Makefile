@@ -16,14 +16,14 @@ setup: .venv/.installed ## Make .venv and install everything into it
 	@scripts/setup
 	@touch $@
 
-demo: setup ## Generate a campus, copy it, prove it, show it (all below .demo/)
+demo: setup ## Generate a campus, copy it, verify it, show it (everything is below .demo/)
 	@scripts/demo
 
 test: setup ## Run the tests; they start private RabbitMQ and PostgreSQL servers
 	@scripts/test-servers
 	@scripts/test
 
-lint: setup ## Style, and the dependency rule
+lint: setup ## Style, and the import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
@@ -33,7 +33,7 @@ typecheck: setup ## mypy, strict
 
 check: lint typecheck test ## Everything that CI checks
 
-bench: setup ## Measure against a named rival, in one run
+bench: setup ## Measure against other tools, in one run
 	@$(BIN)/python bench/bench_dat.py
 	@if [ -d "$${REPLICATE_TEST_STANDIN:-../shared/oracle-standin}" ]; then $(BIN)/python bench/oracle_extract.py; fi
 
@@ -43,7 +43,7 @@ up: ## Build and start all of it in containers, with a campus in PostgreSQL and 
 smoke: ## After `make up`: runs through the containers, two extractors and two loaders sharing them
 	@COMPOSE="$(COMPOSE)" scripts/smoke
 
-down: ## Stop the containers and throw their data away
+down: ## Stop the containers and delete their data
 	@$(COMPOSE) down -v --remove-orphans
 
 clean: ## Remove .venv and .demo

@@ -1,4 +1,4 @@
--- A field without a length holds 255 characters at most: longer text is rejected, so descr_long says its own.
+-- A field without a length holds 255 characters at most: longer text is rejected, so descr_long has a length.
 LOAD DATA
 CHARACTERSET UTF8
 INFILE 'dat/tmp_courses.dat' "STR '#EOR#\n'"

@@ -14,7 +14,7 @@ CREATE TABLE tmp_advisor_notes (
   CONSTRAINT tmp_advisor_notes_pk PRIMARY KEY (note_id)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_advisor_notes
   BUILD IMMEDIATE

@@ -14,7 +14,7 @@ CREATE TABLE tmp_class_meetings (
   CONSTRAINT tmp_class_meetings_pk PRIMARY KEY (strm, class_nbr, meeting_nbr)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_class_meetings
   BUILD IMMEDIATE

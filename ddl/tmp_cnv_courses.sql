@@ -23,7 +23,7 @@ CREATE TABLE tmp_cnv_courses (
   CONSTRAINT tmp_cnv_courses_pk PRIMARY KEY (canvas_course_id)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW canvas_courses
   BUILD IMMEDIATE

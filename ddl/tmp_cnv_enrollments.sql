@@ -24,7 +24,7 @@ CREATE TABLE tmp_cnv_enrollments (
   CONSTRAINT tmp_cnv_enrollments_uk UNIQUE (canvas_enrollment_id)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW canvas_enrollments
   BUILD IMMEDIATE

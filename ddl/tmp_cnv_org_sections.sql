@@ -21,7 +21,7 @@ CREATE TABLE tmp_cnv_org_sections (
   CONSTRAINT tmp_cnv_org_sections_pk PRIMARY KEY (canvas_section_id)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW canvas_org_sections
   BUILD IMMEDIATE

@@ -21,7 +21,7 @@ CREATE TABLE tmp_cnv_sections_hist (
   CONSTRAINT tmp_cnv_sections_hist_pk PRIMARY KEY (canvas_section_id)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW canvas_sections_hist
   BUILD IMMEDIATE

@@ -1,5 +1,5 @@
 -- Canvas's report users: one row per login, so a person with two logins is here twice.
--- No key: no column of a login is told to be unique, and most may be empty. Without one, readers of the view wait
+-- No key: no column of a login is documented as unique, and most may be empty. Without one, readers of the view wait
 -- on PostgreSQL while it is refreshed.
 
 -- Every load replaces the rows whole.
@@ -19,7 +19,7 @@ CREATE TABLE tmp_cnv_users (
   created_by_sis             VARCHAR2(5 CHAR)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW canvas_users
   BUILD IMMEDIATE

@@ -14,7 +14,7 @@ CREATE TABLE tmp_courses (
   CONSTRAINT tmp_courses_pk PRIMARY KEY (crse_id)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_courses
   BUILD IMMEDIATE

@@ -10,7 +10,7 @@ CREATE TABLE tmp_early_enrollments (
   CONSTRAINT tmp_early_enrollments_pk PRIMARY KEY (strm, class_nbr, emplid)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_early_enrollments
   BUILD IMMEDIATE

@@ -18,7 +18,7 @@ CREATE TABLE tmp_sections (
   CONSTRAINT tmp_sections_pk PRIMARY KEY (strm, class_nbr)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_sections
   BUILD IMMEDIATE

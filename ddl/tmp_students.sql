@@ -18,7 +18,7 @@ CREATE TABLE tmp_students (
   CONSTRAINT tmp_students_pk PRIMARY KEY (emplid)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_students
   BUILD IMMEDIATE

@@ -38,7 +38,7 @@ FAILED = replace(
     last_status="failed",
     message="17,410 of 34,674 records were rejected (0 allowed).",
     code="gate2.rejected",
-    next_step="Look at bad/x.bad, mend data or control file, then: replicate rerun tmp_class_meetings",
+    next_step="Look at bad/x.bad, correct the data or the control file, then: replicate rerun tmp_class_meetings",
 )
 HELD = Artifact(
     "h-4b229c",

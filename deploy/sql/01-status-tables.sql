@@ -60,7 +60,7 @@ CREATE TABLE replicate_run_table (
     PRIMARY KEY (run_id, table_name)
 );
 
--- owner is null when nobody holds the key; the row stays, so that the token only ever grows.
+-- owner is null when no process holds the key; the row stays, so that the token only grows.
 CREATE TABLE replicate_lease (
     lease_key   VARCHAR2(200 CHAR) NOT NULL,
     owner       VARCHAR2(200 CHAR),
@@ -165,7 +165,7 @@ CREATE TABLE replicate_push_import (
     PRIMARY KEY (plan_id, attempt)
 );
 
--- Mails to be sent, one per cause; claimed_until: somebody is sending it.
+-- Mails to be sent, one per cause; claimed_until: a process is sending it.
 CREATE TABLE replicate_notice (
     cause          VARCHAR2(400 CHAR) NOT NULL,
     subject        VARCHAR2(200 CHAR) NOT NULL,

@@ -1,10 +1,10 @@
--- Who may do what: the least that each user needs. Run by a DBA, the users being there already.
+-- Grants: the least that each user needs. Run by a DBA, after the users were created.
 --
--- In four parts, because a grant needs the object that it is about: README.md says when. Repeatable; run whole, it
--- tells what is not there yet (ORA-00942, ORA-01917) and goes on. The tables and views are those of the sample in
--- ddl/: put yours in their place, and your names below.
+-- It has four parts, because a grant needs an existing object; README.md gives the order. Repeatable. Run as a whole, it
+-- reports missing objects (ORA-00942, ORA-01917) and continues. The tables and views are those of the sample in ddl/:
+-- replace them and the names below with yours.
 --
--- Written from Oracle's manuals, and not tried on an Oracle database yet.
+-- Written from Oracle's manuals. Not verified on an Oracle database yet.
 
 SET DEFINE ON
 DEFINE source_reader = campus_extract
@@ -30,10 +30,10 @@ GRANT SELECT, FLASHBACK ON sis.terms TO &source_reader;
 
 -- Part 2, in the reporting database, before anything else is made there.
 
--- The owners need a session only while somebody makes their tables and views.
+-- The owners need a session only while their tables and views are created.
 GRANT CREATE SESSION, CREATE TABLE TO &base_owner;
 ALTER USER &base_owner QUOTA UNLIMITED ON &space;
--- A view that is built aside and exchanged is there twice for that time, and takes CREATE TABLE.
+-- During an out-of-place refresh a view exists twice, and needs CREATE TABLE.
 GRANT CREATE SESSION, CREATE TABLE, CREATE MATERIALIZED VIEW, CREATE PROCEDURE TO &view_owner;
 ALTER USER &view_owner QUOTA UNLIMITED ON &space;
 -- The user of REPLICATE_TARGET. Its schema holds the run ledger and the status tables, and nothing else.
@@ -64,8 +64,8 @@ GRANT SELECT ON &base_owner..tmp_cnv_sections_hist TO &view_owner;
 GRANT SELECT ON &base_owner..tmp_cnv_terms TO &view_owner;
 GRANT SELECT ON &base_owner..tmp_cnv_users TO &view_owner;
 GRANT SELECT ON &base_owner..tmp_cnv_xlist TO &view_owner;
--- DELETE is for control files that say REPLACE. One that says TRUNCATE takes the table's owner (or DROP ANY TABLE,
--- which nobody should have): let base_owner and service_user be one user, or say REPLACE.
+-- DELETE is for control files with REPLACE. TRUNCATE needs the table's owner (or DROP ANY TABLE, which no service user
+-- should have): let base_owner and service_user be one user, or write REPLACE.
 GRANT SELECT, INSERT, DELETE ON &base_owner..tmp_advisor_notes TO &service_user;
 GRANT SELECT, INSERT, DELETE ON &base_owner..tmp_class_meetings TO &service_user;
 GRANT SELECT, INSERT, DELETE ON &base_owner..tmp_courses TO &service_user;

@@ -1,3 +1,3 @@
-"""What the stages of canvas-replicate agree on and do alike; the operator's command lives here too."""
+"""What the stages of canvas-replicate share, and the operator's command."""
 
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ ReplicateError
 │   └── DataError         a file, a record or a copy is not what it must be
 ├── AlreadyRunning        another process or an open run holds what we need: exit 6
 ├── LeaseLost             our lease was taken over: stop, write nothing, discard
-└── Interrupted           asked to stop: hand the work back, it goes on later
+└── Interrupted           asked to stop: requeue the work, it resumes later
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What every command of the project exits with."""
+    """The exit codes of every command."""
 
     OK = 0
     FAILED = 1
@@ -55,11 +55,11 @@ class ReplicateError(Exception):
         return f"{self.message} {self.next_step}".rstrip()
 
     def next_for(self, table: str) -> str:
-        """What to do about it and then type, for a table that failed with this error."""
+        """The next step for a table that failed with this error, with the command to type."""
         again = f"replicate rerun {table}"
         if "replicate " in self.next_step:
             return self.next_step
-        remedy = self.next_step or ("Mend that." if isinstance(self, ConfigError) else "")
+        remedy = self.next_step or ("Correct that." if isinstance(self, ConfigError) else "")
         return f"{remedy} Then: {again}" if remedy else again
 
 

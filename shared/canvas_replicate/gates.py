@@ -15,7 +15,7 @@ _NEWEST = 100  # runs to look for good provisions in
 
 
 class StaleProvisions(PermanentError):
-    """What is known of Canvas is not good enough, or too old, to push from."""
+    """The provisions are not good enough, or too old, for a push."""
 
     exit_code = ExitCode.HELD
     default_code = "gate4.provisions"
@@ -26,7 +26,7 @@ def check_shrink(
 ) -> str | None:
     """Return why a file must be held, or None. ``max_shrink`` is a fraction (0 to 1) of the ``baseline``'s rows.
 
-    A file without rows is held wherever there were some. ``what`` names the baseline in the message.
+    A file without rows is held if the baseline has some. ``what`` names the baseline in the message.
     """
     if not baseline:
         return None
@@ -39,11 +39,14 @@ def check_shrink(
 
 
 def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:
-    """Raises StaleProvisions unless the run's own provisions were good; for a run without any: those of the run
-    ``after``, or else the latest of the group's mode, and these must be young as well."""
+    """Raises StaleProvisions unless the run's own provisions were successful.
+
+    For a run without provisions, those of the run ``after`` count, or else the latest of the group's mode. The latest
+    must also be younger than the limit.
+    """
     after = _find_relied_on(run, after)
     if after is not None and runtime.ledger.runs.get(after).limited_to == SOME_REPORTS:
-        message = f"Run {after} fetched some reports only, which proves nothing about the others."
+        message = f"Run {after} fetched only some reports; the others may be old."
         raise StaleProvisions(message, next_step="Name a run of the whole mode, or leave --run out.")
     orgs = " --processorgs" if group == "orgs" else ""
     fetch = f"Fetch them: provisioner run{orgs}"
@@ -56,16 +59,19 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
         raise StaleProvisions(message, next_step=fetch + _suggest_good_run(runtime, group, orgs))
     hours, most = found.age.total_seconds() / 3600, runtime.settings.push_max_age_hours
     if after is None and hours > most:
-        message = f"The {group} provisions are {hours:,.1f} hours old, of {most:g} that are allowed ({found.run_id})."
-        step = f"{fetch}   or push on them all the same: canvas-pusher run{orgs} --run {found.run_id}"
+        message = f"The {group} provisions are {hours:,.1f} hours old, over the limit of {most:g} ({found.run_id})."
+        step = f"{fetch}   or push with these: canvas-pusher run{orgs} --run {found.run_id}"
         raise StaleProvisions(message, next_step=step)
 
 
 def check_reports(
     runtime: Runtime, group: str, loads: Sequence[RunItem], *, run: Run | None = None, after: str | None = None
 ) -> None:
-    """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
-    relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
+    """Raises StaleProvisions if a report of the plan is too old.
+
+    A report must not be older than the run that the push relies on; without such a run, not older than the limit. A
+    report can be replayed, or fail and keep its old rows.
+    """
     after = _find_relied_on(run, after)
     if after is not None:
         since = runtime.ledger.runs.get(after).opened_at

@@ -19,11 +19,11 @@ def split_name(name: str, default_schema: str | None = None) -> tuple[str, str]:
 
 
 def qualify_name(name: str, default_schema: str | None) -> str:
-    """The name with its schema, as it is written in SQL; alone where neither it nor the default has one."""
+    """The name with its schema, as written in SQL; without one if neither the name nor the default has a schema."""
     schema, bare = split_name(name, default_schema)
     return f"{schema}.{bare}" if schema else bare
 
 
 def quote_name(schema: str, name: str) -> str:
-    """A name that SQL reads as it is, in its very case."""
+    """A name that SQL reads in exactly this case."""
     return f'"{schema}"."{name}"'

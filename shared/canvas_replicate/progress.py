@@ -1,4 +1,4 @@
-"""How far each table is, for whoever watches. Shown, never decided upon: the ledger has the truth."""
+"""The progress of each table, for display only: the ledger has the truth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """``rows`` so far in this step of a table, begun ``since`` (seconds of ``time.monotonic``)."""
+    """``rows`` so far in this step of a table, started at ``since`` (seconds of ``time.monotonic``)."""
 
     name: str
     rows: int

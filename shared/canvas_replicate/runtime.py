@@ -17,7 +17,7 @@ from canvas_replicate.progress import Progress
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a stage is built from. ``stop`` is set when the process was asked to end."""
+    """What a stage is built from. ``stop`` is set when the process must end."""
 
     settings: Settings
     catalogue: Catalogue

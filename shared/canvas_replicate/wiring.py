@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from canvas_replicate import log
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of
+from canvas_replicate.config.catalogue import Catalogue, read_catalogue
 from canvas_replicate.config.pushes import PushProcess
-from canvas_replicate.config.settings import Settings, known_alias
+from canvas_replicate.config.settings import Settings, require_alias
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import noting, raise_problems
@@ -31,7 +31,7 @@ from canvas_replicate.progress import Progress
 from canvas_replicate.runtime import Runtime
 
 
-def broker_settings(command: str) -> Settings:
+def get_broker_settings(command: str) -> Settings:
     """Settings of a command that needs a broker. Raises ConfigError when none is configured."""
     settings = load_settings()
     if not settings.has_broker:
@@ -58,16 +58,16 @@ def open_runtime(
     control_files: bool = True,
     check_sql: bool = True,
 ) -> Runtime:
-    """Everything that commands need.
+    """Open everything that commands need.
 
-    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. An unknown
-    name, with ``control_files`` an unreadable one of a wanted table, and a target without a ledger raise ConfigError.
-    Commands that run no query themselves start faster without ``check_sql``.
+    ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. Raises
+    ConfigError for an unknown name, for a target without a ledger, and with ``control_files`` for an unreadable one of
+    a wanted table. Commands that run no query start faster without ``check_sql``.
     """
     log.set_level(settings.log_level)
-    catalogue = catalogue_of(settings, check_sql=check_sql)
+    catalogue = read_catalogue(settings, check_sql=check_sql)
     if source is not None:
-        known_alias(source, settings, "the command line")
+        require_alias(source, settings, "the command line")
     found = wanted(catalogue) if wanted else ()
     if control_files:
         _require_control_files(settings, found)
@@ -76,7 +76,7 @@ def open_runtime(
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     leases = Leases(database, owner)
     if database.single_process:
-        leases.break_all()  # the file is ours alone, so every earlier holder is gone
+        leases.end_all()  # the file is ours alone, so every earlier holder is gone
     return Runtime(
         settings=settings,
         catalogue=catalogue,

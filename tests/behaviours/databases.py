@@ -123,7 +123,7 @@ def replace(
     *batches: pa.Table,
     expressions: Mapping[str, str] | None = None,
     measure: Mapping[str, Column | None] | None = None,
-    prove: Callable[[Loaded], None] = believed,
+    verify: Callable[[Loaded], None] = believed,
     check: Check = nothing,
     table: str = "tmp_everything",
 ) -> None:
@@ -133,7 +133,7 @@ def replace(
         *batches,
         expressions=expressions,
         measure=measure,
-        prove=prove,
+        verify=verify,
         check=check,
         mode=engine.mode,
         method=engine.method,
@@ -146,7 +146,7 @@ def replace_in(
     *batches: pa.Table,
     expressions: Mapping[str, str] | None = None,
     measure: Mapping[str, Column | None] | None = None,
-    prove: Callable[[Loaded], None] = believed,
+    verify: Callable[[Loaded], None] = believed,
     check: Check = nothing,
     mode: str = "TRUNCATE",
     method: str = "auto",
@@ -155,7 +155,7 @@ def replace_in(
         load = load_of(
             Path(folder), target, table, *batches, expressions=expressions, measure=measure, mode=mode, method=method
         )
-        target.replace(load, prove=prove, check=check)
+        target.replace(load, verify=verify, check=check)
 
 
 _KINDS = {
@@ -209,7 +209,7 @@ def load_of(
         rejected=set(),
         max_rejected=0,
         reject=lambda rejection: pytest.fail(f"refused: {rejection}"),
-        aside=folder / "aside",
+        work_prefix=folder / "aside",
         method=method,
     )
 
@@ -252,7 +252,7 @@ def copy(engine: Engine, query: str, folder: Path) -> tuple[dict[str, Figures], 
         engine,
         *read_frames(file, control, match_fields(control, base), bare, counts),
         measure={column.name: column for column in opened.columns},
-        prove=found.append,
+        verify=found.append,
     )
     assert counts.rejects == []
     return writer.figures, found[0]
@@ -366,7 +366,7 @@ class EveryDatabaseBehaviour:
 
     def test_what_is_not_measured_is_counted(self, engine: Engine) -> None:
         found: list[Loaded] = []
-        replace(engine, batch(id=["1", "2"], name=["a", None]), measure={"name": None, "id": None}, prove=found.append)
+        replace(engine, batch(id=["1", "2"], name=["a", None]), measure={"name": None, "id": None}, verify=found.append)
         assert found == [Loaded(2, {"name": Figures(non_null=1), "id": Figures(non_null=2)})]
 
     def test_an_expression_gives_what_oracle_would(self, engine: Engine) -> None:
@@ -386,7 +386,7 @@ class EveryDatabaseBehaviour:
 
     def test_a_copy_that_is_not_proved_leaves_the_table_as_it_was(self, engine: Engine, loaded: object) -> None:
         with pytest.raises(DataError, match="not the file"):
-            replace(engine, batch(id=["7"], name=["wrong"]), prove=refused)
+            replace(engine, batch(id=["7"], name=["wrong"]), verify=refused)
         assert content(engine) == loaded
 
     @pytest.mark.parametrize("allowed", [0, 1])
@@ -415,7 +415,7 @@ class EveryDatabaseBehaviour:
             load = load_of(Path(folder), engine.target, "tmp_everything", half, mode=engine.mode, method=engine.method)
             load = dataclasses.replace(load, batches=_numbered(batches()))
             with pytest.raises(Interrupted):
-                engine.target.replace(load, prove=believed, check=nothing)
+                engine.target.replace(load, verify=believed, check=nothing)
         assert content(engine) == loaded
 
     # The view

@@ -12,11 +12,11 @@ from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.migrations import (
     NEWEST,
-    pending_statements,
+    build_version_statements,
+    list_pending_statements,
     require_newest,
     upgrade,
     version_of,
-    version_statements,
 )
 from canvas_replicate.ledger.records import Run
 
@@ -47,13 +47,13 @@ class LedgerBehaviour(RunsBehaviour, ReportsBehaviour, PushesBehaviour):
             session.execute("UPDATE replicate_schema SET version = 1")
         assert version_of(ledger_database) == 1
         assert upgrade(ledger_database)
-        assert (version_of(ledger_database), pending_statements(ledger_database)) == (NEWEST, [])
+        assert (version_of(ledger_database), list_pending_statements(ledger_database)) == (NEWEST, [])
         assert not upgrade(ledger_database)
 
     def test_statements_that_are_run_by_hand_upgrade_as_well(self, ledger_database: LedgerDatabase) -> None:
         with ledger_database.transaction() as session:
             session.execute("UPDATE replicate_schema SET version = 1")
-        for statement in version_statements():
+        for statement in build_version_statements():
             with ledger_database.transaction() as session:
                 session.execute(statement)
         require_newest(ledger_database)

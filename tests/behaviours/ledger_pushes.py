@@ -180,7 +180,7 @@ class PushesBehaviour(LedgerTests):
     def test_a_worker_that_lost_its_lease_sends_nothing(
         self, journal: PushJournal, leases: Leases, lease: Lease
     ) -> None:
-        leases.break_all()
+        leases.end_all()
         leases.acquire(lease.key)
         with pytest.raises(LeaseLost):
             journal.mark_sent("p-1", [1], "run-1", lease)

@@ -262,7 +262,7 @@ class RunsBehaviour(LedgerTests):
         assert artifact is not None
         assert (artifact.state, artifact.decided_by) == ("approved", "jo")
         assert ledger.items.list_all(opened.run_id)[0].state == "extracted"
-        with pytest.raises(ConfigError, match="decided on already"):
+        with pytest.raises(ConfigError, match="already decided"):
             approve()
         assert len(ledger.runs.list_newest()) == 2
 
@@ -313,7 +313,7 @@ class RunsBehaviour(LedgerTests):
         self, ledger: Ledger, leases: Leases, run: Run
     ) -> None:
         leases.acquire("k")
-        leases.break_all()
+        leases.end_all()
         leases.acquire("k")
         assert ledger.runs.find_open("hourly") == run
 

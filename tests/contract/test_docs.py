@@ -25,6 +25,7 @@ PACKAGES = {
     "canvas_replicate": PYTHON,
     **{each.parent.name: each.parent for each in ROOT.glob("services/*/*/__main__.py")},
 }
+DOCS = ROOT / "docs"
 # A file of the reader's own installation, not of this repository.
 EXAMPLES = {"ddl/TABLE.sql", "ctls/TABLE.ctl", "ddl/tmp_student_names.sql", "ctls/tmp_student_names.ctl"}
 
@@ -56,3 +57,29 @@ def test_every_module_is_there(page: Path) -> None:
         if not any(path.is_dir() or path.with_suffix(".py").exists() for path in found):
             missing.append(name)
     assert missing == []
+
+
+def test_the_index_lists_every_page_of_docs() -> None:
+    index = (DOCS / "README.md").read_text("utf-8")
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - {"README.md"}
+    assert sorted(page for page in pages if f"]({page})" not in index) == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=name_of)
+def test_every_page_of_docs_begins_with_a_title_and_a_paragraph(page: Path) -> None:
+    title, empty, first, *_ = page.read_text("utf-8").splitlines()
+    assert title.startswith("# ")
+    assert empty == ""
+    assert re.match(r"\w", first), "no paragraph that names the readers and the purpose"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_anchor_is_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]*)#([^)\s]+)\)", page.read_text("utf-8"))
+    targets = [(page.parent / path if path else page, anchor) for path, anchor in links]
+    assert [anchor for target, anchor in targets if anchor not in anchors_of(target)] == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

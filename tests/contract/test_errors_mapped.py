@@ -104,7 +104,7 @@ def test_an_oracle_error_about_a_value_shows_none(code: int | str) -> None:
         f"unable to convert string value containing {SECRET} to a number\n"
         f"ORA-03301: (ORA-00001 details) row with column values (SSN:'{SECRET}') already exists"
     )
-    with pytest.raises(DataError) as caught, oracle.translating("table x"):
+    with pytest.raises(DataError) as caught, oracle.translate_errors("table x"):
         raise driver_error(code, text)
     told = "".join(traceback.format_exception(caught.value))
     assert SECRET not in told
@@ -146,14 +146,14 @@ def test_an_error_of_the_network_may_pass(raised: OSError, code: str) -> None:
 
 
 def test_a_text_that_is_no_text_is_told_without_its_bytes() -> None:
-    with pytest.raises(DataError, match="character set") as caught, oracle.translating("table x"):
+    with pytest.raises(DataError, match="character set") as caught, oracle.translate_errors("table x"):
         SECRET.encode().join([b"\xff", b""]).decode()
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("code", ["DPY-4017", "DPY-4018", "DPY-2049", "DPY-4019", "DPY-5004"])
 def test_a_connect_string_gets_into_no_text(code: str) -> None:
-    with pytest.raises(PermanentError) as caught, oracle.translating("table x"):
+    with pytest.raises(PermanentError) as caught, oracle.translate_errors("table x"):
         raise driver_error(code, f'cannot parse connect string "host/service?password={SECRET}"')
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 

@@ -20,7 +20,7 @@ from tests.repository import ROOT
 
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.pushes import load_pushes
-from canvas_replicate.config.settings import setting_fields
+from canvas_replicate.config.settings import list_setting_fields
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import DEFAULT_DEADLINE
 from canvas_replicate.messaging import topology
@@ -146,7 +146,7 @@ def test_a_services_image_starts_a_command_that_its_package_has(stage: str) -> N
 def test_what_an_image_sets_is_a_setting(stage: str) -> None:
     names = re.findall(r"\b(REPLICATE_\w+)=", dockerfile(stage))
     assert set(names) == {f"REPLICATE_{name}_DIR" for name in ("CONF", "CTL", "DDL", "DATA", "SECRETS")}
-    assert set(names) <= setting_fields().keys()
+    assert set(names) <= list_setting_fields().keys()
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)

@@ -24,7 +24,7 @@ from canvas_replicate.cli.app import app
 from canvas_replicate.cli.options import choose_mode
 from canvas_replicate.config.catalogue import load_catalogue
 from canvas_replicate.config.provisions_file import load_provisions
-from canvas_replicate.config.settings import Settings, setting_fields
+from canvas_replicate.config.settings import Settings, list_setting_fields
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging import topology
 
@@ -240,7 +240,7 @@ def test_every_pod_has_the_settings_that_its_stage_needs(built: list[Manifest], 
 
 def test_every_folder_of_the_settings_is_mounted_and_only_three_can_be_written(built: list[Manifest]) -> None:
     folders = {value for name, value in generated(built, "replicate-settings").items() if name.endswith("_DIR")}
-    known = {name for name in setting_fields() if name.endswith("_DIR")}
+    known = {name for name in list_setting_fields() if name.endswith("_DIR")}
     assert {name for name in generated(built, "replicate-settings") if name.endswith("_DIR")} == known
     for template in templates(built).values():
         mounted = {mount["mountPath"]: mount.get("readOnly", False) for mount in container(template)["volumeMounts"]}
@@ -395,6 +395,6 @@ def test_the_guide_tells_every_cronjob_policy_secret_and_only_settings_that_exis
     policies = of_kind(built, "NetworkPolicy").keys() - {"replicate-deny"}
     keys = {key for names in SECRETS.values() for key in names}
     assert [name for name in {*SECRETS, "replicate-keda", *keys, *policies} if f"`{name}`" not in guide] == []
-    known = [name.replace("<ALIAS>", "[A-Z0-9_]+") for name in setting_fields()]
+    known = [name.replace("<ALIAS>", "[A-Z0-9_]+") for name in list_setting_fields()]
     told = set(re.findall(r"REPLICATE_[A-Z_]*[A-Z]", guide))
     assert [name for name in told if not any(re.fullmatch(pattern, name) for pattern in known)] == []

@@ -326,7 +326,7 @@ def test_a_command_that_is_asked_to_stop_says_so_and_goes_on_later(place: Workpl
     process.terminate()
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 1, errors
-    assert f"error: Stopped before the end.\nnext:  Go on with: {' '.join(words)}\n" in errors
+    assert f"error: Stopped before the end.\nnext:  Resume: {' '.join(words)}\n" in errors
     assert "Traceback" not in errors
     assert place.run(*words).code == 0
     if words[0] == "extractor":

@@ -1,4 +1,4 @@
-"""From a source table to a proved view in one process, and everything that must not reach the view."""
+"""From a source table to a verified view in one process, and everything that must not reach the view."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_a_control_file_in_another_order_is_found_out_before_anything_is_emptied
     (place.folder / "ctls" / "tmp_students.ctl").write_text(shifted, "utf-8")
     done = place.run("replicate", "run", "hourly")
     assert done.code == 1
-    assert "stands where the file has id" in done.out
+    assert "is where the file has id" in done.out
     assert place.target_sql("SELECT count(*) FROM tmp_students") == [(100,)]
 
 
@@ -455,7 +455,7 @@ def test_a_column_needs_a_name_of_its_own(place: Workplace, sql: str, said: str)
     done = place.run("replicate", "run", "hourly")
     assert done.code == 1
     assert said in done.out
-    assert "Give it an alias of its own. Then: replicate rerun tmp_students" in done.out
+    assert "Give it an alias. Then: replicate rerun tmp_students" in done.out
     assert len(files(place, ".dat")) == 1  # the first run's
 
 

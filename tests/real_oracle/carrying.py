@@ -95,7 +95,7 @@ def load_file(
     columns: tuple[Column, ...] = (),
     measure: Mapping[str, Column | None] | None = None,
     max_rejected: int = 0,
-    prove: Callable[[Loaded], None] = believed,
+    verify: Callable[[Loaded], None] = believed,
 ) -> list[Rejection]:
     """The file read, checked and loaded; what the database refused. What the file's reader refused fails the test.
 
@@ -116,10 +116,10 @@ def load_file(
             rejected=counts.rejected_records,
             max_rejected=max_rejected,
             reject=refused.append,
-            aside=path.with_suffix(".aside"),
+            work_prefix=path.with_suffix(".aside"),
             method=method,
         )
-        target.replace(load, prove=prove, check=nothing)
+        target.replace(load, verify=verify, check=nothing)
     assert counts.rejects == []
     return refused
 
@@ -142,5 +142,5 @@ def carry(
     transformed = {one.name for one in control.fields if one.expression}
     measure = {column.name: column for column in columns if column.name not in transformed}
     found: list[Loaded] = []
-    load_file(target, control, path, method=method, columns=columns, measure=measure, prove=found.append)
+    load_file(target, control, path, method=method, columns=columns, measure=measure, verify=found.append)
     return {name: written[name] for name in measure}, found[0].figures

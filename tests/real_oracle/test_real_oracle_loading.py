@@ -44,7 +44,7 @@ def loading(
     *,
     method: str,
     max_rejected: int = 0,
-    prove: Callable[[Loaded], None] = believed,
+    verify: Callable[[Loaded], None] = believed,
     **how: Any,
 ) -> list[Rejection]:
     """What the database refused. The rows are not checked beforehand, as the loader's reader would."""
@@ -57,7 +57,7 @@ def loading(
 
     load = load_of(folder, target, "tmp_students", rows, method=method, **how)
     load = dataclasses.replace(load, max_rejected=max_rejected, reject=reject, rejected=numbers)
-    target.replace(load, prove=prove, check=nothing)
+    target.replace(load, verify=verify, check=nothing)
     return refused
 
 
@@ -71,12 +71,12 @@ def test_hostile_text_arrives_by_every_way_and_what_was_there_is_gone(
 ) -> None:
     reporting.sql(STUDENTS, "INSERT INTO tmp_students VALUES (-1, 'old')")
     rows = batch(id=[str(n) for n in range(len(HOSTILE))], name=list(HOSTILE))
-    proved: list[Loaded] = []
+    verified: list[Loaded] = []
     text = column_from_oracle_type("name", "VARCHAR2(40)")
-    loading(loader(method), folder, rows, method=method, mode=mode, measure={"name": text}, prove=proved.append)
+    loading(loader(method), folder, rows, method=method, mode=mode, measure={"name": text}, verify=verified.append)
     assert reporting.sql("SELECT id, name FROM tmp_students ORDER BY id") == list(enumerate(HOSTILE))
-    assert proved[0].rows == len(HOSTILE)
-    assert proved[0].figures == {"name": Figures(non_null=len(HOSTILE), characters=len("".join(HOSTILE)))}
+    assert verified[0].rows == len(HOSTILE)
+    assert verified[0].figures == {"name": Figures(non_null=len(HOSTILE), characters=len("".join(HOSTILE)))}
 
 
 @pytest.mark.parametrize("method", ["sqlldr", "insert"])
@@ -125,13 +125,13 @@ def test_records_beyond_what_may_be_refused_end_the_load_and_prove_is_shown_it(
     reporting.sql(STUDENTS)
     shown: list[Loaded] = []
 
-    def prove(loaded: Loaded) -> None:
+    def verify(loaded: Loaded) -> None:
         shown.append(loaded)
         raise DataError("too many")
 
     rows = batch(id=[None, None, None, "1"], name=["a", "b", "c", "d"])
     with pytest.raises(DataError, match="too many"):
-        loading(loader(method), folder, rows, method=method, max_rejected=1, prove=prove)
+        loading(loader(method), folder, rows, method=method, max_rejected=1, verify=verify)
     assert len(shown) == 1
 
 
@@ -301,8 +301,8 @@ def test_options_that_only_tune_are_carried_to_sqlldr(reporting: User, loader: L
     load = load_of(folder, target, "tmp_students", batch(id=["1", "1"], name=["a", "b"]), method="sqlldr")
     control = dataclasses.replace(load.control, options={"direct": True})
     with pytest.raises(DataError, match="left STUDENTS_U unusable"):
-        target.replace(dataclasses.replace(load, control=control), prove=believed, check=nothing)
-    said = Path(f"{load.aside}.log").read_text("utf-8")
+        target.replace(dataclasses.replace(load, control=control), verify=believed, check=nothing)
+    said = Path(f"{load.work_prefix}.log").read_text("utf-8")
     assert re.search(r"Path used: +Direct", said)
 
 
@@ -316,6 +316,6 @@ def test_a_control_file_of_the_sample_is_taken_by_sqlldr(reporting: User, loader
     file = folder / "e.dat"
     file.write_text(row, "utf-8", newline="")
     load = load_of(folder, target, "tmp_enrollments", batch(strm=["2201"]), method="sqlldr")
-    target.replace(dataclasses.replace(load, control=control, file=file), prove=believed, check=nothing)
+    target.replace(dataclasses.replace(load, control=control, file=file), verify=believed, check=nothing)
     found = reporting.sql("SELECT units_taken, tuition, crse_grade, TO_CHAR(last_updated, 'FF6') FROM tmp_enrollments")
     assert [(str(a), str(b), c, d) for a, b, c, d in found] == [("3.25", "-0.01", None, "123456")]

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from tests.real_oracle.real_oracle import FINDINGS, Server, User, kill_sessions, wait_until
 
 from canvas_replicate.databases.oracle.connecting import Oracle
-from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.oracle.ledger import OracleLedger
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.oracle.target import OracleTarget
@@ -60,7 +60,7 @@ def test_a_call_that_takes_too_long_is_given_up_and_its_session_goes_on(reportin
     impatient = Oracle(reporting.url, SecretStr(reporting.password), call_seconds=1)
     with impatient.connect() as connection, connection.cursor() as cursor:
         began = time.monotonic()
-        with pytest.raises(TransientError) as caught, translating("sleeping"):
+        with pytest.raises(TransientError) as caught, translate_errors("sleeping"):
             cursor.execute(SLEEP)
         assert time.monotonic() - began < 30
         assert (caught.value.code, caught.value.tries) == ("DPY-4024", 2)

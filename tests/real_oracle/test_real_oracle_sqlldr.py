@@ -39,7 +39,7 @@ class Place:
             Program(self.program, {**os.environ, "NLS_LANG": "CZECH_CZECH REPUBLIC.EE8ISO8859P2"}),
             Login(self.user.name, SecretStr(password or self.user.password), self.user.server.dsn),
             write_control_file(parse_control_file(CONTROL, "t.ctl"), schema=self.user.name, data=file),
-            aside=self.aside,
+            work_prefix=self.aside,
             options=options,
             timeout_seconds=120,
             keep_going=lambda: None,

@@ -136,7 +136,7 @@ def test_a_refresh_that_an_index_of_the_view_refuses_leaves_the_old_rows(engine:
     students(engine, 1)
     engine.target.refresh("campus_students", check=nothing)
     students(engine, 2)
-    with pytest.raises(DataError, match="a row with this key is there already") as caught:
+    with pytest.raises(DataError, match="a row with this key exists already") as caught:
         engine.target.refresh("campus_students", check=nothing)
     assert caught.value.code == "ORA-00001"
     assert engine.sql("SELECT COUNT(*) FROM campus_students") == [(1,)]

@@ -1,4 +1,4 @@
-"""Queries source tables into proved .dat files."""
+"""Queries source tables into verified .dat files."""
 
 import os
 

@@ -13,7 +13,7 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime, source_opener
 
-app = entry.new_stage_app("extractor", "Queries source tables into proved .dat files.")
+app = entry.new_stage_app("extractor", "Queries source tables into verified .dat files.")
 
 
 def build(runtime: Runtime) -> Stage:

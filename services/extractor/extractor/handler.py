@@ -1,7 +1,8 @@
-"""What the extractor does with ``table.requested``: a query becomes a proved file, announced by ``table.ready``.
+"""The extractor's handler for ``table.requested``: write the query's rows to a file, and announce it by
+``table.ready``.
 
-Safe to run twice: a file whose manifest verifies is announced again and not extracted again, and a table
-that is past this stage is left alone.
+Safe to run twice: an existing file that passes its checks is announced again and not extracted; a table past this
+stage is skipped.
 """
 
 from __future__ import annotations
@@ -104,9 +105,8 @@ def _extract(job: _Job) -> Manifest:
 
 
 def _read(part: Path, job: _Job) -> tuple[DatWriter, Snapshot | None]:
-    """Write the whole query to the file, again from the start where the database needs another way of reading.
-
-    Returns the moment of the rows as well, None where the run asks for none.
+    """Write the whole query to the file, from the start again if the database needs another way of reading. Returns
+    the moment of the rows as well, None if the run has none.
     """
     moment = _find_moment(job) if job.run.snapshot else None
     wide_numbers = False
@@ -156,7 +156,7 @@ class _Watch:
 
 def _require_running(job: _Job) -> None:
     if job.runtime.stop.is_set():
-        raise Interrupted(f"Stopped while extracting {job.table.name}.", next_step="Run it again to go on.")
+        raise Interrupted(f"Stopped while extracting {job.table.name}.", next_step="Run it again to resume.")
 
 
 def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> DatWriter:

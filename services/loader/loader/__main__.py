@@ -15,7 +15,9 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime
 
-app = entry.new_stage_app("loader", "Loads .dat files through their control files, proves them, refreshes their views.")
+app = entry.new_stage_app(
+    "loader", "Loads .dat files through their control files, verifies them, refreshes their views."
+)
 
 
 def build(runtime: Runtime) -> Stage:
@@ -32,7 +34,7 @@ def build(runtime: Runtime) -> Stage:
 
 @app.command()
 def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False) -> None:
-    """Load the newest extracted file of each table of SCHEDULE, prove it and refresh its view."""
+    """Load the newest extracted file of each table of SCHEDULE, verify it and refresh its view."""
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename))
     newest = find_newest_files(runtime, schedule, tablename)
     runs = [runtime.ledger.runs.get(run_id) for run_id in sorted({row.run_id for row in newest})]

@@ -1,9 +1,8 @@
 """A data file as batches of checked text columns, ready for a base table.
 
-Two readings of a chunk give the same values: a fast one, column-wise, which counts only when writing
-its result back gives the chunk's bytes again; and the reference, record by record, for everything else.
-Checks of type, length and NULL are column-wise, and made here because the embedded engine makes none: DuckDB
-ignores ``varchar(n)`` and rounds decimals.
+Two readers give the same values: a fast one, column-wise, whose result counts only if writing it back gives the same
+bytes; and the reference, record by record, for everything else. Types, lengths and NULL are checked here, column-wise,
+because DuckDB does not: it ignores ``varchar(n)`` and rounds decimals.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class _Rule:
-    """``bad`` holds for a record that is rejected; ``code`` is Oracle's error for it, where Oracle has one."""
+    """``bad`` marks rejected records; ``code`` is Oracle's error for them, if there is one."""
 
     bad: pl.Expr
     reason: str
@@ -61,9 +60,8 @@ def read_frames(
     *,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[pa.Table]:
-    """The file's good records as text columns named like the base table's; all others go to ``counts``.
-
-    ``bare``: for each data field, whether the file writes it without enclosures; a wrong guess only costs time.
+    """The file's good records as text columns named like the base table's; all others go to ``counts``. ``bare``: for
+    each data field, whether the file writes it without enclosures; a wrong guess only costs time.
     """
     for chunk in read_chunks(file, control.record_end, chunk_bytes):
         first_number = counts.read + 1
@@ -78,7 +76,7 @@ def read_frames(
 
 
 def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) -> pl.DataFrame | None:
-    """The chunk's fields if it is written exactly as our own files are; None when that is not certain."""
+    """The chunk's fields if it is written exactly like our own files; None if that is not certain."""
     record_end = control.record_end.decode("utf-8", "replace")
     simple = control.enclosure == '"' and len(control.terminator) == 1 and not control.when
     if not simple or any(field.delimiters or field.nullif for field in control.data_fields):

@@ -63,7 +63,7 @@ class LoadCounts:
         self._append(self.bad_file, record)
 
     def refuse(self, rejection: Rejection) -> None:
-        """A record that was read well and that the database refused; ``publish`` finds it in the file again."""
+        """Count a record that the database refused; ``publish`` finds it in the file again."""
         self._refused_by_database = True
         self._keep(Reject(rejection.record, rejection.column, rejection.reason, rejection.code))
 

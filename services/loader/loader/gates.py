@@ -1,4 +1,4 @@
-"""Gates 1 and 2 (DESIGN section 9): what must hold of a file before it is loaded, of a table before it is shown."""
+"""Gates 1 and 2 (DESIGN section 9): the checks of a file before it is loaded, and of a table before it is published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
 
 
 def check_file(manifest: Manifest, last: RunItem | None, max_shrink: float | None) -> str | None:
-    """Why this file must be held, or None. ``last`` is the last successful load of the same table and source."""
+    """Return why this file must be held, or None. ``last`` is the last successful load of the same table and source."""
     reason = check_shrink(manifest.rows, last.rows if last else None, max_shrink)
     if reason is None or last is None or last.query_sha256 == manifest.query_sha256:
         return reason
@@ -37,10 +37,10 @@ def check_file(manifest: Manifest, last: RunItem | None, max_shrink: float | Non
 def choose_measures(
     manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Column]
 ) -> dict[str, Column | None]:
-    """Which base columns gate 2 compares, and how each is measured (None: its values are only counted).
+    """Return the base columns that gate 2 compares, and how each is measured (None: its values are only counted).
 
-    Columns are matched by name: a control file whose columns are in another order than the file's is found
-    out here. A column with another name than in the file is taken by its place.
+    Columns are matched by name, so a control file with its columns in another order is found here. A column with
+    another name than in the file is matched by its place.
     """
     by_name = {column.name: column for column in manifest.columns}
     wanted: dict[str, Column | None] = {}
@@ -63,7 +63,9 @@ def verify_table(
     """Raises DataError unless the table holds what the file holds."""
     if counts.rejected > max_rejected:
         message = f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed)"
-        step = f"Look at {counts.bad_file}, mend data or control file, then: replicate rerun {manifest.table}"
+        step = (
+            f"Look at {counts.bad_file}, correct the data or the control file, then: replicate rerun {manifest.table}"
+        )
         raise DataError(f"{message}; first: {counts.first_reject}.", code="gate2.rejected", next_step=step)
     if counts.read != manifest.rows:
         raise _build_error(f"{counts.read:,} records were read, the file has {manifest.rows:,} rows", manifest)
@@ -86,7 +88,7 @@ def _verify_reported_counts(manifest: Manifest, counts: LoadCounts, loaded: Load
     counted = {"read": counts.read, "loaded": loaded.rows, "rejected": counts.rejected, "discarded": counts.discarded}
     for what, found in counted.items():
         if (reported := getattr(loaded.reported, what)) != found:
-            raise _build_error(f"SQL*Loader says {reported:,} {what}, but it is {found:,}", manifest)
+            raise _build_error(f"SQL*Loader reports {reported:,} {what}, but there are {found:,}", manifest)
 
 
 def _list_expected(
@@ -103,4 +105,4 @@ def _list_expected(
 
 def _build_error(what: str, manifest: Manifest) -> DataError:
     step = f"Compare ctls/{manifest.table}.ctl with the query's columns, then: replicate rerun {manifest.table}"
-    return DataError(f"The table is not the file: {what}.", code="gate2.differs", next_step=step)
+    return DataError(f"The table differs from the file: {what}.", code="gate2.differs", next_step=step)

@@ -1,7 +1,7 @@
-"""What the loader does with ``table.ready``: file to table, proved, then table to view.
+"""The loader's handler for ``table.ready``: load the file into the table, verify it, refresh the view.
 
-Safe to run twice: a load replaces the table's whole content from a file that does not change, so doing it
-again gives the same; a table that is final is left alone.
+Safe to run twice: a load replaces the table's whole content from a file that does not change; a final table is
+skipped.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Job:
         return self.runtime.storage.path(what, self.run.run_id, self.table.name)
 
     def check(self, session: Session | None) -> None:
-        """Raises LeaseLost or Interrupted when the load must not go on."""
+        """Raises LeaseLost or Interrupted if the load must stop."""
         self.require_running()
         if session is None:
             self.runtime.leases.check(self.lease)
@@ -66,12 +66,13 @@ class _Job:
 
     def require_running(self) -> None:
         if self.runtime.stop.is_set():
-            raise Interrupted(f"Stopped while loading {self.table.name}.", next_step="Run it again to go on.")
+            raise Interrupted(f"Stopped while loading {self.table.name}.", next_step="Run it again to resume.")
 
 
 def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
-    """Raises DataError when a gate fails the table (its view is untouched then), ConfigError for a control file that
-    cannot work, LeaseLost or Interrupted when the load must not go on."""
+    """Raises DataError if a gate fails the table (its view is unchanged then), ConfigError for a control file that
+    cannot work, LeaseLost or Interrupted if the load must stop.
+    """
     run = runtime.ledger.runs.get(message.run_id)
     row = runtime.ledger.items.find(run.run_id, message.table)
     if row is None:
@@ -100,13 +101,13 @@ def _read_manifest(runtime: Runtime, row: RunItem) -> Manifest:
 
 
 def _find_approved(job: _Job) -> Artifact | None:
-    """What a person approved is one file, known by its hash; nothing in a message can open a gate."""
+    """The approved artifact of the item. An approval is for one file, known by its hash; no message can open a gate."""
     artifact = job.runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
     return artifact if artifact and artifact.state == "approved" else None
 
 
 def _find_newer(job: _Job) -> Outcome | None:
-    """A file older than what readers see is not loaded, unless a person asked for just that."""
+    """A file older than the published rows is superseded, unless a person approved exactly that."""
     published = job.runtime.ledger.items.find_published(job.table.name)
     if published is None or published.extracted_at is None or job.row.replay:
         return None
@@ -130,7 +131,7 @@ def _check_shrink(job: _Job) -> Outcome | None:
 
 
 def _load(job: _Job) -> Outcome:
-    """The file to its table, then the table to its view. A failure is recorded here, with what was counted."""
+    """Load the file and refresh the view. A failure is recorded here, with the counts."""
     table, started = job.table, time.monotonic()
     control = read_control_file(job.runtime.settings.ctl_dir / f"{table.name}.ctl")
     kept = job.runtime.settings.rejects_kept
@@ -164,16 +165,16 @@ def _build_outcome(state: Literal["successful", "failed"], message: str, counts:
 
 
 def _describe_success(job: _Job, counts: LoadCounts, shown: int) -> str:
-    message = f"{counts.loaded:,} rows proved"
+    message = f"{counts.loaded:,} rows verified"
     if counts.rejected:
-        message += f", {counts.rejected:,} rejected (figures not compared)"
+        message += f", {counts.rejected:,} rejected (statistics not compared)"
     message += ", view refreshed." if shown == counts.loaded else f"; view {job.table.view} shows {shown:,}."
     notes = [*job.manifest.notes, *([NO_SNAPSHOT] if job.manifest.snapshot == "none" else [])]
     return " ".join([message, *notes])
 
 
 def _publish_findings(job: _Job, counts: LoadCounts) -> None:
-    """Bad file, discard file and log of this run; only a worker that still holds its lease gets here."""
+    """Publish bad file, discard file and log of this run; the worker still holds its lease here."""
     counts.publish(job.runtime.storage.absolute(job.manifest.file))
     with written_aside(job.path("log"), job.lease.token) as part:
         part.write_text(counts.format_log(), encoding="utf-8")
@@ -181,7 +182,7 @@ def _publish_findings(job: _Job, counts: LoadCounts) -> None:
 
 
 def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
-    """The file into the base table; gate 2 runs before the load is final where the engine can undo it."""
+    """Load the file into the base table; gate 2 runs before the commit where the engine can undo the load."""
     table, manifest, runtime = job.table, job.manifest, job.runtime
     columns = job.loader.describe(table.base_table)
     require_none(find_problems(table, control, columns, [column.name for column in manifest.columns]))
@@ -193,7 +194,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
     max_rejected = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
 
     def verify(loaded: Loaded) -> None:
-        runtime.progress.report(table.name, "proving", counts.read)
+        runtime.progress.report(table.name, "verifying", counts.read)
         gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected)
 
     with path.open("rb") as file:
@@ -208,11 +209,11 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
             rejected=counts.rejected_records,
             max_rejected=max_rejected,
             reject=counts.refuse,
-            aside=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
+            work_prefix=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
             method=table.loader or "auto",
             tag=job.tag,
         )
-        job.loader.replace(load, prove=verify, check=job.check)
+        job.loader.replace(load, verify=verify, check=job.check)
     runtime.progress.report(table.name, "refreshing", counts.read)
 
 

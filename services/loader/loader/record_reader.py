@@ -55,10 +55,11 @@ class Record:
 
 
 def read_record(record: str, control: ControlFile) -> Record:
-    """Raises RejectedRecord or DiscardedRecord when SQL*Loader would not load the record.
+    """Raises RejectedRecord or DiscardedRecord if SQL*Loader would not load the record.
 
-    Lengths count characters, though SQL*Loader's default is bytes: it is given a derived control file with
-    LENGTH SEMANTICS CHAR, so that a name with an accent is as long as it looks, and both must agree.
+    Lengths count characters. SQL*Loader's default is bytes, so it gets a derived control file with LENGTH SEMANTICS
+    CHAR:
+    both readers must agree, and an accent counts as one.
     """
     values: list[str | None] = []
     start: int | None = 0
@@ -141,7 +142,7 @@ def _is_null(raw: _Raw, entry: Field, control: ControlFile) -> bool:
 
 
 def _apply_conditions(values: list[str | None], control: ControlFile) -> list[str | None]:
-    """NULLIF applied; raises DiscardedRecord by WHEN, or when no column of the table has a value left."""
+    """Apply NULLIF; raises DiscardedRecord by WHEN, or if no column of the table has a value left."""
     by_name = {entry.name: value for entry, value in zip(control.data_fields, values, strict=True)}
     if not all(condition.holds(by_name[condition.column]) for condition in control.when):
         raise DiscardedRecord("failed all WHEN clauses")

@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Fetch the reports, load them, refresh their views; with a broker its workers load them."""
     mode = choose_mode(historical, processorgs)
-    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.mode_tables(mode))
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.list_mode_tables(mode))
     opened = open_provisions_run(runtime, mode)
     alone = not runtime.settings.has_broker
     tables = work_on(

@@ -65,7 +65,7 @@ def open_rows(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterat
     batches. Raises DataError: ``report.header``, ``report.csv``, ``report.key`` for a row without its id.
     """
     if not files:
-        raise ValueError("without a file there are no rows, not even none")
+        raise ValueError("open_rows needs at least one file")
     opened = [_File(path, read_names(path, kind)) for path in files]
     key = _choose_key(opened, kind)
     with find_superseded(_read_keys(opened, key), len(key), files[0].parent) as found:
@@ -82,7 +82,7 @@ def _choose_key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
             return key
     file = next(file for file in files if not set(choices[-1]) <= set(file.names))
     lacking = ", ".join(name for name in choices[-1] if name not in file.names)
-    text = f"{file.path}:1: the header lacks {lacking}, without which rows that are the same cannot be told."
+    text = f"{file.path}:1: the header lacks {lacking}, and duplicate rows cannot be found without it."
     raise DataError(text, code="report.header", next_step="Look at the header; Canvas may have renamed a column.")
 
 

@@ -1,8 +1,8 @@
-"""What the provisioner does with ``provisions.requested`` and ``run.loaded``: Canvas reports become verified files,
-announced by ``table.ready`` as the extractor announces its own.
+"""The provisioner's handlers for ``provisions.requested`` and ``run.loaded``: fetch Canvas's reports as data files,
+and announce them by ``table.ready`` like the extractor.
 
-Safe to run twice: a report that was started is waited for and not started again, one that was downloaded is not
-downloaded again, a file that is there is announced again, and a table that is past this stage is left alone.
+Safe to run twice: a started report is awaited and not started again, a downloaded one is not downloaded again, an
+existing file is announced again, and a table past this stage is skipped.
 """
 
 from __future__ import annotations
@@ -107,12 +107,12 @@ def _fetch_reports(run: Run, runtime: Runtime, open_client: OpenClient) -> None:
     finally:
         client.close()
     if errors:
-        # An interruption goes first: the message is then handed back and not counted as tried.
+        # An interruption goes first: the message is then requeued and does not count as an attempt.
         raise next((error for error in errors if isinstance(error, Interrupted)), errors[0])
 
 
 def _find_terms(client: CanvasClient, mode: Mode) -> tuple[CanvasTerm, ...]:
-    """Terms belong to the root account, whichever account the reports are of (canvas-api.md 3.1)."""
+    """Terms belong to the root account, for reports of any account (canvas-api.md 3.1)."""
     found = client.pages("accounts/self/terms", key="enrollment_terms", **{"workflow_state[]": "all"})
     known = [CanvasTerm(int(term["id"]), term.get("sis_term_id"), str(term.get("name") or "")) for term in found]
     return find_terms(mode, known)
@@ -123,7 +123,7 @@ def _needs_terms(mode: Mode, report: Report) -> bool:
 
 
 def _try_report(job: _Job) -> ReplicateError | None:
-    """The error that may be tried again; one that may not ends its table, and the others go on."""
+    """Return an error that may pass later; a permanent one fails its table, and the others continue."""
     try:
         with job.runtime.leases.held(f"report:{job.report.base_table}") as lease:
             try:
@@ -136,7 +136,7 @@ def _try_report(job: _Job) -> ReplicateError | None:
 
 
 def _give_up(job: _Job, error: PermanentError, lease: Lease) -> None:
-    log.warning("report given up", extra={"table": job.row.table, "code": error.code, "reason": error.message})
+    log.warning("report failed", extra={"table": job.row.table, "code": error.code, "reason": error.message})
     again = error.next_step or f"replicate rerun {job.row.table}"
     failed = Outcome("failed", "provisioner", message=error.message, error_code=error.code, next_step=again)
     job.runtime.ledger.items.finish(job.run.run_id, job.row.table, failed, lease)
@@ -264,4 +264,4 @@ def _wait(job: _Job, report_id: int) -> None:
 
 def _require_running(job: _Job) -> None:
     if job.runtime.stop.is_set():
-        raise Interrupted(f"Stopped while {job.row.table} was fetched.", next_step="Run it again to go on.")
+        raise Interrupted(f"Stopped while fetching {job.row.table}.", next_step="Run it again to resume.")

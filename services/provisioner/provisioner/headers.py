@@ -15,12 +15,12 @@ from provisioner.report_schemas import KINDS
 
 @dataclass(frozen=True)
 class Header:
-    """What is not as expected.
+    """Differences from the expected header.
 
     Attributes:
-        missing: columns that are wanted and not there.
+        missing: wanted columns that are not there.
         extra: columns that no known Canvas writes into this kind of file.
-        renamed: of the missing ones, the extra one whose name looks like it; a guess for the message, never acted on.
+        renamed: for a missing column the extra one with a similar name; a guess, only for the message.
     """
 
     missing: tuple[str, ...]
@@ -38,10 +38,8 @@ def read_header(path: Path, kind: str, wanted: Sequence[str]) -> Header:
 
 
 def read_names(path: Path, kind: str) -> tuple[str, ...]:
-    """The file's columns in their order, lower case and stripped.
-
-    Raises DataError with code ``report.header`` for no header at all, a first line that names no column of this kind,
-    a column without a name, two of one name.
+    """The file's columns in their order, lower case and stripped. Raises DataError with code ``report.header`` for a
+    missing header, a first line that names no column of this kind, a column without a name, a duplicate name.
     """
     with closing(read_records(path)) as found:
         _, header = next(found, (1, []))
@@ -66,5 +64,5 @@ def _find_similar(name: str, names: Collection[str]) -> str | None:
 
 
 def _build_refusal(path: Path, what: str) -> DataError:
-    step = "Look at the file; its columns are told in Canvas's documentation of the provisioning report."
+    step = "Look at the file; Canvas's documentation of the provisioning report lists its columns."
     return DataError(f"{path}:1: {what}.", code="report.header", next_step=step)

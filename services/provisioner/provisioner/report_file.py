@@ -1,7 +1,7 @@
-"""From the file that Canvas gave to the CSV of one kind, by the first bytes and by nothing else.
+"""Finds the CSV of one kind in the file that Canvas sent, by the file's first bytes.
 
-Canvas gives a plain CSV for one selected kind and an archive for several (canvas-api facts, 1.8); the number of flags
-that were sent does not tell which, and neither does a name.
+Canvas sends a plain CSV for one selected kind and an archive for several (canvas-api facts, 1.8). Neither the number
+of flags that were sent nor the file's name shows which one it is.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _AGAIN = "Fetch the report again."
 def extract_csv(path: Path, kind: str, folder: Path) -> Path:
     """The file itself, or the archive's ``<kind>.csv``, written below ``folder`` under a name made of both.
 
-    An archive is tested whole, whichever member is wanted. Raises DataError: ``report.zip``, ``report.html``,
-    ``report.empty``, ``report.cut`` for a CSV that does not end with a line end, as Canvas's do.
+    The whole archive is tested. Raises DataError: ``report.zip``, ``report.html``, ``report.empty``, ``report.cut``
+    for a CSV without a line end at its end, which Canvas always writes.
     """
     with path.open("rb") as file:
         is_archive = file.read(4) in _ARCHIVE
@@ -46,7 +46,7 @@ def _extract(path: Path, member: str, folder: Path) -> Path:
         if names.count(member) != 1:
             there = ", ".join(sorted(map(repr, names))[:12]) or "nothing"
             text = f"{path}: the archive has {names.count(member)} members {member!r}; in it: {there}."
-            raise DataError(text, code="report.zip", next_step="Look whether Canvas knows the report's parameters.")
+            raise DataError(text, code="report.zip", next_step="Check that Canvas knows the report's parameters.")
         with archive.open(member) as packed, target.open("wb") as plain:
             shutil.copyfileobj(packed, plain)
     return target

@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
         "root_account",
         older_key="canvas_section_id canvas_user_id role_id canvas_associated_user_id",
     ),
-    # Trap (2.1): group_category_id is the SIS id, but without canvas_group_category_id beside it the Canvas id.
+    # Trap (2.1): group_category_id is the SIS id, but the Canvas id in a file without canvas_group_category_id.
     "groups": _build_kind(
         "canvas_group_id group_id group_category_id canvas_account_id account_id name status created_by_sis "
         "context_id context_type max_membership",

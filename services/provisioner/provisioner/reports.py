@@ -1,7 +1,7 @@
-"""One provisioning report of Canvas: started, waited for, fetched (canvas-api facts, section 1).
+"""One provisioning report of Canvas: start, wait, download (canvas-api facts, section 1).
 
-A report is ours by its own id, or by the marker it was started with, and never because it is the newest: another
-administrator's may be. ``next_step`` is the command for the person on call when the report itself came to nothing.
+A report is ours by its id, or by the marker that it was started with. The newest report may be another
+administrator's. ``next_step`` is the command for the person on call if the report fails.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Downloaded:
 
 @dataclass(frozen=True)
 class Polling:
-    """How long a report is waited for, and how often its state is looked up; the pauses grow. All in seconds."""
+    """How long to wait for a report, and how often to poll; the pauses grow. All in seconds."""
 
     deadline_seconds: float
     first_pause_seconds: float = 2
@@ -66,11 +66,11 @@ def start(
     stop: threading.Event | None = None,
     pause_seconds: float = 2,
 ) -> int:
-    """Start the report and return its id. ``marker`` must be new for each report that is really wanted.
+    """Start the report and return its id. ``marker`` must be new for each wanted report.
 
-    Where Canvas's answer got lost, the report with the marker is looked for ``pause_seconds`` later and adopted; only
-    where there is none is it started again, three times at most. After a crash the caller asks
-    ``find`` first. Raises CanvasOutcomeUnknown after the last try, Interrupted, and what every call raises.
+    If Canvas's answer is lost, the report with the marker is searched ``pause_seconds`` later and adopted. Only if
+    there is none is it started again, three times at most. After a crash call ``find`` first. Raises
+    CanvasOutcomeUnknown after the last try, Interrupted, and the errors of every call.
     """
     given = {**parameters, "skip_message": "1", MARKER: marker}
     tries = _STARTS
@@ -79,7 +79,7 @@ def start(
         try:
             return _read_id(client.post(_build_path(account), data={"parameters": given}))
         except CanvasOutcomeUnknown as error:
-            log.warning("report perhaps started", extra={"marker": marker, "reason": error.message})
+            log.warning("report may have started", extra={"marker": marker, "reason": error.message})
             _pause(stop or threading.Event(), pause_seconds)
             found = find(client, account, marker)
             if found is not None:
@@ -89,7 +89,7 @@ def start(
 
 
 def find(client: CanvasClient, account: str, marker: str) -> int | None:
-    """The id of the report that was started with this marker, in any state, among the newest thousand."""
+    """The id of the report with this marker, in any state, among the newest thousand."""
     for report in islice(client.pages(_build_path(account)), _NEWEST):
         given = report.get("parameters")
         if isinstance(given, dict) and given.get(MARKER) == marker:
@@ -107,12 +107,12 @@ def wait(
     on_progress: Callable[[str, int], None],
     next_step: str = "",
 ) -> None:
-    """Return once the state is ``complete``; ``on_progress`` gets state and progress with each look.
+    """Return once the state is ``complete``; ``on_progress`` gets state and progress of each poll.
 
-    A progress of 100 proves nothing, and a state that is not known is one that goes on (canvas-api facts, 1.2). Reports
-    of one Canvas run one after the other, so a long ``created`` is no trouble. Raises ReportFailed, PermanentError with
-    code ``report.deadline`` (late by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is
-    waited out until the deadline.
+    A progress of 100 is not enough, and an unknown state counts as running (canvas-api facts, 1.2). Canvas runs
+    reports one after the other, so a long ``created`` is normal. Raises ReportFailed, PermanentError with code
+    ``report.deadline`` (late by one call of the client at most), TokenRefused, Interrupted. An outage of Canvas is
+    awaited until the deadline.
     """
     until = time.monotonic() + polling.deadline_seconds
     pause = polling.first_pause_seconds
@@ -136,11 +136,11 @@ def wait(
 
 
 def download(client: CanvasClient, account: str, report_id: int, to: Path, *, next_step: str = "") -> Downloaded:
-    """Fetch the report's file in bounded memory; after an error ``to`` may hold a part of it.
+    """Download the report's file in bounded memory; after an error ``to`` may have a part of it.
 
-    Each try takes a fresh link out of the report, since the place to which it leads is signed for a while only
-    (canvas-api facts, 1.7), and begins with an empty file. Raises ReportFailed, TransientError after three tries or
-    while the report has no file, PermanentError for a web page or a locked file.
+    Each try reads a fresh link from the report, because links expire (canvas-api facts, 1.7), and begins with an empty
+    file. Raises ReportFailed, TransientError after three tries or while the report has no file, PermanentError for a
+    web page or a locked file.
     """
     tries = _DOWNLOADS
     while True:
@@ -193,7 +193,7 @@ def _read_report(client: CanvasClient, account: str, report_id: int, next_step: 
 def _read_id(report: object) -> int:
     number = report.get("id") if isinstance(report, dict) else None
     if not isinstance(number, int):
-        raise PermanentError(f"What Canvas answered about {REPORT} is no report: it has no id.", code="report.answer")
+        raise PermanentError(f"Canvas's answer about {REPORT} is not a report: it has no id.", code="report.answer")
     return number
 
 
@@ -218,4 +218,4 @@ def _clean_words(text: object) -> str:
 
 def _pause(stop: threading.Event, seconds: float) -> None:
     if stop.wait(seconds):
-        raise Interrupted("Stopped while a report of Canvas was waited for; Canvas goes on with it.")
+        raise Interrupted("Stopped while waiting for a report; Canvas continues to make it.")

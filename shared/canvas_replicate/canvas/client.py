@@ -1,4 +1,4 @@
-"""The client: who calls, how fast, how long, and what comes back."""
+"""The client of the Canvas API: rate limit, retries, timeouts and errors of every call."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FilePart: TypeAlias = tuple[str, bytes | BinaryIO, str]
 
 
 class Body(TypedDict, total=False):
-    """What goes with a call: ``params`` in the query; ``json``, or ``data`` as a form, with ``files`` as multipart."""
+    """The content of a call: ``params`` in the query; ``json``, or ``data`` as a form, with ``files`` as multipart."""
 
     params: Mapping[str, object]
     json: Json
@@ -48,11 +48,11 @@ class CanvasClient:
     """Thread-safe; share one per token, because the rate limit belongs to the token.
 
     base_url: as in REPLICATE_CANVAS__BASE_URL, without ``/api/v1``.
-    user_agent: Canvas refuses calls without one; name the program and whom to ask about it.
-    stop: when set, whatever waits ends with Interrupted.
+    user_agent: names the program and a contact; Canvas refuses calls without one.
+    stop: when set, every wait ends with Interrupted.
 
-    Every call raises TokenRefused, PermanentError with code ``canvas.<status>`` (Canvas's own words are in its
-    message), TransientError once retries are used up or time is over, Interrupted.
+    Every call raises TokenRefused, PermanentError with code ``canvas.<status>`` (the message has Canvas's text),
+    TransientError after the last retry or at the deadline, Interrupted.
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class CanvasClient:
         return paging.items(lambda page: self._fetch(call, page, idempotent=True), url, key, call)
 
     def post(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
-        """What Canvas throttled it did not execute: that is always sent again. Without answer, or after a 5xx, only an
-        idempotent call is; otherwise CanvasOutcomeUnknown is raised.
+        """A throttled call is always retried, because Canvas did not execute it. A call without an answer or with a
+        5xx is retried only if it is idempotent; otherwise it raises CanvasOutcomeUnknown.
         """
         return self._call("POST", path, idempotent=idempotent, **body)
 
@@ -106,9 +106,10 @@ class CanvasClient:
         return self._call("PUT", path, idempotent=idempotent, **body)
 
     def delete(self, path: str, *, idempotent: bool = False, **body: Unpack[Body]) -> Json:
-        """As ``post``; best with ``params``: a DELETE's body has no defined meaning (RFC 9110, 9.3.5) and may get lost,
-        and without ``task=delete`` Canvas concludes an enrollment. Sent again after a lost answer, what is deleted
-        by then is a ``canvas.404``: that is for the caller to judge.
+        """As ``post``. Prefer ``params``: the body of a DELETE has no defined meaning (RFC 9110, 9.3.5) and may get
+        lost, and without ``task=delete`` Canvas concludes an enrollment.
+
+        A retry after a lost answer may raise ``canvas.404`` for an object that is deleted by then; the caller decides.
         """
         return self._call("DELETE", path, idempotent=idempotent, **body)
 
@@ -181,7 +182,7 @@ class CanvasClient:
             log.debug("canvas call", extra={"call": str(call), "status": status, "seconds": seconds, "cost": cost})
 
     def _check(self, call: Call, response: requests.Response, until: float) -> Answer:
-        """The answer, if it is a success; raises what else it means."""
+        """Return a successful answer; raise the error of any other."""
         read = transport.whole if 200 <= response.status_code < 300 else transport.beginning
         answer = Answer(response.status_code, response.headers, read(response, until, call))
         error = refusal(answer, call, self._token)

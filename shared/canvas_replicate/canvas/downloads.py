@@ -22,7 +22,7 @@ _AGAIN = "Read the report again for a fresh link, and begin again with an empty 
 
 @dataclass(frozen=True)
 class Download:
-    """``bytes`` and ``sha256`` of what was written."""
+    """``bytes`` and ``sha256`` of the written file."""
 
     bytes: int
     sha256: str
@@ -40,7 +40,7 @@ def find_redirect_target(url: str, location: str, call: Call) -> str:
 
 
 def store_refusal(status: int, call: Call, pause_seconds: float) -> ReplicateError:
-    """What a file store's answer means; its body is XML or HTML and may repeat the signed link, so it is left out."""
+    """Build the error for a file store's answer, without its body: XML or HTML that may repeat the signed link."""
     if status in _EXPIRED:
         return LinkExpired(f"{call}: {status}, the file store no longer takes this link.", next_step=_AGAIN)
     if status >= 500 or status in (408, 429):

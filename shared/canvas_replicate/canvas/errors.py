@@ -37,7 +37,7 @@ _OUR_FAULT = (
 
 
 class CanvasThrottled(TransientError):
-    """``pause_seconds``: how long Canvas wants to be left alone, as far as it can be known."""
+    """``pause_seconds``: how long to wait before the next call, as far as it is known."""
 
     default_code = "canvas.throttled"
 

@@ -12,7 +12,7 @@ requests = Counter(
     ["method", "endpoint", "status"],
 )
 rate_limit_remaining = Gauge(
-    "replicate_canvas_rate_limit_remaining", "X-Rate-Limit-Remaining of the last answer that told it."
+    "replicate_canvas_rate_limit_remaining", "X-Rate-Limit-Remaining of the last answer that had it."
 )
 rate_limit_remaining.set(math.nan)  # 0 would be an alarm from every process that has not called yet
 throttled = Counter("replicate_canvas_throttled", "Calls that Canvas refused to begin because of its rate limit.")

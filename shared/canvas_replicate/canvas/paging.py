@@ -1,4 +1,4 @@
-"""Lists that Canvas gives in pages: the ``Link`` header's rel="next" is followed as it is while there is one."""
+"""Paged lists of Canvas: follows the ``Link`` header's rel="next" unchanged until there is none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What Canvas answered, and what that means.
+"""Canvas's answers and their meaning.
 
-The body is never read as JSON before its Content-Type is looked at: throttling answers in plain text, the edge of the
-cloud in HTML. Shapes of error bodies: canvas-api facts, 5.4.
+The Content-Type is checked before the body is read as JSON: throttling answers in plain text, the edge of the cloud in
+HTML. Shapes of error bodies: canvas-api facts, 5.4.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Answer:
             return None
         if not is_json(self.media_type):
             text = f"{call}: the answer is not JSON but {self.media_type or 'of no declared type'}."
-            step = "If it stays so, REPLICATE_CANVAS__BASE_URL is not Canvas, or a login stands before it."
+            step = "If this persists, REPLICATE_CANVAS__BASE_URL is not Canvas, or a login page is in front of it."
             raise CanvasUnavailable(text, code="canvas.not_json", next_step=step, tries=3)
         with suppress(ValueError, RecursionError):
             return json.loads(self.body)
@@ -120,7 +120,7 @@ def refusal(answer: Answer, call: Call, token: SecretStr) -> ReplicateError | No
 
 
 def _build_redirected(answer: Answer, call: Call) -> ConfigError:
-    """The API redirects nobody; a proxy does, for example from http to https. The token is not sent after it."""
+    """The API never redirects; a proxy does, for example from http to https. The new address never gets the token."""
     try:
         to = f"sends on to {origin(answer.headers.get('location', ''))}"
     except PermanentError:

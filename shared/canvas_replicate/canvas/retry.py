@@ -23,7 +23,7 @@ class RetryPolicy:
     """
 
     connect_seconds: float = 10
-    # Longer than the about 60 s after which the edge of Canvas's cloud cuts a request: its answer tells more.
+    # Canvas's cloud cuts a request after about 60 s; its answer is more useful than our timeout.
     read_seconds: float = 90
     call_seconds: float = 300
     download_seconds: float = 3600
@@ -32,7 +32,7 @@ class RetryPolicy:
     longest_pause_seconds: float = 60
 
     def get_timeouts(self, until: float) -> tuple[float, float]:
-        """The time to connect and the time to read: at most what is left, at least a second."""
+        """The connect and the read timeout in seconds: at most the time left, at least 1."""
         left = max(1.0, until - time.monotonic())
         return min(self.connect_seconds, left), min(self.read_seconds, left)
 
@@ -73,5 +73,5 @@ def call_with_retry(
 
 
 def _build_unknown(error: CanvasUnavailable) -> CanvasOutcomeUnknown:
-    text = f"{error.message} Canvas may have done it all the same."
-    return CanvasOutcomeUnknown(text, next_step="Look what Canvas has before this is sent again.")
+    text = f"{error.message} Canvas may have executed it."
+    return CanvasOutcomeUnknown(text, next_step="Look at what Canvas has before you send this again.")

@@ -36,7 +36,7 @@ def open_session(connections: int) -> requests.Session:
 
 
 def prepared(method: str, url: str, headers: Mapping[str, str], call: Call, **body: Any) -> requests.PreparedRequest:
-    """A request that can be sent several times: its body is bytes. ``url`` goes out as it is."""
+    """A request that can be sent several times, because its body is bytes. ``url`` is not changed."""
     failure: ReplicateError
     try:
         request = requests.Request(method, url, headers=dict(headers), **body).prepare()

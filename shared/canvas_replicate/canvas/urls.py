@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from canvas_replicate.errors import PermanentError
 
 API = "/api/v1/"
-# The words of the API's paths; everything else in a path is an id. So a label has few values, whatever is asked for.
+# The words of the API's paths; everything else in a path is an id. So a label has few values.
 _WORDS = frozenset(
     (
         *("accounts", "admins", "courses", "sections", "enrollments", "users", "logins", "observees", "terms"),

@@ -13,13 +13,17 @@ from canvas_replicate.cli import entry
 
 # A command, the module under `commands` that has it, and its line in `replicate --help`, which so imports no module.
 COMMANDS = (
-    ("run", "work", "Run SCHEDULE from its source tables to proved views, in this one process."),
+    ("run", "work", "Run SCHEDULE from its source tables to verified views, in this one process."),
     ("provision", "work", "Fetch the provisioning reports of Canvas, load them, refresh their views."),
-    ("push", "work", "Push what is different to Canvas, as the group's processes say, on the latest good provisions."),
+    (
+        "push",
+        "work",
+        "Push what is different to Canvas, for the group's processes, based on the latest good provisions.",
+    ),
     (
         "rerun",
         "work",
-        "Extract and load one TABLE again, or only what failed in a run. Always a new run, with nothing following.",
+        "Extract and load one TABLE again, or only what failed in a run. It opens a new run, and nothing follows it.",
     ),
     ("replay", "work", "Load the kept file of an earlier RUN again, even if newer rows are published."),
     (
@@ -30,7 +34,7 @@ COMMANDS = (
     (
         "sweep",
         "broker",
-        "Close runs past their deadline, publish what dead processes left behind, remove files past their retention.",
+        "Close runs past their deadline, publish the messages of dead processes, remove files past their retention.",
     ),
     ("status", "look", "Show every table: how fresh its view is, what happened last, and what to type next."),
     ("runs", "look", "List the newest runs, or show one RUN table by table."),
@@ -40,31 +44,31 @@ COMMANDS = (
         "Show the rejected records of the last load of TABLE and where its bad file is; push:PROCESS: the refused and"
         " the sticky rows of the last push.",
     ),
-    ("held", "held", "List what a gate stopped and waits for a decision."),
+    ("held", "held", "List what a gate stopped and what waits for a decision."),
     (
         "approve",
         "held",
-        "Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept.",
+        "Publish exactly the held file, or send exactly the held plan, ID. Records who approved it and when.",
     ),
     (
         "discard",
         "held",
-        "Drop the held file or plan ID: it will never be published, and its files go with their retention.",
+        "Drop the held file or plan ID: it is never published, and its files are removed after their retention.",
     ),
     (
         "check",
         "check",
-        "Look at everything that a run relies on, and change nothing: configuration, databases, tables, services.",
+        "Check everything that a run needs and change nothing: configuration, databases, tables, services.",
     ),
     (
         "init-db",
         "admin",
-        "Make what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger.",
+        "Create what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger.",
     ),
-    ("dead", "broker", "Dead letters: messages that were given up, with the reason."),
-    ("why", "why", "Why a table, or a person in a course, is as it is; and what to type next."),
+    ("dead", "broker", "Dead letters: messages that no stage retries any more, with the reason."),
+    ("why", "why", "Find why a table is old or why a person is (not) in a course, and what to type next."),
     ("table", "tables", "A table's files: add one, and see what changed in its source."),
-    ("secret", "admin", "The original's encoding of passwords in appconf.yaml. It hides nothing."),
+    ("secret", "admin", "Encode a password for appconf.yaml like the original. It is not encryption."),
     ("config", "admin", "What is configured, and what can be."),
 )
 
@@ -84,7 +88,7 @@ def import_command(name: str) -> Any:
     return get_group(app).commands[name]
 
 
-app = entry.new_app("Copy tables, prove them, publish them; see what happened and what to type next.")
+app = entry.new_app("Copy tables, verify them, publish them; see what happened and what to type next.")
 for _name, _, _line in COMMANDS:
     app.command(_name, cls=CommandOnDemand, help=_line)(lambda: None)
 

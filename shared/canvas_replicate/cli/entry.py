@@ -17,7 +17,7 @@ def new_app(help_text: str) -> typer.Typer:
 
 
 def new_stage_app(stage: str, help_text: str) -> typer.Typer:
-    """A stage's own command: its help, and `consume`; the stage adds `run` and what else it can do once."""
+    """Build a stage's command with its help and `consume`; the stage adds `run` and its other commands."""
     app = new_app(help_text)
     app.callback()(lambda: None)
 

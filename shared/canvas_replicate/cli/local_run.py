@@ -31,7 +31,7 @@ def work_on(
 
 
 def show_outcome(runtime: Runtime, runs: Sequence[Run], items: Sequence[RunItem], *, as_json: bool) -> ExitCode:
-    """Print what became of each item and of each run as a whole. Returns the exit code that follows."""
+    """Print the result of each item and run. Returns the exit code."""
     show_run(items, as_json=as_json)
     failures = [(run, runtime.ledger.find_failure(run.run_id)) for run in runs]
     if not as_json:

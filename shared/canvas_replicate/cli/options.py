@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def choose_mode(historical: bool, processorgs: bool) -> str:
     """The mode of provisions.yaml that these two options mean. Raises ConfigError for both."""
     if historical and processorgs:
-        raise ConfigError("Say --historical or --processorgs, not both.")
+        raise ConfigError("Use --historical or --processorgs, not both.")
     return "historical" if historical else "orgs" if processorgs else "regular"
 
 

@@ -1,4 +1,4 @@
-"""What people see: tables on a terminal, JSON where asked for, log lines without a terminal."""
+"""Output: tables on a terminal, JSON with --json, log lines without a terminal."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def format_age(moment: datetime | None) -> str:
 
 
 def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
-    """What became of each table, and what to type for those that need it."""
+    """Print the result of each table and the next command of those that need one."""
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -126,7 +126,7 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
 
 
 def show_failure(run: Run, failure: str | None) -> None:
-    """Why the run's provisions or pushes failed as a whole, and what to type; nothing when they did not."""
+    """Print why the run's provisions or pushes failed as a whole, and the next command; nothing if they did not."""
     if failure:
         console().print(Text(f"{run.run_id}: {failure}"))
         console().print(Text(f"next: replicate rerun --failed {run.run_id}"))
@@ -168,8 +168,8 @@ def show_pushes(rows: Sequence[RunItem]) -> None:
 
 @contextmanager
 def watch_runs(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) -> Iterator[Watch]:
-    """A function to call often while work goes on, and once with True at its end: a live table on a terminal,
-    a log line per change elsewhere.
+    """Yield a function to call often during the work, and once with True at its end. It shows a live table on a
+    terminal and a log line per change elsewhere.
     """
     from rich.live import Live  # for few commands
 

@@ -1,1 +1,1 @@
-"""What people configure: settings from the environment, and the YAML files of REPLICATE_CONF_DIR."""
+"""The configuration: settings from the environment, and the YAML files of REPLICATE_CONF_DIR."""

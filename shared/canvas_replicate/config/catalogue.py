@@ -1,4 +1,4 @@
-"""What is copied, fetched and pushed, and when: all YAML files together, checked whole before anything runs."""
+"""What is copied, fetched and pushed, and when: all YAML files, checked as a whole before anything runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
-from canvas_replicate.config.settings import Settings, known_alias, mask_settings, target_alias
+from canvas_replicate.config.settings import Settings, mask_settings, require_alias, target_alias
 from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
 from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
@@ -89,9 +89,9 @@ class Catalogue:
     def run_tables(self, schedule: str, *, then: bool = True) -> tuple[Table, ...]:
         """All that a run of the schedule loads: its own tables and, with ``then``, those of the reports it brings."""
         mode = self.schedule(schedule).reports_mode if then else None
-        return self.schedule_tables(schedule) + (self.mode_tables(mode) if mode else ())
+        return self.schedule_tables(schedule) + (self.list_mode_tables(mode) if mode else ())
 
-    def mode_tables(self, mode: str) -> tuple[Table, ...]:
+    def list_mode_tables(self, mode: str) -> tuple[Table, ...]:
         """The tables that the reports of a mode fill. Raises ConfigError as ``mode`` does."""
         return tuple(_build_table(report) for report in self.mode(mode).reports)
 
@@ -113,7 +113,7 @@ def _build_table(report: Report) -> Table:
     return Table(report.table, "", source_table=None, source=None, loader=None, **shared)
 
 
-def catalogue_of(settings: Settings, *, check_sql: bool = True) -> Catalogue:
+def read_catalogue(settings: Settings, *, check_sql: bool = True) -> Catalogue:
     """The catalogue of an installation. Raises ConfigError as ``load_catalogue`` does.
 
     Without ``check_sql`` no query is checked against Oracle's grammar, because the parser is costly to import.
@@ -174,25 +174,25 @@ def resolve_source(
     command_line: str | None,
     last_successful: str | None,
 ) -> str:
-    """Which database a table is read from.
+    """Return the source database of a table.
 
-    Command line > table > schedule > where the last good load came from > the only database that is not the target.
-    A schedule or a last database that is not configured is passed over. Raises ConfigError when none of these names it.
+    Command line > table > schedule > source of the last successful load > the only database that is not the target. A
+    schedule's or last source that is not configured is ignored. Raises ConfigError if none of these is set.
     """
     if command_line:
-        return known_alias(command_line, settings, "the command line")
+        return require_alias(command_line, settings, "the command line")
     planned = catalogue.schedules.get((schedule or "").lower())
     chosen = catalogue.table(table).source or (planned.source if planned else None)
     if chosen:
-        return known_alias(chosen, settings, f"table {table}")
+        return require_alias(chosen, settings, f"table {table}")
     if last_successful and last_successful.lower() in settings.databases:
         return last_successful.lower()
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     if len(others) == 1:
         return others[0]
     step = f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
-    step = step if others else "Configure the source database beside the target."
-    raise ConfigError(f"table {table}: nothing says which database it is read from.", next_step=step)
+    step = step if others else "Configure the source database besides the target."
+    raise ConfigError(f"table {table}: no source database is configured.", next_step=step)
 
 
 def build_effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:

@@ -17,11 +17,11 @@ def max_age(schedule: Schedule, at: datetime, zone: tzinfo) -> timedelta:
     return schedule.max_age if is_busy else schedule.quiet_max_age
 
 
-def expected_tables(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
-    """Pairs of table and schedule: what each schedule publishes when it runs.
+def list_expected_tables(catalogue: Catalogue) -> frozenset[tuple[str, str]]:
+    """Pairs of table and schedule: the tables that each schedule publishes.
 
-    Reports count for the schedules that bring them (``provisions``, or ``then`` with the regular ones). What is
-    switched off is not expected; reports that only people ask for are not either.
+    Reports count for the schedules that load them (``provisions``, or ``then`` with the regular ones). Tables that are
+    switched off, and reports that only people request, are not expected.
     """
     pairs = {
         (table, schedule.name)

@@ -1,6 +1,6 @@
-"""Which reports are fetched from Canvas, and which of its terms are meant.
+"""The reports that are fetched from Canvas, and their terms.
 
-What Canvas does with a report and its parameters: fact sheet on Canvas's API, sections 1.5 and 2.2.
+How Canvas treats a report and its parameters: fact sheet on Canvas's API, sections 1.5 and 2.2.
 """
 
 from __future__ import annotations
@@ -85,9 +85,8 @@ EMPTY = Provisions({})
 
 
 def find_terms(mode: Mode, canvas_terms: Sequence[CanvasTerm]) -> tuple[CanvasTerm, ...]:
-    """The terms of the mode among those that Canvas has, each once, in the order of the mode's words.
-
-    Raises ConfigError for every word that means none of them.
+    """The terms of the mode among Canvas's terms, each once, in the order of the mode's words. Raises ConfigError for
+    every word without a term.
     """
     if mode.name == "historical":
         return tuple(canvas_terms)

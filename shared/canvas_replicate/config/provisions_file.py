@@ -192,7 +192,7 @@ class ModeEntry(Keys):
 class ProvisionsFile(Keys):
     """``provisions.yaml``"""
 
-    terms: tuple[TermWord, ...] = Field((), description="Terms of the modes that have none of their own.")
+    terms: tuple[TermWord, ...] = Field((), description="Terms of the modes without `terms`.")
     regular: ModeEntry | None = None
     historical: ModeEntry | None = None
     orgs: ModeEntry | None = None

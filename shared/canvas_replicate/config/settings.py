@@ -1,4 +1,4 @@
-"""What an installation sets once, as models. ``settings_sources`` reads the values; no message here shows one."""
+"""The settings of an installation, as models. ``settings_sources`` reads the values; no message here shows one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _read_canvas_url(url: str) -> str:
 
 def _check_mail_addresses(text: str) -> str:
     if not all(re.fullmatch(_MAIL_ADDRESS, address, re.ASCII) for address in split_addresses(text)):
-        raise ValueError("a mail address is like oncall@example.edu, without a name beside it")
+        raise ValueError("a mail address is like oncall@example.edu, without a name")
     return text
 
 
@@ -95,7 +95,7 @@ MailHost = Annotated[
 ]
 MailAddress = Annotated[
     str,
-    _require_match(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name beside it"),
+    _require_match(_MAIL_ADDRESS, "this must be one mail address like replicate@example.edu, without a name"),
 ]
 MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
 LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
 def target_alias(settings: Settings) -> str:
     """The reporting database: REPLICATE_TARGET, or the only one there is; else ConfigError."""
     if settings.target is not None:
-        return known_alias(settings.target, settings, "REPLICATE_TARGET")
+        return require_alias(settings.target, settings, "REPLICATE_TARGET")
     if len(settings.databases) == 1:
         return next(iter(settings.databases))
     if not settings.databases:
@@ -246,7 +246,7 @@ def target_alias(settings: Settings) -> str:
     raise ConfigError(message, next_step="Set REPLICATE_TARGET to the alias of the reporting database.")
 
 
-def known_alias(alias: str, settings: Settings, named_by: str) -> str:
+def require_alias(alias: str, settings: Settings, named_by: str) -> str:
     """The alias in lower case; ConfigError, beginning with ``named_by``, if no such database is configured."""
     if alias.lower() not in settings.databases:
         step = did_you_mean(alias, settings.databases)
@@ -259,7 +259,7 @@ def split_addresses(text: str) -> tuple[str, ...]:
     return tuple(address.strip() for address in text.split(","))
 
 
-def setting_fields() -> dict[str, FieldInfo]:
+def list_setting_fields() -> dict[str, FieldInfo]:
     """Every name that may be set, with its default and description; ``<ALIAS>`` is the place of a database's alias."""
     return dict(_list_fields(Settings, PREFIX))
 

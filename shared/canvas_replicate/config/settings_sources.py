@@ -1,7 +1,7 @@
-"""Where the settings come from: REPLICATE_* in the environment, secret files, and ``appconf.yaml``.
+"""The sources of the settings: REPLICATE_* in the environment, secret files, and ``appconf.yaml``.
 
-Read once, in ``main``, and handed on. The environment wins over secret files, these over ``appconf.yaml``,
-field by field. No message of this module ever shows a value.
+Read once, in ``main``, and passed on. The environment wins over secret files, these over ``appconf.yaml``, field by
+field. No message of this module ever shows a value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
-from canvas_replicate.config.settings import ALIAS, PREFIX, Settings, read_alias, setting_fields, target_alias
+from canvas_replicate.config.settings import ALIAS, PREFIX, Settings, list_setting_fields, read_alias, target_alias
 from canvas_replicate.config.yaml_file import YamlNode, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import FilledText, InvalidValue, Keys, read_model
 from canvas_replicate.errors import ConfigError, Place
@@ -65,7 +65,7 @@ def encode_password(text: str) -> str:
 
 
 def decode_password(text: str, *, place: Place | None = None) -> str:
-    """Raises ConfigError, without the text, for what ``encode_password`` cannot have made."""
+    """Raises ConfigError, without the text, for a text that ``encode_password`` cannot have made."""
     try:
         password = base64.b64decode(text.strip(), validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
@@ -114,20 +114,20 @@ def _refuse_unknown_names(variables: Mapping[str, str], files: Mapping[str, Path
 
 
 def _is_setting(name: str) -> bool:
-    return any(re.fullmatch(known.replace("<ALIAS>", ALIAS.pattern.upper()), name) for known in setting_fields())
+    return any(re.fullmatch(known.replace("<ALIAS>", ALIAS.pattern.upper()), name) for known in list_setting_fields())
 
 
 def _suggest_setting(name: str) -> str:
     """The alias, if there is one, is kept as it was written."""
     parts = name.split("__")
     alias = parts[1] if len(parts) == 3 else "<ALIAS>"
-    return did_you_mean(name, [known.replace("<ALIAS>", alias) for known in setting_fields()])
+    return did_you_mean(name, [known.replace("<ALIAS>", alias) for known in list_setting_fields()])
 
 
 def _build_setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> ConfigError:
     name = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
     if problem["type"] == "missing":
-        return ConfigError(f"{name} is not set.", next_step="It is needed because a sibling of it is set.")
+        return ConfigError(f"{name} is not set.", next_step="It is needed because another setting of its group is set.")
     ours = problem.get("ctx", {}).get("error")
     return ConfigError(f"{name}: {ours or problem['msg']}.", place=places.get(name))
 

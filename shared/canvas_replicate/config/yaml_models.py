@@ -125,7 +125,7 @@ def _build_problem(root: YamlNode, error: ErrorDetails, model: type[Keys] | None
 
 
 def scalar(read: Callable[[str], Any]) -> BeforeValidator:
-    """Reads the text of a value; what is no text any more stays as it is."""
+    """Read the text of a value; any other value is returned unchanged."""
 
     def check(value: Any) -> Any:
         if isinstance(value, dict | list):

@@ -58,7 +58,7 @@ def parse_control_file(text: str, file: Path | str) -> ControlFile:
 
 
 def build_oracle_ddl(control: ControlFile, base_table: str, view: str) -> str:
-    """The table and view that a control file implies, for a table without a ddl file of its own."""
+    """The table and view that a control file implies, for a table without a ddl file."""
     columns = [field for field in control.fields if not field.filler]
     body = ",\n".join(f"  {field.name} {_format_oracle_type(field)}" for field in columns)
     names = ", ".join(field.name for field in columns)

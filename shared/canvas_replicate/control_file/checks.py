@@ -1,6 +1,6 @@
-"""What makes every load of a table fail, found before a record is read.
+"""The mistakes that make every load of a table fail, found before a record is read.
 
-`replicate check` prints all of it; the extractor and the loader raise the first.
+`replicate check` prints all of them; the extractor and the loader raise the first.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_name_problems(table: Table, names: Sequence[str]) -> Iterator[Problem]:
             what = f"the query has {names.count(name)} columns named {name}"
         else:
             continue
-        step = "Give it an alias of its own."
+        step = "Give it an alias."
         yield Problem(
             ConfigError(f"{table.name}: {what}.", place=table.place, code="query.names", next_step=step), name
         )
@@ -61,7 +61,7 @@ def find_problems(
 
 
 def find_base_problems(control: ControlFile, base: Sequence[Column]) -> Iterator[Problem]:
-    """What the fields and the columns of the base table do not have in common."""
+    """The fields and columns that control file and base table do not share."""
     columns = {column.name: column for column in base}
     yield from _find_in_fields(control, columns)
     yield from _find_unfilled(control, columns)
@@ -74,12 +74,12 @@ def _find_in_header(table: Table, control: ControlFile) -> Iterator[Problem]:
         yield Problem(ConfigError(message, place=place, code="ctl.table", next_step="Give both the same name."))
     if control.mode in ("APPEND", "INSERT"):
         message = (
-            f"{control.mode} adds to what is there, so that a repeated load loads twice and no copy can be proved."
+            f"{control.mode} adds to what is there, so a repeated load duplicates rows and no copy can be verified."
         )
-        yield Problem(ConfigError(message, place=place, code="ctl.mode", next_step="Say TRUNCATE or REPLACE."))
+        yield Problem(ConfigError(message, place=place, code="ctl.mode", next_step="Write TRUNCATE or REPLACE."))
     for option in ("skip", "load"):
         if control.options.get(option):
-            message = f"OPTIONS ({option.upper()}=...) leaves records out, so that no copy can be proved."
+            message = f"OPTIONS ({option.upper()}=...) leaves records out, so no copy can be verified."
             yield Problem(ConfigError(message, place=place, code="ctl.options", next_step="Remove it."))
 
 
@@ -108,7 +108,7 @@ def _find_in_mask(field: Field, column: Column, place: Place) -> Iterator[Proble
         message = f"{field.name} is a {column.type}, and there is no mask to read it by."
     else:
         message = f"{field.name} is read as a date, but the base table's column is {column.type}."
-    step = f"Say {field_text(column, DEFAULT_TEXT_LIMIT, for_oracle=False)}."
+    step = f"Write {field_text(column, DEFAULT_TEXT_LIMIT, for_oracle=False)}."
     yield Problem(ConfigError(message, place=place, code="ctl.mask", next_step=step), field.name)
 
 
@@ -133,6 +133,6 @@ def _find_in_order(control: ControlFile, in_file: Sequence[str]) -> Iterator[Pro
     for name, field in zip(in_file, control.data_fields, strict=True):
         if name != field.name and field.name in in_file:
             place = Place(control.file, field.line)
-            message = f"{field.name} stands where the file has {name}."
+            message = f"{field.name} is where the file has {name}."
             step = "Give the control file the order of the query's columns."
             yield Problem(ConfigError(message, place=place, code="ctl.order", next_step=step), field.name)

@@ -17,7 +17,7 @@ def read_delimiters(tokens: Tokens, table: Delimiters | None) -> Delimiters | No
     while tokens.current.word in ("TERMINATED", "OPTIONALLY", "ENCLOSED"):
         token = tokens.advance()
         if (terminator if token.word == "TERMINATED" else enclosure) is not None:
-            tokens.fail(token, f"{token.word} is said twice")
+            tokens.fail(token, f"{token.word} appears twice")
         if token.word == "OPTIONALLY":
             optionally = True
             tokens.expect("ENCLOSED")
@@ -34,7 +34,7 @@ def read_delimiters(tokens: Tokens, table: Delimiters | None) -> Delimiters | No
         terminator = table.terminator
     elif enclosure is None and table is not None and table.enclosure is not None:
         # Whether the table's enclosure still holds then is not documented.
-        tokens.fail(start, "TERMINATED BY at this field leaves open whether it may be enclosed", "Say both.")
+        tokens.fail(start, "TERMINATED BY at this field leaves open whether it may be enclosed", "Write both.")
     _check_pair(tokens, start, terminator, enclosure)
     return Delimiters(terminator, enclosure, optionally)
 
@@ -59,7 +59,7 @@ def _read_delimiter(tokens: Tokens) -> str:
         tokens.refuse(token, (), "a text such as '|' or X'1F'")
     if not token.text or "\\" in token.raw:
         tokens.fail(
-            token, f"{token.text!r} is no delimiter that is sure", "Say it as X'...': a tab is X'09', \\ is X'5C'."
+            token, f"{token.text!r} is not an unambiguous delimiter", "Write it as X'...': a tab is X'09', \\ is X'5C'."
         )
     return token.text
 

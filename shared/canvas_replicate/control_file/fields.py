@@ -65,11 +65,11 @@ class FieldReader:
             token = tokens.current
             if (delimiters := read_delimiters(tokens, self._delimiters)) is not None:
                 if entry.delimiters is not None:
-                    tokens.fail(token, f"the delimiters of {entry.name} are said twice")
+                    tokens.fail(token, f"the delimiters of {entry.name} appear twice")
                 entry = replace(entry, delimiters=delimiters)
             elif tokens.accept("NULLIF"):
                 if entry.nullif:
-                    tokens.fail(token, f"NULLIF of {entry.name} is said twice", "Combine conditions with AND.")
+                    tokens.fail(token, f"NULLIF of {entry.name} appears twice", "Combine conditions with AND.")
                 entry = replace(entry, nullif=self._conditions.read())
             elif token.kind in ("quoted", "text"):
                 entry = replace(entry, expression=self._read_expression_of(entry))
@@ -79,8 +79,8 @@ class FieldReader:
     def _read_expression_of(self, entry: Field) -> str:
         token = self._tokens.advance()
         if token.kind == "text":
-            step = f'Say "UPPER(:{entry.name})".'
-            self._tokens.fail(token, "an SQL expression stands in double quotation marks", step)
+            step = f'Write "UPPER(:{entry.name})".'
+            self._tokens.fail(token, "an SQL expression needs double quotation marks", step)
         if entry.expression is not None or entry.filler:
             article = "an" if entry.filler else "another"
             self._tokens.fail(token, f"{entry.name} cannot have {article} SQL expression")
@@ -102,14 +102,14 @@ class FieldReader:
     def _read_external(self, entry: Field) -> Field:
         token = self._tokens.previous
         if not self._tokens.accept("EXTERNAL"):
-            step = f"Say {token.word} EXTERNAL."
+            step = f"Write {token.word} EXTERNAL."
             self._tokens.fail(token, f"{token.word} alone is binary, and data files are text", step)
         return replace(entry, kind="number", length=self._read_length())
 
     def _read_timestamp(self, entry: Field) -> Field:
         tokens = self._tokens
         if tokens.current.word == "(":
-            step = "The mask says the fraction, as in SS.FF6."
+            step = "The mask gives the fraction, as in SS.FF6."
             tokens.fail(tokens.current, "TIMESTAMP takes no precision here", step)
         kind: FieldKind = "timestamp"
         if tokens.accept("WITH"):

@@ -37,7 +37,7 @@ class Token:
 
 
 class Tokens:
-    """The tokens of one file, with a current one. Every method that cannot go on raises ConfigError at its token."""
+    """The tokens of one file, with a current one. A method that finds a mistake raises ConfigError at its token."""
 
     def __init__(self, text: str, file: Path | str) -> None:
         self.text = text
@@ -118,7 +118,7 @@ class Tokens:
         """Fail on a word that is not understood: by its own sentence, or with the nearest word that is."""
         word = token.word
         if word in words.TABLE_TYPES:
-            self.fail(token, f"{word} is a type of table columns, not of fields", f"Say {words.TABLE_TYPES[word]}.")
+            self.fail(token, f"{word} is a type of table columns, not of fields", f"Write {words.TABLE_TYPES[word]}.")
         if word in words.REFUSED:
             self.fail(token, f"{word} is not understood here: {words.REFUSED[word]}")
         choices = tuple(expected)

@@ -80,7 +80,7 @@ class Mask:
         text: as written in the control file.
         strptime: directives of chrono, which polars uses. They take more than the mask allows (``+2020``,
             one-digit months), so a value must match ``pattern`` first.
-        pattern: anchored regular expression that Python and Rust read alike; it leaves only days that a month
+        pattern: anchored regular expression, the same for Python and Rust; it leaves only days that a month
             does not have to the parser.
         fraction_digits: how many digits of a second a value may have, 0 without FF.
         has_time: False for a mask of a day only.
@@ -155,9 +155,9 @@ def _check_parts(mask: str, parts: list[str], place: Place | None) -> None:
     """A whole date, and a time only down from the hour: a part that is left out would be a guess."""
     named = ["month" if part == "month_name" else part for part in parts]
     if twice := [part for part in dict.fromkeys(named) if named.count(part) > 1]:
-        raise _build_mask_error(mask, f"the {twice[0]} is said twice", place)
+        raise _build_mask_error(mask, f"the {twice[0]} appears twice", place)
     if "hour" in named and "hour12" in named:
-        raise _build_mask_error(mask, "the hour is said twice", place)
+        raise _build_mask_error(mask, "the hour appears twice", place)
     if missing := [part for part in ("year", "month", "day") if part not in named]:
         raise _build_mask_error(mask, f"the {missing[0]} is missing", place)
     present = {*named, "hour"} if "hour12" in named else set(named)

@@ -93,7 +93,7 @@ class Parser:
             if clause is None:
                 tokens.refuse(tokens.current, [*clauses, until])
             if word in self._said:
-                tokens.fail(tokens.current, f"{word} is said twice")
+                tokens.fail(tokens.current, f"{word} appears twice")
             self._said.add(word)
             tokens.advance()
             clause()
@@ -108,7 +108,7 @@ class Parser:
         token = self._tokens.current
         name = self._read_bare_text("the name of a character set")
         if name.upper() not in words.CHARSETS:
-            step = "Data files are UTF-8: say AL32UTF8."
+            step = "Data files are UTF-8: write AL32UTF8."
             self._tokens.fail(token, f"the character set {name!r} is not read here", step)
 
     def _read_length_semantics(self) -> None:
@@ -121,7 +121,7 @@ class Parser:
     def _read_infile(self) -> None:
         tokens = self._tokens
         if tokens.current.text == "*":
-            tokens.fail(tokens.current, "INFILE * means data in the control file; data stands in its own file here")
+            tokens.fail(tokens.current, "INFILE * means data in the control file; data is in a separate file here")
         self._read_file_name()
         if tokens.current.kind in ("quoted", "text"):
             self._record_end = _read_record_end(tokens)
@@ -156,7 +156,7 @@ class Parser:
     def _set_mode(self) -> None:
         token = self._tokens.previous
         if self._mode is not None:
-            self._tokens.fail(token, f"the mode is said twice: {self._mode} and {token.word}")
+            self._tokens.fail(token, f"the mode appears twice: {self._mode} and {token.word}")
         self._mode = cast(Mode, token.word)
 
     # Clauses of the table
@@ -214,12 +214,12 @@ def _read_record_end(tokens: Tokens) -> bytes:
     token = tokens.advance()
     match = words.RECORD_END.fullmatch(token.text)
     if match is None:
-        tokens.fail(token, f"{token.text!r} is no record end", "Say \"STR '#EOR#\\n'\" or \"STR X'1E0A'\".")
+        tokens.fail(token, f"{token.text!r} is not a record end", "Write \"STR '#EOR#\\n'\" or \"STR X'1E0A'\".")
     if match["hex"]:
         return tokens.decode_hex(token, match["text"])
     for escape in re.findall(r"\\(.?)", match["text"], re.DOTALL):
         if escape not in words.ESCAPES:
-            tokens.fail(token, f"\\{escape} is not understood in STR", "Say the bytes as X'...'.")
+            tokens.fail(token, f"\\{escape} is not understood in STR", "Write the bytes as X'...'.")
     text = re.sub(r"\\(.)", lambda found: words.ESCAPES[found[1]], match["text"])
     if not text:
         tokens.fail(token, "the record end is empty")

@@ -1,4 +1,4 @@
-"""The words of control files: what is understood, what is refused and why."""
+"""The words of control files: those that are read, and those that are refused, with the reason."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ TABLE_TYPES = {
 }
 REASONS = {
     "AND": "the closing enclosure must be the opening one",
-    "BEGINDATA": "data stands in its own file here, not in the control file",
+    "BEGINDATA": "data is in a separate file here, not in the control file",
     "BYTEINT BYTEORDER DOUBLE GRAPHIC RAW SMALLINT VARGRAPHIC VARRAW VARRAWC": "data files are text",
     "BFILE COLUMN NESTED OID REF VARRAY": "only scalar columns of one table are loaded here",
-    "CONCATENATE CONTINUEIF": "a record is one piece here; its end is what INFILE '...' \"STR '...'\" says",
+    "CONCATENATE CONTINUEIF": "a record is one piece here; INFILE '...' \"STR '...'\" gives its end",
     "CONTINUE_LOAD": "a load is never resumed here, it is repeated whole",
-    "CSV": "say TERMINATED BY and OPTIONALLY ENCLOSED BY, and the record end in INFILE '...' \"STR '...'\"",
-    "DEFAULTIF": "it sets NULL or zero, by type and by Oracle's release; say NULLIF or an expression",
+    "CSV": "write TERMINATED BY and OPTIONALLY ENCLOSED BY, and the record end in INFILE '...' \"STR '...'\"",
+    "DEFAULTIF": "it sets NULL or zero, by type and by Oracle's release; write NULLIF or an expression",
     "EOF": "a field ends within its record here",
-    "FORMAT": "say the mask at each field",
+    "FORMAT": "write the mask at each field",
     "INTERVAL": "load it as CHAR with an SQL expression",
-    "LOBFILE SDF": "every value stands in the data file here",
+    "LOBFILE SDF": "every value is in the data file here",
     "NO": "leave the clause out instead of negating it",
     "OR": "SQL*Loader combines conditions with AND only",
     "PARTITION SUBPARTITION": "the table is loaded as a whole here",
     "POSITION": "a field is found by its terminator here",
     "REENABLE": "constraints stay enabled here",
-    "SINGLEROW SORTED": "indexes are Oracle's business here",
-    "VARCHAR VARCHARC": "it is a field with its length before it; say CHAR(n)",
-    "WHITESPACE": "it skips runs of blanks, so a NULL would shift the columns after it; say X'09' or '|'",
+    "SINGLEROW SORTED": "Oracle maintains the indexes",
+    "VARCHAR VARCHARC": "it is a field with its length before it; write CHAR(n)",
+    "WHITESPACE": "it skips runs of blanks, so a NULL would shift the columns after it; write X'09' or '|'",
 }
 REFUSED = {word: reason for words, reason in REASONS.items() for word in words.split()}
 
-FIELDS_EXAMPLE = "Say FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '\"'."
+FIELDS_EXAMPLE = "Write FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '\"'."
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 RECORD_END = re.compile(r"\s*STR\s*(?P<hex>X?)(?P<quote>['\"])(?P<text>.*)(?P=quote)\s*", re.I | re.S)
 TOKEN = re.compile(

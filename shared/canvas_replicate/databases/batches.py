@@ -1,4 +1,4 @@
-"""Batches that are taken once, looked into before they are taken."""
+"""Batches that can be read once, with a look at the first one."""
 
 from __future__ import annotations
 

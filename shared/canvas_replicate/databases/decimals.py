@@ -33,7 +33,7 @@ def to_decimals(texts: pa.Array) -> pa.Array | None:
 
 
 def refuse_value(message: str) -> DataError:
-    step = "Mend the value in the source, or replace it in the query's SQL."
+    step = "Correct the value in the source, or replace it in the query's SQL."
     return DataError(message, code="value.refused", next_step=step)
 
 

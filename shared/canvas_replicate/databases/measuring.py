@@ -1,4 +1,4 @@
-"""What a base table holds, by one aggregate query, as figures that compare with a file's."""
+"""The column statistics of a base table, by one aggregate query, comparable with those of a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from canvas_replicate.databases.ports import Loaded
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, measure_of, moment, plain
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, get_measure, moment, plain
 from canvas_replicate.sql.translate import Engine
 
 # Runs a query and gives its one row.
@@ -48,7 +48,7 @@ def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
     non_null, *rest = values
     if as_file is None or not non_null:
         return Figures(non_null=int(non_null))
-    measure = measure_of(as_file)
+    measure = get_measure(as_file)
     if measure == "range":
         low, high = (repr(v) if as_file.kind == "float" else moment(v) for v in rest)
         return Figures(non_null=int(non_null), lowest=low, highest=high)
@@ -64,7 +64,7 @@ def _write_aggregates(base: Column, as_file: Column | None, engine: Engine) -> l
     """The SQL that measures a base column the way the file's column was measured."""
     if as_file is None:
         return []
-    name, measure = f'"{base.name}"', measure_of(as_file)
+    name, measure = f'"{base.name}"', get_measure(as_file)
     if measure in ("total", "residue"):
         kind = "numeric" if engine == "postgresql" else f"DECIMAL(38,{as_file.scale or 0})"
         number = name if base.kind == "number" else f"CAST({name} AS {kind})"  # a table may keep numbers as text

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from canvas_replicate.config.settings import Settings, known_alias, target_alias
+from canvas_replicate.config.settings import Settings, require_alias, target_alias
 from canvas_replicate.databases.ports import LedgerDatabase, Source, Target
 from canvas_replicate.errors import ConfigError
 
@@ -20,9 +20,11 @@ Engine = Literal["duckdb", "postgresql", "oracle"]
 
 
 def open_source(settings: Settings, alias: str) -> Source:
-    """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when it is not to be had."""
-    known = settings.databases[known_alias(alias, settings, "database")]
-    native, engine = known.dialect == "native", engine_of(settings, alias)
+    """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when the database cannot be
+    opened.
+    """
+    known = settings.databases[require_alias(alias, settings, "database")]
+    native, engine = known.dialect == "native", get_engine(settings, alias)
     if engine == "oracle":
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.source import OracleSource
@@ -41,7 +43,7 @@ def open_source(settings: Settings, alias: str) -> Source:
 def open_target(settings: Settings, *, create: bool = False) -> Target:
     """The reporting database; ``create`` makes a DuckDB file that is not there."""
     alias = target_alias(settings)
-    engine = engine_of(settings, alias)
+    engine = get_engine(settings, alias)
     if engine == "oracle":
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.target import OracleTarget, sqlldr_on_path
@@ -62,7 +64,7 @@ def open_target(settings: Settings, *, create: bool = False) -> Target:
 def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
     """The ledger is in the target database."""
     alias = target_alias(settings)
-    engine = engine_of(settings, alias)
+    engine = get_engine(settings, alias)
     if engine == "oracle":
         database = open_oracle(settings, alias)
         from canvas_replicate.databases.oracle.ledger import OracleLedger
@@ -78,14 +80,14 @@ def open_ledger(settings: Settings, *, create: bool = False) -> LedgerDatabase:
     return DuckDbLedger(_open_duckdb(settings, alias, create=create))
 
 
-def engine_of(settings: Settings, alias: str) -> Engine:
+def get_engine(settings: Settings, alias: str) -> Engine:
     """Raises ConfigError for an unknown alias."""
     scheme = _find_url(settings, alias).partition(":")[0]
     return "oracle" if scheme == "oracle" else "postgresql" if scheme == "postgresql" else "duckdb"
 
 
 def _find_url(settings: Settings, alias: str) -> str:
-    return settings.databases[known_alias(alias, settings, "database")].url
+    return settings.databases[require_alias(alias, settings, "database")].url
 
 
 def _open_duckdb(settings: Settings, alias: str, *, create: bool) -> DuckDb:

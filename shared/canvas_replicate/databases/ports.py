@@ -77,7 +77,7 @@ class WiderNumbers(DataError):
 
 class Source(Protocol):
     def reach(self) -> None:
-        """Raises what ``open`` would raise when the database cannot be reached."""
+        """Raises what ``open`` raises when the database cannot be reached."""
 
     def open(
         self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
@@ -136,7 +136,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the base table holds after a load, before it is verified."""
+    """The content of the base table after a load, before it is verified."""
 
     rows: int
     figures: Mapping[str, Figures]
@@ -168,12 +168,12 @@ class Load:
             per field that an expression names) in the form of plain decimals, ``YYYY-MM-DD HH:MM:SS[.f][+HH:MM]``
             and hex for raw, and ``RECORD``. What is no column of the table is left out.
         expressions: the Oracle SQL of columns that are not simply their own text; ``:name`` is a batch column.
-        measure: the columns whose figures are to be proved, measured as the file's column was (None: count only).
+        measure: the columns to verify, each measured as the file's column was (None: count only).
         rejected: the numbers of the records that ``batches`` has left out so far; it grows while they are taken.
-        max_rejected: the most records that may be refused; an engine may stop beyond it, and then shows ``prove``
-            what it has.
+        max_rejected: the most records that may be refused; an engine may stop beyond it, and then calls
+            ``verify`` with what it has.
         reject: gets each record that the database refuses.
-        aside: where an engine's own loader may leave its files: a path to which suffixes are added.
+        work_prefix: where an engine's own loader may leave its files: a path to which suffixes are added.
         method: which of an engine's ways to load: ``auto``, or ``sqlldr``, ``direct``, ``insert``.
     """
 
@@ -186,7 +186,7 @@ class Load:
     rejected: Collection[int]
     max_rejected: int
     reject: Callable[[Rejection], None]
-    aside: Path
+    work_prefix: Path
     method: str = "auto"
     tag: Tag | None = None
 
@@ -195,19 +195,19 @@ class BulkLoader(Protocol):
     def describe(self, table: str) -> tuple[Column, ...]:
         """The base table's columns in order. Raises PermanentError naming the table when there is none."""
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         """Make the load the whole content of its table. Repeating it changes nothing.
 
-        ``check`` runs before anything is emptied, and again as the last thing before the end, then inside the
-        transaction that ends the load where the engine can do that; what it raises stops the load.
-        ``prove`` is shown the row count and the figures; what it raises undoes the load where the engine can
-        undo. Engines that cannot reject single records fail the load whole.
+        ``check`` runs before the table is emptied, and again last before the commit, inside the committing transaction
+        where the engine supports it; an error of it stops the load.
+        ``verify`` gets the row count and the column statistics; an error of it undoes the load where the engine can.
+        Engines that cannot reject single records fail the whole load.
         """
 
 
 class ViewRefresher(Protocol):
     def require_view(self, view: str) -> None:
-        """Raises PermanentError for a view that is not there, or that shows rows before anybody proved them."""
+        """Raises PermanentError for a missing view, and for one that would show unverified rows."""
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """Publish the base table's content through the view; returns the view's rows.
@@ -233,7 +233,7 @@ class Target(BulkLoader, ViewRefresher, Protocol):
 
 
 class DuplicateKey(DataError):
-    """A row with this key is there already."""
+    """A row with this key exists already."""
 
     default_code = "ledger.duplicate"
 

@@ -1,1 +1,1 @@
-"""Data files: the columns, statistics, manifests and paths of a table on its way, and what writes and reads them."""
+"""Data files: columns, statistics, manifests and paths, and the code that writes and reads them."""

@@ -26,11 +26,11 @@ class Column:
 
     Attributes:
         name: lower case, as people write it in SQL.
-        kind: what family the values are of; decides how they stand in a ``.dat`` file.
+        kind: the family of its values; it decides their form in a ``.dat`` file.
         type: Oracle's spelling, such as ``NUMBER(10,2)`` or ``TIMESTAMP(6) WITH TIME ZONE``.
         precision: digits of a number (None: unconstrained), or of a timestamp's fraction.
         scale: digits after the point (None: unconstrained).
-        length: the most characters a text may have, or the most bytes of a raw (None: no limit).
+        length: the most characters of a text, or the most bytes of a raw (None: no limit).
         nullable: False for NOT NULL.
     """
 

@@ -1,4 +1,4 @@
-"""The manifest: what is known of one published ``.dat`` file. Written last, never changed."""
+"""The manifest: the facts about one published ``.dat`` file. Written last, never changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # From which moment a file's rows are.
 SnapshotKind = Literal["query", "run", "none"]
 # What people read of a table whose schedule asks for one moment for the whole run, and that was read without.
-NO_SNAPSHOT = "snapshot: none (read by itself, not as of the run's moment)"
+NO_SNAPSHOT = "snapshot: none (read as of its own start, not of the run's moment)"
 
 
 class ManifestColumn(BaseModel):
@@ -53,10 +53,10 @@ class MissingColumn(BaseModel):
 
 
 class Manifest(BaseModel):
-    """``snapshot`` is the moment of the rows: ``query`` (one statement's own read consistency), ``run`` (the
-    moment the whole run reads as of; then ``scn`` is set), or ``none``: that moment was asked for and could not be had,
-    for the reason in ``snapshot_refused``, so that the rows are consistent in themselves only. ``notes`` are for
-    people. ``missing_columns`` is written only where Canvas's file lacked some."""
+    """``snapshot`` is the moment of the rows: ``query`` (one statement's read consistency), ``run`` (the moment of the
+    whole run; then ``scn`` is set), or ``none``: the run's moment was configured but not possible, for the reason in
+    ``snapshot_refused``. ``notes`` are for people. ``missing_columns`` is written only if Canvas's file lacked some.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal[1] = 1
@@ -103,7 +103,7 @@ def build_manifest(
     notes: tuple[str, ...] = (),
     missing_columns: tuple[MissingColumn, ...] = (),
 ) -> Manifest:
-    """The manifest of what ``writer`` wrote; ``file`` is the path below the storage's root."""
+    """The manifest of the file that ``writer`` wrote; ``file`` is the path below the storage's root."""
     return Manifest(
         **vars(origin),
         query_sha256=hashlib.sha256(origin.query.encode()).hexdigest(),

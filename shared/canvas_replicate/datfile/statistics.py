@@ -1,7 +1,7 @@
-"""Per-column figures: a manifest records those of a file, and gate 2 compares those of the base table.
+"""Column statistics: a manifest records those of a file, and gate 2 compares those of the base table.
 
-Both sides measure the same thing by the same rule, and write it as the same text, so that comparing is
-string equality. Which figure a column has depends on the *file's* column only.
+Both sides use the same rule and write the same text, so that comparing is string equality. The *file's* column alone
+decides which statistic a column has.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Figures(BaseModel):
     characters: int | None = None
 
 
-def measure_of(column: Column) -> Measure:
-    """Which figure proves this column, besides the count of values."""
+def get_measure(column: Column) -> Measure:
+    """The statistic of this column, besides the count of values."""
     if column.kind == "number":
         return "total" if column.precision is not None and column.precision <= _SUMMED_DIGITS else "residue"
     return "characters" if column.kind in ("text", "raw") else "range"
@@ -87,7 +87,7 @@ def merge_figures(one: Figures, other: Figures, column: Column) -> Figures:
 
 
 def differences(expected: Mapping[str, Figures], found: Mapping[str, Figures]) -> list[str]:
-    """One short sentence per column and figure that differs; empty when the copy is proved."""
+    """One short sentence per statistic that differs; empty when the copy is right."""
     different = []
     for name, want in expected.items():
         have = found[name]

@@ -63,7 +63,7 @@ class Storage:
         """The file that a message or a ledger row names. Raises DataError for a path that leaves the storage."""
         path = (self.root / relative).resolve()
         if not path.is_relative_to(self.root.resolve()):
-            raise DataError(f"{relative!r} does not lie on the shared storage.", code="storage.outside")
+            raise DataError(f"{relative!r} is not on the shared storage.", code="storage.outside")
         return path
 
     def verified(self, run_id: str, table: str) -> Manifest | None:
@@ -76,7 +76,7 @@ class Storage:
         return manifest
 
     def verify(self, manifest: Manifest) -> Path:
-        """The manifest's file, proved to be the one that was written. Raises DataError."""
+        """Return the manifest's file after checking its size and sha256. Raises DataError."""
         path = self.absolute(manifest.file)
         again = f"Extract the table again: replicate rerun {manifest.table}"
         try:
@@ -84,7 +84,7 @@ class Storage:
         except FileNotFoundError:
             raise DataError(f"{manifest.file} is gone.", code="file.missing", next_step=again) from None
         if size != manifest.bytes:
-            message = f"{manifest.file} has {size} bytes, its manifest says {manifest.bytes}."
+            message = f"{manifest.file} has {size} bytes, but its manifest has {manifest.bytes}."
             raise DataError(message, code="file.size", next_step=again)
         if compute_sha256(path) != manifest.sha256:
             message = f"{manifest.file} is not the file that was extracted (sha256 differs)."
@@ -105,9 +105,9 @@ class Storage:
 
 @contextmanager
 def written_aside(path: Path, token: int | str) -> Iterator[Path]:
-    """Yield a ``.part`` file beside ``path``; when the block ends well it is synced and renamed to ``path``.
+    """Yield a ``.part`` file next to ``path``; when the block succeeds it is synced and renamed to ``path``.
 
-    The token keeps two writers of the same file apart. On any error the part is removed and ``path`` is as it was.
+    The token separates two writers of the same file. After any error the part is removed and ``path`` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = build_part_path(path, token)

@@ -15,7 +15,15 @@ import pyarrow.compute as pc
 
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
-from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of, merge_figures, moment, plain
+from canvas_replicate.datfile.statistics import (
+    RESIDUE_MODULUS,
+    WIDE,
+    Figures,
+    get_measure,
+    merge_figures,
+    moment,
+    plain,
+)
 from canvas_replicate.errors import DataError
 
 _PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -56,7 +64,9 @@ class DatWriter:
         self.rows += frame.height
 
     def _measure(self, frame: pl.DataFrame) -> list[str]:
-        """Figures and checks of all columns, asked in one pass over the batch; returns which hold empty texts."""
+        """Compute statistics and checks of all columns in one pass over the batch; return the columns with empty
+        texts.
+        """
         asked = {
             f"{place} {what}": expression
             for place, column in enumerate(self.columns)
@@ -71,7 +81,7 @@ class DatWriter:
         for column, answer in zip(self.columns, answers, strict=True):
             if answer.get("refused") is not None:
                 self._refuse(int(answer["refused"]), column, _REFUSED[column.kind])
-            if measure_of(column) == "residue" and frame[column.name].dtype == pl.String:
+            if get_measure(column) == "residue" and frame[column.name].dtype == pl.String:
                 answer["residue"] = reduce(WIDE.add, map(_compute_residue, frame[column.name].drop_nulls()), Decimal(0))
             if answer.get("empty"):
                 self.empty_strings[column.name] += answer["empty"]
@@ -81,7 +91,7 @@ class DatWriter:
         return with_empty
 
     def _refuse_text(self, frame: pl.DataFrame) -> None:
-        """Something in the batch holds what no value may hold: find it."""
+        """Raise for the first text of the batch that the format cannot hold."""
         for column in self.columns:
             if column.kind == "text":
                 texts = frame[column.name]
@@ -92,7 +102,7 @@ class DatWriter:
 
     def _refuse(self, place: int, column: Column, what: str) -> NoReturn:
         message = f"Column {column.name}, row {self.rows + place + 1}: the value {what}."
-        step = "Mend the value in the source, or replace it in the query's SQL."
+        step = "Correct the value in the source, or replace it in the query's SQL."
         raise DataError(message, code="value.refused", next_step=step)
 
 
@@ -135,7 +145,7 @@ def _replace_empty(name: str) -> pl.Expr:
 
 def _build_questions(column: Column, kind: pl.DataType) -> dict[str, pl.Expr]:
     """Of a column: ``nulls``, its figure, and ``refused``, the place of a value that cannot be written."""
-    value, measure = pl.col(column.name), measure_of(column)
+    value, measure = pl.col(column.name), get_measure(column)
     asked = {"nulls": value.null_count()}
     if column.kind == "number" and kind == pl.String:
         return asked | {"refused": _find_first(~value.str.contains(_PLAIN_NUMBER))}

@@ -1,1 +1,1 @@
-"""The run ledger: the one record of what happened, kept in the target database."""
+"""The run ledger: the single record of all runs, kept in the target database."""

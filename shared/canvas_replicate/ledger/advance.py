@@ -30,7 +30,7 @@ def select_items(session: Session, run_id: str) -> list[RunItem]:
 
 
 def build_requests(run: Run, items: Sequence[RunItem], step: what_follows.NextStep) -> list[messages.Message]:
-    """The messages that ask the stages for a step. Unfinished tables are requested again."""
+    """The messages that request a step of the stages. Unfinished tables are requested again."""
     origin: Any = {"run_id": run.run_id, "schedule": run.schedule, "requested_by": run.requested_by}
     if isinstance(step, what_follows.FetchReports):
         return [messages.ProvisionsRequested(mode=cast(Any, run.provisions), then=cast(Any, run.then), **origin)]
@@ -129,7 +129,7 @@ def _end_provisions(
 
 
 def _fail_unfetched(session: Session, run: Run, now: datetime) -> list[RunItem]:
-    """Reports that were planned with the tables fail with them, so that a rerun of what failed has them again."""
+    """Reports that were planned with the tables fail with them, so that a rerun of the failed items includes them."""
     values = {
         "state": "failed",
         "finished_at": now,

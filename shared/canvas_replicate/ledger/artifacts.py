@@ -1,4 +1,4 @@
-"""What a gate stopped, and what a person decided about it."""
+"""What a gate holds, and the decision of a person."""
 
 from __future__ import annotations
 
@@ -60,4 +60,4 @@ def decide(session: Session, artifact_id: str, decision: str, who: str, *, even_
     values = {"state": decision, "decided_by": who[:128], "decided_at": session.now()}
     values["even_if_older"] = int(even_if_older)
     if not update(session, ARTIFACTS.table, values, "artifact_id = :id AND state = 'held'", id=artifact_id):
-        raise ConfigError(f"{artifact_id} was decided on already.", next_step="See: replicate held --all")
+        raise ConfigError(f"{artifact_id} is already decided.", next_step="See: replicate held --all")

@@ -162,7 +162,7 @@ def _build_file_values(manifest: Manifest, path: str | None) -> dict[str, Any]:
 
 
 def _build_final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """The columns that an outcome knows something about; the others keep what they have."""
+    """The columns that an outcome sets; the others keep their values."""
     counts = {
         "loaded_count": outcome.loaded,
         "rejected_count": outcome.rejected,

@@ -46,8 +46,11 @@ class KeptPlan:
 
 @dataclass(frozen=True)
 class JournalLine:
-    """One change. ``object_key`` is the same for every change of one object; ``was`` is its status before, empty for
-    something new; ``answer`` is Canvas's, or ours about what was found there. ``run_id``: the run that sent it last.
+    """One change. ``object_key`` is the same for every change of one object.
+
+    ``was``: its status before, empty for a new object. ``answer``: Canvas's, or ours about what a lookup found.
+    ``run_id``:
+    the run that sent it last.
     """
 
     plan_id: str
@@ -226,7 +229,7 @@ class PushJournal:
     def record_outcomes(
         self, plan_id: str, outcomes: Sequence[LineOutcome], import_end: ImportEnd | None = None
     ) -> None:
-        """Record what became of lines, and in the same transaction the end of the import that carried them."""
+        """Record the outcomes of lines, and in the same transaction the end of their import."""
         # No lease is checked: what Canvas answered is true for every process.
         with self._database.transaction() as session:
             now = session.now()

@@ -49,7 +49,7 @@ class Leases:
         return lease
 
     def renew(self, lease: Lease, seconds: float = LEASE_SECONDS) -> None:
-        """Raises LeaseLost when the key was taken over."""
+        """Raises LeaseLost if another process has taken the key."""
         asked = time.monotonic()
         with self._database.transaction() as session:
             values = {"expires_at": session.now() + timedelta(seconds=seconds)}
@@ -59,7 +59,7 @@ class Leases:
         self._confirmed[lease.key] = lease.token, asked
 
     def release(self, lease: Lease) -> None:
-        """Give the key back; does nothing when it was taken over already."""
+        """Release the key; does nothing if another process has taken it."""
         with self._database.transaction() as session:
             release_in(session, lease.key, lease.owner, lease.token)
 
@@ -77,7 +77,7 @@ class Leases:
         if token != lease.token or time.monotonic() - asked > RENEW_SECONDS:
             self.check(lease)
 
-    def break_all(self) -> None:
+    def end_all(self) -> None:
         """End every worker's lease. Only for a caller that knows that all other processes are gone."""
         with self._database.transaction() as session:
             where = "owner IS NOT NULL AND lease_key NOT LIKE 'slot:%'"
@@ -135,7 +135,7 @@ def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
         try:
             insert(session, _TABLE, {"lease_key": key, "owner": owner, "token": 1, "expires_at": expires_at})
         except DuplicateKey:
-            raise LeaseBusy(f"{key} was taken by somebody else this moment.", key=key) from None
+            raise LeaseBusy(f"{key} was taken by another process just now.", key=key) from None
         return Lease(key, owner, 1)
     holder, token, until = found[0]
     token = int(token)
@@ -143,7 +143,7 @@ def acquire_in(session: Session, key: str, owner: str, seconds: float) -> Lease:
         raise LeaseBusy(f"{key} is held by {holder} until {until:%H:%M:%S} UTC.", key=key)
     values = {"owner": owner, "token": token + 1, "expires_at": expires_at}
     if not update(session, _TABLE, values, _OURS, key=key, held=token):
-        raise LeaseBusy(f"{key} was taken by somebody else this moment.", key=key)
+        raise LeaseBusy(f"{key} was taken by another process just now.", key=key)
     return Lease(key, owner, token + 1)
 
 

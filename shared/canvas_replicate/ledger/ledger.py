@@ -21,7 +21,7 @@ from canvas_replicate.notifications.texts import Notice
 
 
 class Ledger:
-    """``owner`` is this process, as in its leases. ``database`` is for what only reads (``ledger.views``)."""
+    """``owner`` is this process, as in its leases. ``database`` is for code that only reads (``ledger.views``)."""
 
     def __init__(self, database: LedgerDatabase, owner: str = "canvas-replicate") -> None:
         self.database = database
@@ -33,7 +33,7 @@ class Ledger:
         self.artifacts = Artifacts(database)
 
     def abandon(self, run_id: str, why: str) -> None:
-        """Fail what is unfinished in a run, which closes it. Repeatable. Tables end before the reports that follow."""
+        """Fail the unfinished items of a run, which closes it. Repeatable. Tables end before their reports."""
         next_step = f"replicate rerun --failed {run_id}"
         outcome = Outcome("failed", "sweep", message=why, error_code="run.abandoned", next_step=next_step)
         for item in select_kind(self.items.list_all(run_id), "tables"):
@@ -57,7 +57,7 @@ class Ledger:
         return f"push failed: {push}" if push else None
 
     def list_current_status(self) -> list[Status]:
-        """What readers see, table by table."""
+        """The rows that readers see, table by table."""
         return CURRENT_STATUS.read(self.database, "ORDER BY tablename")
 
     def notify(self, notice: Notice) -> None:

@@ -1,7 +1,7 @@
-"""The ledger's schema: made new, upgraded from any earlier state, and checked by every program that opens it.
+"""The ledger's schema: created, upgraded from any earlier state, and checked by every program that opens it.
 
-`tables.sql` describes the newest schema. Tables and columns that a database lacks are added; that is
-repeatable and needs no step. A numbered step does what adding cannot.
+`tables.sql` describes the newest schema. Missing tables and columns are added, which is repeatable and needs no step.
+Any other change is a numbered step.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def schema() -> str:
 
 def upgrade(database: LedgerDatabase) -> bool:
     """Bring the ledger to the newest schema. False when it was there already. Repeatable, also after a crash."""
-    statements = pending_statements(database)
+    statements = list_pending_statements(database)
     if not statements and version_of(database) == NEWEST:
         return False
     database.apply(statements)
@@ -67,8 +67,10 @@ def upgrade(database: LedgerDatabase) -> bool:
     return True
 
 
-def pending_statements(database: LedgerDatabase) -> list[str]:
-    """What ``upgrade`` would run: tables and columns that are missing, then the steps after the ledger's version."""
+def list_pending_statements(database: LedgerDatabase) -> list[str]:
+    """The statements that ``upgrade`` would run: missing tables and columns, then the steps after the ledger's
+    version.
+    """
     missing = database.missing(schema())
     if database.single_process:  # DuckDB alters no table that has an index, and scans fast enough without
         return missing
@@ -76,8 +78,8 @@ def pending_statements(database: LedgerDatabase) -> list[str]:
     return [*missing, *(sql for step in STEPS if step.number > version for sql in step.statements)]
 
 
-def version_statements() -> list[str]:
-    """What records the newest version, for a DBA who runs the pending statements by hand."""
+def build_version_statements() -> list[str]:
+    """The statements that record the newest version, for a DBA who runs the pending statements by hand."""
     values = f"1, {NEWEST}, CURRENT_TIMESTAMP"
     return [
         "DELETE FROM replicate_schema",

@@ -12,7 +12,7 @@ from canvas_replicate.notifications.outbox import record_notice
 
 def notify_provisions_failed(session: Session, run: Run, failure: str) -> None:
     mode, now, step = run.provisions or "regular", session.now(), f"replicate rerun --failed {run.run_id}"
-    notice = texts.provisions_failed(run_id=run.run_id, mode=mode, since=now, failure=failure, next_step=step)
+    notice = texts.describe_failed_provisions(run_id=run.run_id, mode=mode, since=now, failure=failure, next_step=step)
     record_notice(session, notice)
 
 
@@ -20,7 +20,7 @@ def notify_push(session: Session, run: Run, item: PushItem, outcome: Outcome) ->
     """Nothing for a push that is neither held nor failed."""
     if outcome.state == "held" and item.artifact_id:
         where = {"artifact_id": item.artifact_id, "run_id": run.run_id, "process": item.process}
-        record_notice(session, texts.push_held(**where, since=session.now(), reason=outcome.message))
+        record_notice(session, texts.describe_held_push(**where, since=session.now(), reason=outcome.message))
     elif outcome.state == "failed":
         record_notice(session, describe_failed_push(run, item, outcome, session.now()))
 
@@ -29,4 +29,4 @@ def describe_failed_push(run: Run, item: PushItem | None, outcome: Outcome, sinc
     """Without an item: all of the run's pushes."""
     process, step = item.process if item else ALL_PUSHES, outcome.next_step or f"replicate runs {run.run_id}"
     failure = outcome.message
-    return texts.push_failed(run_id=run.run_id, process=process, since=since, failure=failure, next_step=step)
+    return texts.describe_failed_push(run_id=run.run_id, process=process, since=since, failure=failure, next_step=step)

@@ -67,7 +67,7 @@ class Provisions:
         return REPORTS.read_first(self._database, f"WHERE {_PART}", run_id=run_id, name=table, part=part)
 
     def find_oldest_start(self, run_id: str, table: str) -> datetime | None:
-        """When the oldest report of a table was asked for: what is in the table is at least as new."""
+        """When the oldest report of a table was requested: the table's rows are at least as new."""
         oldest = "SELECT MIN(started_at) FROM replicate_report WHERE run_id = :run_id AND table_name = :name"
         started: datetime | None = read(self._database, oldest, run_id=run_id, name=table)[0][0]
         return started

@@ -45,9 +45,10 @@ class Pushes:
             record_file(session, run_id, name, values)
 
     def fail(self, run_id: str, outcome: Outcome) -> None:
-        """Bring every unfinished push of a run that is pushing to that end, or all of them where none was begun.
+        """Fail every unfinished push of a run that is pushing, or all of them if none started.
 
-        One mail for all of them. Repeatable; nothing for a run that does not exist, or has not come to its pushes.
+        Sends one mail for all of them. Repeatable; does nothing for an unknown run, or one that has not reached its
+        pushes.
         """
         if not self._are_due(run_id):
             return

@@ -49,7 +49,7 @@ class TableRequest:
 class Push:
     """What a run pushes to Canvas at its end: a group of ``pushes.yaml``, or only one process or plan of it.
 
-    ``after``: the run whose provisions it relies on, where that is neither the run itself nor the latest.
+    ``after``: the run whose provisions it relies on, if that is neither the run itself nor the latest.
     """
 
     group: str
@@ -204,7 +204,7 @@ class ProvisionsStatus:
 
 @dataclass(frozen=True)
 class Reject:
-    """``code`` is Oracle's for what is wrong, where there is one."""
+    """``code`` is Oracle's code for the error, if there is one."""
 
     record_number: int
     column: str | None
@@ -214,7 +214,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a table ends; what is None is left as the ledger has it."""
+    """How an item ends; a field that is None does not change the ledger."""
 
     state: FinalState
     stage: str
@@ -248,7 +248,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Approval:
-    """A person's release of one held artefact."""
+    """A person's release of one held artifact."""
 
     artifact_id: str
     even_if_older: bool = False
@@ -284,5 +284,5 @@ def process_of(row: str) -> str:
 
 
 def push_row(process: str) -> str:
-    """What a process is called among a run's tables; no table can be called so."""
+    """The name of a push process among a run's items; no table can have it."""
     return f"push:{process}"

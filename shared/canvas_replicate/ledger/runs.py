@@ -1,4 +1,4 @@
-"""Runs: opened with all their items and messages at once, found again, and asked to go on."""
+"""Runs: opened with all their items and messages at once, found, and resumed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Runs:
         return [str(run_id) for (run_id,) in found]
 
     def list_needed(self) -> set[str]:
-        """Runs whose files are still needed: unfinished, held, or what readers see now."""
+        """Runs whose files are still needed: unfinished, held, or published."""
         with self._database.transaction() as session:
             needed = session.query(
                 "SELECT run_id FROM replicate_run WHERE closed_at IS NULL"
@@ -111,15 +111,15 @@ class Runs:
             release_in(session, f"slot:{run.schedule}", run.run_id)
 
     def next_step(self, run_id: str) -> NextStep:
-        """What the run waits for. Raises ConfigError when there is no such run."""
+        """The next step of the run. Raises ConfigError for an unknown run."""
         run = self.get(run_id)
         with self._database.transaction() as session:
             return next_step(run, select_items(session, run_id))
 
     def request_again(self, run_id: str) -> int:
-        """Record the messages that ask for the run's next step: how a run goes on after a crash. Returns how many.
+        """Record the messages that request the run's next step, to resume it after a crash. Returns how many.
 
-        The extractor announces a file that exists, and so does the provisioner: one message is enough.
+        The extractor and the provisioner announce a file that exists, so one message is enough.
         """
         run = self.get(run_id)
         with self._database.transaction() as session:
@@ -130,7 +130,7 @@ class Runs:
         return SNAPSHOTS.read_first(self._database, where, run_id=run_id, source=source)
 
     def record_snapshot(self, run_id: str, source: str, proposed: Snapshot) -> Snapshot:
-        """The first to record one decides for all; returns what holds."""
+        """The first recorded snapshot counts for the run; returns that one."""
         reason = proposed.reason[:1000] if proposed.reason else None
         row = {"run_id": run_id, "source": source, "scn": proposed.scn, "reason": reason}
         try:

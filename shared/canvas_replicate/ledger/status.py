@@ -12,7 +12,7 @@ from canvas_replicate.ledger.records import ALL_PUSHES, CANVAS, SOME_REPORTS, Ou
 
 
 def record_table_status(session: Session, run: Run, item: RunItem, outcome: Outcome, now: datetime) -> None:
-    """A file that was older than what readers see is in the history alone."""
+    """A file that is older than the published rows is only added to the history."""
     as_of = item.extracted_at.replace(microsecond=0) if item.extracted_at else None
     filename = item.manifest.replace(".manifest.json", ".dat") if item.manifest else None
     values = {
@@ -57,7 +57,7 @@ def record_provisions_status(
 ) -> None:
     """JOBNAME is the mode.
 
-    The current row decides whether the mode may be pushed from. A run of some reports proves nothing about the
+    The current row decides whether the mode may be pushed from. A run of some reports does not cover the
     others: it can make the row worse, and better only if these reports are all that failed in the run of the row.
     """
     values = {
@@ -73,7 +73,7 @@ def record_provisions_status(
 
 
 def fit_message(text: str) -> str:
-    """What VARCHAR2(2000 CHAR) takes: Oracle keeps 4000 bytes in it at most, however few characters they are."""
+    """Shorten to what VARCHAR2(2000 CHAR) holds: at most 4000 bytes on Oracle, for any number of characters."""
     return text[:2000].encode()[:4000].decode(errors="ignore")
 
 
@@ -91,8 +91,7 @@ def _build_common(run: Run, source: str, status: str, message: str, now: datetim
 def _repairs_mode(session: Session, run: Run) -> bool:
     """Whether all reports that failed the mode have succeeded since.
 
-    A current row that is successful stays as old as it is. Provisions that failed as a whole are only repaired as a
-    whole.
+    A successful current row keeps its age. Provisions that failed as a whole are only repaired as a whole.
     """
     found = session.query(
         "SELECT run_id FROM provisions_current_status WHERE jobname = :mode AND status <> 'successful'",

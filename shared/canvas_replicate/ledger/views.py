@@ -1,4 +1,4 @@
-"""What gauges and the status page read from the run ledger."""
+"""Queries of gauges and the status page on the run ledger."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ModeStatus:
 
 @dataclass(frozen=True)
 class PushStatus:
-    """A row of ``canvasapi_current_status``: what the last push of a process did. ``ended_at`` is aware UTC."""
+    """A row of ``canvasapi_current_status``: the last push of a process. ``ended_at`` is aware UTC."""
 
     process: str
     status: str
@@ -80,7 +80,7 @@ def list_loading(database: LedgerDatabase) -> frozenset[str]:
 
 
 def find_next_steps(database: LedgerDatabase) -> Mapping[str, str]:
-    """What to do about each table whose current status is failed, as recorded with the failure."""
+    """The recorded next step of each table whose current status is failed."""
     found = read(
         database,
         "SELECT t.table_name, t.next_step FROM replicate_current_status s JOIN replicate_run_table t"

@@ -1,6 +1,6 @@
-"""What follows in a run: one rule over the run's record and its items. It reads nothing and changes nothing.
+"""The next step of a run: one pure rule over the run's record and its items.
 
-A run goes through its tables, then its reports (provisions), then its pushes; each is left out where the run has none.
+A run goes through its tables, then its reports (provisions), then its pushes; each may be absent.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ def next_step(run: Run, items: Sequence[RunItem], *, ended: WholeEnd | None = No
         return Wait()
     if run.provisions and run.status != PUSHING:
         if tables and run_status(tables) == "failed":
-            return Close(overall_status(items, whole_step_succeeded=False))
+            return Close(compute_overall_status(items, whole_step_succeeded=False))
         if ended is None and not (reports and are_final(reports)):
             return FetchReports()
         succeeded = reports_succeeded(reports)
-        return PushChanges() if succeeded and run.push else Close(overall_status(items, succeeded))
+        return PushChanges() if succeeded and run.push else Close(compute_overall_status(items, succeeded))
     if run.push and ended is None and not (pushes and are_final(pushes)):
         return PushChanges()
-    return Close(overall_status(items, whole_step_succeeded=ended != "failed" or bool(pushes)))
+    return Close(compute_overall_status(items, whole_step_succeeded=ended != "failed" or bool(pushes)))
 
 
 def select_kind(items: Sequence[RunItem], kind: Kind | str) -> list[RunItem]:
@@ -68,7 +68,7 @@ def are_final(items: Sequence[RunItem]) -> bool:
 
 
 def reports_succeeded(reports: Sequence[RunItem]) -> bool:
-    """Whether a push may rely on them. Reports that are all switched off prove nothing."""
+    """Whether a push may rely on them; False when all reports are switched off."""
     failed = any(item.state in ("failed", "held") for item in reports)
     return not failed and any(item.state == "successful" for item in reports)
 
@@ -81,8 +81,8 @@ def run_status(items: Sequence[RunItem]) -> RunStatus:
     return "partial" if succeeded else "failed"
 
 
-def overall_status(items: Sequence[RunItem], whole_step_succeeded: bool) -> RunStatus:
-    """As ``run_status``, where a step can also have failed as a whole, with no failed item of its own."""
+def compute_overall_status(items: Sequence[RunItem], whole_step_succeeded: bool) -> RunStatus:
+    """As ``run_status``, where a step can also have failed as a whole, without a failed item."""
     if whole_step_succeeded:
         return run_status(items)
     return "partial" if any(item.state == "successful" for item in items) else "failed"

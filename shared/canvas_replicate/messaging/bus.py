@@ -43,10 +43,10 @@ class Bus(Protocol):
         """
 
     def depth(self, queue: str) -> int:
-        """Messages that are in the queue, or were taken through this object and are not yet acked."""
+        """Messages in the queue, plus those that this object holds unacknowledged."""
 
     def browse(self, queue: str) -> list[Envelope]:
-        """The ready messages of a queue without consumers, oldest first; nothing is taken."""
+        """The ready messages of a queue without consumers, oldest first; they stay in the queue."""
 
     def remove(self, queue: str, message_id: str) -> None:
         """Take one message out of a queue without consumers; does nothing when it is not there."""

@@ -1,6 +1,6 @@
-"""The bus inside one process: queues in memory with the promises of a broker, nothing that survives the process.
+"""The bus inside one process: queues in memory with a broker's promises; nothing survives the process.
 
-What must survive a crash is in the ledger; a restarted run publishes it again from there.
+The ledger has what must survive a crash; a resumed run publishes it again from there.
 """
 
 from __future__ import annotations

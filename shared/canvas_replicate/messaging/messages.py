@@ -200,7 +200,7 @@ def parse(envelope: Envelope) -> Message:
 
 
 def new_run_id(schedule: str, opened_at: datetime) -> str:
-    """``YYYYMMDDThhmmssZ-<schedule>-<6 hex>``; raises ValueError for a schedule that cannot stand in a path."""
+    """``YYYYMMDDThhmmssZ-<schedule>-<6 hex>``; raises ValueError for a schedule that is not valid in a path."""
     run_id = f"{opened_at:%Y%m%dT%H%M%SZ}-{schedule}-{secrets.token_hex(3)}"
     if not re.match(RUN_ID_PATTERN, run_id):
         raise ValueError(f"schedule {schedule!r} cannot be part of a run id (letters, digits, _ and - only)")

@@ -1,4 +1,4 @@
-"""Exchange, queues and bindings as data (DESIGN section 6): what every bus builds and every test compares with."""
+"""Exchange, queues and bindings as data (DESIGN section 6): every bus builds them, and every test compares them."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ class Notices:
         self._database = database
 
     def send_waiting(self, smtp: SmtpSettings) -> int:
-        """Send what waits, and return how many mails went out; without a mail server nothing.
+        """Send the waiting mails, and return how many were sent; without a mail server none.
 
-        A mail that could not be handed over waits for the next call; a refused one is given up, and the ledger has the
+        A mail that could not be sent now waits for the next call. A refused mail is dropped, and the ledger has the
         reason. Two processes never send the same mail, unless one needs longer than its claim.
         """
         if smtp.host is None:

@@ -63,7 +63,7 @@ def compose(smtp: SmtpSettings, notice: Notice) -> EmailMessage:
     mail["Message-ID"] = f"<{digest[:32]}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps absence notes from answering
     text = f"{notice.body.rstrip()}\n\nNext: {notice.next_step}\n"
-    # Quoted-printable passes every server and has no long lines, whatever an error text holds.
+    # Quoted-printable passes every server and has no long lines, for any error text.
     mail.set_content(text.encode("utf-8", "replace").decode("utf-8"), cte="quoted-printable")
     return mail
 
@@ -92,7 +92,9 @@ def _describe_failure(server: str, error: OSError | ValueError) -> MailNotSent:
             f"The {server} refused the login with code {error.smtp_code}.", next_step=step
         )
     if isinstance(error, smtplib.SMTPResponseException):
-        return _choose_error(error.smtp_code)(f"The {server} said {_format_reply(error.smtp_code, error.smtp_error)}.")
+        return _choose_error(error.smtp_code)(
+            f"The {server} answered {_format_reply(error.smtp_code, error.smtp_error)}."
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         step = "Give REPLICATE_SMTP__HOST as the certificate has it; a CA of your own goes into SSL_CERT_FILE."
         return MailRefused(
@@ -116,10 +118,10 @@ def _choose_error(code: int) -> type[MailUnavailable] | type[MailRefused]:
 
 def _describe_refusal(server: str, replies: _Replies, *, everyone: bool) -> MailNotSent:
     said = "; ".join(f"{address}: {_format_reply(*reply)}" for address, reply in sorted(replies.items()))
-    step = "Look at REPLICATE_SMTP__RECIPIENTS and at what the server lets through."
+    step = "Look at REPLICATE_SMTP__RECIPIENTS and at what the server accepts."
     if everyone and all(_choose_error(code) is MailUnavailable for code, _ in replies.values()):
         return MailUnavailable(f"The {server} takes no mail now for {said}.", next_step=step)
-    rest = "nobody got the mail" if everyone else "the others got the mail"
+    rest = "no mail was sent" if everyone else "the others got the mail"
     return MailRefused(f"The {server} refused recipients ({rest}): {said}.", next_step=step)
 
 

@@ -13,7 +13,7 @@ LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class Notice:
-    """``cause`` identifies what deserves one mail together: a second notice of one cause is not mailed."""
+    """``cause`` identifies the reason for one mail: a second notice of the same cause is not mailed."""
 
     cause: str
     subject: str
@@ -21,29 +21,29 @@ class Notice:
     next_step: str
 
 
-def provisions_failed(*, run_id: str, mode: str, since: datetime, failure: str, next_step: str) -> Notice:
+def describe_failed_provisions(*, run_id: str, mode: str, since: datetime, failure: str, next_step: str) -> Notice:
     event = f"The {mode} provisions of run {run_id} failed."
     kept = "the canvas_ views of reports that failed keep their last good rows"
     body = _build_body(event, failure, since, f"{kept}, and nothing of this run is pushed to Canvas.")
     return Notice(f"provisions:{run_id}", f"{mode} provisions failed", body, next_step)
 
 
-def push_failed(*, run_id: str, process: str, since: datetime, failure: str, next_step: str) -> Notice:
+def describe_failed_push(*, run_id: str, process: str, since: datetime, failure: str, next_step: str) -> Notice:
     affected = f"Canvas may lack changes of {process}, some or all; the push journal has what was applied."
     body = _build_body(f"The push {process} of run {run_id} failed.", failure, since, affected)
     return Notice(f"push:{run_id}:{process}", f"push {process} failed", body, next_step)
 
 
-def push_held(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
+def describe_held_push(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
     event = f"The push {process} of run {run_id} is held by its gate and waits for a decision."
-    body = _build_body(event, reason, since, f"no change of {process} goes to Canvas until somebody decides.")
+    body = _build_body(event, reason, since, f"no change of {process} goes to Canvas before a person decides.")
     step = f"replicate held, and then: replicate approve {artifact_id} or replicate discard {artifact_id}"
     return Notice(f"held:{artifact_id}", f"push {process} is held", body, step)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """A message that a stage gave up. ``about`` is the table, the push process or the message's type."""
+    """A message that failed for good. ``about`` is the table, the push process or the message's type."""
 
     stage: str
     message_id: str
@@ -56,16 +56,18 @@ class DeadLetter:
     next_step: str
 
 
-def dead_letter(letter: DeadLetter) -> Notice:
+def describe_dead_letter(letter: DeadLetter) -> Notice:
     """Dead letters of one run and stage with one code are one cause: a database that is down kills many."""
     stage, about, run_id = letter.stage, letter.about, letter.run_id
-    event = f"The {stage} gave up a message about {about} after {letter.attempts} tries; its id is {letter.message_id}."
+    event = (
+        f"The {stage} failed for {about} after {letter.attempts} tries; message {letter.message_id} is a dead letter."
+    )
     affected = (
         f"{about}{f' in run {run_id}' if run_id else ''}.\nThere may be more with the same cause: replicate dead list"
     )
     body = _build_body(event, f"{letter.code}: {letter.reason}", letter.since, affected)
     cause = f"dead:{run_id or letter.message_id}:{stage}:{letter.code}"
-    return Notice(cause, f"{stage} gave up {about}", body, letter.next_step)
+    return Notice(cause, f"{stage} failed for {about}", body, letter.next_step)
 
 
 def format_line(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Opening runs, running them to their end in one process, and what their outcome means."""
+"""Open runs, run them to their end in one process, and derive their exit code."""

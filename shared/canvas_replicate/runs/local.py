@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from canvas_replicate.backoff import stopped_by_signals
+from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import AlreadyRunning, Interrupted, LeaseBusy, ReplicateError
 from canvas_replicate.ledger.records import Run, RunItem
@@ -51,7 +51,7 @@ def run_until_done(
     if "extractor" in stages:
         _ping_sources(runtime, runs, open_source)
     built = build_stages(runtime, tuple(stages))
-    with _lock_runs(runtime, runs), stopped_by_signals(runtime.stop), _run_consumers(runtime, bus, built) as failed:
+    with _lock_runs(runtime, runs), stop_on_signals(runtime.stop), _run_consumers(runtime, bus, built) as failed:
         publish_outbox(bus, runtime.ledger)
         _wait(runtime, failed, watch, lambda: _is_idle(bus, built) and _is_done(runtime, runs, until))
     bus.close()
@@ -61,12 +61,12 @@ def run_until_done(
         raise failed[0]
     if runtime.stop.is_set():
         program = stages[0] if len(stages) == 1 else "replicate"
-        raise Interrupted("Stopped before the end.", next_step=f"Go on with: {resume_command(runs[0], program)}")
+        raise Interrupted("Stopped before the end.", next_step=f"Resume: {resume_command(runs[0], program)}")
     return _list_items(runtime, runs)
 
 
 def _wait(runtime: Runtime, failed: Sequence[BaseException], watch: Watch, is_done: Callable[[], bool]) -> None:
-    """Return when the work is done or the process is asked to stop. Raises what ended a consumer."""
+    """Return when the work is done or the process must stop. Raises the error that ended a consumer."""
     looked = time.monotonic()
     while not runtime.stop.wait(_LOOK_SECONDS):
         watch(False)
@@ -109,7 +109,7 @@ def _lock_runs(runtime: Runtime, runs: Sequence[Run]) -> Iterator[None]:
 
 @contextmanager
 def _run_consumers(runtime: Runtime, bus: Bus, stages: Sequence[Stage]) -> Iterator[list[BaseException]]:
-    """Run one consumer thread per stage during the block. The yielded list receives what ends a consumer."""
+    """Run one consumer thread per stage during the block. The yielded list receives the errors that end a consumer."""
     failed: list[BaseException] = []
     done = threading.Event()
 

@@ -145,7 +145,7 @@ def open_or_resume(
             next_step=f"See how far it is: replicate runs {unfinished.run_id}",
         )
     if unfinished and new:
-        runtime.ledger.abandon(unfinished.run_id, "Given up for a new run (--new).")
+        runtime.ledger.abandon(unfinished.run_id, "Abandoned for a new run (--new).")
     elif unfinished:
         rows = [row for row in runtime.ledger.items.list_all(unfinished.run_id) if row.kind == "tables"]
         if {row.table for row in rows} != wanted or (source and any(row.source != source.lower() for row in rows)):

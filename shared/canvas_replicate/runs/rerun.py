@@ -18,9 +18,8 @@ from canvas_replicate.runtime import Runtime
 
 
 def open_undo_run(runtime: Runtime, plan_id: str) -> Run:
-    """Open a run that takes back what was applied of a plan.
-
-    Raises ConfigError for a plan that cannot be taken back, StaleProvisions.
+    """Open a run that takes back the applied changes of a plan. Raises ConfigError for a plan that cannot be undone,
+    StaleProvisions.
     """
     kept = runtime.journal.find_plan(plan_id)
     if kept is None:
@@ -102,12 +101,12 @@ def _choose_provisions(catalogue: Catalogue, request: RerunRequest, reports: Seq
         names = ", ".join(request.tables)
         raise ConfigError(f"{names} belong to several modes of provisions.yaml.", next_step="Run each alone.")
     if "push" in request.then and not modes and provisions is None:
-        raise ConfigError("A push needs provisions before it.", next_step="Say --then provisions --then push.")
+        raise ConfigError("A push needs provisions before it.", next_step="Use --then provisions --then push.")
     return next(iter(modes), provisions)
 
 
 def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run:
-    """Repeat what failed or was held in a run. Raises ConfigError when nothing did.
+    """Repeat the failed and held items of a run. Raises ConfigError if there are none.
 
     Provisions that failed without a failed report (none was planned, all were switched off) are repeated as a whole.
     """
@@ -148,7 +147,7 @@ def open_approved(runtime: Runtime, artifact: Artifact, *, even_if_older: bool =
     """
     row = runtime.ledger.items.find(artifact.run_id, artifact.table)
     if row is None or row.manifest is None:
-        raise ConfigError(f"Artefact {artifact.artifact_id} has no file.")
+        raise ConfigError(f"Artifact {artifact.artifact_id} has no file.")
     if artifact.gate == "push":
         return _open_approved_plan(runtime, artifact)
     shown = runtime.ledger.items.find_published(artifact.table)

@@ -1,4 +1,4 @@
-"""How long files are kept: the files of old runs go, what is held or shown stays."""
+"""Retention: the files of old runs are removed; held and published ones stay."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from canvas_replicate.runtime import Runtime
 
 
 def expire_files(runtime: Runtime) -> list[str]:
-    """Remove the files of runs past their retention, and return these runs' ids. Repeatable.
-
-    What is held, waits, or is what readers see is kept.
+    """Remove the files of runs past their retention, and return these runs' ids. Repeatable. Held, waiting and
+    published files stay.
     """
     before = datetime.now(UTC) - timedelta(days=runtime.settings.retention_days)
     return runtime.storage.expire(before, runtime.ledger.runs.list_needed())

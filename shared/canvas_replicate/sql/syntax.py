@@ -1,7 +1,7 @@
-"""Is a text exactly one Oracle query? If not: which word is wrong, and what was probably meant.
+"""Checks that a text is exactly one Oracle query; if not, finds the wrong word and the probable one.
 
-sqlglot does the parsing. What it repairs without a word (a stray comma, a JOIN without ON) and what it reports
-one word too late (a misspelt keyword) is found here, on its tokens.
+sqlglot parses. It repairs some mistakes silently (a stray comma, a JOIN without ON) and reports others one word too
+late (a misspelt keyword); this module finds those on its tokens.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _explain_error(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlS
     token = tokens[reported]
     if reported == len(tokens) - 1 and not str(found["description"]).startswith("Invalid"):
         return _build_error(sql, token, f"The SQL ends too early, after {token.text!r}.", "Add what is missing.")
-    return _build_error(sql, token, f"Unexpected {token.text!r}.", "Look at this word and the one before it.")
+    return _build_error(sql, token, f"Unexpected {token.text!r}.", "Check this word and the one before it.")
 
 
 def _find_misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
@@ -161,7 +161,7 @@ def _find_misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
 
 
 def _find_never_oracle(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tuple[Token, str, str]]:
-    """What sqlglot reads in its Oracle dialect although Oracle does not."""
+    """Syntax that sqlglot's Oracle dialect reads but Oracle does not."""
     words = [token.text.upper() for token in tokens]
     if tree.find(exp.Limit):
         word = next((token for token in tokens if token.text.upper() in ("LIMIT", "TOP")), tokens[0])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class SqlSyntaxError(ValueError):
-    """A text that Oracle would not take as one query.
+    """A text that Oracle would not accept as one query.
 
-    ``line`` and ``column`` count from 1 within the SQL text; ``word`` is the offending one as written;
-    ``suggestion`` is what to write, or empty.
+    ``line`` and ``column`` count from 1 within the SQL text; ``word`` is the wrong one as written; ``suggestion`` is
+    the replacement, or empty.
     """
 
     def __init__(self, message: str, *, line: int, column: int, word: str = "", suggestion: str = "") -> None:

@@ -1,1 +1,1 @@
-"""What all stages share: their handlers, and the one place that decides between retry and dead letter."""
+"""What all stages share: their handlers, and the code that decides between retry and dead letter."""

@@ -149,7 +149,7 @@ class Dispatcher:
     def _move_to_dead(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         table = getattr(message, "table", None)
         next_step = error.next_for(table) if table else error.next_step
-        log.warning("given up", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
+        log.warning("dead letter", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
             if not error.is_recorded:
                 self._end_in_ledger(message, error, next_step)
@@ -194,7 +194,7 @@ class Dispatcher:
             since=self._clock(),
             next_step=next_step or f"replicate dead show {envelope.message_id}",
         )
-        return texts.dead_letter(letter)
+        return texts.describe_dead_letter(letter)
 
     def _describe(self, envelope: Envelope) -> dict[str, str | None]:
         about = {"type": envelope.type, "message_id": envelope.message_id, "run_id": envelope.correlation_id}

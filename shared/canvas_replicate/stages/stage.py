@@ -34,9 +34,9 @@ def build_stages(runtime: Runtime, names: tuple[str, ...]) -> list[Stage]:
 
 
 def publish_outbox(bus: Bus, ledger: Ledger, *, left_over: bool = False) -> int:
-    """Publish what this process recorded; ``left_over``: what others recorded and did not publish as well.
+    """Publish the entries of this process; ``left_over``: also entries that others recorded and did not publish.
 
-    What is published but not marked is published again with the same message id.
+    An entry that is published but not marked is published again with the same message id.
     """
     waiting = ledger.outbox.list_unpublished(left_over=left_over)
     for envelope in waiting:

@@ -1,4 +1,6 @@
-"""A slow query with a cached answer, for many callers: asked every few seconds at most, awaited with a deadline."""
+"""A slow query with a cached answer for many callers: it runs every few seconds at most, and callers wait with a
+deadline.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """``value`` is the last answer, None before the first; ``wrong`` is the reason why it is not of now."""
+    """``value`` is the last answer, None before the first; ``wrong`` is why it is not current."""
 
     value: T | None
     wrong: str | None = None
@@ -25,9 +27,9 @@ class Reading(Generic[T]):
 class CachedQuery(Generic[T]):
     """Caches the answer of ``read``, which may raise ReplicateError. One call of it runs at a time.
 
-    name: what is asked, for the message that it does not answer.
+    name: the name of the query, for the message that it does not answer.
     fresh_seconds: how long an answer, or an error, is cached.
-    wait_seconds: how long ``get`` waits. A call that takes longer goes on; later callers get its answer.
+    wait_seconds: how long ``get`` waits. A longer call continues; later callers get its answer.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class CachedQuery(Generic[T]):
             return Reading(self._last, error.message)
 
     def close(self) -> None:
-        """Ask no more; a call that is under way is left to its own timeouts. Later callers get the last answer."""
+        """Run no more queries; a running call ends by its own timeouts. Later callers get the last answer."""
         with self._lock:
             self._is_closed = True
             self._reader.shutdown(wait=False, cancel_futures=True)

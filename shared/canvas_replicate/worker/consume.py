@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from canvas_replicate.backoff import stopped_by_signals
+from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import build_stages, publish_outbox
-from canvas_replicate.wiring import broker_settings, open_runtime
+from canvas_replicate.wiring import get_broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
 from canvas_replicate.worker.health import TEND_SECONDS, Health
 from canvas_replicate.worker.http_server import Answer, serve_paths
@@ -30,7 +30,7 @@ def consume(stage_name: str) -> None:
 
     Raises ConfigError when no broker is configured.
     """
-    settings = broker_settings(f"{stage_name} consume")
+    settings = get_broker_settings(f"{stage_name} consume")
     runtime = open_runtime(settings)
     bus = connect(settings.bus_url, declare=settings.bus_declare)
     health = Health(bus)
@@ -39,7 +39,7 @@ def consume(stage_name: str) -> None:
     dispatcher = Dispatcher(stage, bus, runtime.ledger)
     log.info("consuming", extra={"stage": stage_name, "queue": topology.work_queue(stage_name)})
     with (
-        stopped_by_signals(runtime.stop),
+        stop_on_signals(runtime.stop),
         open_status_page(runtime, bus, stage_name) as board,
         serve_paths(settings.metrics_port, _list_paths(board, health)),
         _keep_tending(runtime, bus, health),
@@ -49,9 +49,10 @@ def consume(stage_name: str) -> None:
     log.info("stopped", extra={"stage": stage_name})
 
 
-def tend(runtime: Runtime, bus: Bus) -> str | None:
-    """Close overdue runs, refresh the gauges, publish what dead processes left behind, send mails that wait. Returns
-    what went wrong."""
+def run_maintenance(runtime: Runtime, bus: Bus) -> str | None:
+    """Close overdue runs, refresh the gauges, publish the messages of dead processes, send waiting mails. Returns the
+    errors.
+    """
     try:
         runtime.ledger.close_overdue()
         update_gauges(runtime)
@@ -69,7 +70,7 @@ def _keep_tending(runtime: Runtime, bus: Bus, health: Health) -> Iterator[None]:
 
     def run_loop() -> None:
         while True:
-            health.record_tended(tend(runtime, bus))
+            health.record_tended(run_maintenance(runtime, bus))
             if done.wait(TEND_SECONDS):
                 return
 

@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from canvas_replicate import metrics
 from canvas_replicate.config.catalogue import Catalogue
-from canvas_replicate.config.freshness import expected_tables
+from canvas_replicate.config.freshness import list_expected_tables
 from canvas_replicate.ledger import views
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import MessageOutcome
@@ -63,7 +63,7 @@ def update_gauges(runtime: Runtime) -> None:
     ends = views.find_newest_ends(database)
     as_of = {status.table: status.as_of.timestamp() for status in runtime.ledger.list_current_status() if status.as_of}
     _show(metrics.table_last_success, ((at, table) for table, at in as_of.items()))
-    _show(metrics.table_expected, ((1, *pair) for pair in expected_tables(runtime.catalogue)))
+    _show(metrics.table_expected, ((1, *pair) for pair in list_expected_tables(runtime.catalogue)))
     _show(metrics.held_artifacts, ((count, gate) for gate, count in held.items()))
     _show(metrics.run_last, ((closed_at.timestamp(), *labels) for labels, closed_at in ends.items()))
 

@@ -24,9 +24,8 @@ class Answer:
 
 @contextmanager
 def serve_paths(port: int, paths: Mapping[str, Callable[[], Answer]]) -> Iterator[None]:
-    """Answer on all addresses while the block runs; port 0 serves nothing. A path is asked in a thread of its own.
-
-    Raises ConfigError for a port that cannot be had.
+    """Answer on all addresses while the block runs; port 0 serves nothing. Each path is read in its own thread. Raises
+    ConfigError for a port that is not available.
     """
     if port == 0:
         yield

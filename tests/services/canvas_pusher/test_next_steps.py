@@ -115,6 +115,6 @@ def test_a_push_that_died_says_what_goes_on_with_it(pushing: Pushing) -> None:
     assert (other.code, "pushes something else" in str(other.error)) == (6, True)
     [run_id] = pushing.place.target_sql("SELECT run_id FROM replicate_run WHERE closed_at IS NULL")[0]
     shown = pushing.place.run("replicate", "runs", run_id).out
-    assert "Nobody works on it. next: canvas-pusher run --tablename enrollments" in shown
+    assert "No process is working on it. Resume: canvas-pusher run --tablename enrollments" in shown
     done = pushing.place.run("canvas-pusher", *typed(pushing, shown), "--json")
     assert (done.code, done.json[0]["run_id"], done.json[0]["loaded"]) == (0, run_id, 2)

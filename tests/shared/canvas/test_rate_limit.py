@@ -205,7 +205,7 @@ def test_an_idempotent_call_is_tried_as_often_as_patience_says() -> None:
 
 def test_a_call_that_may_have_run_is_not_repeated_but_told() -> None:
     failing = Failing(CanvasUnavailable("POST x: 502."))
-    with pytest.raises(CanvasOutcomeUnknown, match="may have done it") as raised:
+    with pytest.raises(CanvasOutcomeUnknown, match="may have executed it") as raised:
         tried(failing, idempotent=False)
     assert failing.calls == 1
     assert isinstance(raised.value, TransientError)

@@ -163,7 +163,7 @@ def test_a_table_without_a_source_is_told(place: Workplace, monkeypatch: pytest.
     monkeypatch.setenv("REPLICATE_DATABASES__OTHER__URL", f"duckdb:///{place.folder / 'other.duckdb'}")
     done = run()
     assert done.code == 2
-    assert [line for line in done.told("error") if "nothing says which database it is read from" in line]
+    assert [line for line in done.told("error") if "no source database is configured" in line]
 
 
 def test_a_snapshot_that_cannot_be_had_is_a_warning(place: Workplace) -> None:
@@ -287,7 +287,7 @@ def test_the_broker_is_looked_at_and_nothing_declared(
     bus = connect(rabbit.url)
     bus.depth("replicate.loader")
     bus.close()
-    assert "broker: it answers, and all 30 queues are there." in run().told("note")
+    assert "broker: it answers, and all 30 queues exist." in run().told("note")
 
 
 # On PostgreSQL
@@ -432,9 +432,9 @@ def test_oracle_tells_which_rights_and_room_are_missing(on_oracle: Workplace, or
     assert done.code == 2
     assert done.told("error") == [
         "tmp_students: foreign keys of schema_a.marks refer to it, so that TRUNCATE is refused (ORA-02266)."
-        " -> Say REPLACE in the control file instead of TRUNCATE.",
+        " -> Write REPLACE in the control file instead of TRUNCATE.",
         "tmp_students: TRUNCATE of a table of schema_a needs DROP ANY TABLE, which this user does not have."
-        " -> Say REPLACE in the control file, or have it granted.",
+        " -> Write REPLACE in the control file, or have it granted.",
     ]
     warnings = "\n".join(done.told("warning"))
     assert "database reporting: 92 of 100 MB in USERS are used." in warnings

@@ -113,7 +113,7 @@ def test_a_table_that_is_longer_than_field_and_query_is_fine() -> None:
 def test_a_field_that_is_longer_than_the_table_is_a_note() -> None:
     said = found(ctl=("CHAR(11)", "CHAR(400)"))
     assert lines(said) == [
-        "note: longer in the control file than in the base table: emplid. The table has the say.",
+        "note: longer in the control file than in the base table: emplid. The table's length applies.",
     ]
 
 
@@ -168,7 +168,7 @@ def test_columns_in_another_order_are_an_error() -> None:
     shifted = {"pay": TYPES["pay"], "emplid": TYPES["emplid"], "name": TYPES["name"], "born": TYPES["born"]}
     control = parse_control_file(CTL, "ctls/tmp_names.ctl")
     said = compare_parts(Parts(TABLE, columns(**shifted), control, BASE, sizes_known=True))
-    assert lines(said) == ["error: column pay: stands where the control file has emplid."]
+    assert lines(said) == ["error: column pay: is where the control file has emplid."]
 
 
 def test_a_column_that_only_the_query_has_is_an_error() -> None:
@@ -200,7 +200,7 @@ def test_a_mask_that_does_not_read_the_file_is_an_error(mask: str) -> None:
     assert lines(said) == [
         f"error: ctls/tmp_names.ctl:9: born: the mask {mask!r} does not read a DATE as the file has it."
     ]
-    assert said[0].next_step == 'Say DATE "YYYY-MM-DD HH24:MI:SS".'
+    assert said[0].next_step == 'Write DATE "YYYY-MM-DD HH24:MI:SS".'
 
 
 @pytest.mark.parametrize("fraction", ["FF", "FF6", "FF9"])
@@ -247,7 +247,7 @@ def test_a_ddl_file_that_differs_is_a_warning() -> None:
     assert found(ddl=BASE) == []
     said = found(ddl=columns(**(TYPES | {"pay": "NUMBER(9,2)"}), extra="DATE"))
     assert lines(said) == [
-        "warning: the ddl file describes another base table than the one that is there: extra, loaded, pay."
+        "warning: the ddl file describes another base table than the existing one: extra, loaded, pay."
     ]
 
 

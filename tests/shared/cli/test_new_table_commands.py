@@ -133,7 +133,7 @@ def test_a_table_that_the_source_does_not_have_is_refused(place: Workplace) -> N
 def test_a_file_that_lies_there_already_is_not_overwritten(place: Workplace) -> None:
     lying = place.folder / "ddl" / "tmp_buildings.sql"
     lying.write_text("-- mine\n", "utf-8")
-    with pytest.raises(ConfigError, match=r"tmp_buildings\.sql: the file is there already"):
+    with pytest.raises(ConfigError, match=r"tmp_buildings\.sql: the file exists already"):
         run("add", "sis.buildings", "--write")
     assert lying.read_text("utf-8") == "-- mine\n"
 

@@ -149,7 +149,7 @@ def test_a_key_that_is_lost_is_for_people_to_decide(emplid: dict[str, str]) -> N
 
 def test_another_order_is_drift_of_the_control_file_alone() -> None:
     query = columns(**dict(reversed(TYPES.items())))
-    assert lines(query) == ["born: stands where the control file has emplid"]
+    assert lines(query) == ["born: is where the control file has emplid"]
     found = migrated(query)
     assert (alters(found), len(found.changes)) == ([], 1)
     assert [f.name for f in parse_control_file(found.changes[0].after, "x").data_fields] == list(reversed(TYPES))
@@ -190,7 +190,7 @@ def test_a_ddl_file_with_more_in_it_is_left_to_people() -> None:
     found = migrated(columns(**TYPES, nick="DATE"), ddl=DDL + "CREATE INDEX i ON tmp_names (name);\n")
     assert alters(found) == list(found.statements)
     assert [change.file for change in found.changes] == [Path("ctls/tmp_names.ctl")]
-    assert "ddl/tmp_names.sql: it says more than what is written here" in found.notes[0]
+    assert "ddl/tmp_names.sql: it has more than this command writes" in found.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ CREATE TABLE tmp_student_names (
   CONSTRAINT tmp_student_names_pk PRIMARY KEY (emplid)
 );
 
--- What people read, refreshed only after a load is proved. In another schema than the base table, its owner
+-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner
 -- needs SELECT on the base table, granted directly and not through a role.
 CREATE MATERIALIZED VIEW campus_student_names
   BUILD IMMEDIATE

@@ -23,7 +23,7 @@ from canvas_replicate.config.catalogue import (
 )
 from canvas_replicate.config.provisions_file import ReportEntry
 from canvas_replicate.config.pushes import ProcessEntry
-from canvas_replicate.config.settings import Settings, setting_fields
+from canvas_replicate.config.settings import Settings, list_setting_fields
 from canvas_replicate.config.settings_sources import AppconfDatabase
 from canvas_replicate.config.tables import ScheduleOptions, TableEntry
 from canvas_replicate.errors import ConfigError, ExitCode, Place
@@ -360,14 +360,13 @@ def test_a_source_that_nothing_tells_is_never_guessed() -> None:
         (
             ("odl_usr", "qna", "dbprod"),
             None,
-            "table tmp_a: nothing says which database it is read from. "
+            "table tmp_a: no source database is configured. "
             "Name one on the command line, or as source: in tablesconf.yaml. Known: odl_usr, qna.",
         ),
         (
             ("dbprod",),
             None,
-            "table tmp_a: nothing says which database it is read from. "
-            "Configure the source database beside the target.",
+            "table tmp_a: no source database is configured. Configure the source database besides the target.",
         ),
         (
             ("odl_usr", "dbprod"),
@@ -402,7 +401,7 @@ def documented(heading: str) -> set[str]:
 
 
 def test_the_guide_names_every_setting_and_every_key_and_no_other() -> None:
-    assert documented("Settings") == set(setting_fields())
+    assert documented("Settings") == set(list_setting_fields())
     assert documented("appconf.yaml") == set(keys_of(AppconfDatabase))
     assert documented("tablesconf.yaml: tables") == set(keys_of(TableEntry))
     assert documented("tablesconf.yaml: schedules") == set(keys_of(ScheduleOptions))
@@ -415,7 +414,9 @@ def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def test_the_guide_gives_settings_and_keys_the_default_and_the_words_that_the_code_has() -> None:
     guide = GUIDE.read_text(encoding="utf-8").splitlines()
-    rows = [f"| `{name}` | {default_of(field)} | {field.description} |" for name, field in setting_fields().items()]
+    rows = [
+        f"| `{name}` | {default_of(field)} | {field.description} |" for name, field in list_setting_fields().items()
+    ]
     for model in (AppconfDatabase, ScheduleOptions):
         rows += [f"| `{key}` | {field.description} |" for key, field in keys_of(model).items()]
     for model in (TableEntry, ReportEntry, ProcessEntry):

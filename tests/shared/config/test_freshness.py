@@ -9,7 +9,7 @@ import pytest
 from tests.catalogues import catalogue, hourly, mode, report, table
 
 from canvas_replicate.config.alert_limits import FIRST_YEAR, build_clock_expression
-from canvas_replicate.config.freshness import expected_tables, max_age
+from canvas_replicate.config.freshness import list_expected_tables, max_age
 from canvas_replicate.config.tables import Schedule
 
 CAMPUS = ZoneInfo("America/New_York")
@@ -17,14 +17,14 @@ CAMPUS = ZoneInfo("America/New_York")
 
 def test_a_table_is_expected_by_every_schedule_that_lists_it() -> None:
     made = catalogue([table("tmp_a")], [Schedule("hourly", ("tmp_a",)), Schedule("all", ("tmp_a",))])
-    assert expected_tables(made) == {("tmp_a", "hourly"), ("tmp_a", "all")}
+    assert list_expected_tables(made) == {("tmp_a", "hourly"), ("tmp_a", "all")}
 
 
 def test_what_is_switched_off_is_not_expected() -> None:
     regular = mode("regular", report("tmp_cnv_users", enabled=False), report("tmp_cnv_terms"))
     hourly = Schedule("hourly", ("tmp_a", "tmp_b"), then=("provisions",))
     made = catalogue([table("tmp_a", enabled=False), table("tmp_b")], [hourly], [regular])
-    assert expected_tables(made) == {("tmp_b", "hourly"), ("tmp_cnv_terms", "hourly")}
+    assert list_expected_tables(made) == {("tmp_b", "hourly"), ("tmp_cnv_terms", "hourly")}
 
 
 def test_reports_are_expected_by_the_schedules_that_bring_them() -> None:
@@ -38,7 +38,7 @@ def test_reports_are_expected_by_the_schedules_that_bring_them() -> None:
         Schedule("orgs", (), provisions="orgs", then=("push",)),
         Schedule("daily", ("tmp_a",)),
     ]
-    assert expected_tables(catalogue([table("tmp_a")], schedules, modes)) == {
+    assert list_expected_tables(catalogue([table("tmp_a")], schedules, modes)) == {
         ("tmp_a", "hourly"),
         ("tmp_cnv_users", "hourly"),
         ("tmp_cnv_org_courses", "orgs"),
@@ -47,7 +47,7 @@ def test_reports_are_expected_by_the_schedules_that_bring_them() -> None:
 
 
 def test_a_mode_that_is_not_configured_is_not_expected() -> None:
-    assert expected_tables(catalogue([], [Schedule("hourly", (), provisions="regular")])) == frozenset()
+    assert list_expected_tables(catalogue([], [Schedule("hourly", (), provisions="regular")])) == frozenset()
 
 
 @pytest.mark.parametrize(

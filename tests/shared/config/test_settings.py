@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from canvas_replicate.config.schemas import build_settings_schema
 from canvas_replicate.config.settings import (
     Settings,
-    known_alias,
+    list_setting_fields,
     mask_settings,
-    setting_fields,
+    require_alias,
     target_alias,
 )
 from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
@@ -66,7 +66,7 @@ def test_names_of_databases_have_no_case() -> None:
     settings = load_settings({ODL_URL: "duckdb:///a", DBPROD_URL: "duckdb:///b", "REPLICATE_TARGET": "DbProd"})
     assert sorted(settings.databases) == ["dbprod", "odl_usr"]
     assert target_alias(settings) == "dbprod"
-    assert known_alias("ODL_USR", settings, "DB") == "odl_usr"
+    assert require_alias("ODL_USR", settings, "DB") == "odl_usr"
     assert list(Settings.model_validate({"databases": {"ODL_USR": {"url": "duckdb:///a"}}}).databases) == ["odl_usr"]
 
 
@@ -172,7 +172,7 @@ def test_variables_by_which_kubernetes_announces_services_are_no_settings() -> N
         ),
         (
             {ODL_PASSWORD: "x"},
-            "REPLICATE_DATABASES__ODL_USR__URL is not set. It is needed because a sibling of it is set.",
+            "REPLICATE_DATABASES__ODL_USR__URL is not set. It is needed because another setting of its group is set.",
         ),
         (
             {ODL_URL: "mysql://x"},
@@ -311,8 +311,8 @@ def test_no_secret_is_in_what_is_shown() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    assert "REPLICATE_DATABASES__<ALIAS>__MAX_PARALLEL" in setting_fields()
-    assert [name for name, field in setting_fields().items() if not field.description] == []
+    assert "REPLICATE_DATABASES__<ALIAS>__MAX_PARALLEL" in list_setting_fields()
+    assert [name for name, field in list_setting_fields().items() if not field.description] == []
     assert set(build_settings_schema()["properties"]) == set(Settings.model_fields)
 
 
@@ -328,7 +328,7 @@ def test_a_password_survives_encoding(text: str) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from([name.replace("<ALIAS>", "A") for name in setting_fields()]),
+        st.sampled_from([name.replace("<ALIAS>", "A") for name in list_setting_fields()]),
         st.text(st.characters(exclude_characters="\0"), min_size=1) | st.sampled_from(["duckdb:///a", "a", "1"]),
         max_size=6,
     )

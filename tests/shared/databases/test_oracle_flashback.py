@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canvas_replicate.databases.oracle.flashback import as_of_scn
+from canvas_replicate.databases.oracle.flashback import add_as_of_scn
 from canvas_replicate.databases.ports import SnapshotUnavailable
 
 
@@ -33,7 +33,7 @@ from canvas_replicate.databases.ports import SnapshotUnavailable
     ],
 )
 def test_every_table_gets_the_moment_and_the_rest_stays_as_it_is(query: str) -> None:
-    assert as_of_scn(query.replace("~", ""), 42) == query.replace("~", " AS OF SCN 42")
+    assert add_as_of_scn(query.replace("~", ""), 42) == query.replace("~", " AS OF SCN 42")
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_every_table_gets_the_moment_and_the_rest_stays_as_it_is(query: str) -> 
         ("SELECT pkg.name_of(a) FROM t", "calls name_of"),
         ("SELECT CURSOR(SELECT b FROM u) c FROM t", "calls CURSOR"),
         ("SELECT a FROM t, XMLTABLE('/a' PASSING t.x COLUMNS a NUMBER PATH 'b')", "table function"),
-        ("SELECT a FROM t PARTITION (p1)", "clause of its own"),
-        ("SELECT a FROM t SAMPLE (10)", "clause of its own"),
-        ("SELECT a FROM t AS OF SCN 5", "clause of its own"),
+        ("SELECT a FROM t PARTITION (p1)", "has a clause that"),
+        ("SELECT a FROM t SAMPLE (10)", "has a clause that"),
+        ("SELECT a FROM t AS OF SCN 5", "has a clause that"),
         ("WITH t AS (SELECT a FROM t) SELECT a FROM t", "both a table and a part"),
         ("SELECT a FROM (WITH t AS (SELECT 1 a FROM dual) SELECT a FROM t) q, t", "both a table and a part"),
         ("WITH FUNCTION f RETURN NUMBER IS BEGIN RETURN 1; END; SELECT f FROM t", "not understood"),
@@ -59,4 +59,4 @@ def test_every_table_gets_the_moment_and_the_rest_stays_as_it_is(query: str) -> 
 )
 def test_what_would_be_read_as_of_now_all_the_same_is_refused(query: str, why: str) -> None:
     with pytest.raises(SnapshotUnavailable, match=why):
-        as_of_scn(query, 42)
+        add_as_of_scn(query, 42)

@@ -237,7 +237,7 @@ def test_a_padded_column_counts_what_readers_get(engine: Engine) -> None:
     make(engine, DDL)
     found: list[Loaded] = []
     file_column = column_from_oracle_type("code", "CHAR(3 CHAR)")
-    replace(engine, batch(id=["1", "2"], code=["ab ", "é  "]), measure={"code": file_column}, prove=found.append)
+    replace(engine, batch(id=["1", "2"], code=["ab ", "é  "]), measure={"code": file_column}, verify=found.append)
     assert found[0].figures["code"].characters == 6
 
 
@@ -252,7 +252,7 @@ def test_numbers_kept_as_text_are_measured_as_numbers(engine: Engine) -> None:
     make(engine, "CREATE TABLE tmp_text (n VARCHAR2(40 CHAR));")
     found: list[Loaded] = []
     measure = {"n": column_from_oracle_type("n", "NUMBER")}
-    replace(engine, batch(n=["1.5", "-2.25"]), measure=measure, prove=found.append, table="tmp_text")
+    replace(engine, batch(n=["1.5", "-2.25"]), measure=measure, verify=found.append, table="tmp_text")
     assert found[0].figures["n"].residue == "3.75"
 
 
@@ -350,13 +350,13 @@ def test_a_reader_of_the_base_table_waits_and_then_sees_the_whole(engine: Engine
     replace(engine, batch(id=["1"], name=["old"]))
     seen: list[object] = []
 
-    def prove(loaded: Loaded) -> None:
+    def verify(loaded: Loaded) -> None:
         engine.sql("SET lock_timeout = '10ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             engine.sql("SELECT * FROM tmp_everything")
         seen.append(loaded.rows)
 
-    replace(engine, batch(id=["1", "2"], name=["new", "new"]), prove=prove)
+    replace(engine, batch(id=["1", "2"], name=["new", "new"]), verify=verify)
     assert seen == [2]
     assert content(engine) == [(1, "new"), (2, "new")]
 

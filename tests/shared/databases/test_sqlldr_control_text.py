@@ -231,4 +231,4 @@ def test_a_text_that_would_not_arrive_as_it_is_is_refused_with_its_line(columns:
     with pytest.raises(ConfigError) as caught:
         write_control_file(with_columns(columns), schema=None, data=DATA)
     assert str(caught.value).startswith(f"t.ctl:2: {what}")
-    assert "cannot be handed to SQL*Loader unchanged." in str(caught.value)
+    assert "cannot be passed to SQL*Loader unchanged." in str(caught.value)

@@ -101,7 +101,7 @@ def test_records_are_told_however_the_table_is_named(table: str) -> None:
     log = read_log(text + summary(table, read=5, loaded=1, rejected=2, when=1, null=1))
     assert log.rejections == (
         Rejection(2, "units", "ORA-01722", "invalid number"),
-        Rejection(3, None, "ORA-00001", "a row with this key is there already"),
+        Rejection(3, None, "ORA-00001", "a row with this key exists already"),
     )
     assert (log.read, log.loaded, log.rejected, log.discarded, log.stopped, log.fatal) == (5, 1, 2, 2, None, ())
 
@@ -217,8 +217,8 @@ def test_the_release_line_is_no_error_and_coded_lines_are_found_without_a_summar
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not whole: it does not show 'successfully loaded'."),
-        (HEAD, "is not whole"),
+        ("", "is incomplete: it does not show 'successfully loaded'."),
+        (HEAD, "is incomplete"),
         (HEAD + summary(read=4, loaded=4).partition("Total logical records read")[0], "does not show 'read'."),
         (HEAD + summary(read=4, loaded=4) * 2, "more than one summary."),
         (HEAD + summary(read=5, loaded=4), "read, and loaded + rejected + discarded are 5 and 4."),

@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from canvas_replicate.databases.sqlldr.log_file import find_coded_lines
 from canvas_replicate.databases.sqlldr.login import Login, hide_secret, write_userid
-from canvas_replicate.databases.sqlldr.outcome import judge_run
+from canvas_replicate.databases.sqlldr.outcome import decide_outcome
 from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError, TransientError
 
 DSN = "db.example.edu:1521/REPORTS"
@@ -70,13 +70,13 @@ def test_a_line_that_shows_a_part_of_the_password_is_told_by_its_code(line: str,
 
 def raised(status: int, log: str) -> ReplicateError:
     with pytest.raises(ReplicateError) as caught:
-        judge_run(status, log, list(find_coded_lines(log)), "loading tmp_x", "logs/tmp_x.log")
+        decide_outcome(status, log, list(find_coded_lines(log)), "loading tmp_x", "logs/tmp_x.log")
     return caught.value
 
 
 @pytest.mark.parametrize("status", [0, 2])
 def test_a_consistent_log_is_believed_with_either_status(status: int) -> None:
-    assert judge_run(status, SUMMARY.format(loaded=3), [], "loading tmp_x", "x.log").loaded == 3
+    assert decide_outcome(status, SUMMARY.format(loaded=3), [], "loading tmp_x", "x.log").loaded == 3
 
 
 @pytest.mark.parametrize(

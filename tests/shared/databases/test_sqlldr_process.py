@@ -85,7 +85,7 @@ class Place:
             Program(program, environ),
             Login("loader", SecretStr(password), self.server.dsn),
             write_control_file(control, schema="loader", data=file),
-            aside=self.aside,
+            work_prefix=self.aside,
             options=options,
             timeout_seconds=timeout_seconds,
             keep_going=keep_going,
@@ -307,7 +307,7 @@ from pydantic import SecretStr
 from canvas_replicate.databases.sqlldr.process import Login, Program, run_sqlldr
 program, dsn, aside, control = sys.argv[1:]
 login = Login("loader", SecretStr(sys.stdin.read()), dsn)
-run_sqlldr(Program(Path(program), os.environ), login, Path(control).read_text(), aside=Path(aside), options={},
+run_sqlldr(Program(Path(program), os.environ), login, Path(control).read_text(), work_prefix=Path(aside), options={},
            timeout_seconds=600, keep_going=lambda: None)
 """
 

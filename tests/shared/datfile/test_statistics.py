@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.datfile.statistics import Figures, differences, measure_of, merge_figures, moment, plain
+from canvas_replicate.datfile.statistics import Figures, differences, get_measure, merge_figures, moment, plain
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=10))
@@ -42,7 +42,7 @@ def test_equal_moments_have_one_text() -> None:
     ],
 )
 def test_each_kind_of_column_has_its_measure(kind: str, measure: str) -> None:
-    assert measure_of(column_from_oracle_type("c", kind)) == measure
+    assert get_measure(column_from_oracle_type("c", kind)) == measure
 
 
 def test_floats_are_ordered_as_numbers_and_not_as_text() -> None:

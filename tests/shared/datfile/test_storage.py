@@ -126,7 +126,7 @@ def test_a_name_that_leaves_the_storage_is_refused(storage: Storage, run_id: str
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "dat/../../x"])
 def test_a_message_cannot_name_a_file_elsewhere(storage: Storage, path: str) -> None:
-    with pytest.raises(DataError, match="does not lie on the shared storage"):
+    with pytest.raises(DataError, match="is not on the shared storage"):
         storage.absolute(path)
 
 

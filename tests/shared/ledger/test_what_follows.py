@@ -15,8 +15,8 @@ from canvas_replicate.ledger.what_follows import (
     PushChanges,
     Wait,
     WholeEnd,
+    compute_overall_status,
     next_step,
-    overall_status,
     run_status,
 )
 
@@ -122,5 +122,5 @@ def test_a_run_of_one_table_is_as_good_as_its_table(state: str) -> None:
 
 def test_a_step_that_failed_as_a_whole_never_leaves_a_run_successful() -> None:
     assert run_status(items_of("t:successful")) == "successful"
-    assert overall_status(items_of("t:successful"), whole_step_succeeded=False) == "partial"
-    assert overall_status([], whole_step_succeeded=False) == "failed"
+    assert compute_overall_status(items_of("t:successful"), whole_step_succeeded=False) == "partial"
+    assert compute_overall_status([], whole_step_succeeded=False) == "failed"

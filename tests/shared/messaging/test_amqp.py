@@ -29,7 +29,7 @@ from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 from canvas_replicate.messaging.rabbitmq.declaration import arguments, list_stage_queues
 from canvas_replicate.messaging.rabbitmq.delivery import Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
-from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
+from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties
 from canvas_replicate.messaging.rabbitmq.url import parameters
 from canvas_replicate.messaging.retry import LADDER
 
@@ -220,12 +220,12 @@ def received(properties: pika.BasicProperties, routing_key: str = "table.request
     """As it comes back from a broker: encoded and decoded."""
     back = pika.BasicProperties()
     back.decode(b"".join(properties.encode()))
-    return envelope_of(routing_key, back, b'{"table": "tmp_x"}')
+    return build_envelope(routing_key, back, b'{"table": "tmp_x"}')
 
 
 def test_an_envelope_comes_back_as_it_went() -> None:
     sent = requested().with_headers(attempts=2, reason="Ümläut", first_failed_at="2030-01-01T00:00:00+00:00")
-    properties = properties_of(sent)
+    properties = build_properties(sent)
     assert properties.delivery_mode == 2
     assert properties.content_type == "application/json"
     back = received(properties, sent.routing_key)

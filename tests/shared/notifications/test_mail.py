@@ -30,10 +30,10 @@ from canvas_replicate.notifications.smtp import MailNotSent, MailRefused, MailUn
 from canvas_replicate.notifications.texts import (
     DeadLetter,
     Notice,
-    dead_letter,
-    provisions_failed,
-    push_failed,
-    push_held,
+    describe_dead_letter,
+    describe_failed_provisions,
+    describe_failed_push,
+    describe_held_push,
 )
 
 RUN = "20300101T000000Z-hourly-abc123"
@@ -251,9 +251,13 @@ def test_no_text_makes_another_header_or_a_line_too_long(subject: str, body: str
 
 def test_each_notice_tells_what_since_when_what_is_affected_and_the_next_command() -> None:
     notices = [
-        provisions_failed(run_id=RUN, mode="regular", since=SINCE, failure="users: HTTP 500.", next_step="replicate x"),
-        push_failed(run_id=RUN, process="canvas_users", since=SINCE, failure="HTTP 500.", next_step="replicate x"),
-        push_held(artifact_id="a1b2", run_id=RUN, process="canvas_users", since=SINCE, reason="501 removals."),
+        describe_failed_provisions(
+            run_id=RUN, mode="regular", since=SINCE, failure="users: HTTP 500.", next_step="replicate x"
+        ),
+        describe_failed_push(
+            run_id=RUN, process="canvas_users", since=SINCE, failure="HTTP 500.", next_step="replicate x"
+        ),
+        describe_held_push(artifact_id="a1b2", run_id=RUN, process="canvas_users", since=SINCE, reason="501 removals."),
         letter(),
     ]
     assert [notice.cause for notice in notices] == [
@@ -282,7 +286,7 @@ def letter(message_id: str = "m1", run_id: str | None = RUN, code: str = "ORA-00
         since=SINCE,
         next_step="replicate rerun tmp_x",
     )
-    return dead_letter(given_up)
+    return describe_dead_letter(given_up)
 
 
 def test_dead_letters_of_a_run_with_one_code_are_one_cause() -> None:

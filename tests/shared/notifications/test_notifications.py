@@ -129,7 +129,7 @@ def test_a_dead_letter_is_told_with_its_reason(
 
     bus.consume("replicate.extractor", once, stop)
     assert notices.send_waiting(smtp) == 1
-    assert subjects(post) == ["extractor gave up tmp_students"]
+    assert subjects(post) == ["extractor failed for tmp_students"]
     assert "unexpected: RuntimeError" in body(post)
 
 

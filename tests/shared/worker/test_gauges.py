@@ -80,7 +80,7 @@ class Desk:
         self.end(run, Outcome("successful", "loader", loaded=3))
 
     def hold(self, gate: str) -> str:
-        """The artefact's id."""
+        """The artifact's id."""
         self.end(self.run(), Outcome("held", "loader", message="0 rows", hold_gate=gate))
         return self.ledger.artifacts.list_all("held")[-1].artifact_id
 

@@ -86,13 +86,13 @@ def test_when_all_is_well_it_says_so_and_how_old_the_oldest_rows_are() -> None:
     assert "1 table; the oldest rows are of 41 min ago." in shown.text[""]
     assert shown.text["held"] == "Held Nothing is held."
     assert shown.text["failed"] == "Failed tables No table failed."
-    assert shown.text["dead-letters"] == "Dead letters No message was given up."
+    assert shown.text["dead-letters"] == "Dead letters No dead letters."
 
 
 def test_the_first_line_counts_every_problem_and_leads_to_it() -> None:
     shown = document(BAD, dead_letters={**NO_LETTERS, "loader": 2})
     assert "✗ 8 problems" in shown.text[""]
-    for said in ("1 artefact is held", "1 table failed", "2 dead letters", "2 tables never published"):
+    for said in ("1 artifact is held", "1 table failed", "2 dead letters", "2 tables never published"):
         assert said in shown.text[""]
     links = {attributes["href"] for tag, attributes in shown.tags if tag == "a"}
     sections = {f"#{attributes['id']}" for tag, attributes in shown.tags if tag == "section"}
@@ -110,7 +110,7 @@ def test_a_held_artefact_comes_with_both_ways_to_decide() -> None:
 def test_a_failed_table_comes_with_its_reason_and_the_recorded_next_step() -> None:
     shown = document(BAD)
     assert "17,410 of 34,674 records were rejected" in shown.text["failed"]
-    assert "Look at bad/x.bad, mend data or control file, then: " in shown.text["failed"]
+    assert "Look at bad/x.bad, correct the data or the control file, then: " in shown.text["failed"]
     assert shown.commands["failed"] == ["replicate rerun tmp_class_meetings"]
 
 
@@ -137,14 +137,14 @@ def test_a_failed_table_of_no_run_leads_to_the_list_of_runs() -> None:
 def test_dead_letters_are_counted_by_stage() -> None:
     shown = document(dead_letters={**NO_LETTERS, "loader": 2})
     assert shown.commands["dead-letters"] == ["replicate dead list --stage loader"]
-    assert "2 given up loader" in shown.text["dead-letters"]
+    assert "2 dead letters loader" in shown.text["dead-letters"]
 
 
 def test_dead_letters_that_cannot_be_counted_are_not_taken_for_none() -> None:
     shown = document(dead_letters=None, bus_wrong="RabbitMQ cannot be reached.")
     assert "! 1 problem" in shown.text[""]
     assert "RabbitMQ cannot be reached." in shown.text["dead-letters"]
-    assert "No message was given up." not in shown.text["dead-letters"]
+    assert "No dead letters." not in shown.text["dead-letters"]
 
 
 def test_tables_that_grew_old_together_need_one_command() -> None:

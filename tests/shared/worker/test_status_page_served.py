@@ -66,7 +66,7 @@ def test_a_worker_shows_what_happened_and_what_to_type(chain: Chain, free_port: 
     bus.close()
     run_id = chain.trigger()
     chain.wait_closed(run_id)
-    chain.wait(lambda: "given up provisioner" in _text(get(free_port)[2]), "the new state shown")
+    chain.wait(lambda: "dead letter provisioner" in _text(get(free_port)[2]), "the new state shown")
     body = get(free_port)[2]
     held = chain.target.sql("SELECT artifact_id FROM replicate_artifact WHERE state = 'held' ORDER BY artifact_id")
     assert len(held) >= 3

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from canvas_replicate.cli.check.findings import Finding, collect_errors
 from canvas_replicate.config.settings import Settings, target_alias
-from canvas_replicate.databases.opening import engine_of, open_ledger, open_postgresql, open_source, open_target
+from canvas_replicate.databases.opening import get_engine, open_ledger, open_postgresql, open_source, open_target
 from canvas_replicate.databases.ports import Source, Target
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import pending_statements, require_newest
+from canvas_replicate.ledger.migrations import list_pending_statements, require_newest
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Connections:
 
     @property
     def target_is_oracle(self) -> bool:
-        return self.target is not None and engine_of(self.settings, self.target) == "oracle"
+        return self.target is not None and get_engine(self.settings, self.target) == "oracle"
 
 
 def ping(settings: Settings) -> tuple[Connections, list[Finding]]:
@@ -61,7 +61,7 @@ def ping(settings: Settings) -> tuple[Connections, list[Finding]]:
 
 def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
     """Raises what reaching it raises."""
-    engine = engine_of(settings, alias)
+    engine = get_engine(settings, alias)
     if engine == "oracle":
         from canvas_replicate.cli.check import oracle
 
@@ -72,9 +72,9 @@ def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[F
 
 
 def _check_postgresql(settings: Settings, alias: str) -> list[Finding]:
-    from canvas_replicate.databases.postgresql.connecting import translating
+    from canvas_replicate.databases.postgresql.connecting import translate_errors
 
-    with translating(f"database {alias}"), open_postgresql(settings, alias).connect() as connection:
+    with translate_errors(f"database {alias}"), open_postgresql(settings, alias).connect() as connection:
         found = connection.execute("SELECT current_setting('server_version'), current_setting('server_encoding')")
         version, encoding = found.fetchone() or ("", "")
     what = f"database {alias}"
@@ -85,13 +85,13 @@ def _check_postgresql(settings: Settings, alias: str) -> list[Finding]:
 
 
 def check_ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
-    """The ledger where every table is there with every column; raises TransientError when it cannot be asked."""
+    """Return the ledger if it has every table and column; raises TransientError when it cannot be reached."""
     database, what = open_ledger(settings), f"database {target_alias(settings)}"
     try:
         require_newest(database)
     except ConfigError as error:
         return None, [Finding("error", what, error.message, error.next_step)]
-    if pending := pending_statements(database):
+    if pending := list_pending_statements(database):
         first = [sql.partition(" (")[0] for sql in pending if not sql.startswith("COMMENT")]
         message = f"the run ledger is incomplete; missing are: {'; '.join(first)}."
         return None, [Finding("error", what, message, "Add them, which keeps all that is in it: replicate init-db")]

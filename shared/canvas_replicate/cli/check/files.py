@@ -18,7 +18,7 @@ def check_files(settings: Settings) -> list[Finding]:
 
 
 def _check_storage(data_dir: Path) -> list[Finding]:
-    """The folder itself is made by the first run, in the nearest one that is there."""
+    """Check the nearest existing folder: the first run creates the storage folder in it."""
     folder = data_dir.absolute()
     while not os.path.exists(folder):  # Path.exists raises where it may not look
         folder = folder.parent
@@ -35,8 +35,8 @@ def _check_storage(data_dir: Path) -> list[Finding]:
 
 
 def _check_secrets(folder: Path | None) -> list[Finding]:
-    """Files that are there but cannot be read end every command, so that they are known to be readable here."""
+    """Check only that the folder exists: an unreadable file in it ends every command before this check."""
     if folder is None or os.path.isdir(folder):
         return []
     message = f"REPLICATE_SECRETS_DIR is {folder}, and there is no such folder: no secret comes from a file."
-    return [Finding("warning", "files", message, "Mount it, or take the variable out.")]
+    return [Finding("warning", "files", message, "Mount it, or remove the variable.")]

@@ -20,18 +20,18 @@ T = TypeVar("T")
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
-# What may pass without anybody changing anything. Every other error is about what is configured.
+# Errors that may pass without a change. Every other error is about the configuration.
 _PASSING = (ExitCode.DEPENDENCY_DOWN, ExitCode.ALREADY_RUNNING)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line.
+    """One line of output.
 
     Attributes:
-        level: ``error`` for what makes a run fail, ``warning`` for what may, ``note`` for what is worth knowing.
+        level: ``error`` makes a run fail, ``warning`` may make it fail, ``note`` is information.
         what: a table's name, ``database odl_usr``, ``broker``, ``canvas``, ``files``, ``configuration``.
-        exit_code: what the command ends with if this is an error and no other is worse.
+        exit_code: the command's exit code if this is an error and no other is worse.
     """
 
     level: Level
@@ -48,7 +48,7 @@ def build_finding(what: str, error: ReplicateError, level: Level = "error") -> F
 
 @contextmanager
 def collect_errors(findings: list[Finding], what: str) -> Iterator[None]:
-    """One of our errors ends the block and becomes a finding, so that it does not hide what comes after."""
+    """Turn one of our errors in the block into a finding, so that the checks after it still run."""
     try:
         yield
     except ReplicateError as error:
@@ -56,7 +56,7 @@ def collect_errors(findings: list[Finding], what: str) -> Iterator[None]:
 
 
 def run_check(findings: list[Finding], what: str, look: Callable[[], T]) -> T | None:
-    """What ``look`` gives; None where it raised one of our errors, which became a finding."""
+    """Return the result of ``look``, or None if it raised one of our errors, which becomes a finding."""
     try:
         return look()
     except ReplicateError as error:

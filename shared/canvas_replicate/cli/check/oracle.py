@@ -1,6 +1,6 @@
-"""The checks that only Oracle needs (oracle.md 5 to 8). They read its dictionary, and run or change nothing.
+"""The checks that only Oracle needs (oracle.md 5 to 8). They read its dictionary and change nothing.
 
-Privileges and space are reported as far as this user can see them; what cannot be seen is no error.
+Privileges and space are reported as far as this user can see them; a missing privilege to see them is no error.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from canvas_replicate.databases.opening import open_oracle
 from canvas_replicate.databases.oracle import dictionary
 from canvas_replicate.databases.oracle.connecting import Connection
 from canvas_replicate.databases.oracle.dictionary import Quota, ViewFacts
-from canvas_replicate.databases.oracle.errors import translating
-from canvas_replicate.databases.oracle.filling import not_for_direct_path
+from canvas_replicate.databases.oracle.errors import translate_errors
+from canvas_replicate.databases.oracle.filling import list_unsuited_columns
 from canvas_replicate.databases.oracle.target import sqlldr_on_path
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
@@ -34,7 +34,7 @@ _METHODS = {
 def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:
     what = f"database {alias}"
     with _connect(settings, alias) as connection:
-        charset, undo = dictionary.character_set(connection), dictionary.undo_seconds(connection)
+        charset, undo = dictionary.read_character_set(connection), dictionary.undo_seconds(connection)
         findings = [Finding("note", what, _describe(connection, charset, undo))]
         if is_target:
             findings += _check_charset(what, charset) + _check_space(what, connection)
@@ -51,12 +51,12 @@ def _check_charset(what: str, charset: str | None) -> list[Finding]:
     if charset is None or charset == _ALL_CHARACTERS:
         return []
     message = f"its character set is {charset}: characters that it lacks are replaced when they are loaded."
-    step = "The proof counts characters and cannot see it: look at names with them."
+    step = "Gate 2 counts characters and cannot detect it: look at names with them."
     return [Finding("warning", what, message, step)]
 
 
 def _check_space(what: str, connection: Connection) -> list[Finding]:
-    quotas, free = dictionary.quotas(connection), dictionary.free_bytes(connection)
+    quotas, free = dictionary.list_quotas(connection), dictionary.read_free_bytes(connection)
     findings = [_report_full(what, quota) for quota in quotas if quota.most and quota.used >= _NEARLY_FULL * quota.most]
     if not quotas and not free:
         return [Finding("note", what, "quota and free space cannot be seen by this user.")]
@@ -71,13 +71,13 @@ def _report_full(what: str, quota: Quota) -> Finding:
 
 def check_table(settings: Settings, table: Table, control: ControlFile | None, base: Sequence[Column]) -> list[Finding]:
     with _connect(settings, target_alias(settings)) as connection:
-        owner, name = dictionary.names(connection, table.base_table, settings.base_schema)
+        owner, name = dictionary.resolve_name(connection, table.base_table, settings.base_schema)
         findings = _check_indexes(table, connection, owner, name)
         if control is not None:
             findings += _check_emptying(table, connection, owner, name, control)
             findings += _check_loader(table, connection, owner, name, control, base)
-        owner, name = dictionary.names(connection, table.view, settings.view_schema)
-        view = dictionary.view_facts(connection, owner, name)
+        owner, name = dictionary.resolve_name(connection, table.view, settings.view_schema)
+        view = dictionary.read_view_facts(connection, owner, name)
         if view is not None:
             findings += _check_view(table, view, settings, dictionary.refresh_method(connection, owner, name))
             findings += _check_refreshing(table, connection, owner, settings)
@@ -86,8 +86,8 @@ def check_table(settings: Settings, table: Table, control: ControlFile | None, b
 
 def _check_indexes(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     findings = []
-    for index in dictionary.unusable_indexes(connection, owner, name):
-        message = f"index {index} of {table.base_table} is unusable, which every load ends with."
+    for index in dictionary.list_unusable_indexes(connection, owner, name):
+        message = f"index {index} of {table.base_table} is unusable, so every load fails."
         step = f"ALTER INDEX {owner}.{index} REBUILD, once its duplicates are gone."
         findings.append(Finding("error", table.name, message, step))
     return findings
@@ -100,26 +100,26 @@ def _check_emptying(table: Table, connection: Connection, owner: str, name: str,
     findings = _check_referring(table, connection, owner, name)
     if _is_lacking(connection, owner, "DROP ANY TABLE"):
         message = f"TRUNCATE of a table of {owner.lower()} needs DROP ANY TABLE, which this user does not have."
-        findings.append(Finding("error", table.name, message, "Say REPLACE in the control file, or have it granted."))
+        findings.append(Finding("error", table.name, message, "Write REPLACE in the control file, or have it granted."))
     return findings
 
 
 def _check_referring(table: Table, connection: Connection, owner: str, name: str) -> list[Finding]:
     try:
-        with translating("foreign keys that refer to it"):
-            referring = dictionary.referring_tables(connection, owner, name)
+        with translate_errors("foreign keys that refer to it"):
+            referring = dictionary.list_referring_tables(connection, owner, name)
     except PermanentError as error:
         return [Finding("note", table.name, f"cannot be seen: {error.message}")]
     if not referring:
         return []
     message = f"foreign keys of {', '.join(referring)} refer to it, so that TRUNCATE is refused (ORA-02266)."
-    return [Finding("error", table.name, message, "Say REPLACE in the control file instead of TRUNCATE.")]
+    return [Finding("error", table.name, message, "Write REPLACE in the control file instead of TRUNCATE.")]
 
 
 def _is_lacking(connection: Connection, owner: str, privilege: str) -> bool:
     """False where privileges cannot be seen."""
-    seen = dictionary.session_privileges(connection)
-    return bool(seen) and owner != dictionary.user(connection) and privilege not in seen
+    seen = dictionary.list_session_privileges(connection)
+    return bool(seen) and owner != dictionary.read_user(connection) and privilege not in seen
 
 
 def _check_loader(
@@ -128,12 +128,12 @@ def _check_loader(
     """Which way a load takes on this machine, which need not be the loader's, as ``OracleTarget`` chooses it."""
     wanted, installed = table.loader or "auto", sqlldr_on_path() is not None
     if wanted == "sqlldr" and not installed:
-        step = "Install Oracle's client tools where the loader runs, or say loader: auto in tablesconf.yaml."
-        return [Finding("warning", table.name, "asks for SQL*Loader, and no sqlldr is on the PATH here.", step)]
+        step = "Install Oracle's client tools where the loader runs, or set loader: auto in tablesconf.yaml."
+        return [Finding("warning", table.name, "needs SQL*Loader, but no sqlldr is on the PATH here.", step)]
     if wanted == "insert" or (wanted in ("auto", "sqlldr") and installed):
         way = "INSERT" if wanted == "insert" else "SQL*Loader"
         return [Finding("note", table.name, f"is loaded by {way} here.")]
-    hindrances = dictionary.hindrances_to_direct_path(connection, owner, name) + not_for_direct_path(base)
+    hindrances = dictionary.list_direct_path_hindrances(connection, owner, name) + list_unsuited_columns(base)
     if any(field.expression is not None and not field.filler for field in control.fields):
         hindrances.append("SQL expressions in the control file")
     if not hindrances:
@@ -141,7 +141,7 @@ def _check_loader(
     why = ", ".join(hindrances)
     if wanted == "direct":
         message = f"cannot be loaded by direct path, which would not keep: {why}."
-        return [Finding("error", table.name, message, "Say loader: auto in tablesconf.yaml.")]
+        return [Finding("error", table.name, message, "Set loader: auto in tablesconf.yaml.")]
     return [Finding("note", table.name, f"is loaded by INSERT here, since direct path would not keep: {why}.")]
 
 
@@ -150,7 +150,7 @@ def _check_view(table: Table, view: ViewFacts, settings: Settings, method: str |
     findings = [Finding("note", table.name, f"view {table.view} is refreshed {how}; Oracle calls it {view.staleness}.")]
     if view.staleness == "UNUSABLE" or view.compiled == "ERROR":
         message = f"view {table.view} is {view.staleness}, compile state {view.compiled}."
-        step = f"ALTER MATERIALIZED VIEW {table.view} COMPILE; if it stays so, make it again."
+        step = f"ALTER MATERIALIZED VIEW {table.view} COMPILE; if that does not help, create it again."
         findings.append(Finding("warning", table.name, message, step))
     return findings
 
@@ -164,5 +164,5 @@ def _check_refreshing(table: Table, connection: Connection, owner: str, settings
 
 @contextmanager
 def _connect(settings: Settings, alias: str) -> Iterator[Connection]:
-    with translating(f"database {alias}"), open_oracle(settings, alias).connect() as connection:
+    with translate_errors(f"database {alias}"), open_oracle(settings, alias).connect() as connection:
         yield connection

@@ -13,7 +13,7 @@ from canvas_replicate.cli.scaffold.ddl_text import read_columns
 from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import read_control_file
-from canvas_replicate.databases.opening import engine_of
+from canvas_replicate.databases.opening import get_engine
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError
 from canvas_replicate.names import qualify_name
@@ -31,7 +31,7 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
     sources = {alias: connections.sources[alias] for alias in aliases if alias in connections.sources}
     for alias, source in sources.items():
         query = describe_query(findings, table.name, alias, source, table)
-        sizes_known = engine_of(connections.settings, alias) == "oracle"
+        sizes_known = get_engine(connections.settings, alias) == "oracle"
         findings += compare_parts(Parts(table, query, control, base, ddl, view, sizes_known))
     if not sources:
         findings += compare_parts(Parts(table, None, control, base, ddl, view))
@@ -41,7 +41,7 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
         with collect_errors(findings, table.name):
             findings += oracle.check_table(connections.settings, table, control, base)
     elif not connections.target_is_oracle and table.loader not in (None, "auto"):
-        message = f"loader: {table.loader} is Oracle's; here the one way to load is taken."
+        message = f"loader: {table.loader} is only for Oracle; this database has one way to load."
         findings.append(Finding("note", table.name, message))
     return findings
 
@@ -60,12 +60,12 @@ def find_sources(table: Table, catalogue: Catalogue, connections: Connections, f
 
 
 def _read_ddl(table: Table, connections: Connections, findings: list[Finding]) -> tuple[Column, ...] | None:
-    """On Oracle nothing is made from the file, so that what cannot be read in it stops nothing."""
+    """On Oracle a ddl file is not executed here, so an unreadable one is not an error."""
     file = connections.settings.ddl_dir / f"{table.name}.sql"
     try:
         text = read_text(file)
         if text is None:
-            findings.append(Finding("note", table.name, f"there is no {file}: init-db goes by the control file."))
+            findings.append(Finding("note", table.name, f"there is no {file}: init-db uses the control file."))
             return None
         return read_columns(strip_bom(text).replace("\r\n", "\n"), file, table.base_table)
     except ConfigError as error:

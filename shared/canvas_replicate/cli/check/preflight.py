@@ -1,4 +1,4 @@
-"""`replicate check`: everything that can be known before a run, asked without changing anything."""
+"""`replicate check`: everything that can be checked before a run without a change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from canvas_replicate.cli.check.parts import check_table, find_sources
 from canvas_replicate.cli.check.pushes import check_pushes
 from canvas_replicate.cli.check.services import check_broker, check_canvas
 from canvas_replicate.cli.check.snapshots import check_snapshots
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of
+from canvas_replicate.config.catalogue import Catalogue, read_catalogue
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.tables import Table
 
@@ -21,9 +21,9 @@ from canvas_replicate.config.tables import Table
 class Report:
     """Attributes:
     findings: errors first.
-    tables: those that were looked at.
-    partly: those of them whose source or whose base table could not be seen, so that not all was compared.
-    off: tables whose toggle is off; they are not looked at.
+    tables: the checked tables.
+    partly: checked tables whose source or base table could not be read, so that the comparison is incomplete.
+    off: tables whose toggle is off; they are not checked.
     """
 
     findings: tuple[Finding, ...]
@@ -33,18 +33,18 @@ class Report:
 
     @property
     def fine(self) -> tuple[str, ...]:
-        """Tables that were compared whole, without an error or a warning."""
+        """Tables that were compared completely, without an error or a warning."""
         troubled = {finding.what for finding in self.findings if finding.level != "note"} | {*self.partly}
         return tuple(name for name in self.tables if name not in troubled)
 
 
 def run_preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
-    """``only`` are the tables to look at, even those that are off; databases, files and services always are.
+    """Check the tables ``only``, even those that are off, or all. Databases, files and services are always checked.
 
-    Raises ConfigError for a name in ``only`` that is no table; everything else that is wrong becomes a finding.
+    Raises ConfigError for an unknown name in ``only``; every other mistake becomes a finding.
     """
     findings: list[Finding] = []
-    catalogue = run_check(findings, "configuration", lambda: catalogue_of(settings))
+    catalogue = run_check(findings, "configuration", lambda: read_catalogue(settings))
     tables = _choose_tables(catalogue, only) if catalogue else []
     connections, found = ping(settings)
     findings += found + check_files(settings) + check_broker(settings) + check_canvas(settings, catalogue)

@@ -31,7 +31,7 @@ def _check_process(group: str, process: PushProcess, catalogue: Catalogue, conne
     for need in process.needs:
         if bare(need) in reads.others:
             message = f"{process.place}: needs: {need} is no table or view of tablesconf.yaml or provisions.yaml."
-            findings.append(Finding("error", what, message, "Nothing loads it, so nothing would ever stop this push."))
+            findings.append(Finding("error", what, message, "Correct the name: no failed load can stop this push."))
     if not process.needs and not reads.tables:
         message = "its SQL reads nothing that is loaded here, so no failed load would stop it."
         findings.append(Finding("warning", what, message, "Name the tables that it depends on under needs:."))

@@ -47,7 +47,7 @@ def _check_queues(bus: Bus, *, declares: bool) -> list[Finding]:
 
 def _report_queues(missing: list[str], there: int, *, declares: bool) -> Finding:
     if not missing:
-        return Finding("note", "broker", f"it answers, and all {there} queues are there.")
+        return Finding("note", "broker", f"it answers, and all {there} queues exist.")
     if declares:
         return Finding("note", "broker", f"it answers; the first process makes {len(missing)} queues that are missing.")
     message = f"it lacks the exchange {topology.EXCHANGE} or queues: {', '.join(missing)}."

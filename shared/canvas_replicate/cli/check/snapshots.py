@@ -8,16 +8,16 @@ from canvas_replicate.cli.check.connections import Connections
 from canvas_replicate.cli.check.findings import Finding
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.tables import Table
-from canvas_replicate.databases.opening import engine_of
+from canvas_replicate.databases.opening import get_engine
 from canvas_replicate.errors import ReplicateError
 
-_WITHOUT = "Without it the tables of a run are read one by one, each as of its own start."
+_WITHOUT = "Without it each table of a run is read as of its own start."
 
 
 def check_snapshots(
     sources: Mapping[Table, Sequence[str]], catalogue: Catalogue, connections: Connections
 ) -> list[Finding]:
-    """A missing moment is a warning, not an error: the run goes on without it."""
+    """Without a snapshot the run still works, so a missing one is a warning."""
     findings: list[Finding] = []
     wanted = {name for schedule in catalogue.schedules.values() if schedule.snapshot for name in schedule.tables}
     pairs = [(table, alias) for table, aliases in sources.items() if table.name in wanted for alias in aliases]
@@ -38,12 +38,12 @@ def _read_moment(alias: str, connections: Connections, findings: list[Finding]) 
 
 def _check_flashback(table: Table, alias: str, moment: int | None, connections: Connections) -> list[Finding]:
     """The query parsed as of that moment, which needs FLASHBACK on each of its tables."""
-    if moment is None or engine_of(connections.settings, alias) != "oracle":
+    if moment is None or get_engine(connections.settings, alias) != "oracle":
         return []
-    from canvas_replicate.databases.oracle.flashback import as_of_scn
+    from canvas_replicate.databases.oracle.flashback import add_as_of_scn
 
     try:
-        connections.sources[alias].describe(as_of_scn(table.query, moment))
+        connections.sources[alias].describe(add_as_of_scn(table.query, moment))
     except ReplicateError as error:
         return [_build_warning(table.name, f"cannot be read as of a run's moment: {error.message}", error)]
     return []

@@ -25,10 +25,10 @@ from canvas_replicate.errors import Place
 
 @dataclass(frozen=True)
 class Parts:
-    """What is known of a table; None for a part that could not be read, which is a finding of its reader.
+    """The parts of a table; None for a part that could not be read, which its reader reports.
 
     Attributes:
-        query: the columns that the query yields now.
+        query: the columns that the query returns now.
         ddl: those of the ddl file's table.
         view: the names that readers see.
         sizes_known: as in ``drift.Found``.
@@ -114,7 +114,7 @@ def _find_unread_masks(found: Found) -> list[tuple[Field, Column]]:
 
 def _report_mask(table: str, control: ControlFile, field: Field, column: Column) -> Finding:
     message = f"{column.name}: the mask {field.mask!r} does not read a {column.type} as the file has it."
-    return _report_field(field, control, table, message, f"Say {_format_field(column)}.")
+    return _report_field(field, control, table, message, f"Write {_format_field(column)}.")
 
 
 def _is_mask_of(mask: str, column: Column) -> bool:
@@ -136,7 +136,7 @@ def _check_converted_lengths(table: str, found: Found) -> list[Finding]:
         length = lengths.get(field.name, 0)
         if field.expression is not None and length > field.length:
             message = f"{field.name} may have {length} characters in the query, CHAR({field.length}) takes fewer."
-            step = f"Say CHAR({length}) before the expression."
+            step = f"Write CHAR({length}) before the expression."
             findings.append(_report_field(field, found.control, table, message, step))
     return findings
 
@@ -144,9 +144,8 @@ def _check_converted_lengths(table: str, found: Found) -> list[Finding]:
 def _check_field_lengths(
     table: str, control: ControlFile, base: Mapping[str, Column], lengths: Mapping[str, int]
 ) -> list[Finding]:
-    """SQL*Loader rejects what is longer than the field: 255 where CHAR has no length (oracle.md 6.4).
-
-    The query's lengths, where known, decide instead of the table's.
+    """SQL*Loader rejects a value longer than its field: 255 where CHAR has no length (oracle.md 6.4). The query's
+    lengths are compared where they are known, else the table's.
     """
     findings, longer = [], []
     for field in control.data_fields:
@@ -156,11 +155,11 @@ def _check_field_lengths(
         size = _count_characters(column)
         if field.expression is None and field.name not in lengths and _is_too_short(field, size):
             message = f"{field.name} takes {field.length} characters, the base table's column is {column.type}."
-            findings.append(_report_field(field, control, table, message, f"Say {_format_field(column)}."))
+            findings.append(_report_field(field, control, table, message, f"Write {_format_field(column)}."))
         elif size is not None and field.length != DEFAULT_LENGTH and field.length > size:
             longer.append(field.name)
     if longer:
-        message = f"longer in the control file than in the base table: {', '.join(longer)}. The table has the say."
+        message = f"longer in the control file than in the base table: {', '.join(longer)}. The table's length applies."
         findings.append(Finding("note", table, message))
     return findings
 
@@ -178,12 +177,12 @@ def _check_ddl(table: str, ddl: Sequence[Column] | None, base: Sequence[Column])
     names += [name for name in described if name in there and not _is_same_type(described[name], there[name])]
     if not names:
         return []
-    message = f"the ddl file describes another base table than the one that is there: {', '.join(names)}."
+    message = f"the ddl file describes another base table than the existing one: {', '.join(names)}."
     return [Finding("warning", table, message, f"See: replicate table diff {table}")]
 
 
 def _is_same_type(ddl: Column, there: Column) -> bool:
-    """Compare only what every engine reports of a declaration."""
+    """Compare only the parts of a declaration that every engine reports."""
     if {ddl.kind, there.kind} == {"number", "float"}:
         return ddl.precision is None or there.precision is None
     if ddl.kind != there.kind or ddl.length != there.length:

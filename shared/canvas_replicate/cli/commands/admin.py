@@ -10,17 +10,17 @@ import typer
 
 from canvas_replicate.cli import entry, output
 from canvas_replicate.config.alert_limits import build_limits_file
-from canvas_replicate.config.catalogue import Catalogue, build_effective_config, catalogue_of
+from canvas_replicate.config.catalogue import Catalogue, build_effective_config, read_catalogue
 from canvas_replicate.config.schemas import build_file_schema, build_settings_schema
 from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import build_oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
 from canvas_replicate.errors import ConfigError, Place
-from canvas_replicate.ledger.migrations import NEWEST, pending_statements, upgrade, version_statements
+from canvas_replicate.ledger.migrations import NEWEST, build_version_statements, list_pending_statements, upgrade
 from canvas_replicate.sql.ddl import parse_ddl
 
-secret = entry.new_app("The original's encoding of passwords in appconf.yaml. It hides nothing.")
+secret = entry.new_app("Encode a password for appconf.yaml like the original. It is not encryption.")
 config = entry.new_app("What is configured, and what can be.")
 
 
@@ -33,16 +33,16 @@ def add_to(app: typer.Typer) -> None:
 def init_db(
     print_only: Annotated[bool, typer.Option("--print", help="Print the SQL instead of running it.")] = False,
 ) -> None:
-    """Make what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger."""
+    """Create what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger."""
     settings = load_settings()
-    catalogue = catalogue_of(settings)
+    catalogue = read_catalogue(settings)
     ledger = open_ledger(settings, create=True)
     is_new = not ledger.has_table("replicate_run")
     if print_only:
-        pending = pending_statements(ledger)
-        _print([*pending, *version_statements()] if pending else [])
+        pending = list_pending_statements(ledger)
+        _print([*pending, *build_version_statements()] if pending else [])
         if is_new:
-            output.console().print("-- The rest can be printed once these tables are there.")
+            output.console().print("-- The rest can be printed after these tables exist.")
             return
         was_upgraded = False
     else:
@@ -89,7 +89,7 @@ def _refuse_other_names(table: Table, file: Path, ddl: str) -> None:
     tables, views = [found.name for found in made.tables], [found.name for found in made.views]
     for wanted, names in ((table.base_table, tables), (table.view, views)):
         if names and wanted.rpartition(".")[2] not in names:
-            message = f"this makes {', '.join(names)}, but tablesconf.yaml says {wanted} for {table.name}."
+            message = f"this makes {', '.join(names)}, but tablesconf.yaml has {wanted} for {table.name}."
             step = "Give both the same name, then: replicate init-db"
             raise ConfigError(message, place=Place(file), next_step=step)
 
@@ -119,7 +119,7 @@ def _read_text(argument: str) -> str:
 def show_config() -> None:
     """Print the effective configuration as JSON, secrets masked."""
     settings = load_settings()
-    output.print_json(build_effective_config(settings, catalogue_of(settings)))
+    output.print_json(build_effective_config(settings, read_catalogue(settings)))
 
 
 @config.command("schema")
@@ -136,4 +136,4 @@ def show_schema(
 def show_limits() -> None:
     """Print Prometheus's rules about the age of tables, as tablesconf.yaml and REPLICATE_TIMEZONE have it."""
     settings = load_settings()
-    sys.stdout.write(build_limits_file(catalogue_of(settings), settings.zone))
+    sys.stdout.write(build_limits_file(read_catalogue(settings), settings.zone))

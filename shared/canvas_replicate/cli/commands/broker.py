@@ -23,9 +23,9 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.runs import opening, retention
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
-from canvas_replicate.wiring import broker_settings, open_runtime
+from canvas_replicate.wiring import get_broker_settings, open_runtime
 
-dead = entry.new_app("Dead letters: messages that were given up, with the reason.")
+dead = entry.new_app("Dead letters: messages that no stage retries any more, with the reason.")
 
 Stage = Annotated[str, typer.Option("--stage", help=f"One of {', '.join(topology.STAGES)}; all when left out.")]
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="As `replicate dead list` shows it; its start is enough.")]
@@ -46,7 +46,7 @@ def trigger(
     as_json: AsJson = False,
 ) -> None:
     """Open a run of SCHEDULE and publish its messages; the workers do the rest. What a CronJob runs."""
-    settings = broker_settings("replicate trigger")
+    settings = get_broker_settings("replicate trigger")
     runtime = open_runtime(settings, lambda catalogue: catalogue.run_tables(schedule), source=db, check_sql=False)
     runtime.ledger.close_overdue()
     try:
@@ -60,13 +60,13 @@ def trigger(
 
 
 def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
-    """Hand runs to the workers. What could not be published now is published by any worker within a minute."""
+    """Hand runs to the workers. Any worker publishes within a minute what cannot be published now."""
     with _connect(runtime.settings) as bus:
         try:
             publish_outbox(bus, runtime.ledger)
         except TransientError as error:
             # The ledger has the messages, so this is no failure: the hint keeps people from asking twice.
-            sys.stderr.write(f"{error.message} Recorded all the same; a worker publishes it within about a minute.\n")
+            sys.stderr.write(f"{error.message} The run is recorded; a worker publishes it within about a minute.\n")
     if as_json:
         output.print_json(opened)
         return
@@ -75,7 +75,7 @@ def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
 
 
 def sweep(as_json: AsJson = False) -> None:
-    """Close runs past their deadline, publish what dead processes left behind, remove files past their retention."""
+    """Close runs past their deadline, publish the messages of dead processes, remove files past their retention."""
     settings = load_settings()
     runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
@@ -96,8 +96,8 @@ def sweep(as_json: AsJson = False) -> None:
 
 @dead.command("list")
 def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
-    """List dead letters: which message, why, how often it was tried, and what to do."""
-    with _connect(broker_settings("replicate dead")) as bus:
+    """List dead letters: the message, the reason, the number of attempts and the next command."""
+    with _connect(get_broker_settings("replicate dead")) as bus:
         found = [(name, letter) for name in _choose_stages(stage) for letter in bus.browse(topology.dead_queue(name))]
     if as_json:
         output.print_json([_to_dict(name, letter) for name, letter in found])
@@ -150,14 +150,14 @@ def _connect(settings: Settings) -> closing[Bus]:
 
 def _choose_stages(stage: str) -> tuple[str, ...]:
     if stage and stage not in topology.STAGES:
-        raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Say one of {', '.join(topology.STAGES)}.")
+        raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Use one of {', '.join(topology.STAGES)}.")
     return (stage,) if stage else topology.STAGES
 
 
 @contextmanager
 def _open_letter(message_id: str) -> Iterator[tuple[Bus, str, Envelope]]:
     """The bus, and the stage and dead letter whose id starts so. Raises ConfigError for none or several."""
-    with _connect(broker_settings("replicate dead")) as bus:
+    with _connect(get_broker_settings("replicate dead")) as bus:
         letters = [(stage, letter) for stage in topology.STAGES for letter in bus.browse(topology.dead_queue(stage))]
         found = [(stage, letter) for stage, letter in letters if letter.message_id.startswith(message_id)]
         if len({letter.message_id for _, letter in found}) != 1:

@@ -31,7 +31,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at everything that a run relies on, and change nothing: configuration, databases, tables, services."""
+    """Check everything that a run needs and change nothing: configuration, databases, tables, services."""
     from canvas_replicate.cli.check.preflight import run_preflight  # imports every driver and the SQL parser
 
     settings = load_settings()
@@ -51,7 +51,7 @@ def check(
 
 
 def _format_line(finding: Finding) -> Text:
-    """Always one line, so that lines can be counted and searched; ``->`` begins what to do."""
+    """Always one line, so that lines can be counted and searched; the next step follows ``->``."""
     line = f"{finding.what}: {finding.message}" + (f" -> {finding.next_step}" if finding.next_step else "")
     return Text.assemble((f"{finding.level:7}", _COLOURS[finding.level]), " ", " ".join(line.split()))
 

@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 def held(
     everything: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False, as_json: AsJson = False
 ) -> None:
-    """List what a gate stopped and waits for a decision."""
+    """List what a gate stopped and what waits for a decision."""
     runtime = open_runtime(load_settings())
     found = runtime.ledger.artifacts.list_all(None if everything else "held")
     if as_json:
@@ -62,7 +62,7 @@ def approve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish exactly the held file, or send exactly the held plan, ID. Who approved it, and when, is kept."""
+    """Publish exactly the held file, or send exactly the held plan, ID. Records who approved it and when."""
     runtime = open_runtime(load_settings())
     artifacts = _find_held(runtime, artifact_id, run)
     opened = [rerun.open_approved(runtime, artifact, even_if_older=even_if_older) for artifact in artifacts]
@@ -73,7 +73,7 @@ def discard(
     artifact_id: ArtifactId = None,
     run: HeldRun = None,
 ) -> None:
-    """Drop the held file or plan ID: it will never be published, and its files go with their retention."""
+    """Drop the held file or plan ID: it is never published, and its files are removed after their retention."""
     runtime = open_runtime(load_settings())
     for artifact in _find_held(runtime, artifact_id, run):
         runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
@@ -83,7 +83,7 @@ def discard(
 
 
 def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
-    """Shows the held plan as long as its base is the same, and else what would be planned now; of an undo, its file."""
+    """The command that shows the held plan while its base is unchanged, else the plan of now; for an undo, its file."""
     kept = runtime.journal.find_plan_by_sha256(artifact.sha256)
     if kept and kept.undoes:
         return f"it takes {kept.undoes} back; all of it is in {runtime.storage.absolute(kept.file)}"
@@ -92,9 +92,9 @@ def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
 
 
 def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
-    """The held artefacts of that id or run. Raises ConfigError when there is none to decide on."""
+    """The held artifacts of that id or run. Raises ConfigError if there are none to decide on."""
     if (artifact_id is None) == (run_id is None):
-        raise ConfigError("Say either an ID or --run RUN.", next_step="List what is held: replicate held")
+        raise ConfigError("Give either an ID or --run RUN.", next_step="List what is held: replicate held")
     if run_id is not None:
         found = [a for a in runtime.ledger.artifacts.list_all("held") if a.run_id == run_id]
         if not found:
@@ -111,9 +111,9 @@ def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) ->
 
 
 def _find_next_step(runtime: Runtime, artifact: Artifact) -> str:
-    """What to type about a decided artefact: its publication may have been interrupted."""
+    """The next command for a decided artifact, whose publication may have been interrupted."""
     for run in runtime.ledger.runs.list_unfinished():
         rows = runtime.ledger.items.list_all(run.run_id)
         if any(row.artifact_id == artifact.artifact_id and not row.is_final for row in rows):
-            return f"Run {run.run_id} publishes it and is not done; go on with: {resume.resume_command(run)}"
+            return f"Run {run.run_id} publishes it and is not done; resume: {resume.resume_command(run)}"
     return "See: replicate held --all"

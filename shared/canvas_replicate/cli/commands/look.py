@@ -73,7 +73,7 @@ def runs(
         if not as_json:
             output.show_failure(run, runtime.ledger.find_failure(run_id))
             if resume.is_left_over(runtime, run):
-                output.print_line(f"Nobody works on it. next: {resume.resume_command(run)}")
+                output.print_line(f"No process is working on it. Resume: {resume.resume_command(run)}")
         return
     found = runtime.ledger.runs.list_newest(limit)
     if as_json:

@@ -19,11 +19,11 @@ from canvas_replicate.cli.scaffold.drift import find_differences
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
 from canvas_replicate.cli.scaffold.plan import ScaffoldRequest, TablePlan, choose_source, plan_table, read_query
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of, resolve_source
+from canvas_replicate.config.catalogue import Catalogue, read_catalogue, resolve_source
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
-from canvas_replicate.databases.opening import engine_of, open_source, open_target
+from canvas_replicate.databases.opening import get_engine, open_source, open_target
 from canvas_replicate.databases.ports import Target
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError
 
@@ -64,7 +64,7 @@ def add(
 ) -> None:
     """Plan the files that copy SCHEMA.TABLE: control file, DDL, entries. Show them; write them with --write."""
     settings = load_settings()
-    catalogue = catalogue_of(settings)
+    catalogue = read_catalogue(settings)
     alias = choose_source(settings, catalogue, schedule or (), source)
     wanted = ScaffoldRequest(
         choose_names(source_table, catalogue, name, view),
@@ -92,7 +92,7 @@ def diff(
 ) -> None:
     """Compare TABLE's query with its control file, ddl file and base table; print the migration. Exit 1 on drift."""
     settings = load_settings()
-    catalogue = catalogue_of(settings)
+    catalogue = read_catalogue(settings)
     entry = catalogue.table(table)
     alias = resolve_source(entry.name, _find_schedule(catalogue, entry.name), catalogue, settings, source, None)
     state = read_state(
@@ -101,12 +101,12 @@ def diff(
         open_target(settings),
         ctl=settings.ctl_dir / f"{entry.name}.ctl",
         ddl=settings.ddl_dir / f"{entry.name}.sql",
-        sizes_known=engine_of(settings, alias) == "oracle",
+        sizes_known=get_engine(settings, alias) == "oracle",
     )
     found = find_differences(state.found)
     if not as_json:
         _print_lines(map(str, found))
-    for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
+    for_oracle = get_engine(settings, target_alias(settings)) == "oracle"
     wanted = plan_migration(state, text_limit=text_limit, for_oracle=for_oracle)
     is_drift = any(difference.is_drift for difference in found) or state.found.base is None
     if as_json:
@@ -134,7 +134,7 @@ def _require_role(text: str) -> str:
 
 
 def _must_write_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], alias: str) -> bool:
-    """Whether nothing but an entry of its own leads to that database."""
+    """Whether the database follows only from an entry that names it."""
     try:
         return choose_source(settings, catalogue, schedules, None) != alias
     except ConfigError:
@@ -200,15 +200,15 @@ def _print_next(context: typer.Context, names: Names, settings: Settings, *, wri
     if not written:
         _print_lines([f"next:  {_build_retry_command(context)} --write"])
     elif applied:
-        _print_lines([f"{names.base_table} and {names.view} are there.", f"next:  replicate rerun {names.entry}"])
-    elif engine_of(settings, target_alias(settings)) == "oracle":
+        _print_lines([f"{names.base_table} and {names.view} exist.", f"next:  replicate rerun {names.entry}"])
+    elif get_engine(settings, target_alias(settings)) == "oracle":
         _print_lines(["The files are written.", f"next:  have the DBA run {ddl}, then: replicate rerun {names.entry}"])
     else:
         _print_lines(["The files are written.", f"next:  replicate init-db && replicate rerun {names.entry}"])
 
 
 def _build_retry_command(context: typer.Context) -> str:
-    """The command as it was typed, without what had its default."""
+    """The command as it was typed, without default values."""
     words = ["replicate", "table", str(context.info_name)]
     for parameter in context.command.params:
         value = context.params[str(parameter.name)]

@@ -24,7 +24,7 @@ _LINES_SHOWN = 10
 _STEPS = {"push": "push SQL", "view": "view", "table": "base table"}
 
 why = typer.Typer(
-    help="Why a table, or a person in a course, is as it is; and what to type next.", no_args_is_help=True
+    help="Find why a table is old or why a person is (not) in a course, and what to type next.", no_args_is_help=True
 )
 
 
@@ -37,7 +37,7 @@ def explain_table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of tablesconf.yaml or provisions.yaml.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show what readers see of TABLE, what its newest runs did, and what to type. Only the ledger is asked."""
+    """Show what readers see of TABLE, what its newest runs did, and what to type. It reads only the ledger."""
     runtime = open_runtime(load_settings(), lambda catalogue: [catalogue.table(name)], control_files=False)
     facts = why_table.gather_facts(runtime, name)
     found = why_table.decide_verdict(facts)
@@ -57,9 +57,8 @@ def explain_person(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what every link from the student system to Canvas knows of USER (in COURSE), and where it breaks.
-
-    Asks the source databases, so it may take a minute.
+    """Show what every link from the student system to Canvas has of USER (in COURSE), and where it breaks. It queries
+    the source databases, which may take a minute.
     """
     facts = why_facts.gather_facts(open_runtime(load_settings()), user, course)
     found = verdict.decide_verdict(facts)
@@ -95,7 +94,7 @@ def _show_table(facts: TableFacts) -> None:
 
 
 def _show_links(facts: PersonFacts) -> None:
-    """One line per link, and what may be shown of its rows."""
+    """One line per link, with the values that may be shown."""
     links = [(chain.table, link) for chain in facts.chains if not _is_empty(chain) for link in chain.links]
     links += [(process.process, process.link) for process in facts.processes]
     links += [(report.kind, report.link) for report in facts.reports]
@@ -113,9 +112,9 @@ def _show_links(facts: PersonFacts) -> None:
     for process in facts.processes:
         name, others = process.process, ", ".join(process.others)
         if process.unreadable:
-            output.print_line(f"{name}: its SQL is no Oracle SQL, so only its needs: tell which tables it reads.")
+            output.print_line(f"{name}: its SQL is not Oracle SQL, so only its needs: shows which tables it reads.")
         if others:
-            output.print_line(f"{name} reads {others}: no table of the catalogue, not looked at.")
+            output.print_line(f"{name} reads {others}: not a table of the catalogue, not searched.")
 
 
 def _is_empty(chain: TableChain) -> bool:

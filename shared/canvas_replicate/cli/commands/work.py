@@ -35,12 +35,12 @@ def run(
     schedule: options.Schedule,
     db: options.SourceAlias = None,
     only_tables: Annotated[
-        bool, typer.Option("--only-tables", help="Leave out what the schedule's `then` says.")
+        bool, typer.Option("--only-tables", help="Leave out what follows by the schedule's `then`.")
     ] = False,
-    new: Annotated[bool, typer.Option("--new", help="Give up an unfinished run instead of going on with it.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Abandon an unfinished run instead of resuming it.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Run SCHEDULE from its source tables to proved views, in this one process."""
+    """Run SCHEDULE from its source tables to verified views, in this one process."""
     runtime = open_runtime(
         load_local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
     )
@@ -61,7 +61,7 @@ def provision(
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     mode = options.choose_mode(historical, processorgs)
-    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.mode_tables(mode))
+    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.list_mode_tables(mode))
     opened = opening.open_provisions_run(runtime, mode, then=then or ())
     proceed(runtime, [opened], as_json=as_json)
 
@@ -69,7 +69,7 @@ def provision(
 def push(
     processorgs: options.OrgPushes = False, tablename: options.Process = None, as_json: options.AsJson = False
 ) -> None:
-    """Push what is different to Canvas, as the group's processes say, on the latest good provisions."""
+    """Push what is different to Canvas, for the group's processes, based on the latest good provisions."""
     group = options.choose_group(processorgs)
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
     opened = opening.open_push_run(runtime, group, tablename)
@@ -85,14 +85,14 @@ def rerun(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Extract and load one TABLE again, or only what failed in a run. Always a new run, with nothing following."""
+    """Extract and load one TABLE again, or only what failed in a run. It opens a new run, and nothing follows it."""
     if (table is None) == (failed is None):
-        raise ConfigError("Say either a table or --failed RUN.")
+        raise ConfigError("Give either a table or --failed RUN.")
     if set(then or ()) - {"provisions", "push"}:
         raise ConfigError("--then takes provisions and push.")
 
     def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
-        reports = catalogue.mode_tables("regular") if "provisions" in (then or ()) else ()
+        reports = catalogue.list_mode_tables("regular") if "provisions" in (then or ()) else ()
         return (catalogue.table(table), *reports) if table else reports
 
     runtime = open_runtime(load_settings(), wanted, source=db)
@@ -130,5 +130,5 @@ def proceed(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
 
 
 def run_here(runtime: Runtime, opened: Sequence[Run], *, as_json: bool) -> NoReturn:
-    """Work until the runs are done, show what became of them, and exit accordingly."""
+    """Work until the runs are closed, show their results, and exit with their exit code."""
     exit_with(show_outcome(runtime, opened, work_on(runtime, opened, as_json=as_json), as_json=as_json))

@@ -55,15 +55,17 @@ def write_together(changes: Sequence[FileChange]) -> None:
     """
     for change in changes:
         if read_text(change.file) != change.before:
-            raise ConfigError("changed while this was planned.", place=Place(change.file), next_step="Do it again.")
+            raise ConfigError(
+                "changed while this was planned.", place=Place(change.file), next_step="Repeat the command."
+            )
     try:
-        with ExitStack() as aside:
+        with ExitStack() as parts:
             for change in reversed(changes):
                 path = change.file.resolve()  # a link stays a link
-                part = aside.enter_context(written_aside(path, os.getpid()))
+                part = parts.enter_context(written_aside(path, os.getpid()))
                 part.write_bytes(change.after.encode("utf-8"))
                 if change.before is not None:
                     shutil.copymode(path, part)
     except OSError as error:
-        step = "Let this user write there, or take the diff to somebody who may."
+        step = "Let this user write there, or give the diff to a person who may."
         raise PermanentError(f"{error.filename}: cannot be written: {error.strerror}.", next_step=step) from None

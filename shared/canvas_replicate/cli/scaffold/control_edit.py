@@ -1,4 +1,4 @@
-"""Changes to a control file that was perhaps edited by hand: whole lines of its column list, and nothing else."""
+"""Changes of a control file that may be edited by hand: only whole lines of its column list."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from canvas_replicate.sql.ddl import parse_ddl
 
 _TABLE = "-- Every load replaces the rows whole.\n"
 _VIEW = (
-    "-- What people read, refreshed only after a load is proved. In another schema than the base table, its owner\n"
+    "-- What people read, refreshed only after a load is verified. In another schema than the base table, its owner\n"
     "-- needs SELECT on the base table, granted directly and not through a role.\n"
 )
 _INDEX = "-- PostgreSQL refreshes a view while people read it only if it has such an index.\n"

@@ -75,19 +75,19 @@ class _Pair:
 
 
 def find_differences(found: Found) -> list[Difference]:
-    """In the order of the query; columns that it no longer has come last."""
+    """Differences in the order of the query, then the columns that the query no longer has."""
     pairs = _pair_columns(found)
     lines = [line for pair in pairs for line in _compare_column(pair, found)]
     return lines + _compare_order(pairs, found.control) + _find_left_over(pairs, found)
 
 
 def list_wanted_fields(found: Found) -> tuple[Column, ...]:
-    """What the control file's fields must take, in order."""
+    """The values that the control file's fields must accept, in order."""
     return tuple(pair.column for pair in _pair_columns(found))
 
 
 def find_stale_fields(found: Found) -> set[str]:
-    """Fields that are there, but cannot take their column as it is now."""
+    """Existing fields that cannot hold their column as it is now."""
     return {pair.column.name for pair in _pair_columns(found) if pair.field and _compare_field(pair, found)}
 
 
@@ -182,7 +182,7 @@ def _compare_order(pairs: Sequence[_Pair], control: ControlFile) -> list[Differe
     in_control = [field.name for field in control.data_fields if field.name in in_query]
     for wanted, there in zip(in_query, in_control, strict=True):
         if wanted != there:
-            return [Difference(wanted, f"stands where the control file has {there}")]
+            return [Difference(wanted, f"is where the control file has {there}")]
     return []
 
 

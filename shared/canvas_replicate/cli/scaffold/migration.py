@@ -19,8 +19,9 @@ from canvas_replicate.errors import ConfigError, PermanentError, Place
 
 @dataclass(frozen=True)
 class TableState:
-    """A table as it is: its columns, and the texts of its files. ``parts`` is None where the ddl file does not have the
-    form that ``format_ddl`` writes."""
+    """The current columns of a table and the texts of its files. ``parts`` is None for a ddl file in another form than
+    ``format_ddl`` writes.
+    """
 
     names: Names
     found: drift.Found
@@ -42,7 +43,7 @@ class Migration:
 def read_state(
     table: Table, source: Source, target: BulkLoader, *, ctl: Path, ddl: Path, sizes_known: bool
 ) -> TableState:
-    """Raises ConfigError for a file that cannot be read, and what the databases raise."""
+    """Raises ConfigError for an unreadable file, and the errors of the databases."""
     names = Names(table.name, table.source_table or "its source", table.base_table, table.view)
     control, ddl_now = read_control_file(ctl), read_text(ddl)
     lines = ddl_now.replace("\r\n", "\n") if ddl_now is not None else None
@@ -67,7 +68,7 @@ def plan_migration(state: TableState, *, text_limit: int, for_oracle: bool) -> M
     if control is None:
         notes.append(f"{state.found.control.file}: its column list is not one field a line; change it by hand.")
     if state.parts is None and state.ddl_text is not None and _is_ddl_behind(state):
-        notes.append(f"{state.ddl_file}: it says more than what is written here; change it, and the view, by hand.")
+        notes.append(f"{state.ddl_file}: it has more than this command writes; change it, and the view, by hand.")
     if state.found.base is None:
         notes.append(f"There is no base table {state.names.base_table}: replicate init-db, or the DBA, makes it.")
     statements = [*alter]
@@ -137,7 +138,7 @@ def _plan_ddl_change(state: TableState) -> FileChange | None:
 
 
 def _get_parts_after(state: TableState) -> DdlParts:
-    """The ddl file as it will be; without one, what the base table will be."""
+    """The new ddl file; without one, the new base table."""
     if state.parts is not None:
         return replace(state.parts, columns=drift.choose_columns(state.found, state.parts.columns))
     return DdlParts(state.names, drift.choose_columns(state.found, state.found.base or ()))

@@ -1,4 +1,4 @@
-"""What `replicate table add` writes: planned as a whole, and verified to be readable before anything is written."""
+"""What `replicate table add` writes: planned and parsed as a whole before the first file is written."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from canvas_replicate.cli.scaffold.changes import FileChange, read_text, strip_b
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, refuse_key
 from canvas_replicate.cli.scaffold.names import Names, find_long_names, refuse_columns, strip_schema
-from canvas_replicate.config.catalogue import Catalogue, catalogue_of
-from canvas_replicate.config.settings import Settings, known_alias, target_alias
+from canvas_replicate.config.catalogue import Catalogue, read_catalogue
+from canvas_replicate.config.settings import Settings, require_alias, target_alias
 from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
-from canvas_replicate.databases.opening import engine_of
+from canvas_replicate.databases.opening import get_engine
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, Place
@@ -60,7 +60,7 @@ class TablePlan:
 
 
 def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, catalogue: Catalogue) -> TablePlan:
-    """Raises ConfigError when a name, a column or a file does not allow it, and what the source raises."""
+    """Raises ConfigError for a name, column or file that is not possible, and the errors of the source."""
     names = wanted.names
     ctl, ddl = settings.ctl_dir / f"{names.entry}.ctl", settings.ddl_dir / f"{names.entry}.sql"
     for file in (ctl, ddl):
@@ -76,7 +76,7 @@ def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, cata
         columns = source.describe(_read_with(conf, names.entry, settings, catalogue).query)
         refuse_columns(columns, "the query")
         key = wanted.key or ()
-    for_oracle = engine_of(settings, target_alias(settings)) == "oracle"
+    for_oracle = get_engine(settings, target_alias(settings)) == "oracle"
     refuse_key(key, columns, for_oracle=for_oracle)
     texts = format_table_files(wanted, columns, key, for_oracle=for_oracle)
     _verify_readable(texts, ctl, ddl)
@@ -107,7 +107,7 @@ def format_select(source_table: str, columns: Sequence[Column]) -> str:
 
 
 def read_query(path: Path, *, oracle_sql: bool) -> str:
-    """A query from a file. Raises ConfigError, placed in that file, for what is not one query in Oracle's SQL."""
+    """A query from a file. Raises ConfigError with its place for anything but one query in Oracle's SQL."""
     text = read_text(path)
     if text is None:
         raise ConfigError("there is no such file.", place=Place(path))
@@ -126,20 +126,20 @@ def read_query(path: Path, *, oracle_sql: bool) -> str:
 def choose_source(settings: Settings, catalogue: Catalogue, schedules: Sequence[str], given: str | None) -> str:
     """Command line > the one database that the schedules name > the only database besides the target."""
     if given is not None:
-        return known_alias(given, settings, "--source")
+        return require_alias(given, settings, "--source")
     by_schedule = {catalogue.schedule(schedule).source for schedule in schedules} - {None}
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     found = sorted(alias for alias in by_schedule if alias) or others
     if len(found) == 1:
         return found[0]
-    known = f"Known: {', '.join(others)}." if others else "Configure it beside the target."
-    raise ConfigError("nothing says which database the table is read from.", next_step=f"Name it: --source. {known}")
+    known = f"Known: {', '.join(others)}." if others else "Configure it besides the target."
+    raise ConfigError("no source database is configured.", next_step=f"Name it: --source. {known}")
 
 
 def _refuse_file(file: Path) -> None:
     if file.exists():
         step = "It belongs to no table of tablesconf.yaml: move it away, or give another name: --name"
-        raise ConfigError("the file is there already.", place=Place(file), next_step=step)
+        raise ConfigError("the file exists already.", place=Place(file), next_step=step)
 
 
 def _plan_conf_changes(wanted: ScaffoldRequest, sql: str, settings: Settings) -> list[FileChange]:
@@ -174,7 +174,7 @@ def _read_with(changes: Sequence[FileChange], entry: str, settings: Settings, ca
             text = texts.get(name) or read_text(settings.conf_dir / name) or ""
             (Path(folder) / name).write_bytes(text.encode("utf-8"))
         try:
-            after = catalogue_of(settings.model_copy(update={"conf_dir": Path(folder)}))
+            after = read_catalogue(settings.model_copy(update={"conf_dir": Path(folder)}))
         except ConfigError as error:
             message = error.message.replace(folder, str(settings.conf_dir))
             raise ConfigError(f"The new entry would not be read: {message}", next_step=error.next_step) from None
@@ -209,9 +209,9 @@ def _list_notes(wanted: ScaffoldRequest, columns: Sequence[Column], key: Sequenc
         notes.append("No schedule copies it yet: --schedule NAME")
     if not key:
         why = "the source table has no primary key" if wanted.sql is None else "a query tells none"
-        notes.append(f"No key ({why}): PostgreSQL keeps readers waiting while the view is refreshed. Say one: --key")
+        notes.append(f"No key ({why}): PostgreSQL keeps readers waiting while the view is refreshed. Name one: --key")
     if not wanted.grants:
-        notes.append("Nobody but its owner may read the view: --grant ROLE")
+        notes.append("Only its owner may read the view: --grant ROLE")
     unlimited = [column.name for column in columns if column.kind == "text" and column.length is None]
     if unlimited:
         notes.append(f"At most {wanted.text_limit:,} characters of {', '.join(unlimited)}: --text-limit")

@@ -11,7 +11,7 @@ from typing import Any
 
 from canvas_replicate.cli.why.rows import PersonRows, select_searchable
 from canvas_replicate.config.settings import Settings
-from canvas_replicate.databases.opening import engine_of, open_source
+from canvas_replicate.databases.opening import get_engine, open_source
 from canvas_replicate.databases.ports import OpenQuery, Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.statistics import plain
@@ -32,7 +32,7 @@ def search_database(
     Raises what opening, describing and running the query raise, TransientError after ``MOST_SECONDS``.
     """
     source = open_source(settings, alias)
-    native, long_texts = settings.databases[alias].dialect == "native", engine_of(settings, alias) != "oracle"
+    native, long_texts = settings.databases[alias].dialect == "native", get_engine(settings, alias) != "oracle"
     return search_source(source, query, value, only=only, long_texts=long_texts, native=native)
 
 

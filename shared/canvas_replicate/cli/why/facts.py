@@ -1,4 +1,4 @@
-"""``why person``: gathering the facts. A link that fails keeps its error as ``trouble``; the others are still asked."""
+"""``why person``: collects the facts. A failed link keeps its error as ``trouble``; the other links are still read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMING_SECTIONS = ("sections", "enrollments")
 
 @dataclass(frozen=True)
 class _Reader:
-    """A push process, and what it reads."""
+    """A push process, and the tables that it reads."""
 
     group: str
     process: PushProcess
@@ -44,7 +44,7 @@ class _Question:
     def build_link(self, step: LinkStep, where: str, rows: PersonRows, as_of: datetime | None = None) -> Link:
         matching = filter_by_course(rows, self.courses)
         if rows.more and not matching.rows:
-            trouble = f"has over {MOST_ROWS:,} rows of {self.user}: the course may be among those not looked at"
+            trouble = f"has over {MOST_ROWS:,} rows of {self.user}: the course may be among those not read"
             return Link(step, where, as_of=as_of, trouble=trouble)
         about = {self.user, *self.courses}
         return Link(
@@ -60,7 +60,7 @@ class _Question:
 
 
 def gather_facts(runtime: Runtime, user: str, course: str | None) -> PersonFacts:
-    """Ask every link about the user, in a course or section if given. Raises ConfigError for an impossible id."""
+    """Search every link for the user, in a course or section if given. Raises ConfigError for an impossible id."""
     check_id(user, "USER")
     if course is not None:
         check_id(course, "COURSE")
@@ -162,7 +162,7 @@ def _ask_source(
     settings: Settings, asked: _Question, table: Table, source: str | None, down: Mapping[str, str]
 ) -> Link:
     if source is None:
-        return Link("source", table.name, trouble="nothing says which database it is read from")
+        return Link("source", table.name, trouble="no source database is configured")
     if source in down:
         return Link("source", source, trouble=down[source])
     return _ask_database(settings, asked, "source", source, source, table.query)

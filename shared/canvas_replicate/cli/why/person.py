@@ -1,6 +1,6 @@
-"""The facts about a person: what every link between the student system and Canvas has of them.
+"""The facts about a person: the rows of every link between the student system and Canvas.
 
-They hold values of ids, status, role and term only, and are never logged. ``verdict`` draws the conclusion.
+They hold only ids, status, role and term, and are never logged. ``verdict`` draws the conclusion.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""``why table``: what readers see of a table, what its newest runs did, and the next command. It asks only the ledger
-and the configuration."""
+"""``why table``: what readers see of a table, what its newest runs did, and the next command. It reads only the ledger
+and the configuration.
+"""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ _REPORTED = {"completed": "concluded", "deleted_last_completed": _DELETED}
 
 @dataclass(frozen=True)
 class PersonVerdict:
-    """``in_canvas``: as the last report has it, None where no report can be read. ``reason`` is the first break, or why
-    there is none; ``disagreement`` is empty where report and journal agree."""
+    """``in_canvas``: by the last report; None if no report can be read. ``reason`` is the first broken link, or why
+    there is none; ``disagreement`` is empty if report and journal agree.
+    """
 
     in_canvas: bool | None
     answer: str
@@ -62,7 +63,7 @@ def _describe_answer(facts: PersonFacts, report: Link | None) -> str:
     statuses = ", ".join(sorted({row["status"] for row in report.values if "status" in row}))
     shown = f" ({statuses})" if statuses else ""
     negation = "" if _is_there(report) else "not "
-    return f"{facts.who} is {negation}in Canvas{shown}, says the report of {_format_moment(report.as_of)}."
+    return f"{facts.who} is {negation}in Canvas{shown}, according to the report of {_format_moment(report.as_of)}."
 
 
 def _is_reported(facts: PersonFacts, kind: str, wanted: PersonRow) -> bool:
@@ -189,7 +190,7 @@ def _check_sql(
 
 
 def _check_sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
-    """A break for each row that the process asks for and Canvas does not have."""
+    """A break for each row that the process wants and Canvas does not have."""
     for row in process.link.values:
         if _is_reported(facts, process.kind, row):
             continue

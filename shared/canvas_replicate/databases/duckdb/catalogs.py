@@ -1,4 +1,4 @@
-"""What a DuckDB file has, by its system functions."""
+"""The tables and views of a DuckDB file, by its system functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One DuckDB file per process and path, and what the driver's errors mean to us."""
+"""One DuckDB file per process and path, and the meaning of the driver's errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def translated(error: duckdb.Error, doing: str) -> ReplicateError:
 
 
 @contextmanager
-def translating(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Turn what the driver raises into one of our errors."""
     try:
         yield
@@ -80,7 +80,7 @@ class DuckDb:
     @contextmanager
     def session(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor for the length of a block. An uncommitted transaction ends with it."""
-        with closing(self.cursor()) as cursor, translating(doing):
+        with closing(self.cursor()) as cursor, translate_errors(doing):
             yield cursor
 
     @classmethod

@@ -68,7 +68,7 @@ class DuckDbSession:
         except duckdb.ConstraintException as error:
             if "duplicate key" not in str(error).lower():
                 raise
-            raise DuplicateKey(f"{_DOING}: a row with this key is there already.") from None
+            raise DuplicateKey(f"{_DOING}: a row with this key exists already.") from None
 
 
 class DuckDbLedger:

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from canvas_replicate.databases.duckdb.connecting import translating
+from canvas_replicate.databases.duckdb.connecting import translate_errors
 
 _MEMORY = "128MB"
 _THREADS = 2
@@ -46,5 +46,5 @@ def open_scratch(folder: Path, doing: str) -> Iterator[Scratch]:
     """
     with TemporaryDirectory(prefix="scratch-", dir=folder) as spill:
         settings: Any = {"memory_limit": _MEMORY, "threads": _THREADS, "temp_directory": spill}
-        with duckdb.connect(config=settings) as connection, translating(doing):
+        with duckdb.connect(config=settings) as connection, translate_errors(doing):
             yield Scratch(connection)

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from canvas_replicate.databases.duckdb.catalogs import read_columns, read_key
-from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
+from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.types import read_column, read_exactly
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
 from canvas_replicate.datfile.columns import Column
@@ -39,7 +39,7 @@ class DuckDbSource:
             raise _refuse_moments()
         sql = self._translate(sql)
         with closing(self._database.cursor()) as cursor:
-            with translating(_DOING):
+            with translate_errors(_DOING):
                 described = cursor.execute(f"DESCRIBE {sql}").fetchall()
                 self._database.make_room(len(described) * _MB_PER_COLUMN)
                 columns = tuple(read_column(name, kind) for name, kind, *_ in described)

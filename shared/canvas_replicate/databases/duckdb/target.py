@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from canvas_replicate.databases.duckdb.catalogs import read_columns
-from canvas_replicate.databases.duckdb.connecting import DuckDb, translating
+from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.filling import insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
 from canvas_replicate.databases.measuring import measure_table
@@ -55,7 +55,7 @@ class DuckDbTarget:
             raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         columns = {column.name: column for column in self.describe(load.table)}
         name = ".".join(self._base(load.table))
         with self._session(f"loading {load.table}") as cursor:
@@ -63,10 +63,10 @@ class DuckDbTarget:
             cursor.begin()
             cursor.execute(f"DELETE FROM {name}")
             insert_batches(cursor, name, columns, load.batches, load.expressions)
-            with translating(f"proving {load.table}"):
+            with translate_errors(f"verifying {load.table}"):
                 refuse_duplicates(cursor, name)
                 found = measure_table(name, columns, load.measure, "duckdb", lambda sql: cursor.execute(sql).fetchone())
-            prove(found)
+            verify(found)
             check(None)
             cursor.commit()
 
@@ -76,7 +76,7 @@ class DuckDbTarget:
 
     def _read_definition(self, cursor: duckdb.DuckDBPyConnection, view: str) -> str:
         name = ".".join(self._view(view))
-        with translating(f"view {view}"):
+        with translate_errors(f"view {view}"):
             sql = "SELECT definition FROM replicate_view WHERE view_name = $name"
             found = cursor.execute(sql, {"name": name}).fetchone()
         if found is None:

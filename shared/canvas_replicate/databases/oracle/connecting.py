@@ -10,7 +10,7 @@ import oracledb
 from pydantic import SecretStr
 
 from canvas_replicate.databases.oracle.address import Address, read_address
-from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.ports import Tag
 from canvas_replicate.errors import ConfigError, TransientError
 
@@ -52,15 +52,15 @@ class Oracle:
         return f"Oracle({self.address.name})"
 
     def connect(self, tag: Tag | None = None) -> oracledb.Connection:
-        """A session of its own. ``tag`` is what a DBA sees of it in V$SESSION.
+        """Open a session. ``tag`` is what a DBA sees of it in V$SESSION.
 
-        Raises TransientError when the server cannot be reached or is silent, PermanentError when it refuses the
+        Raises TransientError when the server cannot be reached or does not answer, PermanentError when it refuses the
         login, which is never tried twice.
         """
         doing = f"connecting to {self.address.name}"
         if self.address.thick:
             _start_thick(self.address)
-        with translating(doing):
+        with translate_errors(doing):
             connection = connect_within(CONNECT_SECONDS, self._open, doing)
             connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:
@@ -103,7 +103,7 @@ def close_quietly(connection: oracledb.Connection) -> None:
 
 
 def connect_within(seconds: float, opening: Callable[[], oracledb.Connection], doing: str) -> oracledb.Connection:
-    """What ``opening`` gives, or TransientError after that time; what comes later is closed again."""
+    """Return the result of ``opening``, or raise TransientError after that time; a later result is closed."""
     ended: list[oracledb.Connection | BaseException] = []
     given_up = threading.Event()
     handing_over = threading.Lock()  # either the caller takes the connection, or the thread closes it

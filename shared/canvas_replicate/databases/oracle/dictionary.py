@@ -1,4 +1,4 @@
-"""What an Oracle database has, by its dictionary (oracle.md 8): what this user can see of it."""
+"""The objects of an Oracle database that this user can see, by its dictionary (oracle.md 8)."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ class ViewFacts:
     next_refresh: bool
 
 
-def names(connection: oracledb.Connection, name: str, schema: str | None = None) -> tuple[str, str]:
+def resolve_name(connection: oracledb.Connection, name: str, schema: str | None = None) -> tuple[str, str]:
     """Owner and name as the dictionary writes them; an unqualified name is in ``schema``, else the user's own."""
     owner, bare = split_name(name.upper(), schema.upper() if schema else None)
-    return owner or own_schema(connection), bare
+    return owner or read_own_schema(connection), bare
 
 
-def own_schema(connection: oracledb.Connection) -> str:
+def read_own_schema(connection: oracledb.Connection) -> str:
     return str(fetch_rows(connection, "SELECT SYS_CONTEXT('USERENV', 'CURRENT_SCHEMA') FROM DUAL")[0][0])
 
 
 def read_table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
     """Raises PermanentError where there is no such table or view, or a column's type has no place in a file."""
-    place = names(connection, name)
-    return TableFacts(columns_of(connection, *place), key_of(connection, *place))
+    place = resolve_name(connection, name)
+    return TableFacts(read_columns(connection, *place), read_key(connection, *place))
 
 
-def columns_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[Column, ...]:
+def read_columns(connection: oracledb.Connection, owner: str, name: str) -> tuple[Column, ...]:
     """Those that can be loaded, in order: virtual and hidden columns are left out."""
     sql = (
         "SELECT column_name, data_type, data_length, char_length, data_precision, data_scale, nullable"
@@ -61,7 +61,7 @@ def columns_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[
 
 
 def _read_column(table: str, row: tuple[Any, ...]) -> Column:
-    """``row`` as ``columns_of`` selects it."""
+    """``row`` as ``read_columns`` selects it."""
     name, kind, size, characters, precision, scale, nullable = row
     if kind in _SIZED:
         oracle = f"{kind}({characters or size} CHAR)"
@@ -86,10 +86,10 @@ def _map_number(precision: int | None, scale: int | None) -> str:
         return "NUMBER" if scale is None else f"NUMBER(38,{scale})"
     if scale is None or 0 <= scale <= precision:
         return f"NUMBER({precision},{scale or 0})"
-    return "NUMBER"  # NUMBER(5,-2) and NUMBER(2,5): Oracle rounds or refuses; the proof finds what it rounded
+    return "NUMBER"  # NUMBER(5,-2) and NUMBER(2,5): Oracle rounds or refuses; gate 2 finds what it rounded
 
 
-def key_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[str, ...]:
+def read_key(connection: oracledb.Connection, owner: str, name: str) -> tuple[str, ...]:
     """The primary key's columns, in order."""
     sql = (
         "SELECT cc.column_name FROM all_constraints c JOIN all_cons_columns cc ON cc.owner = c.owner"
@@ -100,8 +100,10 @@ def key_of(connection: oracledb.Connection, owner: str, name: str) -> tuple[str,
     return tuple(str(column).lower() for (column,) in found)
 
 
-def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
-    """What a direct path load would not check, or would leave unusable (oracle.md 5.2 and 6.6)."""
+def list_direct_path_hindrances(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
+    """The constraints and indexes that a direct path load would not check or would leave unusable (oracle.md 5.2 and
+    6.6).
+    """
     found = []
     sql = (
         "SELECT constraint_type, constraint_name, search_condition_vc FROM all_constraints WHERE owner = :o"
@@ -121,7 +123,7 @@ def hindrances_to_direct_path(connection: oracledb.Connection, owner: str, name:
     return found + [f"trigger {trigger}" for (trigger,) in triggers]
 
 
-def unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
+def list_unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
     """A load can leave an index so, and still call itself successful (oracle.md 6.6)."""
     sql = (
         "SELECT index_name FROM all_indexes WHERE table_owner = :o AND table_name = :t AND status = 'UNUSABLE'"
@@ -131,7 +133,7 @@ def unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> 
     return [str(index) for (index,) in found]
 
 
-def view_facts(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts | None:
+def read_view_facts(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts | None:
     """None where there is no materialized view of that name that this user may select from."""
     sql = (
         "SELECT refresh_mode, refresh_method, staleness, compile_state, last_refresh_date FROM all_mviews"
@@ -146,7 +148,7 @@ def view_facts(connection: oracledb.Connection, owner: str, name: str) -> ViewFa
 
 
 def _is_self_refreshing(connection: oracledb.Connection, owner: str, name: str) -> bool:
-    """START WITH … NEXT makes a refresh group with a time of its own."""
+    """START WITH … NEXT creates a refresh group with its own schedule."""
     sql = "SELECT 1 FROM all_refresh_children WHERE owner = :o AND name = :v AND next_date IS NOT NULL"
     return bool(_fetch_if_seen(connection, sql, o=owner, v=name))
 
@@ -175,7 +177,7 @@ class Quota:
     most: int | None
 
 
-def character_set(connection: oracledb.Connection) -> str | None:
+def read_character_set(connection: oracledb.Connection) -> str | None:
     found = _fetch_if_seen(connection, "SELECT value FROM nls_database_parameters WHERE parameter = 'NLS_CHARACTERSET'")
     return str(found[0][0]) if found else None
 
@@ -186,28 +188,28 @@ def undo_seconds(connection: oracledb.Connection) -> int | None:
     return int(found[0][0]) if found else None
 
 
-def session_privileges(connection: oracledb.Connection) -> frozenset[str]:
+def list_session_privileges(connection: oracledb.Connection) -> frozenset[str]:
     """System privileges, through roles as well."""
     return frozenset(str(name) for (name,) in _fetch_if_seen(connection, "SELECT privilege FROM session_privs"))
 
 
-def quotas(connection: oracledb.Connection) -> list[Quota]:
+def list_quotas(connection: oracledb.Connection) -> list[Quota]:
     found = _fetch_if_seen(connection, "SELECT tablespace_name, bytes, max_bytes FROM user_ts_quotas ORDER BY 1")
     return [Quota(str(name), int(used), None if most < 0 else int(most)) for name, used, most in found]
 
 
-def free_bytes(connection: oracledb.Connection) -> dict[str, int]:
+def read_free_bytes(connection: oracledb.Connection) -> dict[str, int]:
     """By tablespace, of those that the user may fill. Files that may still grow are not counted."""
     sql = "SELECT tablespace_name, SUM(bytes) FROM user_free_space GROUP BY tablespace_name"
     found = _fetch_if_seen(connection, sql)
     return {str(name): int(free) for name, free in found}
 
 
-def user(connection: oracledb.Connection) -> str:
+def read_user(connection: oracledb.Connection) -> str:
     return str(fetch_rows(connection, "SELECT USER FROM DUAL")[0][0])
 
 
-def referring_tables(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
+def list_referring_tables(connection: oracledb.Connection, owner: str, name: str) -> list[str]:
     """Tables whose enabled foreign keys refer to this one: TRUNCATE is then ORA-02266 (oracle.md 6.5)."""
     sql = (
         "SELECT DISTINCT c.owner, c.table_name FROM all_constraints c JOIN all_constraints k"

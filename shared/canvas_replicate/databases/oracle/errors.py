@@ -1,6 +1,6 @@
-"""What Oracle's error codes mean to us: one table, for the driver's and SQL*Loader's messages.
+"""The meaning of Oracle's error codes: one table for the driver's and SQL*Loader's messages.
 
-A code that is not listed here is permanent: a person sees it at once.
+An unlisted code is permanent, so that a person sees it at once.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FULL = {
 _STOP_AND_LOOK = frozenset({"ORA-00600", "ORA-07445", "ORA-03137"})
 # A value is not what the database takes. Their texts may quote it (since 23ai), so messages hold our own words.
 _VALUE = {
-    "ORA-00001": "a row with this key is there already",
+    "ORA-00001": "a row with this key exists already",
     "ORA-01400": "NULL in a NOT NULL column",
     "ORA-01407": "NULL in a NOT NULL column",
     "ORA-01401": "value too large",
@@ -72,7 +72,7 @@ _VALUE = {
     "DPY-4037": "number too large",
     "DPY-4038": "number too large",
     "DPY-4039": "number too large",
-    "DPY-4042": "a number has more digits than its column says",
+    "DPY-4042": "a number has more digits than its column allows",
     **{f"ORA-{number:05}": "not a date as its mask describes it" for number in range(1810, 1900)},
 }
 # The driver's text quotes what it stumbled over: a connect string, or bytes of an answer.
@@ -92,13 +92,13 @@ _NEXT_STEPS = {
     "ORA-28001": "The password has expired: have it changed, then set the new one.",
     "ORA-01005": "Set REPLICATE_DATABASES__<ALIAS>__PASSWORD.",
     "DPY-4001": "Set REPLICATE_DATABASES__<ALIAS>__PASSWORD.",
-    **dict.fromkeys(_STOP_AND_LOOK, "A fault inside Oracle: have the DBA look at the database's alert log."),
+    **dict.fromkeys(_STOP_AND_LOOK, "An error inside Oracle: ask the DBA to look at the database's alert log."),
     "ORA-00942": "Check the name, and ask the DBA for SELECT on it, granted directly and not through a role.",
     "ORA-01031": "Ask the DBA for the privilege: deploy/sql has the grants.",
     "ORA-01555": "Undo is kept for less time than this read takes: run it at a quieter hour, or have UNDO_RETENTION"
     " raised.",
     "ORA-23401": "Check mvtable in tablesconf.yaml; a synonym does not do, and the view must be visible to this user.",
-    "ORA-02266": "A foreign key refers to this table: say REPLACE in the control file instead of TRUNCATE.",
+    "ORA-02266": "A foreign key refers to this table: write REPLACE in the control file instead of TRUNCATE.",
     "DPY-3010": "This database is older than thin mode reaches: add ?mode=thick to its URL.",
     "DPY-3015": "The user has only a 10G password verifier: have the password set again, or add ?mode=thick.",
     "DPY-3001": "The server demands native network encryption: use TLS, or add ?mode=thick to the URL.",
@@ -123,7 +123,7 @@ def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     if code in _LOST or code in _BUSY:
         return TransientError(text, code=code, next_step=next_step, tries=_TRIES.get(code))
     if code in _FULL:
-        step = "Have the DBA make room; it is tried again meanwhile."
+        step = "Ask the DBA to make room; the work is retried meanwhile."
         return TransientError(text, code=code, next_step=step)
     return PermanentError(text, code=code, next_step=next_step)
 
@@ -159,7 +159,7 @@ def _find_codes(message: str) -> list[str]:
 
 
 @contextmanager
-def translating(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Turn what the driver raises into one of our errors; ``doing`` names the table, view or query."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What the driver fetched, as the exact values that a source promises."""
+"""Converts the driver's values to the exact values that a source promises."""
 
 from __future__ import annotations
 

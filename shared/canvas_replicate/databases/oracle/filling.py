@@ -30,9 +30,9 @@ _FROM_A_TRIGGER = re.compile(r"ORA-20\d{3}")
 
 
 def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping[str, Column], load: Load) -> None:
-    """All batches, without a commit. Records that the database refuses go to ``reject`` and are left out.
+    """Insert all batches without a commit. Records that the database refuses go to ``reject``.
 
-    Stops without an error once more were refused than may be. Raises what concerns more than one record.
+    Stops without an error once too many are refused. Raises errors that concern more than one record.
     """
     refused: set[int] = set()
     for batch in load.batches:
@@ -102,7 +102,7 @@ def _list_values(column: pa.ChunkedArray, base: Column | None) -> list[object]:
 
 
 def _rejection(number: int, code: str, message: str) -> Rejection:
-    """Raises the error where it is none of this record's."""
+    """Raises an error that is not about this record."""
     if _FROM_A_TRIGGER.fullmatch(code):  # its text is the programmer's, and may begin with a value
         return Rejection(number, None, code, f"refused by a trigger or procedure ({code})")
     reason = find_reason(code)
@@ -111,7 +111,7 @@ def _rejection(number: int, code: str, message: str) -> Rejection:
     return Rejection(number, find_column(message), code, f"{reason} ({code})")
 
 
-def not_for_direct_path(columns: Iterable[Column]) -> list[str]:
+def list_unsuited_columns(columns: Iterable[Column]) -> list[str]:
     """Columns whose values the driver's direct path would not keep whole (oracle.md 5.2 and 11)."""
     return [f"column {column.name} ({column.type})" for column in columns if not _is_direct(column)]
 
@@ -131,7 +131,7 @@ def _is_direct(column: Column) -> bool:
 def load_directly(
     connection: oracledb.Connection, owner: str, table: str, columns: Mapping[str, Column], batches: Iterable[pa.Table]
 ) -> None:
-    """All batches in one load, which is committed as a whole or not at all. Raises what taking a batch raises."""
+    """Load all batches, committed as a whole or not at all. Raises the errors of reading a batch."""
     first, every = peek(batches)
     if first is None:
         return

@@ -24,8 +24,8 @@ _READ_NO_TABLES = frozenset(
 )
 
 
-def as_of_scn(query: str, scn: int) -> str:
-    """Raises SnapshotUnavailable where something in the query would be read as of now all the same."""
+def add_as_of_scn(query: str, scn: int) -> str:
+    """Raises SnapshotUnavailable if a part of the query would still be read as of now."""
     query = strip_end(query)
     tree = _parse(query)
     _refuse_calls(tree)
@@ -76,7 +76,7 @@ def _end(table: exp.Table) -> int:
         raise SnapshotUnavailable(f"{name.name} is in another database, which cannot be read as of a moment.")
     for clause in ("version", "partition", "sample", "when"):
         if table.args.get(clause):
-            raise SnapshotUnavailable(f"{table.name} has a clause of its own that AS OF cannot be added to.")
+            raise SnapshotUnavailable(f"{table.name} has a clause that AS OF cannot be added to.")
     return int(name.meta["end"]) + 1
 
 

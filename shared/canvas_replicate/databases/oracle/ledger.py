@@ -14,7 +14,7 @@ import oracledb
 from canvas_replicate.databases.binds import bind_names, rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
-from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.sql.ddl import TableDdl, parse_ddl, read_objects
@@ -27,7 +27,7 @@ _PING_SECONDS = 5.0
 
 _KEY_IS_THERE = "ORA-00001"
 _NOT_THERE = ("ORA-00942", "ORA-00904")  # a table, a column
-# A name that is taken, columns that have an index, a column that is there.
+# A name that exists, columns that have an index, a column that exists.
 _MADE_ALREADY = ("ORA-00955", "ORA-01408", "ORA-01430")
 
 
@@ -56,7 +56,7 @@ class OracleSession:
             return to_aware_rows(cursor.fetchall())
 
     def now(self) -> datetime:
-        """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
+        """The time of the call, not of the transaction's start: a lease must not expire while the transaction waits."""
         found: datetime = self.query("SELECT SYS_EXTRACT_UTC(SYSTIMESTAMP) FROM DUAL")[0][0]
         return found
 
@@ -137,7 +137,7 @@ class OracleLedger:
         return statements
 
     def apply(self, statements: Iterable[str]) -> None:
-        """Oracle commits every CREATE by itself: what was made stays, and ``missing`` gives the rest."""
+        """Oracle commits every CREATE: created objects stay, and ``missing`` returns the rest."""
         with self.transaction() as session:
             for statement in statements:
                 _make(session, statement)
@@ -145,9 +145,9 @@ class OracleLedger:
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """As ``translating``, with an error of its own for a key that is there: a deferred one is found by the commit."""
+    """As ``translate_errors``, with DuplicateKey for an existing key; the commit finds a deferred one."""
     try:
-        with translating(_DOING):
+        with translate_errors(_DOING):
             yield
     except DataError as error:
         if error.code == _KEY_IS_THERE:
@@ -156,7 +156,7 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _can_select(session: Session, table: str, columns: str = "1") -> bool:
-    """Whether a table is there, with these columns."""
+    """Whether a table exists with these columns."""
     try:
         session.query(f"SELECT {columns} FROM {table} WHERE 1 = 0")
     except PermanentError as error:
@@ -177,7 +177,7 @@ def _find_missing_columns(session: Session, table: TableDdl) -> list[str]:
 
 
 def _make(session: Session, statement: str) -> None:
-    """What another process makes at the same moment is as good as ours."""
+    """An object that another process creates at the same moment counts as created."""
     try:
         session.execute(statement)
     except PermanentError as error:
@@ -211,7 +211,7 @@ def _set_call_timeout(connection: oracledb.Connection, seconds: float) -> None:
 
 
 def _roll_back(connection: oracledb.Connection) -> bool:
-    """False for a session that is gone: the server rolls back what it left open."""
+    """Return False for a lost session: the server rolls back its transaction."""
     with suppress(oracledb.Error, OSError):
         connection.rollback()
         return True

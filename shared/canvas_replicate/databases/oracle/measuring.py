@@ -1,4 +1,4 @@
-"""What an Oracle base table holds, by one aggregate query."""
+"""The column statistics of an Oracle base table, by one aggregate query."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import oracledb
 from canvas_replicate.databases.measuring import measure_columns, to_figures
 from canvas_replicate.databases.ports import Loaded
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, measure_of
+from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, get_measure
 
 _MOMENT = "YYYY-MM-DD HH24:MI:SS.FF9"
 _MICROSECONDS = len("2030-01-01 00:00:00.000000")
@@ -37,7 +37,7 @@ def measure_table_exactly(
 def _write_aggregates(base: Column, as_file: Column | None) -> list[str]:
     if as_file is None:
         return []
-    name, measure = _quote(base.name), measure_of(as_file)
+    name, measure = _quote(base.name), get_measure(as_file)
     number = name if base.kind in ("number", "float") else f"TO_NUMBER({name})"
     if measure == "total":
         return [f"TO_CHAR(SUM({number}))"]
@@ -75,7 +75,7 @@ def _end(end: str, name: str, base: Column) -> str:
 def _read_figures(values: Sequence[Any], as_file: Column | None) -> Figures:
     non_null, *rest = values
     if as_file is not None and non_null:
-        measure = measure_of(as_file)
+        measure = get_measure(as_file)
         if measure == "residue":
             rest = [_sum_residue(rest)]
         elif measure == "range":

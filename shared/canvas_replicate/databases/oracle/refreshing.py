@@ -11,7 +11,7 @@ from typing import Literal
 
 import oracledb
 
-from canvas_replicate.databases.oracle.dictionary import ViewFacts, fetch_rows, view_facts
+from canvas_replicate.databases.oracle.dictionary import ViewFacts, fetch_rows, read_view_facts
 from canvas_replicate.databases.oracle.errors import find_inner_code
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.names import quote_name
@@ -21,19 +21,19 @@ log = logging.getLogger(__name__)
 Method = Literal["out_of_place", "atomic", "procedure"]
 
 _REFRESH = (
-    "BEGIN DBMS_MVIEW.REFRESH(list => :v, method => 'C', atomic_refresh => {atomic}, out_of_place => {aside}); END;"
+    "BEGIN DBMS_MVIEW.REFRESH(list => :v, method => 'C', atomic_refresh => {atomic}, out_of_place => {replaced}); END;"
 )
 _SQL = {
-    "out_of_place": _REFRESH.format(atomic="FALSE", aside="TRUE"),
-    "atomic": _REFRESH.format(atomic="TRUE", aside="FALSE"),
+    "out_of_place": _REFRESH.format(atomic="FALSE", replaced="TRUE"),
+    "atomic": _REFRESH.format(atomic="TRUE", replaced="FALSE"),
 }
 _NOT_OUT_OF_PLACE = frozenset({"ORA-32354", "ORA-32352", "ORA-32353"})
 
 
 def require_view(connection: oracledb.Connection, owner: str, name: str) -> ViewFacts:
-    """Raises PermanentError where there is no such materialized view, or one that publishes by itself."""
+    """Raises PermanentError for a missing materialized view, and for one that refreshes itself."""
     shown = f"{owner}.{name}".lower()
-    facts = view_facts(connection, owner, name)
+    facts = read_view_facts(connection, owner, name)
     if facts is None:
         problem = f"There is no materialized view {shown} that this user can see."
         step = "Make it (replicate table add --apply, or the DBA), and have SELECT on it granted."
@@ -66,7 +66,7 @@ def refresh(connection: oracledb.Connection, owner: str, name: str, *, procedure
             log.warning("refreshed in one transaction", extra={"view": view, "code": code})
             _call(connection, _SQL[method], f"{owner}.{name}")
         _record_method(connection, owner, name, method)
-    facts = view_facts(connection, owner, name)
+    facts = read_view_facts(connection, owner, name)
     if facts is None or facts.refreshed_at is None or facts.refreshed_at < before or facts.staleness == "UNUSABLE":
         problem = f"View {owner.lower()}.{name.lower()} does not show that it was refreshed."
         step = "Look at LAST_REFRESH_DATE and STALENESS in ALL_MVIEWS."

@@ -12,9 +12,9 @@ import pyarrow as pa
 from canvas_replicate.databases.decimals import refuse_value
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.dictionary import fetch_rows, read_table_facts
-from canvas_replicate.databases.oracle.errors import translating
+from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.oracle.exact import Exact
-from canvas_replicate.databases.oracle.flashback import as_of_scn, strip_end
+from canvas_replicate.databases.oracle.flashback import add_as_of_scn, strip_end
 from canvas_replicate.databases.oracle.types import Fetched, plan_fetch
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
 from canvas_replicate.datfile.columns import Column
@@ -46,7 +46,7 @@ class OracleSource:
         self, sql: str, *, batch_rows: int, as_of: int | None = None, wide_numbers: bool = False, tag: Tag | None = None
     ) -> Iterator[OpenQuery]:
         sql = strip_end(sql)
-        reading = sql if as_of is None else as_of_scn(sql, as_of)
+        reading = sql if as_of is None else add_as_of_scn(sql, as_of)
         with self._session(tag) as connection:
             with _translate_errors(as_of):
                 columns = _describe(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
@@ -60,19 +60,19 @@ class OracleSource:
         with self._session() as connection:
             for query in _PRESENT:
                 # A transient error is no reason to do without a moment.
-                with suppress(PermanentError), translating("the database's SCN"):
+                with suppress(PermanentError), translate_errors("the database's SCN"):
                     return int(fetch_rows(connection, query)[0][0])
         problem = "This user cannot read the SCN of the database."
         step = "Grant EXECUTE on DBMS_FLASHBACK, and FLASHBACK on the source tables."
         raise SnapshotUnavailable(problem, next_step=step)
 
     def describe(self, query: str) -> tuple[Column, ...]:
-        with self._session() as connection, translating(_DOING):
+        with self._session() as connection, translate_errors(_DOING):
             found = _describe(connection, strip_end(query))
         return tuple(column.column for column in found)
 
     def table(self, name: str) -> TableFacts:
-        with self._session() as connection, translating(f"table {name}"):
+        with self._session() as connection, translate_errors(f"table {name}"):
             return read_table_facts(connection, name)
 
     @contextmanager
@@ -86,9 +86,9 @@ class OracleSource:
 
 @contextmanager
 def _translate_errors(as_of: int | None) -> Iterator[None]:
-    """As ``translating``; errors that another way of reading avoids have their own class."""
+    """As ``translate_errors``; errors that another way of reading avoids have their own class."""
     try:
-        with translating(_DOING):
+        with translate_errors(_DOING):
             yield
     except ReplicateError as error:
         if as_of is not None and error.code in _NO_MOMENT:
@@ -114,7 +114,7 @@ def _fetch_frames(
 ) -> Iterator[oracledb.DataFrame]:
     if not all(column.is_plain for column in columns):
         selected = ", ".join(column.sql for column in columns)
-        # The closing parenthesis on a line of its own: the query may end in a comment.
+        # The closing parenthesis is on a separate line, because the query may end in a comment.
         sql = f"SELECT {selected} FROM (\n{sql}\n) q"
     wanted = pa.schema([(column.column.name, column.arrow) for column in columns])
     # Without a size the whole result would come in one frame.

@@ -13,8 +13,8 @@ import oracledb
 from canvas_replicate.control_file import ControlFile
 from canvas_replicate.databases.oracle import dictionary, refreshing
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
-from canvas_replicate.databases.oracle.errors import translating
-from canvas_replicate.databases.oracle.filling import insert_batches, load_directly, not_for_direct_path
+from canvas_replicate.databases.oracle.errors import translate_errors
+from canvas_replicate.databases.oracle.filling import insert_batches, list_unsuited_columns, load_directly
 from canvas_replicate.databases.oracle.ledger import OracleSession
 from canvas_replicate.databases.oracle.measuring import measure_table_exactly
 from canvas_replicate.databases.ports import Check, Load, Loaded, Reported, Tag
@@ -33,7 +33,7 @@ _LOAD_SECONDS = 2 * 3600.0
 
 @dataclass(frozen=True)
 class OracleTarget:
-    """Bulk loader and view refresher. Names without a schema lie in the given schemas, by default the user's own.
+    """Bulk loader and view refresher. Names without a schema are in the given schemas, by default the user's.
 
     ``procedure`` refreshes views instead of DBMS_MVIEW.REFRESH, which needs ALTER ANY MATERIALIZED VIEW for views of
     other owners. ``sqlldr`` is None where it is not installed.
@@ -50,20 +50,20 @@ class OracleTarget:
     def _session(self, doing: str, tag: Tag | None = None) -> Iterator[oracledb.Connection]:
         connection = self.database.connect(tag)
         try:
-            with translating(doing):
+            with translate_errors(doing):
                 yield connection
         finally:
             close_quietly(connection)
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
-            return dictionary.columns_of(connection, *dictionary.names(connection, table, self.base_schema))
+            return dictionary.read_columns(connection, *dictionary.resolve_name(connection, table, self.base_schema))
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
-        """INSERT and its proof are one transaction, after REPLACE with the DELETE; other loads are committed before."""
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
+        """INSERT and gate 2 are one transaction, after REPLACE with the DELETE; other loads commit before gate 2."""
         with self._session(f"loading {load.table}", load.tag) as connection:
-            owner, name = dictionary.names(connection, load.table, self.base_schema)
-            columns = {column.name: column for column in dictionary.columns_of(connection, owner, name)}
+            owner, name = dictionary.resolve_name(connection, load.table, self.base_schema)
+            columns = {column.name: column for column in dictionary.read_columns(connection, owner, name)}
             table, reported = quote_name(owner, name), None
             way = self._select_way(connection, owner, name, columns, load)
             check(None)
@@ -75,30 +75,30 @@ class OracleTarget:
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
                     insert_batches(connection, table, columns, load)
-            proved = load.measure if way != "sqlldr" or reported else {}
-            found = replace(measure_table_exactly(connection, table, columns, proved), reported=reported)
+            measure = load.measure if way != "sqlldr" or reported else {}
+            found = replace(measure_table_exactly(connection, table, columns, measure), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
-            prove(found)
+            verify(found)
             check(OracleSession(connection))
             connection.commit()
 
     def _select_way(
         self, connection: oracledb.Connection, owner: str, name: str, columns: Mapping[str, Column], load: Load
     ) -> str:
-        """Raises ConfigError where the way that was asked for is not possible."""
+        """Raises ConfigError if the configured way is not possible."""
         if load.method == "insert":
             return "insert"
         if load.method in ("auto", "sqlldr") and self.sqlldr:
             direct = load.control.options.get("direct") is True
-            if direct and (skipped := dictionary.hindrances_to_direct_path(connection, owner, name)):
-                text = f"DIRECT=TRUE would load {load.table} past {', '.join(skipped)}."
-                raise _refuse_method(text, "Take DIRECT out of the control file's OPTIONS.")
+            if direct and (skipped := dictionary.list_direct_path_hindrances(connection, owner, name)):
+                text = f"DIRECT=TRUE would ignore {', '.join(skipped)} of {load.table}."
+                raise _refuse_method(text, "Remove DIRECT from the control file's OPTIONS.")
             return "sqlldr"
         if load.method == "sqlldr":
-            text = f"{load.table} asks for SQL*Loader, and no sqlldr is on this machine's PATH."
+            text = f"{load.table} needs SQL*Loader, but no sqlldr is on this machine's PATH."
             raise _refuse_method(text, "Install Oracle's client tools, or set loader: auto in tablesconf.yaml.")
-        hindrances = dictionary.hindrances_to_direct_path(connection, owner, name)
-        hindrances += not_for_direct_path(columns.values())
+        hindrances = dictionary.list_direct_path_hindrances(connection, owner, name)
+        hindrances += list_unsuited_columns(columns.values())
         if load.expressions:
             hindrances.append("SQL expressions in the control file")
         if self.database.address.thick:
@@ -109,9 +109,9 @@ class OracleTarget:
         return "insert" if hindrances else "direct"
 
     def _load_by_sqlldr(self, owner: str, load: Load, program: Path, check: Check) -> Reported | None:
-        """The file is read and judged here before SQL*Loader empties the table: a bad file changes nothing.
+        """Read and check the whole file before SQL*Loader empties the table: a bad file changes nothing.
 
-        None for a bad file, which ``prove`` refuses by its rejected records.
+        Return None for a bad file, which ``verify`` refuses by its rejected records.
         """
         for _ in load.batches:
             pass
@@ -124,7 +124,7 @@ class OracleTarget:
             Program(program, os.environ | ({"TNS_ADMIN": folder} if folder else {})),
             Login(address.user, self.database.password, address.dsn.partition("?")[0]),
             write_control_file(load.control, schema=owner.lower(), data=load.file),
-            aside=load.aside,
+            work_prefix=load.work_prefix,
             options={**list_tuning_options(load.control), "errors": str(load.max_rejected)},
             timeout_seconds=_LOAD_SECONDS,
             keep_going=lambda: check(None),
@@ -133,12 +133,12 @@ class OracleTarget:
 
     def require_view(self, view: str) -> None:
         with self._session(f"view {view}") as connection:
-            refreshing.require_view(connection, *dictionary.names(connection, view, self.view_schema))
+            refreshing.require_view(connection, *dictionary.resolve_name(connection, view, self.view_schema))
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """DBMS_MVIEW commits before and after, so that ``check`` cannot be part of its transaction."""
         with self._session(f"refreshing {view}", tag) as connection:
-            owner, name = dictionary.names(connection, view, self.view_schema)
+            owner, name = dictionary.resolve_name(connection, view, self.view_schema)
             refreshing.require_view(connection, owner, name)
             check(None)
             refreshing.refresh(connection, owner, name, procedure=self.procedure)
@@ -155,13 +155,13 @@ class OracleTarget:
         if made.kind not in ("table", "view", "materialized view", "index"):
             return False
         default = self.base_schema if made.kind == "table" else self.view_schema
-        owner, name = dictionary.names(connection, qualify_name(made.name, made.schema), default)
+        owner, name = dictionary.resolve_name(connection, qualify_name(made.name, made.schema), default)
         return not dictionary.fetch_rows(
             connection, "SELECT 1 FROM all_objects WHERE owner = :o AND object_name = :n", o=owner, n=name
         )
 
     def apply(self, statements: Iterable[str], what: str) -> None:
-        """Every statement is committed by itself; repeat it with what is still missing."""
+        """Every statement is committed on its own; repeat the call with what is still missing."""
         with self._session(what) as connection, connection.cursor() as cursor:
             for statement in statements:
                 try:
@@ -196,12 +196,12 @@ def _record_outcome(log: LoadLog, load: Load) -> Reported:
             load.reject(rejection)
     if log.fatal or (log.stopped and len(load.rejected) <= load.max_rejected):
         text = f"SQL*Loader stopped half-way through {load.table}: {log.fatal[0] if log.fatal else log.stopped}."
-        raise DataError(text, code="sqlldr.stopped", next_step=f"Look at {load.aside}.log.")
+        raise DataError(text, code="sqlldr.stopped", next_step=f"Look at {load.work_prefix}.log.")
     return Reported(log.read, log.loaded, log.rejected, log.discarded)
 
 
 def _refuse_unusable_indexes(connection: oracledb.Connection, owner: str, name: str) -> None:
-    if unusable := dictionary.unusable_indexes(connection, owner, name):
+    if unusable := dictionary.list_unusable_indexes(connection, owner, name):
         left = f"Loading {owner.lower()}.{name.lower()} left {', '.join(unusable)} unusable"
         step = f"Remove the duplicates in the source, then: ALTER INDEX {owner}.{unusable[0]} REBUILD"
         problem = f"{left}: rows that must be unique are not."

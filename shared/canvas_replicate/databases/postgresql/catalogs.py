@@ -1,4 +1,4 @@
-"""What a PostgreSQL database has, by its system catalogs."""
+"""The objects of a PostgreSQL database, by its system catalogs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def find_kind(connection: psycopg.Connection[Any], schema: str, name: str) -> st
 
 
 def write_missing_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:
-    """CREATE SCHEMA IF NOT EXISTS would demand the right to create even where the schema is there."""
+    """CREATE SCHEMA IF NOT EXISTS needs the right to create even for an existing schema."""
     found = connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)).fetchone()
     return [] if found else [f'CREATE SCHEMA IF NOT EXISTS "{schema}"']
 

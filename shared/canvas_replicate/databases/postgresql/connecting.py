@@ -1,4 +1,4 @@
-"""Sessions on one PostgreSQL database, and what the driver's errors mean to us."""
+"""Sessions on one PostgreSQL database, and the meaning of the driver's errors."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class PostgreSql:
         return f"{self._parameters.get('host', 'localhost')}/{self._parameters.get('dbname', '')}"
 
     def connect(self, **settings: str) -> psycopg.Connection[Any]:
-        """A session of its own, in autocommit, with these server settings (times in PostgreSQL's words: ``30s``).
+        """Open a session in autocommit with these server settings (times in PostgreSQL's form: ``30s``).
 
         Raises TransientError when the server cannot be reached, PermanentError when it refuses the login.
         """
         password = {"password": self._password.get_secret_value()} if self._password else {}
         chosen = "; ".join(f"SET {name} = '{value}'" for name, value in {**_SESSION, **settings}.items())
-        with translating(f"connecting to {self.name}"):
+        with translate_errors(f"connecting to {self.name}"):
             # Statements are not prepared: a connection pooler may sit between.
             connection = psycopg.connect(**{**self._parameters, **password}, autocommit=True, prepare_threshold=None)
             try:
@@ -88,7 +88,7 @@ class PostgreSql:
 
 
 @contextmanager
-def translating(doing: str) -> Iterator[None]:
+def translate_errors(doing: str) -> Iterator[None]:
     """Turn what the driver raises into one of our errors; ``doing`` names the table, view or query."""
     try:
         yield

@@ -14,7 +14,7 @@ import psycopg
 from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translated, translating
+from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors, translated
 from canvas_replicate.sql.ddl import parse_ddl, write_missing
 
 _DOING = "the run ledger"
@@ -34,7 +34,7 @@ class PostgresqlSession:
                 return self._run(sql, values).rowcount
         except psycopg.errors.UniqueViolation as error:
             raise DuplicateKey(
-                f"{_DOING}: a row with this key is there already.", code=translated(error, _DOING).code
+                f"{_DOING}: a row with this key exists already.", code=translated(error, _DOING).code
             ) from None
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -45,7 +45,7 @@ class PostgresqlSession:
         return to_aware_rows(self._run(sql, values).fetchall())
 
     def now(self) -> datetime:
-        """The time of asking, not of the transaction's begin: a lease must not outlive what was waited for."""
+        """The time of the call, not of the transaction's start: a lease must not expire while the transaction waits."""
         found: datetime = self.query("SELECT clock_timestamp() AT TIME ZONE 'UTC'")[0][0]
         return found
 
@@ -68,7 +68,7 @@ class PostgresqlLedger:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        with translating(_DOING), self._take_connection() as connection, connection.transaction():
+        with translate_errors(_DOING), self._take_connection() as connection, connection.transaction():
             yield PostgresqlSession(connection)
 
     @contextmanager

@@ -19,7 +19,7 @@ from pyarrow import csv
 from canvas_replicate.databases.decimals import convert_numbers, refuse_value
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
 from canvas_replicate.databases.postgresql.catalogs import read_key, read_source_columns, resolve_name
-from canvas_replicate.databases.postgresql.connecting import PostgreSql, translating
+from canvas_replicate.databases.postgresql.connecting import PostgreSql, translate_errors
 from canvas_replicate.databases.postgresql.types import read_column, refuse_type
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, PermanentError
@@ -51,15 +51,15 @@ class PostgresqlSource:
         # A query may take its time; what blocks it may not.
         settings = {"lock_timeout": "60s", "statement_timeout": "0", "default_transaction_read_only": "on"}
         connection = self._database.connect(**settings)
-        # Whoever stops early may do so while another thread fetches; libpq allows one thread at a time.
+        # A reader may stop early while another thread fetches; libpq allows one thread at a time.
         fetching = threading.Lock()
         try:
-            with translating(_DOING):
+            with translate_errors(_DOING):
                 kinds = _describe(connection, sql)
             columns = tuple(_read_column(name, kind) for name, kind in kinds)
             selected = ", ".join(_write_exact(f"q.c{n}", kind) for n, (_, kind) in enumerate(kinds))
             names = ", ".join(f"c{n}" for n in range(len(kinds)))
-            # The closing parenthesis on a line of its own: the query may end in a comment.
+            # The closing parenthesis is on a separate line, because the query may end in a comment.
             copied = f"COPY (SELECT {selected} FROM (\n{sql}\n) AS q({names})) TO STDOUT (FORMAT csv)"
             batches = _read_batches(_read_rows(connection.pgconn, copied), columns, batch_rows, fetching)
             yield OpenQuery(columns, batches, as_fetched, lambda: _cancel(connection))
@@ -83,7 +83,7 @@ class PostgresqlSource:
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:
         settings = {"lock_timeout": "60s", "statement_timeout": "60s", "default_transaction_read_only": "on"}
-        with closing(self._database.connect(**settings)) as connection, translating(_DOING):
+        with closing(self._database.connect(**settings)) as connection, translate_errors(_DOING):
             yield connection
 
     def _translate(self, query: str) -> str:
@@ -156,7 +156,7 @@ def _read_batches(
 ) -> Iterator[pa.RecordBatch]:
     first_row = 1
     while True:
-        with fetching, translating(_DOING):
+        with fetching, translate_errors(_DOING):
             text = _gather(rows, batch_rows)
         if not text:
             return

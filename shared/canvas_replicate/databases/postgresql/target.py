@@ -1,4 +1,4 @@
-"""Base tables and materialized views on PostgreSQL: one transaction per load, proved before it ends."""
+"""Base tables and materialized views on PostgreSQL: one transaction per load, verified before its commit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from canvas_replicate.databases.postgresql.catalogs import (
     resolve_name,
     write_missing_schema,
 )
-from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translating
+from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors
 from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 from canvas_replicate.datfile.columns import Column
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class PostgresqlTarget:
-    """Bulk loader and view refresher. Names without a schema lie in the given schemas, by default the session's."""
+    """Bulk loader and view refresher. Names without a schema are in the given schemas, by default the session's."""
 
     made_by_dba = False
 
@@ -53,14 +53,14 @@ class PostgresqlTarget:
 
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
-        with closing(self._database.connect(**_SETTINGS)) as connection, translating(doing):
+        with closing(self._database.connect(**_SETTINGS)) as connection, translate_errors(doing):
             yield connection
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
             return read_columns(connection, *resolve_name(connection, table, self._base_schema))
 
-    def replace(self, load: Load, *, prove: Callable[[Loaded], None], check: Check) -> None:
+    def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         with self._session(f"loading {load.table}") as connection:
             schema, name = resolve_name(connection, load.table, self._base_schema)
             columns = {column.name: column for column in read_columns(connection, schema, name)}
@@ -75,7 +75,7 @@ class PostgresqlTarget:
                 found = measure_table(
                     base, columns, load.measure, "postgresql", lambda sql: connection.execute(sql).fetchone()
                 )
-                prove(found)
+                verify(found)
                 check(PostgresqlSession(connection))
 
     def require_view(self, view: str) -> None:
@@ -83,7 +83,7 @@ class PostgresqlTarget:
             can_be_read_meanwhile(connection, *resolve_name(connection, view, self._view_schema))
 
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
-        """Readers go on reading if the view has a unique index on plain columns; without one they wait."""
+        """Readers continue if the view has a unique index on plain columns; without one they wait."""
         with self._session(f"refreshing {view}") as connection:
             schema, name = resolve_name(connection, view, self._view_schema)
             concurrently = "CONCURRENTLY " if can_be_read_meanwhile(connection, schema, name) else ""

@@ -31,7 +31,7 @@ def write_control_file(control: ControlFile, *, schema: str | None, data: Path) 
     """``schema`` wins over the file's own. OPTIONS, BADFILE and DISCARDFILE are left to the parameter file.
 
     INFILE holds the path, because the record end belongs to INFILE: a ``data=`` parameter would lose it.
-    Raises ConfigError for a path, name or text that cannot be handed to SQL*Loader without changing it.
+    Raises ConfigError for a path, name or text that cannot be passed to SQL*Loader unchanged.
     """
     place = Place(control.file)
     owner_and_table = [name for name in (schema or control.schema, control.table) if name]
@@ -114,7 +114,7 @@ def _write_conditions(conditions: tuple[Condition, ...], place: Place) -> str:
 
 
 def _write_name(name: str, place: Place) -> str:
-    """Always in quotation marks, so that no name is taken for a word of SQL*Loader."""
+    """Always in quotation marks, so that SQL*Loader reads no name as a keyword."""
     if not name.isascii() or not name.isprintable() or '"' in name or "\\" in name:
         raise _refuse(f"the name {name!r}", place, "Names of tables and columns have ASCII characters here.")
     return f'"{name.upper()}"'
@@ -143,7 +143,7 @@ def _write_sql(text: str, place: Place) -> str:
 
 
 def _refuse(what: str, place: Place, next_step: str) -> ConfigError:
-    problem = f"{what} cannot be handed to SQL*Loader unchanged."
+    problem = f"{what} cannot be passed to SQL*Loader unchanged."
     return ConfigError(problem, place=place, code="sqlldr.control_file", next_step=next_step)
 
 

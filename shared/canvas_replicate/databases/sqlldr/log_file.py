@@ -101,7 +101,7 @@ def _read_summary(lines: Iterable[str]) -> dict[str, int]:
     counts = dict(found)
     missing = [what for what in _SUMMARY if what not in counts]
     if missing:
-        raise DataError(f"The log of SQL*Loader is not whole: it does not show {missing[0]!r}.", code="sqlldr.log")
+        raise DataError(f"The log of SQL*Loader is incomplete: it does not show {missing[0]!r}.", code="sqlldr.log")
     if len(found) > len(counts):
         raise DataError("The log of SQL*Loader has more than one summary.", code="sqlldr.log")
     return counts

@@ -20,7 +20,7 @@ _SHORTEST_HINT = 3
 class Login:
     """Without user or password the wallet of the Oracle client holds the login for ``connect_string``.
 
-    ``environ`` says where that client looks for its files; None: as in this process.
+    ``environ`` has the paths of that client's files; None: as in this process.
     """
 
     user: str | None

@@ -19,7 +19,7 @@ _ENDED_BY_ITSELF = (0, 2)
 _TRANSIENT = ("SQL*Loader-128", "SQL*Loader-501", "SQL*Loader-522", "SQL*Loader-605")
 
 
-def judge_run(status: int, log: str, lines: list[str], doing: str, log_name: str) -> LoadLog:
+def decide_outcome(status: int, log: str, lines: list[str], doing: str, log_name: str) -> LoadLog:
     """``status`` is negative for a signal, as subprocess has it.
 
     ``lines`` are the coded lines of log and screen that hold no secret. A load that an error of the database

@@ -18,7 +18,7 @@ from canvas_replicate.databases.sqlldr import launcher
 from canvas_replicate.databases.sqlldr.control_text import require_plain_path
 from canvas_replicate.databases.sqlldr.log_file import LoadLog, find_coded_lines
 from canvas_replicate.databases.sqlldr.login import Login, hide_secret, write_userid
-from canvas_replicate.databases.sqlldr.outcome import judge_run
+from canvas_replicate.databases.sqlldr.outcome import decide_outcome
 from canvas_replicate.errors import TransientError
 
 _POLL_SECONDS = 1.0
@@ -54,18 +54,18 @@ def run_sqlldr(
     login: Login,
     control_text: str,
     *,
-    aside: Path,
+    work_prefix: Path,
     options: Mapping[str, str],
     timeout_seconds: float,
     keep_going: Callable[[], None],
 ) -> LoadLog:
-    """Load once; leaves ``<aside>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` where they have records.
+    """Load once; leaves ``<work_prefix>.ctl`` and ``.log``, and ``.bad`` and ``.dsc`` if they have records.
 
-    ``keep_going`` is called about every second; what it raises ends the load and goes on. Rows that were committed
-    until then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that contradicts
-    itself, and else what ``outcome.judge_run`` raises.
+    ``keep_going`` is called about every second; its error stops the load and is raised. Rows that are committed by
+    then stay in the table. Raises TransientError after ``timeout_seconds``, DataError for a log that contradicts
+    itself, and the errors of ``outcome.decide_outcome``.
     """
-    files = {name: Path(f"{aside}{suffix}") for name, suffix in _FILES.items()}
+    files = {name: Path(f"{work_prefix}{suffix}") for name, suffix in _FILES.items()}
     parameters = {
         **options,
         "userid": write_userid(login),
@@ -73,7 +73,7 @@ def run_sqlldr(
         # Header and feedback go to the screen only; rejections and discards must stay in the log.
         "silent": "(header,feedback,partitions)",
     }
-    doing = f"loading {aside.name}"
+    doing = f"loading {work_prefix.name}"
     for path in files.values():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # SQL*Loader writes some of them only when needed
@@ -88,12 +88,12 @@ def run_sqlldr(
         screen = _read_end(output)
     log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
     lines = [hide_secret(login, line) for text in (log, screen) for line in find_coded_lines(text)]
-    return judge_run(status, log, lines, doing, str(files["log"]))
+    return decide_outcome(status, log, lines, doing, str(files["log"]))
 
 
 @contextmanager
 def _start(program: Program, parfile: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process group of its own, without a terminal to ask for a password, gone when the block ends."""
+    """Start a separate process group without a terminal for passwords; it is killed when the block ends."""
     # Our settings hold secrets, which the Oracle client never needs.
     kept = {name: v for name, v in program.environ.items() if not name.upper().startswith(("REPLICATE_", "NLS_"))}
     own = [sys.executable, "-I", "-S", str(Path(launcher.__file__)), str(os.getpid())]

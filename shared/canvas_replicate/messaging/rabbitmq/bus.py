@@ -1,7 +1,7 @@
 """The bus on RabbitMQ. What it declares, needs and does at each kind of failure: docs/rabbitmq.md.
 
-Two kinds of connections, because pika's are not thread-safe: one that publishes, behind a lock, opened when
-it is needed; and one per consumer, whose thread serves the heartbeats while the handler works in another.
+pika's connections are not thread-safe, so there are two kinds. One connection publishes, behind a lock, and is opened
+on first use. Each consumer has one, whose thread serves the heartbeats while the handler works in another thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.messaging.rabbitmq import declaration
 from canvas_replicate.messaging.rabbitmq.delivery import RabbitDelivery, Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
-from canvas_replicate.messaging.rabbitmq.message import envelope_of, properties_of
+from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties
 from canvas_replicate.messaging.rabbitmq.publisher import ANSWER_SECONDS, Publisher, answered, close
 from canvas_replicate.messaging.rabbitmq.url import parameters
 
@@ -41,10 +41,10 @@ logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
 class RabbitBus:
-    """Connects when it is first used. Thread-safe.
+    """Connects on first use. Thread-safe.
 
-    declare: make exchange and queues; otherwise only look whether they are there.
-    rest_seconds: how long a rung rests instead of its seconds; for tests.
+    declare: declare exchange and queues; otherwise only check that they exist.
+    rest_seconds: how long a rung rests instead of its own time; for tests.
     """
 
     def __init__(self, url: str, *, declare: bool = True, rest_seconds: Callable[[int], float] = float) -> None:
@@ -57,22 +57,26 @@ class RabbitBus:
         self._consumers: dict[Work, BlockingConnection | None] = {}
 
     def publish(self, envelope: Envelope, *, queue: str | None = None) -> None:
-        """Returns when the broker has confirmed. ``queue`` that does not exist: ConfigError.
+        """Return when the broker has confirmed. Raises ConfigError for a ``queue`` that does not exist.
 
-        A lost connection is opened anew and the message, the same id on it, published once more. So it may
-        be there twice, also after a TransientError.
+        After a lost connection it reconnects and publishes the message once more with the same id, so the message may
+        exist twice, also after a TransientError.
         """
         exchange, routing_key = ("", queue) if queue else (topology.EXCHANGE, envelope.routing_key)
         self._publisher.call(
-            BlockingChannel.basic_publish, exchange, routing_key, envelope.body, properties_of(envelope), mandatory=True
+            BlockingChannel.basic_publish,
+            exchange,
+            routing_key,
+            envelope.body,
+            build_properties(envelope),
+            mandatory=True,
         )
 
     def consume(self, queue: str, handle: Callable[[Delivery], None], stop: threading.Event) -> None:
-        """Reconnects for ever, except where only a person can help: that raises ConfigError.
+        """Reconnect without end, unless only a person can help: that raises ConfigError.
 
-        When the connection is lost, a running handler goes on to its end (its ack is void, the message comes
-        again), and only then is the connection made again. When ``stop`` is set, the running handler is
-        waited for, however long it takes, and its ack still goes out.
+        When the connection is lost, the running handler first finishes. Its ack is lost and the message is delivered
+        again. When ``stop`` is set, this waits for the running handler, however long it takes, and sends its ack.
         """
         work = Work(handle)
         self._consumers[work] = None
@@ -84,18 +88,19 @@ class RabbitBus:
             raise work.error
 
     def depth(self, queue: str) -> int:
-        """Messages ready in the queue, plus those that this object's own consumers hold.
+        """Messages ready in the queue, plus those that this object's consumers hold.
 
-        What other processes hold is not in it: only the management API knows that. For a moment after a
-        broker's restart a queue without leader counts 0.
+        Messages of other processes are not counted: only the management API knows them. For a moment after a broker's
+        restart a queue without a leader counts 0.
         """
         answer = self._publisher.call(BlockingChannel.queue_declare, queue, passive=True)
         return int(answer.method.message_count or 0) + sum(held.queue == queue for held in tuple(self._taken))
 
     def browse(self, queue: str) -> list[Envelope]:
-        """The ready messages of the queue, oldest first; everything is put back. Not for a queue that is consumed.
+        """The ready messages of the queue, oldest first; they return to the queue. Not for a queue with consumers.
 
-        Sorted, by seconds and by our ids that begin with the time: what was taken and put back lost its place.
+        They are sorted by seconds and by our ids, which begin with the time, because a returned message loses its
+        place.
         """
         with self._fetch_messages(queue) as messages:
             return sorted((envelope for _, envelope in messages), key=lambda each: (each.timestamp, each.message_id))
@@ -126,7 +131,10 @@ class RabbitBus:
                 method, properties, body = channel.basic_get(queue)
                 if method is None or properties is None or body is None:
                     return
-                yield partial(channel.basic_ack, method.delivery_tag), envelope_of(method.routing_key, properties, body)
+                yield (
+                    partial(channel.basic_ack, method.delivery_tag),
+                    build_envelope(method.routing_key, properties, body),
+                )
 
         try:
             connection = self._connect()
@@ -159,7 +167,7 @@ class RabbitBus:
                 stop.wait(pause)
 
     def _connect(self, stage_queue: str | None = None) -> BlockingConnection:
-        """A connection to a broker on which everything that ``stage_queue``'s stage needs is there."""
+        """Open a connection to a broker that has everything ``stage_queue``'s stage needs."""
         connection = BlockingConnection(self._parameters)
         try:
             with answered(connection, ANSWER_SECONDS):
@@ -202,7 +210,7 @@ class RabbitBus:
         for message in channel.consume(queue, inactivity_timeout=_LOOK_SECONDS):
             waiting = self._build_delivery(connection, channel, queue, *message) or waiting
             if stop.is_set() or work.error is not None:
-                return  # what waits was never begun: closing the channel gives it back
+                return  # waiting messages have not started: closing the channel returns them
             # A handler may raise after the look above; its error is there before its thread ends.
             if work.is_over() and work.error is None and waiting is not None:
                 work.begin(waiting)
@@ -222,7 +230,7 @@ class RabbitBus:
         """pika yields three times None when nothing came."""
         if method is None:
             return None
-        envelope = envelope_of(method.routing_key, properties, body)
+        envelope = build_envelope(method.routing_key, properties, body)
         delivery = RabbitDelivery(connection, channel, method.delivery_tag, queue, envelope, self._taken)
         self._taken.add(delivery)
         return delivery

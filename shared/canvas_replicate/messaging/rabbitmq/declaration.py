@@ -12,7 +12,7 @@ from pika.exchange_type import ExchangeType
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.messaging import topology
 
-# From 4.0 on a quorum queue drops what was looked at and put back 20 times. Dead letters are looked at by people.
+# From 4.0 on a quorum queue drops a message after 20 reads, and people read a dead letter more often.
 _NEVER = 1_000_000
 
 

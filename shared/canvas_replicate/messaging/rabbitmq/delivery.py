@@ -40,9 +40,9 @@ class RabbitDelivery:
         self.answer = self.answer or "requeue"
 
     def settle(self) -> None:
-        """Tell the broker; on the consumer's thread only. What was not acked goes back.
+        """Ack or return the delivery; only on the consumer's thread.
 
-        By reject: from RabbitMQ 4.3 on a nack no longer counts towards the delivery limit.
+        It returns by reject: from RabbitMQ 4.3 on a nack no longer counts towards the delivery limit.
         """
         if not self.is_settled and self.channel.is_open:
             self.is_settled = True
@@ -54,7 +54,7 @@ class RabbitDelivery:
 
 
 class Work:
-    """The handler, at work on one delivery at a time in a thread of its own. It outlives the connection."""
+    """The handler, which works on one delivery at a time in its own thread. It outlives the connection."""
 
     def __init__(self, handle: Callable[[Delivery], None]) -> None:
         self.error: BaseException | None = None
@@ -80,7 +80,7 @@ class Work:
         return True
 
     def outlive_connection(self) -> None:
-        """Wait for the handler; what it did with its delivery is void now."""
+        """Wait for the handler; the outcome of its delivery is lost."""
         if self._thread is not None:
             self._thread.join()
         self._delivery = None

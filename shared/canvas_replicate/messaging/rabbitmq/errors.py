@@ -1,4 +1,4 @@
-"""What a broker's refusal or a lost connection means for us. No exception of pika gets past the adapter."""
+"""The meaning of a broker's refusal or a lost connection. No exception of pika leaves the adapter."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _build_refused(text: str) -> ConfigError:
 
 def _build_closed(code: int, text: str, broker: str) -> ReplicateError:
     """By reply code and, where one code has several meanings, by the broker's text (the same from 3.10 to 4.x)."""
-    said = f"{broker} said {code} {text}."
+    said = f"{broker} answered {code} {text}."
     if code == 406 and "acknowledgement" in text and "timed out" in text:
         return TransientError(said, code="bus.acknowledgement_timeout", next_step=TIMEOUT_ADVICE)
     if code == 406 and "inequivalent" in text:

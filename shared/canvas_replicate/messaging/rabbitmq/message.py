@@ -14,7 +14,7 @@ _PERSISTENT = 2
 _BY_CONTENT = uuid.UUID("6f1d3f5e-2b0c-4d0e-9a35-7a8f6a1c2e44")
 
 
-def properties_of(envelope: Envelope) -> pika.BasicProperties:
+def build_properties(envelope: Envelope) -> pika.BasicProperties:
     """Persistent. AMQP carries whole seconds, so the rest of the timestamp is lost."""
     return pika.BasicProperties(
         message_id=envelope.message_id,
@@ -28,12 +28,11 @@ def properties_of(envelope: Envelope) -> pika.BasicProperties:
     )
 
 
-def envelope_of(routing_key: str, properties: pika.BasicProperties, body: bytes) -> Envelope:
-    """A message without ``type`` is taken for version 1 of its routing key.
+def build_envelope(routing_key: str, properties: pika.BasicProperties, body: bytes) -> Envelope:
+    """A message without ``type`` counts as version 1 of its routing key.
 
-    One without ``message_id`` gets an id made from its content, so that it is the same at each delivery.
-    Headers of the broker's own (``x-...``) and values that we never write are left out; that a message
-    was given up by the broker shows as ``reason``.
+    One without ``message_id`` gets an id made from its content, the same at each delivery. The broker's own headers
+    (``x-...``) and unknown values are dropped; ``reason`` shows that the broker made the message a dead letter.
     """
     headers: dict[str, Any] = dict(properties.headers or {})
     deaths = _list_deaths(headers)
@@ -63,6 +62,6 @@ def _list_deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _find_first_routing_key(deaths: list[dict[str, Any]]) -> str | None:
-    """What it was published with: dead lettering replaces the routing key by a queue's name."""
+    """The key that it was published with: dead lettering replaces the routing key by a queue's name."""
     keys = deaths[-1].get("routing-keys") if deaths else None
     return str(keys[0]) if isinstance(keys, list) and keys else None

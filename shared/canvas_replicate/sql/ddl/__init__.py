@@ -16,7 +16,7 @@ __all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "parse_ddl", "read_objects
 
 # The parser is costly to import, and most commands read no SQL.
 def parse_ddl(text: str, file: Path) -> Ddl:
-    """Raises ConfigError, placed, for what is wrong or would be lost outside Oracle."""
+    """Raises ConfigError, with its place, for a mistake and for what would be lost outside Oracle."""
     from canvas_replicate.sql.ddl.reading import read_ddl
 
     return read_ddl(text, file)

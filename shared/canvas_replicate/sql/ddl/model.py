@@ -43,7 +43,7 @@ class Ddl:
 
 @dataclass(frozen=True)
 class Statement:
-    """``kind`` is what it makes; ``name`` that object, or what a grant or a comment is about."""
+    """``kind`` is the kind of object; ``name`` is that object, or the one that a grant or a comment is about."""
 
     kind: Literal["table", "view", "materialized view", "index", "grant", "comment", "other"]
     schema: str | None

@@ -1,4 +1,4 @@
-"""Oracle's CREATE statements read; what would change the content, but is not carried over, is refused."""
+"""Reads Oracle's CREATE statements; refuses what would change the content outside Oracle."""
 
 from __future__ import annotations
 

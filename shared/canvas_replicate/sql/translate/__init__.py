@@ -1,9 +1,8 @@
 """Translates Oracle's SELECT for DuckDB or PostgreSQL: only what is known to give the same result.
 
-sqlglot reads the text, but writes nothing: its generators change results in silence (TO_DATE loses the time of
-day, ``||`` with NULL becomes NULL). Every kind of node and every function that a query may have has a rule in
-the modules here; one without a rule is refused by name. The rules, what each rests on, and the limits are listed in
-docs/oracle-sql.md.
+sqlglot parses but never writes, because its generators change results silently (TO_DATE loses the time of day, ``||``
+with NULL becomes NULL). Every kind of node and every function has a rule in the modules here; one without a rule is
+refused by name. docs/oracle-sql.md lists the rules and the limits.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ __all__ = ["Engine", "NotPortable", "translate_query"]
 
 
 def translate_query(sql: str, engine: Engine) -> str:
-    """The same query for another engine.
-
-    Raises ConfigError for what is not one Oracle query, NotPortable for what has no proven translation.
+    """The same query for another engine. Raises ConfigError for anything but one Oracle query, NotPortable for a
+    construct without a known translation.
     """
     from canvas_replicate.sql.translate.translation import write_query  # the parser is costly to import
 

@@ -1,4 +1,4 @@
-"""What is not translated, in Oracle's words."""
+"""Constructs that are not translated, named in Oracle's words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from canvas_replicate.errors import ConfigError
 
 
 class NotPortable(ConfigError):
-    """A construct without a proven translation; ``construct`` names it in Oracle's words."""
+    """A construct without a known translation; ``construct`` names it in Oracle's words."""
 
     default_code = "sql.not_portable"
 

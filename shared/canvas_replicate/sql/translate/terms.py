@@ -45,7 +45,7 @@ def write_text(value: str) -> Term:
     return Term("'" + value.replace("'", "''") + "'", "text", value)
 
 
-# Text that an engine would read as another number or date than Oracle, were the column beside it no text.
+# Text that an engine would read as another number or date than Oracle, if the other column is not text.
 _DOUBTFUL = re.compile(r"\s*[-+]?(\d*\.\d*|\d+(\.\d+)?[eE][-+]?\d+)\s*|\s*\d{1,4}[-/. ]\w{1,3}[-/. ]\d{1,4}.*")
 
 

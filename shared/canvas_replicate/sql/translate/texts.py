@@ -23,10 +23,10 @@ from canvas_replicate.sql.translate.terms import (
 
 @rule(exp.DPipe, "this", "expression", "safe")
 def _write_concatenated(node: exp.DPipe, engine: Engine) -> Term:
-    """``||`` takes NULL for nothing; a result without characters is NULL.
+    """``||`` ignores NULL; a result without characters is NULL (Oracle SQL Language Reference, Concatenation
+    Operator).
 
-    Concatenation Operator, Oracle SQL Language Reference. It is of the same rank as + and -, which sqlglot
-    does not know, so a sum beside it must be in parentheses.
+    It has the same precedence as + and -, which sqlglot does not know, so a sum next to it must be in parentheses.
     """
     parts = list(node.flatten(unnest=False))
     if any(isinstance(part, exp.Add | exp.Sub) for part in parts):

@@ -1,4 +1,4 @@
-"""Reads Oracle's query, rewrites what has no counterpart, and has it written by the rules."""
+"""Parses Oracle's query, rewrites constructs without a counterpart, and writes it by the rules."""
 
 from __future__ import annotations
 

@@ -35,5 +35,5 @@ def open_status_page(runtime: Runtime, bus: Bus, stage: str) -> Iterator[Callabl
 
 
 def count_dead_letters(bus: Bus) -> Mapping[str, int]:
-    """How many messages of each stage were given up. Raises ReplicateError when the broker cannot be asked."""
+    """Count the dead letters of each stage. Raises ReplicateError when the broker does not answer."""
     return {stage: bus.depth(topology.dead_queue(stage)) for stage in topology.STAGES}

@@ -1,6 +1,6 @@
-"""The status page: what the person on call sees first, as one HTML document without scripts or anything from outside.
+"""The status page for the person on call: one HTML document without scripts and without anything from outside.
 
-It only shows. Each trouble comes with the command to type about it; a click or a tap on a command selects all of it.
+It changes nothing. Each problem has the command to type; a click or a tap on a command selects all of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HEADERS: Mapping[str, str] = {
 _TONES = {
     **dict.fromkeys(("fresh", "successful"), "good"),
     **dict.fromkeys(("held", "old", "never published", "partial", "not known"), "warn"),
-    **dict.fromkeys(("failed", "given up"), "bad"),
+    **dict.fromkeys(("failed", "dead"), "bad"),
     **dict.fromkeys(("open", "provisions"), "busy"),
 }
 _SIGNS = {"good": "✓", "warn": "!", "bad": "✗", "busy": "…", "off": "–"}
@@ -56,13 +56,13 @@ _ENVIRONMENT.filters |= {"span": format_span, "commands": split_commands}
 
 @dataclass(frozen=True)
 class Page:
-    """What is known at ``now``.
+    """The state at ``now``.
 
     Attributes:
         stage: whose worker shows the page.
         report: the last report of the ledger; None before the first.
-        ledger_wrong: why ``report`` is not of now.
-        dead_letters: the number of dead letters of each stage; None when that is not known.
+        ledger_wrong: why ``report`` is not current.
+        dead_letters: the number of dead letters of each stage; None if it is not known.
         bus_wrong: why it is not.
     """
 
@@ -124,7 +124,7 @@ def find_troubles(page: Page) -> list[Trouble]:
         conditions = Counter(table.condition for table in report.tables)
         provisions, pushes = _count_failed(report.provisions), _count_failed(report.pushes)
         troubles = [
-            _count(len(report.held), "artefact is held", "artefacts are held", "held", "warn"),
+            _count(len(report.held), "artifact is held", "artifacts are held", "held", "warn"),
             _count(conditions["failed"], "table failed", "tables failed", "failed", "bad"),
             *troubles,
             _count(conditions["never published"], "table never published", "tables never published", "old", "warn"),
@@ -168,4 +168,4 @@ def _summarize(fresh: Sequence[TableReport], now: datetime) -> str:
     if oldest is None:
         return ""
     tables = "1 table" if len(fresh) == 1 else f"{len(fresh)} tables"
-    return f"{tables}; the oldest rows are of {format_ago(oldest, now)}. Nothing waits for anybody."
+    return f"{tables}; the oldest rows are of {format_ago(oldest, now)}. Nothing needs a decision."

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, get_args
 
 from canvas_replicate.config.catalogue import Catalogue
-from canvas_replicate.config.freshness import expected_tables, max_age
+from canvas_replicate.config.freshness import list_expected_tables, max_age
 from canvas_replicate.ledger import views
 from canvas_replicate.ledger.records import Artifact, Run, Status
 from canvas_replicate.ledger.views import ModeStatus, PushStatus
@@ -90,9 +90,8 @@ def evaluate_tables(
     now: datetime,
     zone: tzinfo,
 ) -> list[TableReport]:
-    """Every table that is configured or that the ledger knows, the worst first, then by name.
-
-    ``held`` are the tables of artefacts that wait for a decision, ``steps`` what to do about failed tables.
+    """Every table that is configured or in the ledger, the worst first, then by name. ``held`` are the tables of held
+    artifacts, ``steps`` the next step of failed tables.
     """
     limits = {name: max_age(schedule, now, zone) for name, schedule in catalogue.schedules.items()}
     strictest = _find_strictest_schedules(catalogue, limits)
@@ -111,7 +110,7 @@ def evaluate_tables(
 
 def _find_strictest_schedules(catalogue: Catalogue, limits: Mapping[str, timedelta]) -> dict[str, str]:
     """Per expected table the schedule with the shortest limit; of several the one with the fewest tables."""
-    pairs = expected_tables(catalogue)
+    pairs = list_expected_tables(catalogue)
     sizes = {name: sum(schedule == name for _, schedule in pairs) for name in catalogue.schedules}
     loosest_first = sorted(pairs, key=lambda pair: (limits[pair[1]], sizes[pair[1]], pair[1]), reverse=True)
     return dict(loosest_first)

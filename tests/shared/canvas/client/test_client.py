@@ -180,7 +180,7 @@ def test_a_call_that_may_have_run_is_sent_once(site: Site, client: CanvasClient,
     with pytest.raises(CanvasOutcomeUnknown, match="POST /accounts/:id/reports/:report at 127") as raised:
         client.post("accounts/1/reports/provisioning_csv", data={"parameters": {"users": True}})
     assert len(site.asked) == 1
-    assert "Look what Canvas has" in raised.value.next_step
+    assert "Look at what Canvas has" in raised.value.next_step
 
 
 def test_a_call_without_answer_in_time_may_have_run(site: Site, connect: Callable[..., CanvasClient]) -> None:

@@ -333,7 +333,7 @@ def test_sql_of_another_dialect_says_that_only_needs_tell_what_it_reads(
     user, section, _ = enrolled(provisioned)
     want(provisioned, section, user)
     load(provisioned)
-    assert "only its needs: tell" in provisioned.run("replicate", "why", "person", user, section).out
+    assert "only its needs: shows" in provisioned.run("replicate", "why", "person", user, section).out
     assert counts(why(provisioned, "person", user, section)) == dict.fromkeys(
         ("source", "file", "table", "view", "push"), 1
     )

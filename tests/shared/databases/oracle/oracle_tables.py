@@ -48,7 +48,7 @@ def loading(
     method: str,
     max_rejected: int = 0,
     table: str = "tmp_students",
-    prove: Callable[[Loaded], None] = believed,
+    verify: Callable[[Loaded], None] = believed,
     check: Check = nothing,
     **how: Any,
 ) -> list[Rejection]:
@@ -62,7 +62,7 @@ def loading(
 
     load = load_of(folder, target, table, rows, method=method, **how)
     load = dataclasses.replace(load, max_rejected=max_rejected, reject=reject, rejected=numbers)
-    target.replace(load, prove=prove, check=check)
+    target.replace(load, verify=verify, check=check)
     return refused
 
 

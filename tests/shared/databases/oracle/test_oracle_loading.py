@@ -29,12 +29,12 @@ def test_hostile_text_arrives_by_every_way(
 ) -> None:
     oracle.sql("CREATE TABLE tmp_students (id NUMBER(9) NOT NULL, name VARCHAR2(40 CHAR))")
     rows = batch(id=[str(n) for n in range(len(HOSTILE))], name=list(HOSTILE))
-    proved: list[Loaded] = []
+    verified: list[Loaded] = []
     text = column_from_oracle_type("name", "VARCHAR2(40)")
-    loading(with_sqlldr, tmp_path, rows, method=method, measure={"name": text}, prove=proved.append)
+    loading(with_sqlldr, tmp_path, rows, method=method, measure={"name": text}, verify=verified.append)
     assert oracle.sql("SELECT id, name FROM tmp_students ORDER BY id") == list(enumerate(HOSTILE))
-    assert proved[0].rows == len(HOSTILE)
-    assert proved[0].figures == {"name": Figures(non_null=len(HOSTILE), characters=len("".join(HOSTILE)))}
+    assert verified[0].rows == len(HOSTILE)
+    assert verified[0].figures == {"name": Figures(non_null=len(HOSTILE), characters=len("".join(HOSTILE)))}
 
 
 @pytest.mark.parametrize("method", ["sqlldr", "insert"])
@@ -85,7 +85,7 @@ def test_a_copy_that_is_not_proved_never_reaches_the_view(
         raise DataError("the copy is not the file")
 
     with pytest.raises(DataError, match="not the file"):
-        loading(with_sqlldr, tmp_path, batch(id=["2"], name=["Bob"]), method=method, prove=refused)
+        loading(with_sqlldr, tmp_path, batch(id=["2"], name=["Bob"]), method=method, verify=refused)
     assert oracle.sql("SELECT id FROM campus_students") == [(1,)]
     assert oracle.sql("SELECT id FROM tmp_students") == ([] if method == "insert" else [(2,)])
 
@@ -165,7 +165,7 @@ def test_an_index_that_a_load_left_unusable_fails_it(
         "INSERT INTO all_indexes VALUES ('STUDENTS_I', 'REPORTING', 'TMP_STUDENTS', 'UNUSABLE', 'NONUNIQUE')",
     )
     with pytest.raises(DataError, match=r"left STUDENTS_I unusable.*ALTER INDEX REPORTING\.STUDENTS_I REBUILD"):
-        loading(with_sqlldr, tmp_path, rows, method=method, prove=lambda loaded: pytest.fail("it was believed"))
+        loading(with_sqlldr, tmp_path, rows, method=method, verify=lambda loaded: pytest.fail("it was believed"))
 
 
 def test_tables_and_views_without_a_schema_lie_where_it_was_said(oracle: OracleDatabase, tmp_path: Path) -> None:
