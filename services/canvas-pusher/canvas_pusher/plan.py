@@ -124,9 +124,31 @@ def make_plan(
     """
     rows = read_wanted(process, channel, schema, wanted, reports)
     known = find_reported(schema, reports, {each.object for each in rows})
-    locator = TermLocator(reports.courses, reports.sections)
     can_stick = channel == "sis_import" and not override_stickiness
     applied = find_applied(schema, reports, known, rows, can_stick=can_stick)
+    lines, refused, unverifiable = _compare(schema, reports, rows, known, applied)
+    refusals = [
+        Refusal(number, each.key, each.row, reason)
+        for number, (each, reason) in enumerate(refused, start=len(lines) + 1)
+    ]
+    return Plan(
+        *(process, schema.kind, channel, reports.basis, tuple(lines)),
+        duplicates=len(wanted) - len(rows),
+        already_applied=len(rows) - len(lines) - len(refused) - unverifiable,
+        unverifiable=unverifiable,
+        refused=tuple(refusals),
+    )
+
+
+def _compare(
+    schema: ImportSchema,
+    reports: CanvasReports,
+    rows: Sequence[WantedRow],
+    known: Mapping[str, Mapping[str, str]],
+    applied: Mapping[int, str],
+) -> tuple[list[PlanLine], list[tuple[WantedRow, str]], int]:
+    """The changes, the rows that are not sent with their reasons, and the number of unverifiable removals."""
+    locator = TermLocator(reports.courses, reports.sections)
     moving = {each.row[schema.single] for each in rows if schema.single and each.row["status"] not in schema.removing}
     lines: list[PlanLine] = []
     refused: list[tuple[WantedRow, str]] = []
@@ -147,17 +169,7 @@ def make_plan(
         ):
             change = _choose_change(schema, row, was)
             lines.append(PlanLine(len(lines) + 1, each.key, change, *locator.locate(row, was), row, was))
-    refusals = [
-        Refusal(number, each.key, each.row, reason)
-        for number, (each, reason) in enumerate(refused, start=len(lines) + 1)
-    ]
-    return Plan(
-        *(process, schema.kind, channel, reports.basis, tuple(lines)),
-        duplicates=len(wanted) - len(rows),
-        already_applied=len(rows) - len(lines) - len(refused) - unverifiable,
-        unverifiable=unverifiable,
-        refused=tuple(refusals),
-    )
+    return lines, refused, unverifiable
 
 
 def summarize(plans: Sequence[Plan]) -> pd.DataFrame:
