@@ -256,7 +256,7 @@ def test_rejects_within_the_limit_pass_and_are_counted(place: Workplace) -> None
     assert len(place.target_sql(VIEW)) == 97
     status = status_of(place)
     assert (status["status"], status["rows"], status["rejected"]) == ("successful", 97, 3)
-    assert "figures not compared" in str(status["message"])
+    assert "statistics not compared" in str(status["message"])
 
 
 def extracted(place: Workplace) -> tuple[Path, Path]:
