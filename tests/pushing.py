@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.given import take
 from tests.workplace import Done, Workplace
 
 from replicate_demo.canvas import CanvasSimulator, Options
 from replicate_demo.canvas.model import Enrollment, State
 
 TOKEN = "7~secret-of-tests"
+# How many random campuses are tried.
+CAMPUSES = int(take("REPLICATE_TEST_CAMPUSES") or 6)
 PROVISIONS = """
 terms: [fa19, sp20]
 regular:
