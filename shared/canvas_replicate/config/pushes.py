@@ -112,7 +112,7 @@ class ProcessEntry(Keys):
     needs: tuple[ObjectName, ...] = Field((), description="Further tables and views without which it is skipped.")
     channel: Channel = Field("sis_import", description="`sis_import` (default) or `rest`, not both for the same rows.")
     override_stickiness: Switch = Field(
-        False, description="`true`: an import also changes what somebody edited in Canvas (`false`)."
+        False, description="`on`: an import also changes what somebody edited in Canvas; `off` (default)."
     )
     budget: Budget = Field(
         Budget(),
