@@ -134,7 +134,8 @@ CREATE TABLE replicate_push_plan (
     PRIMARY KEY (plan_id)
 );
 
--- One row per change of a plan. state: planned, sent (Canvas may have it), applied, rejected (Canvas refused it).
+-- One row per change or refused row of a plan. state: planned, sent (Canvas may have it), applied, rejected (refused by
+-- Canvas or not sent), sticky (taken before, and Canvas keeps another value).
 CREATE TABLE replicate_push_journal (
     plan_id      VARCHAR2(32 CHAR) NOT NULL,
     line_number  NUMBER(18) NOT NULL,

@@ -37,10 +37,11 @@ def plan_process(sources: PlanSources, process: PushProcess, tag: Tag, run: Run 
         wanted = report_frames.fetch_rows(sources.target, process.query, tag)
     if gates.find_loads(process, runtime) != loads:
         raise TransientError(f"A table that {process.name} reads was loaded meanwhile.", code="push.loading")
-    if schema is ENROLLMENTS:
-        check_roles(process.name, wanted, reports.own, sources.list_roles)
-    sticky = process.override_stickiness
-    plan = make_plan(process.name, process.channel, schema, wanted, reports, override_stickiness=sticky)
+    with _suggest_plan(process, sources.group):
+        if schema is ENROLLMENTS:
+            check_roles(process.name, wanted, reports.own, sources.list_roles)
+        sticky = process.override_stickiness
+        plan = make_plan(process.name, process.channel, schema, wanted, reports, override_stickiness=sticky)
     active = gates.count_active_by_term(schema, reports)
     over = tuple(gates.check_budget(plan, process.budget, active))
     return PlanFile(plan, over, opposites=sources.rivals.find_opposites(process, reports))
@@ -129,9 +130,19 @@ def _to_refused_line(plan: Plan, refusal: Refusal) -> JournalLine:
 def _name_process(process: PushProcess, group: str) -> Iterator[None]:
     """Add the process to the database's error. The error fails this process alone: the reports were read from the
     same database before."""
+    with _suggest_plan(process, group):
+        try:
+            yield
+        except PermanentError as error:
+            text, step = f"{process.place}: process {process.name}", error.next_step or "Correct its sql."
+            raise DataError(f"{text}: {error.message}", code=error.code, next_step=step) from error
+
+
+@contextmanager
+def _suggest_plan(process: PushProcess, group: str) -> Iterator[None]:
+    """Add the command that shows the corrected plan to the next step of an error in the process's rows."""
     try:
         yield
-    except PermanentError as error:
-        text, look = f"{process.place}: process {process.name}", f"canvas-pusher plan{group_option(group)}"
-        step = f"{error.next_step or 'Correct its sql.'} Then look: {look} --tablename {process.name}"
-        raise DataError(f"{text}: {error.message}", code=error.code, next_step=step) from error
+    except DataError as error:
+        step = f"{error.next_step} Then look: canvas-pusher plan{group_option(group)} --tablename {process.name}"
+        raise DataError(error.message, code=error.code, next_step=step.strip()) from error

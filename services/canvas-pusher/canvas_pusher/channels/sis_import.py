@@ -118,7 +118,7 @@ def _fetch_ended(sender: Sender, started: SisImport) -> dict[str, Any] | None:
         return None
     if not _is_ended(batch):
         text = f"Canvas still works on import {import_id} of the earlier plan {started.plan_id}"
-        step = f"Wait for it, or abort it in Canvas: {_describe_abort(import_id)}"
+        step = f"Once it is done: replicate push   or end it: {_describe_abort(import_id)}"
         raise TransientError(f"{text}; it is {batch.get('workflow_state')}.", code="import.running", next_step=step)
     return dict(batch)
 
@@ -167,7 +167,7 @@ def _find_import(sender: Sender, started: SisImport) -> int | None:
             continue
         if not _is_ended(batch):
             text = f"Canvas has not begun with import {batch.get('id')}, which may be ours"
-            step = f"Wait for it, or abort it in Canvas: {_describe_abort(batch.get('id'))}"
+            step = f"Once it is done: replicate push   or end it: {_describe_abort(batch.get('id'))}"
             raise TransientError(f"{text}; it is {batch.get('workflow_state')}.", code="import.waiting", next_step=step)
         if isinstance(created, str) and datetime.fromisoformat(created) >= sent_at - _CLOCK_SLACK:
             unnamed.append(batch)
@@ -206,7 +206,7 @@ def _wait_until_ended(
         now = time.monotonic()
         if now >= until:
             text = f"Canvas's import {import_id} is not done; it is {state}."
-            step = f"Canvas goes on with it; the next push looks it up. End it: {_describe_abort(import_id)}"
+            step = f"Once it is done: replicate push   or end it: {_describe_abort(import_id)}"
             raise TransientError(text, code="import.deadline", next_step=step)
         if now - max(begun, explained) >= _LONG_WAIT_SECONDS:
             minutes, explained = int(now - begun) // 60, now
