@@ -17,12 +17,14 @@ def find_missing(headers: Sequence[Header]) -> tuple[MissingColumn, ...]:
     return tuple(MissingColumn(name=name, renamed=renamed.get(name)) for name in missing)
 
 
-def write_notes(headers: Sequence[Header], duplicates: int) -> tuple[str, ...]:
+def write_notes(headers: Sequence[Header], duplicates: int, repeated_headers: int = 0) -> tuple[str, ...]:
     """What people should read about a report's content; nothing decides by it."""
     notes = [_describe(column) for column in find_missing(headers)]
     extra = sorted({name for header in headers for name in header.extra})
     notes += [f"Canvas's file has more columns than are known: {', '.join(extra)}."] if extra else []
     notes += [f"{duplicates:,} rows were in it more than once."] if duplicates else []
+    again = f"{repeated_headers:,} line{'' if repeated_headers == 1 else 's'}"
+    notes += [f"{again} below the first repeated the header, and no row was made of that."] if repeated_headers else []
     return tuple(notes)
 
 

@@ -231,6 +231,15 @@ def test_a_column_more_is_told_and_harms_nobody(users: Workplace, canvas: Canvas
     assert "favourite_colour" in users.run("replicate", "status", "--json").json[0]["message"]
 
 
+def test_a_second_header_line_is_told_and_never_a_row_of_the_view(users: Workplace, canvas: CanvasSimulator) -> None:
+    assert users.run("provisioner", "run").code == 0
+    before = sorted(users.target_sql(USERS), key=str)
+    canvas.faults.arm("second_header")
+    assert users.run("provisioner", "run").code == 0
+    assert sorted(users.target_sql(USERS), key=str) == before
+    assert "1 line below the first repeated the header" in users.run("replicate", "status", "--json").json[0]["message"]
+
+
 def test_an_empty_report_is_held_after_a_good_one(users: Workplace, canvas: CanvasSimulator) -> None:
     assert users.run("provisioner", "run").code == 0
     before = users.target_sql(USERS)
