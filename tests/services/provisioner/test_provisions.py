@@ -353,15 +353,6 @@ def test_reports_that_are_all_switched_off_fail_and_can_be_asked_for_again(
     assert (again.code, states(again)) == (0, {"tmp_cnv_users": "successful"})
 
 
-def test_canvas_that_is_not_configured_is_said(
-    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = prepared(workplace, canvas, monkeypatch, USERS_ONLY)
-    monkeypatch.delenv("REPLICATE_CANVAS__BASE_URL")
-    assert place.run("provisioner", "run").code == 1
-    assert "not configured" in last_message(place, "provisions.done")["failure"]
-
-
 @pytest.mark.kill
 @pytest.mark.parametrize("moment", ["polling", "downloading"])
 def test_a_killed_provisioner_goes_on_with_the_same_report(
