@@ -26,7 +26,8 @@ def check_shrink(
 ) -> str | None:
     """Return why a file must be held, or None. ``max_shrink`` is a fraction (0 to 1) of the ``baseline``'s rows.
 
-    A file without rows is held wherever there were some. ``what`` names the baseline in the message.
+    A file without rows is held wherever there were some. ``what`` names the baseline in the message, which ends with
+    what approving does.
     """
     if not baseline:
         return None
@@ -35,7 +36,8 @@ def check_shrink(
     if rows and lost <= baseline * allowed:
         return None
     limit = f", {allowed:.0%} allowed" if rows else ""
-    return f"{rows:,} rows, {baseline:,} in {what} ({lost / baseline:.0%} fewer{limit})."
+    effect = f"Approving replaces {baseline:,} rows by {rows:,}."
+    return f"{rows:,} rows, {baseline:,} in {what} ({lost / baseline:.0%} fewer{limit}). {effect}"
 
 
 def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:
@@ -64,19 +66,23 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
 def check_reports(
     runtime: Runtime, group: str, loads: Sequence[RunItem], *, run: Run | None = None, after: str | None = None
 ) -> None:
-    """Raises StaleProvisions where one of the reports that a plan is made from is older than the run that the push
+    """Raises StaleProvisions, naming every report that a plan is made from and that is older than the run that the push
     relies on, or, without one, older than is allowed: a report can have been replayed, or failed and stayed behind."""
     after = _find_relied_on(run, after)
     if after is not None:
         since = runtime.ledger.runs.get(after).opened_at
     else:
         since = datetime.now(UTC) - timedelta(hours=runtime.settings.push_max_age_hours)
-    for load in loads:
-        if load.extracted_at is not None and load.extracted_at < since:
-            limit = f"run {after}" if after else "is allowed"
-            message = f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than {limit}."
-            step = f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}"
-            raise StaleProvisions(message, next_step=step)
+    limit = f"run {after}" if after else "is allowed"
+    stale = [
+        f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than {limit}."
+        for load in loads
+        if load.extracted_at is not None and load.extracted_at < since
+    ]
+    if stale:
+        again = "it" if len(stale) == 1 else "them"
+        step = f"Fetch {again} again: provisioner run{' --processorgs' if group == 'orgs' else ''}"
+        raise StaleProvisions(" ".join(stale), next_step=step)
 
 
 def _find_relied_on(run: Run | None, after: str | None) -> str | None:

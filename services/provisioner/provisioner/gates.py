@@ -29,10 +29,16 @@ def write_notes(headers: Sequence[Header], duplicates: int, repeated_headers: in
 
 
 def check_report(manifest: Manifest, last: RunItem | None, max_shrink: float | None) -> str | None:
-    """Why a report must be held, or None. ``last`` is the last good load of the same table."""
-    if manifest.missing_columns:
-        return f"{' '.join(map(_describe, manifest.missing_columns))} Approving loads NULL there."
-    return check_shrink(manifest.rows, last.rows if last else None, max_shrink, what="the last good report")
+    """Every reason why a report must be held and what approving does, or None; one approval releases them together.
+
+    ``last`` is the last good load of the same table.
+    """
+    reasons = list(map(_describe, manifest.missing_columns))
+    if reasons:
+        names = ", ".join(column.name for column in manifest.missing_columns)
+        reasons.append(f"Approving loads NULL in {names}.")
+    shrink = check_shrink(manifest.rows, last.rows if last else None, max_shrink, what="the last good report")
+    return " ".join([*reasons, shrink] if shrink else reasons) or None
 
 
 def _describe(column: MissingColumn) -> str:

@@ -10,9 +10,9 @@ from canvas_replicate.notifications import texts
 from canvas_replicate.notifications.outbox import record_notice
 
 
-def notify_provisions_failed(session: Session, run: Run, failure: str) -> None:
-    mode, now, step = run.provisions or "regular", session.now(), f"replicate rerun --failed {run.run_id}"
-    notice = texts.provisions_failed(run_id=run.run_id, mode=mode, since=now, failure=failure, next_step=step)
+def notify_provisions_failed(session: Session, run: Run, failure: str, next_step: str) -> None:
+    mode, now = run.provisions or "regular", session.now()
+    notice = texts.provisions_failed(run_id=run.run_id, mode=mode, since=now, failure=failure, next_step=next_step)
     record_notice(session, notice)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, ProcessFacts, TableChain
 from canvas_replicate.cli.why.rows import PersonRow, format_count
+from canvas_replicate.suggest import suggest_decision
 
 _DELETED = "deleted"
 # The report's word for a status of a SIS import, where they differ (canvas-api.md 2.2 and 4.13).
@@ -205,7 +206,7 @@ def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedCh
         step = f"Switch it on in {process.place}, then: canvas-pusher plan --tablename {name}"
         yield _Break(f"{name} asks for {facts.who}, but it is switched off.", step)
     elif held is not None and state in ("never planned", "planned"):
-        step = f"replicate approve {held.artifact_id}   or   replicate discard {held.artifact_id}"
+        step = suggest_decision(held.artifact_id)
         yield _Break(f"The plan of {name} is held: {held.reason}", step)
     elif planned is None:
         reason = f"{name} asks for {facts.who}, but that was never planned.{_describe_newest_run(process)}"
