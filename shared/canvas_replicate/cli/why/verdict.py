@@ -164,7 +164,7 @@ def _check_first_answers(facts: PersonFacts, chains: list[TableChain]) -> Iterat
         return
     asked = ", ".join(f"{chain.table} ({link.step} {link.where})" for chain, link in firsts)
     others = sum(link.elsewhere for _, link in firsts)
-    also = f" {facts.user} has {format_count(others)} there about other courses." if others else ""
+    also = f" {facts.name} has {format_count(others)} there about other courses." if others else ""
     if any(link.count for chain, _ in firsts for link in chain.links):
         also += " What was loaded before still has one."
     step = f"Correct it in the student system, then: replicate rerun {firsts[0][0].table}"
@@ -190,13 +190,18 @@ def _check_sql(
 
 
 def _check_sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
-    """A break for each row that the process asks for and Canvas does not have."""
+    """A break for each row that the process asks for and Canvas does not have, or keeps otherwise."""
     for row in process.link.values:
-        if _is_reported(facts, process.kind, row):
-            continue
         of_process = (each for each in facts.planned if each.plan.process == process.process)
         planned = next((each for each in of_process if _is_same(row, _to_row(each))), None)
-        yield from _check_journal(facts, process, planned)
+        if not _is_reported(facts, process.kind, row) or _is_sticky_now(process, planned):
+            yield from _check_journal(facts, process, planned)
+
+
+def _is_sticky_now(process: ProcessFacts, planned: PlannedChange | None) -> bool:
+    """Whether the newest plan has the row as sticky: its status is reported, and Canvas keeps other fields of it."""
+    newest = process.latest.file_sha256 if process.latest else None
+    return planned is not None and planned.line.state == "sticky" and planned.plan.sha256 == newest
 
 
 def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedChange | None) -> Iterator[_Break]:
@@ -216,6 +221,12 @@ def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedCh
         progress = "it was not sent" if state == "planned" else sent
         reason = f"{name} planned it ({planned.plan.plan_id}), {progress}.{_describe_newest_run(process)}"
         yield _Break(reason, f"canvas-pusher run --tablename {name}")
+    elif state == "sticky" or (state == "rejected" and planned.line.sent_at is None):
+        reason = f"{name} did not send it ({planned.plan.plan_id}): {planned.line.answer or 'no reason given'}"
+        step = f"Correct that, then: canvas-pusher plan --tablename {name}"
+        if state == "sticky":
+            step = f"Correct it in Canvas, or see override_stickiness in {process.place}"
+        yield _Break(reason, step)
     elif state == "rejected":
         when, answer = _format_moment(planned.line.answered_at), planned.line.answer or "no reason given"
         reason = f"Canvas refused it {when} ({planned.plan.plan_id}): {answer}"
