@@ -26,7 +26,8 @@ def check_shrink(
 ) -> str | None:
     """Return why a file must be held, or None. ``max_shrink`` is a fraction (0 to 1) of the ``baseline``'s rows.
 
-    A file without rows is held if the baseline has some. ``what`` names the baseline in the message.
+    A file without rows is held if the baseline has some. ``what`` names the baseline in the message, which ends with
+    what approving does.
     """
     if not baseline:
         return None
@@ -35,7 +36,8 @@ def check_shrink(
     if rows and lost <= baseline * allowed:
         return None
     limit = f", {allowed:.0%} allowed" if rows else ""
-    return f"{rows:,} rows, {baseline:,} in {what} ({lost / baseline:.0%} fewer{limit})."
+    effect = f"Approving replaces {baseline:,} rows by {rows:,}."
+    return f"{rows:,} rows, {baseline:,} in {what} ({lost / baseline:.0%} fewer{limit}). {effect}"
 
 
 def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, after: str | None = None) -> None:
@@ -67,7 +69,7 @@ def check_provisions(runtime: Runtime, group: str, *, run: Run | None = None, af
 def check_reports(
     runtime: Runtime, group: str, loads: Sequence[RunItem], *, run: Run | None = None, after: str | None = None
 ) -> None:
-    """Raises StaleProvisions if a report of the plan is too old.
+    """Raises StaleProvisions, naming every report of the plan that is too old.
 
     A report must not be older than the run that the push relies on; without such a run, not older than the limit. A
     report can be replayed, or fail and keep its old rows.
@@ -77,12 +79,16 @@ def check_reports(
         since = runtime.ledger.runs.get(after).opened_at
     else:
         since = datetime.now(UTC) - timedelta(hours=runtime.settings.push_max_age_hours)
-    for load in loads:
-        if load.extracted_at is not None and load.extracted_at < since:
-            limit = f"run {after}" if after else "is allowed"
-            message = f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than {limit}."
-            step = f"Fetch it again: provisioner run{' --processorgs' if group == 'orgs' else ''}"
-            raise StaleProvisions(message, next_step=step)
+    limit = f"run {after}" if after else "is allowed"
+    stale = [
+        f"{load.view} shows a report of {load.extracted_at:%Y-%m-%d %H:%M} UTC, older than {limit}."
+        for load in loads
+        if load.extracted_at is not None and load.extracted_at < since
+    ]
+    if stale:
+        again = "it" if len(stale) == 1 else "them"
+        step = f"Fetch {again} again: provisioner run{' --processorgs' if group == 'orgs' else ''}"
+        raise StaleProvisions(" ".join(stale), next_step=step)
 
 
 def _find_relied_on(run: Run | None, after: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Suggests the nearest known word for a mistyped one."""
+"""Suggests what to type: the nearest known word for a mistyped one, and the commands for what a gate holds."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     listed = ", ".join(sorted(known)[:12])
     more = ", ..." if len(known) > 12 else ""
     return f"Known: {listed}{more}." if known else "None is configured."
+
+
+def suggest_decision(artifact: str) -> str:
+    """The next step for what a gate holds: an artifact's id, or ``--run RUN`` for all that is held in a run."""
+    return f"replicate approve {artifact}   or   replicate discard {artifact}"

@@ -31,7 +31,7 @@ def check_file(manifest: Manifest, last: RunItem | None, max_shrink: float | Non
     reason = check_shrink(manifest.rows, last.rows if last else None, max_shrink)
     if reason is None or last is None or last.query_sha256 == manifest.query_sha256:
         return reason
-    return f"{reason} The query or its term has changed since; approving makes this the new baseline."
+    return f"{reason} The query or its term has changed since."
 
 
 def choose_measures(

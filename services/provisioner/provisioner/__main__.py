@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, Historical, OrgReports, Wait, choose_mode
+from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.settings import require_canvas
 from canvas_replicate.config.settings_sources import load_settings
+from canvas_replicate.config.tables import Table
 from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
 from canvas_replicate.runs.opening import open_provisions_run
 from canvas_replicate.runtime import Runtime
@@ -44,7 +47,14 @@ def run(
 ) -> None:
     """Fetch the reports, load them, refresh their views; with a broker its workers load them."""
     mode = choose_mode(historical, processorgs)
-    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.list_mode_tables(mode))
+    settings = load_settings()
+
+    def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
+        found = catalogue.list_mode_tables(mode)
+        require_canvas(settings, "provisioner run")  # this process fetches, with a broker as well
+        return found
+
+    runtime = open_runtime(settings, wanted)
     opened = open_provisions_run(runtime, mode)
     alone = not runtime.settings.has_broker
     tables = work_on(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import DataError
-from provisioner.csv_reader import read_rows
+from provisioner.csv_reader import normalize_name, read_rows
 from provisioner.duplicates import find_superseded
-from provisioner.headers import Header, normalize_name, read_header, read_names
+from provisioner.headers import Header, read_header, read_names
 from provisioner.report_file import extract_csv
 from provisioner.report_schemas import KINDS, Kind
 
@@ -35,12 +35,14 @@ class Contents:
         batches: a column that a file lacks, and an empty value, quoted or not, is NULL.
         rows: how many rows ``batches`` yields.
         duplicates: how many rows were left out for a later one with the same key.
+        repeated_headers: how many lines below the first one of a file repeat its header; they are no rows.
     """
 
     columns: tuple[Column, ...]
     batches: Iterator[pa.RecordBatch]
     rows: int
     duplicates: int
+    repeated_headers: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class _File:
         """The position of each column, None where it is missing."""
         return [self.names.index(name) if name in self.names else None for name in map(normalize_name, wanted)]
 
-    def read_rows(self) -> Iterator[tuple[int, list[str]]]:
-        return read_rows(self.path, len(self.names))
+    def read_rows(self, on_header: Callable[[], object] = lambda: None) -> Iterator[tuple[int, list[str]]]:
+        return read_rows(self.path, self.names, on_header)
 
 
 @contextmanager
 def open_rows(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterator[Contents]:
-    """The rows of all ``files`` of this kind, one file after the other without their headers.
+    """The rows of all ``files`` of this kind, one file after the other without header lines.
 
     Rows are the same row by the kind's key; the one of the last file counts, within a file the last. The files are
     read twice, first for their keys: so every error in any of them is raised here and not in the middle of the
@@ -67,11 +69,11 @@ def open_rows(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterat
     if not files:
         raise ValueError("open_rows needs at least one file")
     opened = [_File(path, read_names(path, kind)) for path in files]
-    key = _choose_key(opened, kind)
-    with find_superseded(_read_keys(opened, key), len(key), files[0].parent) as found:
+    key, repeated = _choose_key(opened, kind), count()
+    with find_superseded(_read_keys(opened, key, lambda: next(repeated)), len(key), files[0].parent) as found:
         columns = tuple(column_from_oracle_type(name, "CLOB") for name in wanted)
         batches = _read_batches(opened, wanted, found.places)
-        yield Contents(columns, batches, found.rows - found.count, found.count)
+        yield Contents(columns, batches, found.rows - found.count, found.count, next(repeated))
 
 
 def _choose_key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
@@ -86,10 +88,10 @@ def _choose_key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
     raise DataError(text, code="report.header", next_step="Look at the header; Canvas may have renamed a column.")
 
 
-def _read_keys(files: Iterable[_File], key: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _read_keys(files: Iterable[_File], key: Sequence[str], on_header: Callable[[], object]) -> Iterator[pa.RecordBatch]:
     for file in files:
         places = [file.names.index(name) for name in key]
-        for some in _split(file.read_rows()):
+        for some in _split(file.read_rows(on_header)):
             for line, row in some:
                 if not row[places[0]]:
                     raise DataError(f"{file.path}:{line}: the row has no {key[0]}.", code="report.key")

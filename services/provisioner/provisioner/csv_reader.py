@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +12,7 @@ from canvas_replicate.errors import DataError, Place
 
 # Beyond this it is no text with lines. A value ends at csv.field_size_limit(), 128 Ki characters.
 _LONGEST_LINE = 4 * 1024 * 1024
+_BOM = "\ufeff"
 
 
 def read_records(path: Path) -> Generator[tuple[int, list[str]], None, None]:
@@ -31,14 +32,33 @@ def read_records(path: Path) -> Generator[tuple[int, list[str]], None, None]:
             raise build_unreadable(path, begins, f"the record that begins here is no CSV ({error})") from None
 
 
-def read_rows(path: Path, width: int) -> Iterator[tuple[int, list[str]]]:
-    """The records below the header. Raises DataError for one that has not ``width`` fields."""
+def read_rows(
+    path: Path, names: Sequence[str], on_header: Callable[[], object] = lambda: None
+) -> Iterator[tuple[int, list[str]]]:
+    """The records below the header, whose normalized ``names`` these are.
+
+    A record that repeats the header is no row: it is left out, and ``on_header`` is called. Raises DataError for a
+    record that has not as many fields as the header.
+    """
     found = read_records(path)
     next(found, None)
     for line, values in found:
-        if len(values) != width:
-            raise build_unreadable(path, line, f"the row has {len(values)} fields, the header {width}")
-        yield line, values
+        if len(values) != len(names):
+            raise build_unreadable(path, line, f"the row has {len(values)} fields, the header {len(names)}")
+        # The first name decides for nearly every row, so that the others are seldom compared.
+        if normalize_name(values[0]) == names[0] and all(map(_is_name, values, names)):
+            on_header()
+        else:
+            yield line, values
+
+
+def normalize_name(name: str) -> str:
+    """A column's name as headers are compared. A file that others were appended to has their BOMs inside."""
+    return name.removeprefix(_BOM).strip().lower()
+
+
+def _is_name(value: str, name: str) -> bool:
+    return normalize_name(value) == name
 
 
 def build_unreadable(path: Path, line: int, what: str) -> DataError:

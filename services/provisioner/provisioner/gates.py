@@ -17,20 +17,28 @@ def find_missing(headers: Sequence[Header]) -> tuple[MissingColumn, ...]:
     return tuple(MissingColumn(name=name, renamed=renamed.get(name)) for name in missing)
 
 
-def write_notes(headers: Sequence[Header], duplicates: int) -> tuple[str, ...]:
+def write_notes(headers: Sequence[Header], duplicates: int, repeated_headers: int = 0) -> tuple[str, ...]:
     """What people should read about a report's content; nothing decides by it."""
     notes = [_describe(column) for column in find_missing(headers)]
     extra = sorted({name for header in headers for name in header.extra})
     notes += [f"Canvas's file has more columns than are known: {', '.join(extra)}."] if extra else []
     notes += [f"{duplicates:,} rows were in it more than once."] if duplicates else []
+    again = f"{repeated_headers:,} line{'' if repeated_headers == 1 else 's'}"
+    notes += [f"{again} below the first repeated the header, and no row was made of that."] if repeated_headers else []
     return tuple(notes)
 
 
 def check_report(manifest: Manifest, last: RunItem | None, max_shrink: float | None) -> str | None:
-    """Why a report must be held, or None. ``last`` is the last good load of the same table."""
-    if manifest.missing_columns:
-        return f"{' '.join(map(_describe, manifest.missing_columns))} Approving loads NULL there."
-    return check_shrink(manifest.rows, last.rows if last else None, max_shrink, what="the last good report")
+    """Every reason why a report must be held and what approving does, or None; one approval releases them together.
+
+    ``last`` is the last good load of the same table.
+    """
+    reasons = list(map(_describe, manifest.missing_columns))
+    if reasons:
+        names = ", ".join(column.name for column in manifest.missing_columns)
+        reasons.append(f"Approving loads NULL in {names}.")
+    shrink = check_shrink(manifest.rows, last.rows if last else None, max_shrink, what="the last good report")
+    return " ".join([*reasons, shrink] if shrink else reasons) or None
 
 
 def _describe(column: MissingColumn) -> str:

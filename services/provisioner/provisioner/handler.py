@@ -71,6 +71,7 @@ class _Converted:
     writer: DatWriter
     headers: Sequence[contents.Header]
     duplicates: int
+    repeated_headers: int
 
 
 def handle_provisions_requested(command: ProvisionsRequested, *, runtime: Runtime, open_client: OpenClient) -> None:
@@ -186,7 +187,7 @@ def _make_file(job: _Job, lease: Lease) -> Manifest:
         converted.writer,
         file=storage.relative(path),
         seconds=time.monotonic() - started,
-        notes=gates.write_notes(converted.headers, converted.duplicates),
+        notes=gates.write_notes(converted.headers, converted.duplicates, converted.repeated_headers),
         missing_columns=gates.find_missing(converted.headers),
     )
     job.runtime.leases.check(lease)
@@ -208,7 +209,7 @@ def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Con
             writer.write(batch)
             job.runtime.progress.report(table, "converting", writer.rows)
         job.runtime.leases.check(lease)
-    return _Converted(writer, headers, rows.duplicates)
+    return _Converted(writer, headers, rows.duplicates, rows.repeated_headers)
 
 
 def _describe_request(job: _Job) -> str:

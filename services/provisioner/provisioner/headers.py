@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from canvas_replicate.errors import DataError
-from provisioner.csv_reader import read_records
+from provisioner.csv_reader import normalize_name, read_records
 from provisioner.report_schemas import KINDS
 
 
@@ -53,10 +53,6 @@ def read_names(path: Path, kind: str) -> tuple[str, ...]:
         if name in names[:place]:
             raise _build_refusal(path, f"columns {names.index(name) + 1} and {place + 1} have the same name")
     return names
-
-
-def normalize_name(name: str) -> str:
-    return name.strip().lower()
 
 
 def _find_similar(name: str, names: Collection[str]) -> str | None:

@@ -139,8 +139,8 @@ def download(client: CanvasClient, account: str, report_id: int, to: Path, *, ne
     """Download the report's file in bounded memory; after an error ``to`` may have a part of it.
 
     Each try reads a fresh link from the report, because links expire (canvas-api facts, 1.7), and begins with an empty
-    file. Raises ReportFailed, TransientError after three tries or while the report has no file, PermanentError for a
-    web page or a locked file.
+    file. Raises ReportFailed, PermanentError for a locked file, TransientError while the report has no file, and after
+    three tries with the last one's code: ``canvas.html`` for a web page in place of the file.
     """
     tries = _DOWNLOADS
     while True:
@@ -152,7 +152,10 @@ def download(client: CanvasClient, account: str, report_id: int, to: Path, *, ne
             return Downloaded(got.bytes, got.sha256, got.content_type, str(attachment.get("filename", "")))
         except TransientError as error:
             if tries == 0:
-                raise
+                text = (
+                    f"Canvas's report {report_id} was not fetched in {_DOWNLOADS} tries ({error.code}): {error.message}"
+                )
+                raise TransientError(text, code=error.code, next_step=next_step, tries=error.tries) from error
             log.warning("report not fetched", extra={"report": report_id, "reason": error.message})
 
 

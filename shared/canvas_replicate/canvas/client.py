@@ -267,5 +267,5 @@ def open_canvas(canvas: CanvasSettings, stop: threading.Event) -> CanvasClient:
     """Raises ConfigError where no Canvas is configured; connects to nothing yet."""
     if canvas.base_url is None or canvas.token is None:
         step = "Set REPLICATE_CANVAS__BASE_URL and REPLICATE_CANVAS__TOKEN."
-        raise ConfigError("Canvas is not configured.", next_step=step)
+        raise ConfigError("Canvas is not configured.", code="canvas.settings", next_step=step)
     return CanvasClient(canvas.base_url, canvas.token, user_agent=f"canvas-replicate/{__version__}", stop=stop)

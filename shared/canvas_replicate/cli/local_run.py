@@ -36,5 +36,5 @@ def show_outcome(runtime: Runtime, runs: Sequence[Run], items: Sequence[RunItem]
     failures = [(run, runtime.ledger.find_failure(run.run_id)) for run in runs]
     if not as_json:
         for run, failure in failures:
-            show_failure(run, failure)
+            show_failure(run, failure, items)
     return choose_exit_code(items, any(failure for _, failure in failures))

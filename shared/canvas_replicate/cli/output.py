@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from canvas_replicate.ledger.records import Run, RunItem, Status
+from canvas_replicate.ledger.what_follows import suggest_repair
 from canvas_replicate.progress import Step
 from canvas_replicate.runtime import Runtime
 
@@ -125,11 +126,12 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
             out.print(Text(f"next for {row.table}: {row.next_step}"))
 
 
-def show_failure(run: Run, failure: str | None) -> None:
+def show_failure(run: Run, failure: str | None, items: Sequence[RunItem]) -> None:
     """Print why the run's provisions or pushes failed as a whole, and the next command; nothing if they did not."""
     if failure:
         console().print(Text(f"{run.run_id}: {failure}"))
-        console().print(Text(f"next: replicate rerun --failed {run.run_id}"))
+        own = [item for item in items if item.run_id == run.run_id]
+        console().print(Text(f"next: {suggest_repair(run.run_id, own)}"))
 
 
 def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:

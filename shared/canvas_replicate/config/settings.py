@@ -246,6 +246,15 @@ def target_alias(settings: Settings) -> str:
     raise ConfigError(message, next_step="Set REPLICATE_TARGET to the alias of the reporting database.")
 
 
+def require_canvas(settings: Settings, what: str) -> None:
+    """Raises ConfigError, naming the settings, where Canvas is not configured. ``what`` needs it."""
+    given = {"BASE_URL": settings.canvas.base_url, "TOKEN": settings.canvas.token}
+    missing = [f"REPLICATE_CANVAS__{name}" for name, value in given.items() if value is None]
+    if missing:
+        step = f"Set {' and '.join(missing)}."
+        raise ConfigError(f"Canvas is not configured, and {what} needs it.", code="canvas.settings", next_step=step)
+
+
 def require_alias(alias: str, settings: Settings, named_by: str) -> str:
     """The alias in lower case; ConfigError, beginning with ``named_by``, if no such database is configured."""
     if alias.lower() not in settings.databases:

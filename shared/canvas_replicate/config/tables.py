@@ -99,6 +99,11 @@ class Schedule:
         """Which reports belong to a run: those that the schedule names, or the regular ones where they follow."""
         return self.provisions or ("regular" if "provisions" in self.then else None)
 
+    @property
+    def needs_canvas(self) -> bool:
+        """Whether a run asks Canvas for anything, unless what follows its tables is left out."""
+        return self.reports_mode is not None or bool(self.then)
+
 
 def _read_busy(text: str) -> BusyTimes:
     match = re.fullmatch(_BUSY, text.strip().lower())

@@ -104,13 +104,13 @@ def _end_provisions(
         reports = _fail_unfetched(session, run, now)
     if not reports and failure is None:
         return
-    failed = next((item for item in reports if item.state in ("failed", "held")), None)
+    failed = [item for item in reports if item.state in ("failed", "held")]
     succeeded = what_follows.reports_succeeded(reports)
     message = ""
     if failure:
         message = failure.message
     elif failed:
-        message = f"{failed.table} {failed.state}: {failed.message}"
+        message = " ".join(f"{item.table} {item.state}: {item.message}" for item in failed)
     elif not succeeded:  # a push looks at what was fetched now
         message = "No report was fetched: all are switched off, or older than what is shown."
     status: Any = "successful" if succeeded else "failed"
@@ -125,7 +125,7 @@ def _end_provisions(
     outbox.record(session, done)
     record_provisions_status(session, run, reports, status, message, now)
     if not succeeded:
-        notify_provisions_failed(session, run, message)
+        notify_provisions_failed(session, run, message, what_follows.suggest_repair(run.run_id, failed))
 
 
 def _fail_unfetched(session: Session, run: Run, now: datetime) -> list[RunItem]:

@@ -8,8 +8,9 @@ from datetime import datetime
 from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.mapper import ARTIFACTS, ITEMS, insert, update
-from canvas_replicate.ledger.records import Artifact, RunItem
+from canvas_replicate.ledger.records import Artifact, RunItem, process_of
 from canvas_replicate.ledger.status import fit_message
+from canvas_replicate.suggest import suggest_decision
 
 
 class Artifacts:
@@ -49,8 +50,7 @@ def hold(session: Session, item: RunItem, gate: str, reason: str, now: datetime)
         "reason": fit_message(reason) or gate,  # Oracle takes an empty text for NULL
     }
     insert(session, ARTIFACTS.table, artifact)
-    next_step = f"replicate approve {artifact_id}   or   replicate discard {artifact_id}"
-    values = {"artifact_id": artifact_id, "next_step": next_step}
+    values = {"artifact_id": artifact_id, "next_step": suggest_decision(artifact_id)}
     update(session, ITEMS.table, values, "run_id = :run_id AND table_name = :name", run_id=item.run_id, name=item.table)
     return artifact_id
 
@@ -61,3 +61,12 @@ def decide(session: Session, artifact_id: str, decision: str, who: str, *, even_
     values["even_if_older"] = int(even_if_older)
     if not update(session, ARTIFACTS.table, values, "artifact_id = :id AND state = 'held'", id=artifact_id):
         raise ConfigError(f"{artifact_id} is already decided.", next_step="See: replicate held --all")
+    for item in ITEMS.select(session, "WHERE artifact_id = :id AND state = 'held'", id=artifact_id):
+        key = {"run_id": item.run_id, "name": item.table}
+        step = {"next_step": _suggest_afresh(item) if decision == "discarded" else None}
+        update(session, ITEMS.table, step, "run_id = :run_id AND table_name = :name", **key)
+
+
+def _suggest_afresh(item: RunItem) -> str:
+    is_push = item.kind == "pushes"
+    return f"canvas-pusher plan --tablename {process_of(item.table)}" if is_push else f"replicate rerun {item.table}"

@@ -10,10 +10,9 @@ from canvas_replicate.notifications import texts
 from canvas_replicate.notifications.outbox import record_notice
 
 
-def notify_provisions_failed(session: Session, run: Run, failure: str) -> None:
-    mode, now, step = run.provisions or "regular", session.now(), f"replicate rerun --failed {run.run_id}"
-    notice = texts.describe_failed_provisions(run_id=run.run_id, mode=mode, since=now, failure=failure, next_step=step)
-    record_notice(session, notice)
+def notify_provisions_failed(session: Session, run: Run, failure: str, next_step: str) -> None:
+    facts = {"run_id": run.run_id, "mode": run.provisions or "regular", "failure": failure, "next_step": next_step}
+    record_notice(session, texts.describe_failed_provisions(since=session.now(), **facts))
 
 
 def notify_push(session: Session, run: Run, item: PushItem, outcome: Outcome) -> None:

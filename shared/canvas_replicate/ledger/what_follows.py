@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from canvas_replicate.ledger.records import PUSHING, Kind, Run, RunItem
+from canvas_replicate.suggest import suggest_decision
 
 WholeEnd = Literal["failed", "empty"]
 RunStatus = Literal["successful", "partial", "failed"]
@@ -86,3 +87,12 @@ def compute_overall_status(items: Sequence[RunItem], whole_step_succeeded: bool)
     if whole_step_succeeded:
         return run_status(items)
     return "partial" if any(item.state == "successful" for item in items) else "failed"
+
+
+def suggest_repair(run_id: str, items: Sequence[RunItem]) -> str:
+    """The next step for what failed in a run. Where all of it is held, that is the decision, as its item has it."""
+    wrong = [item for item in items if item.state in ("failed", "held")]
+    if not wrong or any(item.state == "failed" for item in wrong):
+        return f"replicate rerun --failed {run_id}"
+    steps = {item.next_step or f"replicate runs {run_id}" for item in wrong}
+    return steps.pop() if len(steps) == 1 else suggest_decision(f"--run {run_id}")

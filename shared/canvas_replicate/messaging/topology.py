@@ -12,6 +12,7 @@ EXCHANGE = "replicate"
 UNROUTED = "replicate.unrouted"
 EVENTS = "replicate.events"
 STAGES = ("extractor", "loader", "provisioner", "canvas-pusher")
+CANVAS_STAGES = ("provisioner", "canvas-pusher")  # those that call Canvas
 
 # A process that dies with the same message this often takes the message out of circulation.
 DELIVERY_LIMIT = 5

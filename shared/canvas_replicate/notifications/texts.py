@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from canvas_replicate.suggest import suggest_decision
+
 LONGEST_REASON = 200
 
 
@@ -37,8 +39,7 @@ def describe_failed_push(*, run_id: str, process: str, since: datetime, failure:
 def describe_held_push(*, artifact_id: str, run_id: str, process: str, since: datetime, reason: str) -> Notice:
     event = f"The push {process} of run {run_id} is held by its gate and waits for a decision."
     body = _build_body(event, reason, since, f"no change of {process} goes to Canvas before a person decides.")
-    step = f"replicate held, and then: replicate approve {artifact_id} or replicate discard {artifact_id}"
-    return Notice(f"held:{artifact_id}", f"push {process} is held", body, step)
+    return Notice(f"held:{artifact_id}", f"push {process} is held", body, suggest_decision(artifact_id))
 
 
 @dataclass(frozen=True, kw_only=True)

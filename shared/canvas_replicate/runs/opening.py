@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 
 from canvas_replicate.config.catalogue import resolve_source
-from canvas_replicate.config.tables import Table
+from canvas_replicate.config.settings import Settings, require_canvas
+from canvas_replicate.config.tables import Schedule, Table
 from canvas_replicate.errors import AlreadyRunning
 from canvas_replicate.gates import check_provisions
 from canvas_replicate.ledger.records import Push, Run, RunRequest, TableRequest
@@ -25,6 +26,21 @@ def find_current_user() -> str:
     return f"{user}@{os.uname().nodename}"
 
 
+def require_canvas_here(settings: Settings, what: str) -> None:
+    """Raises ConfigError where this process does the work and Canvas is not configured.
+
+    With a broker the workers do it, and only they need Canvas's address and token.
+    """
+    if not settings.has_broker:
+        require_canvas(settings, what)
+
+
+def require_canvas_of(settings: Settings, schedule: Schedule) -> None:
+    """The same for a run of the schedule with all that follows its tables."""
+    if schedule.needs_canvas:
+        require_canvas_here(settings, f"schedule {schedule.name}")
+
+
 def open_schedule_run(
     runtime: Runtime,
     schedule: str,
@@ -36,10 +52,13 @@ def open_schedule_run(
 ) -> Run:
     """Open a run of a schedule's tables, or of its table ``only``.
 
-    Raises AlreadyRunning while one is open, ConfigError for names that are not configured.
+    Raises AlreadyRunning while one is open, ConfigError for names that are not configured, and for a Canvas that is
+    needed here and not configured.
     """
     catalogue = runtime.catalogue
     options = catalogue.schedule(schedule)
+    if then:
+        require_canvas_of(runtime.settings, options)
     tables = [request_table(runtime, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
     provisions = options.reports_mode if then else None
     if provisions:
@@ -64,9 +83,11 @@ def open_provisions_run(
 ) -> Run:
     """Open a run of reports by hand; without a broker, resume the mode's unfinished one.
 
-    Raises ConfigError for a mode that provisions.yaml does not have, AlreadyRunning while one is open.
+    Raises ConfigError for a mode that provisions.yaml does not have, and for a Canvas that is needed here and not
+    configured, AlreadyRunning while one is open.
     """
     runtime.catalogue.mode(mode)
+    require_canvas_here(runtime.settings, f"the {mode} provisions")
     runtime.ledger.close_overdue()
     unfinished = runtime.ledger.runs.find_open(mode)
     if unfinished and not runtime.settings.has_broker and not is_being_run(runtime, unfinished):
@@ -85,13 +106,20 @@ def open_push_run(
     *,
     after: str | None = None,
     requested_by: str | None = None,
+    by_workers: bool = False,
 ) -> Run:
     """Open a run that only pushes; without a broker, resume the group's unfinished one.
 
+    ``by_workers``: with a broker, workers push, and this process needs no Canvas.
     ``after``: the run whose provisions it relies on, although they are old or not the latest. Raises ConfigError for
-    names that pushes.yaml does not have, StaleProvisions, AlreadyRunning while another push is open.
+    names that pushes.yaml does not have, and for a Canvas that is needed here and not configured, StaleProvisions,
+    AlreadyRunning while another push is open.
     """
     runtime.catalogue.processes(group, process)
+    if by_workers:
+        require_canvas_here(runtime.settings, "a push")
+    else:
+        require_canvas(runtime.settings, "a push")
     check_provisions(runtime, group, after=after)
     runtime.ledger.close_overdue()
     wanted, schedule = Push(group, process, after=after), get_push_schedule(group)
@@ -134,8 +162,10 @@ def open_or_resume(
     """Resume the schedule's unfinished run by recording its messages again, or open a new one.
 
     ``new`` abandons the unfinished run. Raises AlreadyRunning while a process works on it, or where it has other tables
-    or another source.
+    or another source, ConfigError for a Canvas that is needed here and not configured.
     """
+    if then:
+        require_canvas_of(runtime.settings, runtime.catalogue.schedule(schedule))
     runtime.ledger.close_overdue()
     unfinished = runtime.ledger.runs.find_open(runtime.catalogue.schedule(schedule).name)
     wanted = {table.name for table in runtime.catalogue.schedule_tables(schedule, only)}

@@ -7,20 +7,29 @@ from dataclasses import dataclass, replace
 
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.provisions import Report
+from canvas_replicate.config.settings import require_canvas
 from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.gates import check_provisions
 from canvas_replicate.ledger import records
 from canvas_replicate.ledger.records import Approval, Artifact, Push, Run, RunItem, RunRequest, TableRequest, process_of
 from canvas_replicate.messaging.messages import TableRequested
-from canvas_replicate.runs.opening import find_current_user, get_push_schedule, open_push_run, request_table
+from canvas_replicate.runs.opening import (
+    find_current_user,
+    get_push_schedule,
+    open_push_run,
+    request_table,
+    require_canvas_here,
+)
 from canvas_replicate.runtime import Runtime
 
 
 def open_undo_run(runtime: Runtime, plan_id: str) -> Run:
-    """Open a run that takes back the applied changes of a plan. Raises ConfigError for a plan that cannot be undone,
-    StaleProvisions.
+    """Open a run that takes back the applied changes of a plan.
+
+    Raises ConfigError for a plan that cannot be undone and where Canvas is not configured, StaleProvisions.
     """
+    require_canvas(runtime.settings, "an undo")
     kept = runtime.journal.find_plan(plan_id)
     if kept is None:
         raise ConfigError(f"There is no plan {plan_id}.", next_step="Plans are named in: replicate runs RUN")
@@ -75,12 +84,15 @@ def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
         for name in request.tables
         if name.lower() not in catalogue.reports
     ]
+    provisions = _choose_provisions(catalogue, request, reports)
+    if provisions or request.then:
+        require_canvas_here(runtime.settings, " and ".join(request.then) or "a report")
     options = catalogue.schedules.get(schedule or "")
     return ledger.runs.open(
         RunRequest(
             schedule=schedule or records.RERUN,
             tables=tables,
-            provisions=_choose_provisions(catalogue, request, reports),
+            provisions=provisions,
             reports=[TableRequest(report.table, report.view, records.CANVAS) for report in reports],
             rerun_of=rerun_of,
             then=request.then,
@@ -116,7 +128,7 @@ def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run
     if run.push and not failed and (pushes or runtime.ledger.pushes.find_failure(run_id) is not None):
         if run.push.plan_id:  # an undo or an approval is repeated as what it was
             return _open_plan_run(runtime, run.push, rerun_of=run_id)
-        return open_push_run(runtime, run.push.group, pushes[0] if len(pushes) == 1 else None)
+        return open_push_run(runtime, run.push.group, pushes[0] if len(pushes) == 1 else None, by_workers=True)
     by_a_report = any(row.kind == "provisions" for row in failed)
     again = run.provisions if not by_a_report and runtime.ledger.provisions.find_failure(run_id) is not None else None
     if failed:
@@ -125,6 +137,7 @@ def rerun_failed(runtime: Runtime, run_id: str, then: Sequence[str] = ()) -> Run
     if again is None:
         raise ConfigError(f"Nothing failed in run {run_id}.", next_step=f"See: replicate runs {run_id}")
     runtime.catalogue.mode(again)
+    require_canvas_here(runtime.settings, f"the {again} provisions")
     user = find_current_user()
     request = RunRequest(schedule=run.schedule, provisions=again, rerun_of=run_id, requested_by=user, then=then)
     return runtime.ledger.runs.open(request)
@@ -171,7 +184,8 @@ def _open_approved_plan(runtime: Runtime, artifact: Artifact) -> Run:
 
 
 def _open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: Approval | None = None) -> Run:
-    """Open a run for one plan, or for its undo. Raises StaleProvisions."""
+    """Open a run for one plan, or for its undo. Raises StaleProvisions, ConfigError as ``open_push_run`` does."""
+    require_canvas_here(runtime.settings, "a push")
     check_provisions(runtime, push.group)
     schedule, user = get_push_schedule(push.group), find_current_user()
     request = RunRequest(schedule=schedule, push=push, rerun_of=rerun_of, requested_by=user, approves=approves)

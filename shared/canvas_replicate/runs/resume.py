@@ -40,13 +40,17 @@ def resume_command(run: Run, program: str = "replicate") -> str:
 def resume_left_over(runtime: Runtime, schedule: str) -> list[Run]:
     """Resume unfinished reruns, replays and approvals by recording their messages again; return these runs.
 
-    Call it before the schedule's run is opened. Runs of other schedules are not touched.
+    Call it before the schedule's run is opened. Runs of other schedules are not touched, and those that need Canvas
+    wait until it is configured.
     """
     # An approved file goes first, because the gates compare new extracts with it.
     runtime.ledger.close_overdue()
     runtime.catalogue.schedule(schedule)
     unfinished = runtime.ledger.runs.list_unfinished()
     waiting = [run for run in unfinished if runtime.ledger.runs.find_open(run.schedule) != run]
+    canvas = runtime.settings.canvas
+    if canvas.base_url is None or canvas.token is None:  # the others need not wait for a Canvas that is not configured
+        waiting = [run for run in waiting if not (run.provisions or run.push)]
     left_over = [run for run in waiting if not is_being_run(runtime, run)]
     for run in left_over:
         runtime.ledger.runs.request_again(run.run_id)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from canvas_replicate.backoff import stop_on_signals
+from canvas_replicate.config.settings import require_canvas
 from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
@@ -28,9 +29,11 @@ log = logging.getLogger(__name__)
 def consume(stage_name: str) -> None:
     """Work until SIGTERM or SIGINT; the message in work is then finished or requeued.
 
-    Raises ConfigError when no broker is configured.
+    Raises ConfigError when no broker is configured, or no Canvas for a stage that calls it.
     """
     settings = get_broker_settings(f"{stage_name} consume")
+    if stage_name in topology.CANVAS_STAGES:
+        require_canvas(settings, f"{stage_name} consume")
     runtime = open_runtime(settings)
     bus = connect(settings.bus_url, declare=settings.bus_declare)
     health = Health(bus)

@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.clocks import Clock
 from tests.workplace import Done, Workplace
 
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.ledger.records import RunRequest, TableRequest
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Delivery
+from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import ProvisionsRequested
-from canvas_replicate.stages.stage import build_stages
+from canvas_replicate.messaging.retry import LadderPolicy
+from canvas_replicate.runs.opening import open_provisions_run
+from canvas_replicate.stages.dispatcher import Dispatcher
+from canvas_replicate.stages.stage import build_stages, publish_outbox
 from canvas_replicate.wiring import open_runtime
 from replicate_demo.canvas import CanvasSimulator, Options
 
@@ -172,26 +179,57 @@ def test_a_report_that_fails_fails_alone_and_fails_the_provisions(place: Workpla
     assert states(again) == {failed["table"]: "successful"}
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [("html_file", "canvas.html"), ("revoked_token", "canvas.401")],
-)
-def test_what_is_no_report_never_gets_into_a_table(
-    users: Workplace, canvas: CanvasSimulator, fault: str, code: str
-) -> None:
+def test_a_refused_token_fails_the_run_at_once_and_the_view_stays(users: Workplace, canvas: CanvasSimulator) -> None:
     assert users.run("provisioner", "run").code == 0
     before = users.target_sql(USERS)
-    canvas.faults.arm(fault, count=None)
+    canvas.faults.arm("revoked_token", count=None)
     done = users.run("provisioner", "run", "--json")
     assert done.code != 0
     assert users.target_sql(USERS) == before
     status = users.run("replicate", "runs", "--json").json[0]
     assert status["status"] == "failed"
-    assert code in json.dumps(users.run("replicate", "runs", status["run_id"], "--json").json) or done.json == []
+    assert (
+        "canvas.401" in json.dumps(users.run("replicate", "runs", status["run_id"], "--json").json) or done.json == []
+    )
     assert TOKEN not in done.out
 
 
-@pytest.mark.parametrize("fault", ["server_error", "reset_download", "store_error", "expired_link", "throttle"])
+@pytest.mark.parametrize(("fault", "code"), [("html_file", "canvas.html"), ("store_error", "canvas.502")])
+def test_a_file_that_stays_away_is_tried_again_on_the_ladder_and_then_fails_by_name(
+    users: Workplace, canvas: CanvasSimulator, fault: str, code: str
+) -> None:
+    assert users.run("provisioner", "run").code == 0
+    before = users.target_sql(USERS)
+    canvas.faults.arm(fault, count=None)
+    runtime = open_runtime(load_settings())
+    run = open_provisions_run(runtime, "regular")
+    clock, bus, [stage] = Clock(), MemoryBus(lambda: clock.seconds()), build_stages(runtime, ("provisioner",))
+    dispatcher = Dispatcher(stage, bus, runtime.ledger, LadderPolicy(rungs=("10s", "1m")), clock.now)
+    publish_outbox(bus, runtime.ledger)
+    for _ in range(3):
+        work_off(bus, dispatcher)
+        clock.advance(60)
+    [row] = runtime.ledger.items.list_all(run.run_id)
+    assert (row.state, row.error_code, row.next_step) == ("failed", code, "replicate rerun tmp_cnv_users")
+    assert f"was not fetched in 3 tries ({code})" in (row.message or "")
+    assert [letter.headers["attempts"] for letter in bus.browse(topology.dead_queue("provisioner"))] == [3]
+    assert (started(canvas), users.target_sql(USERS)) == (2, before)
+
+
+def work_off(bus: MemoryBus, dispatcher: Dispatcher) -> None:
+    """The one message that is ready, once."""
+    stop = threading.Event()
+
+    def once(delivery: Delivery) -> None:
+        dispatcher.dispatch(delivery)
+        stop.set()
+
+    bus.consume(topology.work_queue("provisioner"), once, stop)
+
+
+@pytest.mark.parametrize(
+    "fault", ["server_error", "reset_download", "store_error", "expired_link", "throttle", "html_file"]
+)
 def test_what_passes_is_ridden_out(users: Workplace, canvas: CanvasSimulator, fault: str) -> None:
     canvas.faults.arm(fault, count=2)
     assert users.run("provisioner", "run").code == 0
@@ -229,6 +267,15 @@ def test_a_column_more_is_told_and_harms_nobody(users: Workplace, canvas: Canvas
     canvas.faults.arm("extra_column", column="favourite_colour")
     assert users.run("provisioner", "run").code == 0
     assert "favourite_colour" in users.run("replicate", "status", "--json").json[0]["message"]
+
+
+def test_a_second_header_line_is_told_and_never_a_row_of_the_view(users: Workplace, canvas: CanvasSimulator) -> None:
+    assert users.run("provisioner", "run").code == 0
+    before = sorted(users.target_sql(USERS), key=str)
+    canvas.faults.arm("second_header")
+    assert users.run("provisioner", "run").code == 0
+    assert sorted(users.target_sql(USERS), key=str) == before
+    assert "1 line below the first repeated the header" in users.run("replicate", "status", "--json").json[0]["message"]
 
 
 def test_an_empty_report_is_held_after_a_good_one(users: Workplace, canvas: CanvasSimulator) -> None:
@@ -304,15 +351,6 @@ def test_reports_that_are_all_switched_off_fail_and_can_be_asked_for_again(
     place.add_canvas(canvas.url, canvas.token, USERS_ONLY)
     again = place.run("replicate", "rerun", "--failed", run["run_id"], "--json")
     assert (again.code, states(again)) == (0, {"tmp_cnv_users": "successful"})
-
-
-def test_canvas_that_is_not_configured_is_said(
-    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = prepared(workplace, canvas, monkeypatch, USERS_ONLY)
-    monkeypatch.delenv("REPLICATE_CANVAS__BASE_URL")
-    assert place.run("provisioner", "run").code == 1
-    assert "not configured" in last_message(place, "provisions.done")["failure"]
 
 
 @pytest.mark.kill

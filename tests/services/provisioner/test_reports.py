@@ -252,9 +252,9 @@ def test_a_report_without_a_selected_file_is_a_failed_one(client: CanvasClient) 
     assert failed(client, started(client, usres="true")).code == "report.error"
 
 
-def test_a_deleted_report_has_failed(client: CanvasClient, tmp_path: Path) -> None:
+def test_a_deleted_report_has_failed(canvas: CanvasSimulator, client: CanvasClient, tmp_path: Path) -> None:
     report_id = started(client)
-    client.delete(f"{REPORTS}/{report_id}")
+    canvas._site.reports[report_id].status = "deleted"
     for error in (failed(client, report_id), not_fetched(client, report_id, tmp_path / "report")):
         assert isinstance(error, ReportFailed)
         assert (error.code, error.next_step) == ("report.deleted", NEXT)
@@ -263,7 +263,7 @@ def test_a_deleted_report_has_failed(client: CanvasClient, tmp_path: Path) -> No
 def test_an_aborted_report_has_failed(canvas: CanvasSimulator, client: CanvasClient) -> None:
     canvas.faults.arm("stuck_report")
     report_id = started(client)
-    client.put(f"{REPORTS}/{report_id}/abort")
+    canvas._site.reports[report_id].status = "aborted"
     assert failed(client, report_id).code == "report.aborted"
 
 
@@ -344,7 +344,7 @@ def complete(client: CanvasClient) -> int:
     return report_id
 
 
-@pytest.mark.parametrize("fault", ["reset_download", "truncated_file", "expired_link", "store_error"])
+@pytest.mark.parametrize("fault", ["reset_download", "truncated_file", "expired_link", "store_error", "html_file"])
 def test_a_download_that_went_wrong_begins_again_with_a_fresh_link(
     canvas: CanvasSimulator, client: CanvasClient, complete: int, tmp_path: Path, fault: str
 ) -> None:
@@ -357,7 +357,12 @@ def test_a_download_that_went_wrong_begins_again_with_a_fresh_link(
 
 @pytest.mark.parametrize(
     ("fault", "code"),
-    [("reset_download", "canvas.lost"), ("truncated_file", "canvas.size"), ("expired_link", "canvas.link_expired")],
+    [
+        ("reset_download", "canvas.lost"),
+        ("truncated_file", "canvas.size"),
+        ("expired_link", "canvas.link_expired"),
+        ("html_file", "canvas.html"),
+    ],
 )
 def test_a_download_is_tried_three_times_each_with_a_fresh_look_at_the_report(
     canvas: CanvasSimulator, client: CanvasClient, complete: int, tmp_path: Path, fault: str, code: str
@@ -368,7 +373,8 @@ def test_a_download_is_tried_three_times_each_with_a_fresh_look_at_the_report(
     assert isinstance(error, TransientError)
     assert error.code == code
     assert len(asked(canvas, "GET")) - before == 3
-    assert isinstance(error, LinkExpired) == (fault == "expired_link")
+    assert error.next_step == NEXT
+    assert isinstance(error.__cause__, LinkExpired) == (fault == "expired_link")
 
 
 def test_a_store_that_stays_away_is_a_passing_trouble(
@@ -380,13 +386,13 @@ def test_a_store_that_stays_away_is_a_passing_trouble(
     assert error.code == "canvas.503"
 
 
-def test_a_login_page_in_place_of_the_file_is_refused(
+def test_a_login_page_in_place_of_the_file_is_never_written(
     canvas: CanvasSimulator, client: CanvasClient, complete: int, tmp_path: Path
 ) -> None:
-    canvas.faults.arm("html_file")
+    canvas.faults.arm("html_file", count=None)
     error = not_fetched(client, complete, tmp_path / "report")
-    assert isinstance(error, PermanentError)
-    assert error.code == "canvas.html"
+    assert isinstance(error, TransientError)
+    assert f"Canvas's report {complete} was not fetched in 3 tries (canvas.html)" in error.message
     assert (tmp_path / "report").read_bytes() == b""
 
 

@@ -13,7 +13,7 @@ from canvas_replicate.canvas import CanvasUnavailable, LinkExpired, api_path
 from canvas_replicate.canvas.downloads import check_is_file, find_redirect_target, store_refusal
 from canvas_replicate.canvas.paging import items, next_page
 from canvas_replicate.canvas.urls import Call, add_query, endpoint, list_pairs, origin
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import PermanentError, TransientError
 
 CALL = Call("GET", "/accounts/:id/terms", "canvas.example.edu")
 HOST = "https://canvas.example.edu"
@@ -199,9 +199,9 @@ def test_other_answers_of_a_store_are_told_apart() -> None:
 
 
 def test_a_web_page_is_not_a_file() -> None:
-    with pytest.raises(PermanentError, match="web page") as raised:
+    with pytest.raises(TransientError, match="web page") as raised:
         check_is_file({"content-type": "Text/HTML; charset=utf-8"}, CALL)
-    assert "file_url" in raised.value.next_step
+    assert "fresh link" in raised.value.next_step
     check_is_file({"content-type": "text/csv"}, CALL)
     check_is_file({}, CALL)
 

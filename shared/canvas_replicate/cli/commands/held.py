@@ -14,6 +14,7 @@ from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Artifact, process_of
 from canvas_replicate.runs import opening, rerun, resume
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import suggest_decision
 from canvas_replicate.wiring import open_runtime
 
 ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
@@ -51,7 +52,7 @@ def held(
         for artifact in waiting:
             if artifact.gate == "push":
                 output.print_line(f"look at {artifact.artifact_id}: {_build_plan_command(runtime, artifact)}")
-        output.print_line("next: replicate approve ID   or   replicate discard ID")
+            output.print_line(f"next for {artifact.table}: {suggest_decision(artifact.artifact_id)}")
 
 
 def approve(

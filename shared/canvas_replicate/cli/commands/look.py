@@ -69,9 +69,10 @@ def runs(
             then = f", then {', '.join(run.then)}" if run.then else ""
             of = f", rerun of {run.rerun_of}" if run.rerun_of else ""
             output.print_line(f"{run.run_id}: {run.status}, by {run.requested_by}{of}{then}")
-        output.show_run(runtime.ledger.items.list_all(run_id), as_json=as_json)
+        items = runtime.ledger.items.list_all(run_id)
+        output.show_run(items, as_json=as_json)
         if not as_json:
-            output.show_failure(run, runtime.ledger.find_failure(run_id))
+            output.show_failure(run, runtime.ledger.find_failure(run_id), items)
             if resume.is_left_over(runtime, run):
                 output.print_line(f"No process is working on it. Resume: {resume.resume_command(run)}")
         return

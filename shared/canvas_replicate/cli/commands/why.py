@@ -143,12 +143,16 @@ def _show_planned(planned: Sequence[PlannedChange]) -> None:
         output.print_line("Nothing was ever planned for them.")
         return
     columns = ["plan", "planned (UTC)", "process", "change", "section or course", "wanted", "was", "state"]
-    columns += ["when (UTC)", "Canvas's answer"]
+    columns += ["when (UTC)", "answer or reason"]
     lines = []
     for plan, line in ((each.plan, each.line) for each in planned[:_LINES_SHOWN]):
         place, when = line.section_id or line.course_id, line.answered_at or line.sent_at
         row = [plan.plan_id, plan.planned_at, plan.process, line.change, place]
         lines.append([*row, line.wanted, line.was, line.state, when, line.answer])
     output.console().print(output.build_table(columns, lines, keep=["plan", "process", "wanted", "state"]))
+    if output.is_narrow():
+        for plan, line in ((each.plan, each.line) for each in planned[:_LINES_SHOWN]):
+            if line.state in ("rejected", "sticky"):
+                output.print_line(f"{plan.plan_id} {line.state}: {line.answer or 'no reason given'}")
     if len(planned) > _LINES_SHOWN:
         output.print_line(f"and {len(planned) - _LINES_SHOWN:,} older ones")

@@ -12,6 +12,7 @@ from canvas_replicate.cli.commands.broker import publish_runs
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.config.catalogue import Catalogue
+from canvas_replicate.config.pushes import PushProcess
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import Table
@@ -41,9 +42,15 @@ def run(
     as_json: options.AsJson = False,
 ) -> None:
     """Run SCHEDULE from its source tables to verified views, in this one process."""
-    runtime = open_runtime(
-        load_local_settings(), lambda catalogue: catalogue.run_tables(schedule, then=not only_tables), source=db
-    )
+    settings = load_local_settings()
+
+    def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
+        found = catalogue.run_tables(schedule, then=not only_tables)
+        if not only_tables:
+            opening.require_canvas_of(settings, catalogue.schedule(schedule))
+        return found
+
+    runtime = open_runtime(settings, wanted, source=db)
     left_over = resume.resume_left_over(runtime, schedule)
     opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new)
     run_here(runtime, [opened, *left_over], as_json=as_json)
@@ -61,7 +68,14 @@ def provision(
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     mode = options.choose_mode(historical, processorgs)
-    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.list_mode_tables(mode))
+    settings = load_settings()
+
+    def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
+        found = catalogue.list_mode_tables(mode)
+        opening.require_canvas_here(settings, f"the {mode} provisions")
+        return found
+
+    runtime = open_runtime(settings, wanted)
     opened = opening.open_provisions_run(runtime, mode, then=then or ())
     proceed(runtime, [opened], as_json=as_json)
 
@@ -71,8 +85,15 @@ def push(
 ) -> None:
     """Push what is different to Canvas, for the group's processes, based on the latest good provisions."""
     group = options.choose_group(processorgs)
-    runtime = open_runtime(load_settings(), lambda catalogue: catalogue.processes(group, tablename))
-    opened = opening.open_push_run(runtime, group, tablename)
+    settings = load_settings()
+
+    def wanted(catalogue: Catalogue) -> tuple[PushProcess, ...]:
+        found = catalogue.processes(group, tablename)
+        opening.require_canvas_here(settings, "a push")
+        return found
+
+    runtime = open_runtime(settings, wanted)
+    opened = opening.open_push_run(runtime, group, tablename, by_workers=True)
     proceed(runtime, [opened], as_json=as_json)
 
 
@@ -90,12 +111,16 @@ def rerun(
         raise ConfigError("Give either a table or --failed RUN.")
     if set(then or ()) - {"provisions", "push"}:
         raise ConfigError("--then takes provisions and push.")
+    settings = load_settings()
 
     def wanted(catalogue: Catalogue) -> tuple[Table, ...]:
         reports = catalogue.list_mode_tables("regular") if "provisions" in (then or ()) else ()
-        return (catalogue.table(table), *reports) if table else reports
+        found = (catalogue.table(table), *reports) if table else reports
+        if then or (table or "").lower() in catalogue.reports:
+            opening.require_canvas_here(settings, " and ".join(then) if then else f"the report {table}")
+        return found
 
-    runtime = open_runtime(load_settings(), wanted, source=db)
+    runtime = open_runtime(settings, wanted, source=db)
     if failed:
         opened = rerun_failed(runtime, failed, then or ())
     else:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from canvas_replicate.cli.why import person
 from canvas_replicate.cli.why.database_rows import MOST_ROWS, search_database
+from canvas_replicate.cli.why.identity import find_person_ids
 from canvas_replicate.cli.why.person import Link, LinkStep, PersonFacts, PlannedChange, ProcessFacts, TableChain
-from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, redact_row, search_file
+from canvas_replicate.cli.why.rows import PersonRows, check_id, filter_by_course, merge_rows, redact_row, search_file
 from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.config.push_tables import PushTables, find_push_tables
@@ -38,15 +39,17 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Question:
-    user: str
+    """``users``: all SIS ids of the person, the one that was asked about first."""
+
+    users: tuple[str, ...]
     courses: frozenset[str]
 
     def build_link(self, step: LinkStep, where: str, rows: PersonRows, as_of: datetime | None = None) -> Link:
         matching = filter_by_course(rows, self.courses)
         if rows.more and not matching.rows:
-            trouble = f"has over {MOST_ROWS:,} rows of {self.user}: the course may be among those not read"
+            trouble = f"has over {MOST_ROWS:,} rows of {self.users[0]}: the course may be among those not read"
             return Link(step, where, as_of=as_of, trouble=trouble)
-        about = {self.user, *self.courses}
+        about = {*self.users, *self.courses}
         return Link(
             step,
             where,
@@ -60,7 +63,10 @@ class _Question:
 
 
 def gather_facts(runtime: Runtime, user: str, course: str | None) -> PersonFacts:
-    """Search every link for the user, in a course or section if given. Raises ConfigError for an impossible id."""
+    """Search every link for the person by all of their SIS ids, in a course or section if given.
+
+    Raises ConfigError for an impossible id.
+    """
     check_id(user, "USER")
     if course is not None:
         check_id(course, "COURSE")
@@ -71,9 +77,10 @@ def gather_facts(runtime: Runtime, user: str, course: str | None) -> PersonFacts
     ]
     reports = _list_current_reports(runtime.catalogue)
     courses = _add_sections(runtime, reports, course) if course else frozenset()
-    asked = _Question(user, courses)
+    asked = _Question(find_person_ids(runtime, reports, user), courses)
     return PersonFacts(
         user=user,
+        user_ids=asked.users,
         course=course,
         courses=courses,
         chains=_gather_chains(runtime, asked, readers),
@@ -173,7 +180,8 @@ def _ask_database(
 ) -> Link:
     """An error becomes the link's ``trouble``, without the error's next step."""
     try:
-        return asked.build_link(step, where, search_database(settings, alias, query, asked.user, only=only))
+        found = [search_database(settings, alias, query, user, only=only) for user in asked.users]
+        return asked.build_link(step, where, merge_rows(asked.users, found, only))
     except ReplicateError as error:
         return Link(step, where, trouble=f"cannot be asked: {error.message}")
 
@@ -186,7 +194,7 @@ def _ask_file(runtime: Runtime, asked: _Question, published: RunItem | None) -> 
         manifest = read_manifest(runtime.storage.absolute(published.manifest))
         path, where = runtime.storage.absolute(manifest.file), manifest.file
         columns = tuple(column.column() for column in manifest.columns)
-        rows = search_file(path, columns, asked.user, MOST_ROWS)
+        rows = merge_rows(asked.users, [search_file(path, columns, user, MOST_ROWS) for user in asked.users])
     except FileNotFoundError:
         return _report_gone_file(runtime, where, published)
     except (DataError, OSError) as error:
@@ -226,7 +234,7 @@ def _gather_process(runtime: Runtime, asked: _Question, reader: _Reader) -> Proc
 
 def _list_planned(runtime: Runtime, asked: _Question) -> list[PlannedChange]:
     """The newest plan first."""
-    lines = runtime.journal.list_lines_of_user(asked.user)
+    lines = [line for user in asked.users for line in runtime.journal.list_lines_of_user(user)]
     plans = {plan_id: runtime.journal.find_plan(plan_id) for plan_id in {line.plan_id for line in lines}}
     found = [
         PlannedChange(

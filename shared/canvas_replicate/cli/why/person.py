@@ -95,10 +95,17 @@ class ReportFacts:
 
 @dataclass(frozen=True)
 class PersonFacts:
-    """``courses``: the course with its sections, as the last reports have them. ``planned``: every change, newest
-    first, times in aware UTC."""
+    """What is known of the person.
+
+    Attributes:
+        user: the SIS id that was asked about.
+        user_ids: all SIS ids of the person, that one first.
+        courses: the course with its sections, as the last reports have them.
+        planned: every change, and every row that was refused or is sticky, newest first; times in aware UTC.
+    """
 
     user: str
+    user_ids: tuple[str, ...]
     course: str | None
     courses: frozenset[str]
     chains: tuple[TableChain, ...]
@@ -107,5 +114,11 @@ class PersonFacts:
     reports: tuple[ReportFacts, ...]
 
     @property
+    def name(self) -> str:
+        """The id that was asked about, and the person's others."""
+        others = ", ".join(self.user_ids[1:])
+        return f"{self.user} (also {others})" if others else self.user
+
+    @property
     def who(self) -> str:
-        return f"{self.user} in {self.course}" if self.course else self.user
+        return f"{self.name} in {self.course}" if self.course else self.name

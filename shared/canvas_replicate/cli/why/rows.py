@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -66,6 +66,20 @@ def search_file(path: Path, columns: tuple[Column, ...], user: str, limit: int) 
     among = {column.name for column in select_searchable(columns, user, long_texts=True)}
     found = tuple(islice(find_rows(path, columns, user, among), limit + 1))
     return PersonRows(tuple(column.name for column in columns), found[:limit], more=len(found) > limit)
+
+
+def merge_rows(users: Sequence[str], found: Sequence[PersonRows], only: Collection[str] = ()) -> PersonRows:
+    """What was ``found`` for each of one person's ids; a row that has several of them counts once.
+
+    ``only``: the columns that were searched, where it was not all of them.
+    """
+    rows = [
+        row
+        for place, each in enumerate(found)
+        for row in each.rows
+        if not any(row.get(name) in users[:place] for name in only or row)
+    ]
+    return PersonRows(found[0].columns, tuple(rows), more=any(each.more for each in found))
 
 
 def format_count(count: int, what: str = "row") -> str:

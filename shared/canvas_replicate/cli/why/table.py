@@ -14,6 +14,7 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.ledger.records import Artifact, Run, RunItem
 from canvas_replicate.runs.resume import resume_command
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import suggest_decision
 
 _RUNS_SHOWN = 5
 _RUNS_SEARCHED = 60
@@ -95,7 +96,7 @@ def decide_verdict(facts: TableFacts) -> TableVerdict:
     newest = facts.recent[0] if facts.recent else None
     if facts.held and not (newest and newest.row.state == "successful"):
         held = facts.held[-1]
-        step = f"replicate approve {held.artifact_id}   or   replicate discard {held.artifact_id}"
+        step = suggest_decision(held.artifact_id)
         answer = f"Held by gate {held.gate}: {_end_sentence(held.reason)} Meanwhile {shown}."
         return TableVerdict(False, answer, step)
     if newest is None:

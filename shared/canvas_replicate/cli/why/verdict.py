@@ -8,6 +8,7 @@ from datetime import datetime
 
 from canvas_replicate.cli.why.person import Link, PersonFacts, PlannedChange, ProcessFacts, TableChain
 from canvas_replicate.cli.why.rows import PersonRow, format_count
+from canvas_replicate.suggest import suggest_decision
 
 _DELETED = "deleted"
 # The report's word for a status of a SIS import, where they differ (canvas-api.md 2.2 and 4.13).
@@ -164,7 +165,7 @@ def _check_first_answers(facts: PersonFacts, chains: list[TableChain]) -> Iterat
         return
     asked = ", ".join(f"{chain.table} ({link.step} {link.where})" for chain, link in firsts)
     others = sum(link.elsewhere for _, link in firsts)
-    also = f" {facts.user} has {format_count(others)} there about other courses." if others else ""
+    also = f" {facts.name} has {format_count(others)} there about other courses." if others else ""
     if any(link.count for chain, _ in firsts for link in chain.links):
         also += " What was loaded before still has one."
     step = f"Correct it in the student system, then: replicate rerun {firsts[0][0].table}"
@@ -190,13 +191,18 @@ def _check_sql(
 
 
 def _check_sent(facts: PersonFacts, process: ProcessFacts) -> Iterator[_Break]:
-    """A break for each row that the process wants and Canvas does not have."""
+    """A break for each row that the process wants and Canvas does not have, or keeps otherwise."""
     for row in process.link.values:
-        if _is_reported(facts, process.kind, row):
-            continue
         of_process = (each for each in facts.planned if each.plan.process == process.process)
         planned = next((each for each in of_process if _is_same(row, _to_row(each))), None)
-        yield from _check_journal(facts, process, planned)
+        if not _is_reported(facts, process.kind, row) or _is_sticky_now(process, planned):
+            yield from _check_journal(facts, process, planned)
+
+
+def _is_sticky_now(process: ProcessFacts, planned: PlannedChange | None) -> bool:
+    """Whether the newest plan has the row as sticky: its status is reported, and Canvas keeps other fields of it."""
+    newest = process.latest.file_sha256 if process.latest else None
+    return planned is not None and planned.line.state == "sticky" and planned.plan.sha256 == newest
 
 
 def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedChange | None) -> Iterator[_Break]:
@@ -206,7 +212,7 @@ def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedCh
         step = f"Switch it on in {process.place}, then: canvas-pusher plan --tablename {name}"
         yield _Break(f"{name} asks for {facts.who}, but it is switched off.", step)
     elif held is not None and state in ("never planned", "planned"):
-        step = f"replicate approve {held.artifact_id}   or   replicate discard {held.artifact_id}"
+        step = suggest_decision(held.artifact_id)
         yield _Break(f"The plan of {name} is held: {held.reason}", step)
     elif planned is None:
         reason = f"{name} asks for {facts.who}, but that was never planned.{_describe_newest_run(process)}"
@@ -216,6 +222,12 @@ def _check_journal(facts: PersonFacts, process: ProcessFacts, planned: PlannedCh
         progress = "it was not sent" if state == "planned" else sent
         reason = f"{name} planned it ({planned.plan.plan_id}), {progress}.{_describe_newest_run(process)}"
         yield _Break(reason, f"canvas-pusher run --tablename {name}")
+    elif state == "sticky" or (state == "rejected" and planned.line.sent_at is None):
+        reason = f"{name} did not send it ({planned.plan.plan_id}): {planned.line.answer or 'no reason given'}"
+        step = f"Correct that, then: canvas-pusher plan --tablename {name}"
+        if state == "sticky":
+            step = f"Correct it in Canvas, or see override_stickiness in {process.place}"
+        yield _Break(reason, step)
     elif state == "rejected":
         when, answer = _format_moment(planned.line.answered_at), planned.line.answer or "no reason given"
         reason = f"Canvas refused it {when} ({planned.plan.plan_id}): {answer}"

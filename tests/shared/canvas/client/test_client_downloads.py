@@ -48,14 +48,14 @@ def test_a_way_back_to_canvas_carries_the_token_again(site: Site, store: Site, c
     assert "authorization" not in store.asked[0].headers
 
 
-def test_the_web_address_of_a_file_ends_at_the_login_and_is_refused(site: Site, client: CanvasClient) -> None:
+def test_a_web_page_in_place_of_a_file_may_be_over_later_and_is_not_written(site: Site, client: CanvasClient) -> None:
     site.on("/accounts/1/files/977/download", redirect("/login"))
     site.on("/login", reply(200, "<html>log in</html>", Content_Type="text/html; charset=utf-8"))
     to = io.BytesIO()
-    with pytest.raises(PermanentError, match="web page") as raised:
+    with pytest.raises(TransientError, match="web page") as raised:
         client.download(f"{site.url}/accounts/1/files/977/download", to)
     assert (raised.value.code, to.getvalue()) == ("canvas.html", b"")
-    assert "file_url" in raised.value.next_step
+    assert "fresh link" in raised.value.next_step
 
 
 def test_a_locked_file_has_no_link(client: CanvasClient) -> None:
