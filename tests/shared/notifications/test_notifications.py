@@ -161,5 +161,5 @@ def test_failed_provisions_and_pushes_that_failed_or_are_held_are_mailed_once_ea
     assert pushing.push().code == 1
     assert subjects(post) == ["regular provisions failed", "push enrollments is held", "push enrollments failed"]
     assert f"replicate approve {held['artifact_id']}" in body(post, 1)
-    assert "Canvas refused 1 of 1 changes" in body(post, 2)
+    assert "1 of 1 rows" in body(post, 2)
     assert "replicate rejects push:enrollments" in body(post, 2)
