@@ -14,8 +14,7 @@ def is_already_applied(schema: ImportSchema, row: Mapping[str, str], known: Mapp
     """Whether the report shows every value of the row. A value that the report does not have is not applied."""
     if not schema.shows(row["status"], known.get("status", "")):
         return False
-    # Places belong to the key: of a cross-listed section the report shows another course (canvas-api.md 2.2).
-    return schema.ends(row["status"]) or not find_differing(row, known, ignored=("status", *schema.places))
+    return schema.ends(row["status"]) or not find_differing(row, known, ignored=schema.not_compared)
 
 
 def find_differing(row: Mapping[str, str], shown: Mapping[str, str], ignored: Collection[str]) -> frozenset[str]:

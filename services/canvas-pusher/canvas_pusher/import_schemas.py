@@ -45,6 +45,14 @@ class ImportSchema:
     status_sticks: bool = False
 
     @property
+    def not_compared(self) -> frozenset[str]:
+        """The status, and the columns that identify the object.
+
+        The report may show another SIS id of the person, and of a cross-listed section another course (canvas-api.md 2.2).
+        """
+        return frozenset({"status", *self.key, *self.places})
+
+    @property
     def names_people(self) -> bool:
         """Whether a person who has several SIS ids is one object under each of them. A row of users is a login."""
         return "user_id" in self.key and not self.shared

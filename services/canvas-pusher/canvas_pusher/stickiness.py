@@ -52,7 +52,7 @@ def _list_differing(schema: ImportSchema, wanted: WantedRow, was: Mapping[str, s
     row, before = wanted.row, was or {}
     if wanted.refusal or schema.ends(row["status"]) or (was is None and not schema.status_sticks):
         return frozenset()
-    differing = find_differing(row, before, ("status", *schema.places))
+    differing = find_differing(row, before, schema.not_compared)
     if schema.shows(row["status"], before.get("status", "")):
         return differing
     return differing | {"status"} if schema.status_sticks else frozenset()

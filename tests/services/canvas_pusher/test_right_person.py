@@ -124,6 +124,8 @@ def test_a_person_who_is_there_by_another_id_is_so_already(campus: Campus, chann
     campus.ask(("", section, OTHER_ID, "student", "active"), ("", section, user, "student", "active"), channel=channel)
     row = campus.push_on_new_reports()
     assert (row["code"], row["rows"]) == (0, 0)
+    campus.ask(("", section, OTHER_ID, "student", "active"), channel=channel)
+    assert campus.push()["rows"] == 0
     assert campus.states(number, section) == ["active"]
 
 

@@ -201,7 +201,14 @@ def test_what_is_asked_for_is_reached_or_refused_by_name_and_nothing_else_change
     if last["error_code"] == "push.contradiction":
         assert changed == set()
         return
-    assert last["rows"] == 0 or last["rejected"], "a push on new reports must find nothing left to send"
+    left = pushing.place.target_sql(
+        "SELECT plan_id, object_key, wanted, was, state, answer FROM replicate_push_journal WHERE plan_id = (SELECT max_by(plan_id, planned_at) FROM replicate_push_plan)"
+    )
+    assert last["rows"] == 0 or last["rejected"], (
+        "a push on new reports must find nothing left to send",
+        channel,
+        left,
+    )
     lines = pushing.place.run("replicate", "rejects", "push:enrollments", "--json").json if last["rejected"] else []
     refused = {(line["user_id"], line["section_id"] or line["course_id"]) for line in lines}
     refused |= {(line["user_id"], line["course_id"]) for line in lines}
