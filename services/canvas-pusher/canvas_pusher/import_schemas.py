@@ -48,7 +48,8 @@ class ImportSchema:
     def not_compared(self) -> frozenset[str]:
         """The status, and the columns that identify the object.
 
-        The report may show another SIS id of the person, and of a cross-listed section another course (canvas-api.md 2.2).
+        The report may show another SIS id of the person, and of a cross-listed section another course
+        (canvas-api.md 2.2).
         """
         return frozenset({"status", *self.key, *self.places})
 
