@@ -130,7 +130,7 @@ LIES = {
     "load(); sql(\"DELETE FROM tmp_students WHERE id = '000000001'\")": "but 2 are in the table",
     "load(); sql(\"UPDATE tmp_students SET name = 'xx' WHERE id = '000000001'\")": "name: characters",
     "load(); sql('UPDATE tmp_students SET born = born + 1')": "born: lowest",
-    "load(); log.write_text(log.read_text().replace('3 Rows succ', '2 Rows succ').replace(':             3', ':             2'))": "SQL*Loader says 2 read, but it is 3",
+    "load(); log.write_text(log.read_text().replace('3 Rows succ', '2 Rows succ').replace(':             3', ':             2'))": "SQL*Loader reports 2 read, but there are 3",
     "sys.argv.append('load=0'); load()": "but 0 are in the table",
 }
 

@@ -10,11 +10,9 @@ import pytest
 
 from canvas_replicate.gates import StaleProvisions, check_reports, check_shrink
 
-NOW = datetime.now(UTC)
-
 
 def load(view: str, hours: float) -> Any:
-    return SimpleNamespace(view=view, extracted_at=NOW - timedelta(hours=hours))
+    return SimpleNamespace(view=view, extracted_at=datetime.now(UTC) - timedelta(hours=hours))
 
 
 def check(*loads: Any) -> None:
