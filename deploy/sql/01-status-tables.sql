@@ -57,6 +57,8 @@ CREATE TABLE replicate_run_table (
     next_step       VARCHAR2(1000 CHAR),
     replay          NUMBER(1) NOT NULL,
     artifact_id     VARCHAR2(32 CHAR),
+    verified        VARCHAR2(20 CHAR),
+    content_sha256  VARCHAR2(64 CHAR),
     PRIMARY KEY (run_id, table_name)
 );
 
@@ -214,6 +216,7 @@ CREATE TABLE replicate_current_status (
     seconds         NUMBER(18,3),
     as_of           TIMESTAMP(0),
     error_code      VARCHAR2(64 CHAR),
+    verified        VARCHAR2(20 CHAR),
     PRIMARY KEY (tablename)
 );
 
@@ -233,6 +236,7 @@ CREATE TABLE replicate_status (
     seconds         NUMBER(18,3),
     as_of           TIMESTAMP(0),
     error_code      VARCHAR2(64 CHAR),
+    verified        VARCHAR2(20 CHAR),
     PRIMARY KEY (run_id, tablename)
 );
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 from canvas_replicate.control_file import parse_control_file
-from canvas_replicate.databases.ports import RECORD, Check, Load, Loaded, Session, Source, Target
+from canvas_replicate.databases.duckdb.digesting import FileDigester
+from canvas_replicate.databases.ports import RECORD, Check, Digested, Load, Loaded, Session, Source, Target
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.datfile.writer import DatWriter
@@ -29,7 +30,7 @@ from loader.counts import LoadCounts
 class Engine:
     """``source`` takes the engine's own SQL; ``sql`` runs statements and gives the rows of the last one;
     ``raw`` writes a binary literal from hex digits; ``empty`` is what a text without characters becomes;
-    ``mode`` and ``method`` load in the way that the engine can undo."""
+    ``mode`` and ``method`` load in the way that the engine can undo; columns ``not_hashed`` have no digest."""
 
     source: Source
     target: Target
@@ -38,6 +39,7 @@ class Engine:
     empty: str | None = ""
     mode: str = "TRUNCATE"
     method: str = "auto"
+    not_hashed: tuple[str, ...] = ()
 
 
 DDL = """
@@ -65,13 +67,16 @@ GRANT SELECT ON campus_everything TO campus_reader;
 CTL = """
 LOAD DATA CHARACTERSET AL32UTF8 INFILE 'x.dat' "STR '#EOR#\\n'" TRUNCATE INTO TABLE tmp_everything
 FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '"' TRAILING NULLCOLS (
-  id CHAR, flag CHAR, big CHAR, wide CHAR, amount CHAR, price CHAR, name CHAR, code CHAR, note CHAR(4000),
-  born DATE "YYYY-MM-DD HH24:MI:SS",
-  seen TIMESTAMP "YYYY-MM-DD HH24:MI:SS.FF6",
-  zoned TIMESTAMP WITH TIME ZONE "YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM",
-  content CHAR(4000), ratio CHAR(4000)
+{fields}
 )
 """
+CTL_FIELDS = {
+    **dict.fromkeys(("id", "flag", "big", "wide", "amount", "price", "name", "code"), "CHAR"),
+    **dict.fromkeys(("note", "content", "ratio"), "CHAR(4000)"),
+    "born": 'DATE "YYYY-MM-DD HH24:MI:SS"',
+    "seen": 'TIMESTAMP "YYYY-MM-DD HH24:MI:SS.FF6"',
+    "zoned": 'TIMESTAMP WITH TIME ZONE "YYYY-MM-DD HH24:MI:SS.FF6TZH:TZM"',
+}
 COLUMNS = "id, flag, big, wide, amount, price, name, code, note, born, seen, zoned, content, ratio"
 VALUES = COLUMNS.replace("born", "CAST(born AS timestamp)")
 SOURCE_TABLE = """CREATE TABLE everything (
@@ -126,6 +131,7 @@ def replace(
     verify: Callable[[Loaded], None] = believed,
     check: Check = nothing,
     table: str = "tmp_everything",
+    digest: Digested = None,
 ) -> None:
     replace_in(
         engine.target,
@@ -133,6 +139,7 @@ def replace(
         *batches,
         expressions=expressions,
         measure=measure,
+        digest=digest,
         verify=verify,
         check=check,
         mode=engine.mode,
@@ -150,12 +157,13 @@ def replace_in(
     check: Check = nothing,
     mode: str = "TRUNCATE",
     method: str = "auto",
+    digest: Digested = None,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         load = load_of(
             Path(folder), target, table, *batches, expressions=expressions, measure=measure, mode=mode, method=method
         )
-        target.replace(load, verify=verify, check=check)
+        target.replace(dataclasses.replace(load, digest=digest), verify=verify, check=check)
 
 
 _KINDS = {
@@ -235,15 +243,17 @@ def content(engine: Engine, columns: str = "id, name", table: str = "tmp_everyth
     return engine.sql(f"SELECT {columns} FROM {table} ORDER BY 1")
 
 
-def copy(engine: Engine, query: str, folder: Path) -> tuple[dict[str, Figures], Loaded]:
-    """Query to file to table, as the stages do it: the file's figures and the table's."""
+def copy(engine: Engine, query: str, folder: Path) -> tuple[DatWriter, Loaded]:
+    """Query to file to table, as the stages do it: what was written, and what the table has."""
     file = io.BytesIO()
     with engine.source.open(query, batch_rows=2) as opened:
-        writer = DatWriter(file, opened.columns)
+        writer = DatWriter(file, opened.columns, FileDigester(opened.columns))
         for rows in opened.batches:
             writer.write(rows)
     file.seek(0)
-    control = parse_control_file(CTL, "everything.ctl")
+    names = [column.name for column in opened.columns]
+    fields = ",\n".join(f"{name} {CTL_FIELDS[name]}" for name in names)
+    control = parse_control_file(CTL.format(fields=fields), "everything.ctl")
     base = {column.name: column for column in engine.target.describe("tmp_everything")}
     counts = LoadCounts(folder / "bad", folder / "discard", control.record_end, 1)
     bare = [column.kind in ("number", "float") for column in opened.columns]
@@ -252,10 +262,11 @@ def copy(engine: Engine, query: str, folder: Path) -> tuple[dict[str, Figures], 
         engine,
         *read_frames(file, control, match_fields(control, base), bare, counts),
         measure={column.name: column for column in opened.columns},
+        digest=[(column.name, column) for column in opened.columns],
         verify=found.append,
     )
     assert counts.rejects == []
-    return writer.figures, found[0]
+    return writer, found[0]
 
 
 class EveryDatabaseBehaviour:
@@ -295,7 +306,8 @@ class EveryDatabaseBehaviour:
         assert arrived == content(engine, VALUES, "everything")
 
     def test_the_tables_figures_are_the_files_figures(self, engine: Engine, everything: None, tmp_path: Path) -> None:
-        written, found = copy(engine, f"SELECT {COLUMNS} FROM everything ORDER BY id", tmp_path)
+        writer, found = copy(engine, f"SELECT {COLUMNS} FROM everything ORDER BY id", tmp_path)
+        written = writer.figures
         assert found.rows == 5
         assert found.figures == written
         assert {name for name, figures in written.items() if figures.non_null == 5} == {"id"}
@@ -304,12 +316,38 @@ class EveryDatabaseBehaviour:
         assert written["content"].characters == 16
         assert written["zoned"].lowest == "2024-02-29 23:59:59"
 
+    @pytest.mark.parametrize("name", COLUMNS.split(", ")[1:])
+    def test_the_digest_of_a_table_is_the_files_and_changes_with_one_value(
+        self, engine: Engine, everything: None, tmp_path: Path, name: str
+    ) -> None:
+        query = f"SELECT id, {name} FROM everything ORDER BY id"
+        writer, found = copy(engine, query, tmp_path)
+        if name in engine.not_hashed:
+            assert found.digest is None
+            return
+        assert found.digest == writer.digest
+        engine.sql(f"UPDATE everything SET {name} = NULL WHERE id = 2")
+        assert copy(engine, query, tmp_path)[1].digest != found.digest
+
+    def test_values_that_are_exchanged_between_rows_change_the_digest(
+        self, engine: Engine, everything: None, tmp_path: Path
+    ) -> None:
+        query = "SELECT id, price, name FROM everything ORDER BY id"
+        first = copy(engine, query, tmp_path)[1]
+        engine.sql(
+            "UPDATE everything SET name = CASE id WHEN 1 THEN '  Grace  ' ELSE 'Ada' END WHERE id IN (1, 2)",
+        )
+        second = copy(engine, query, tmp_path)[1]
+        assert first.figures == second.figures
+        assert first.digest != second.digest
+
     def test_a_copy_of_nothing_empties_the_table(
         self, engine: Engine, everything: None, loaded: object, tmp_path: Path
     ) -> None:
-        written, found = copy(engine, f"SELECT {COLUMNS} FROM everything WHERE id < 0", tmp_path)
+        writer, found = copy(engine, f"SELECT {COLUMNS} FROM everything WHERE id < 0", tmp_path)
         assert (found.rows, content(engine)) == (0, [])
-        assert found.figures == written
+        assert found.figures == writer.figures
+        assert found.digest in (writer.digest, None)
 
     def test_batches_are_as_small_as_asked_for(self, engine: Engine, everything: None) -> None:
         with engine.source.open("SELECT id FROM everything", batch_rows=2) as opened:

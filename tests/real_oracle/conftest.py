@@ -78,6 +78,7 @@ def engine(reporting: User) -> Iterator[Engine]:
             empty=None,
             mode="REPLACE",
             method="insert",
+            not_hashed=("note", "content", "ratio"),
         )
 
 

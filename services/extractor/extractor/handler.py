@@ -17,6 +17,7 @@ from pathlib import Path
 from canvas_replicate import metrics
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file.checks import find_name_problems, require_none
+from canvas_replicate.databases.duckdb.digesting import FileDigester
 from canvas_replicate.databases.ports import SnapshotUnavailable, Source, Tag, WiderNumbers
 from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest, read_manifest
 from canvas_replicate.datfile.storage import write_manifest, written_aside
@@ -165,7 +166,7 @@ def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> D
     reading = job.source.open(table.query, batch_rows=BATCH_ROWS, as_of=as_of, wide_numbers=wide_numbers, tag=tag)
     with reading as query, part.open("wb") as file:
         require_none(find_name_problems(table, [column.name for column in query.columns]))
-        writer = DatWriter(file, query.columns)
+        writer = DatWriter(file, query.columns, FileDigester(query.columns))
         for fetched in prefetch(query.fetched, on_idle=_Watch(job), cancel=query.cancel):
             _require_running(job)
             writer.write(query.exact(fetched))

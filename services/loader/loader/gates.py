@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from canvas_replicate.control_file import Field
-from canvas_replicate.databases.ports import Loaded
+from canvas_replicate.databases.ports import Digested, Loaded
 from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.datfile.statistics import Figures, differences
 from canvas_replicate.errors import DataError
 from canvas_replicate.gates import check_shrink
-from canvas_replicate.ledger.records import RunItem
+from canvas_replicate.ledger.records import RunItem, Verified
 from loader.counts import LoadCounts
 
 # The kinds of base columns in which a file column's figures can be found again.
@@ -52,6 +52,24 @@ def choose_measures(
     return wanted
 
 
+def choose_digested(manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Column]) -> Digested:
+    """Return the base columns whose rows gate 2 compares with the file's rows, in the file's order.
+
+    None where they cannot be compared: the file has no digest, or a column of it is left out, transformed, or kept in a
+    base column of another kind.
+    """
+    by_name = {column.name: column.column() for column in manifest.columns}
+    found: dict[str, tuple[str, Column]] = {}
+    for place, field in enumerate(fields):
+        column = by_name.get(field.name) or manifest.columns[place].column()
+        if field.filler or field.is_transformed:
+            return None
+        found[column.name] = (field.name, column)
+    if manifest.digest is None or found.keys() != by_name.keys():
+        return None
+    return [found[name] for name in by_name]
+
+
 def verify_table(
     manifest: Manifest,
     fields: Sequence[Field],
@@ -59,8 +77,8 @@ def verify_table(
     counts: LoadCounts,
     loaded: Loaded,
     max_rejected: int,
-) -> None:
-    """Raises DataError unless the table holds what the file holds."""
+) -> Verified:
+    """Return how the table was verified. Raises DataError unless it holds what the file holds."""
     if counts.rejected > max_rejected:
         message = f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed)"
         step = (
@@ -74,11 +92,17 @@ def verify_table(
         raise _build_error(f"{counts.read:,} records were read, but {ended}", manifest)
     _verify_reported_counts(manifest, counts, loaded)
     if counts.rejected or counts.discarded:
-        return  # the table rightly holds less than the file: only the counts can be compared
+        return "count"  # the table rightly holds less than the file: only the counts can be compared
     different = differences(_list_expected(manifest, fields, measure), loaded.figures)
     if different:
         more = f" (and {len(different) - 3} more)" if len(different) > 3 else ""
         raise _build_error("; ".join(different[:3]) + more, manifest)
+    if manifest.digest is None or loaded.digest is None:
+        return "columns"
+    if loaded.digest != manifest.digest:
+        what = "every column has the file's statistics, but values were exchanged between rows or replaced"
+        raise _build_error(what, manifest)
+    return "rows"
 
 
 def _verify_reported_counts(manifest: Manifest, counts: LoadCounts, loaded: Loaded) -> None:

@@ -25,7 +25,7 @@ from canvas_replicate.errors import DataError, Interrupted, PermanentError
 from canvas_replicate.gates import DEFAULT_MAX_REJECTED
 from canvas_replicate.ledger.items import require_loading
 from canvas_replicate.ledger.leases import Lease, require_lease
-from canvas_replicate.ledger.records import Artifact, Outcome, Run, RunItem
+from canvas_replicate.ledger.records import Artifact, Outcome, Run, RunItem, Verified
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from loader import gates
@@ -137,7 +137,7 @@ def _load(job: _Job) -> Outcome:
     kept = job.runtime.settings.rejects_kept
     counts = LoadCounts(job.path("bad"), job.path("discard"), control.record_end, job.lease.token, kept)
     try:
-        _replace(job, control, counts)
+        verified = _replace(job, control, counts)
         shown = _refresh(job)
     except PermanentError as error:
         _publish_findings(job, counts)
@@ -148,7 +148,8 @@ def _load(job: _Job) -> Outcome:
         raise
     _publish_findings(job, counts)
     metrics.rows_loaded.labels(table.name).inc(counts.loaded)
-    return _build_outcome("successful", _describe_success(job, counts, shown), counts, started)
+    outcome = _build_outcome("successful", _describe_success(job, counts, shown), counts, started)
+    return replace(outcome, verified=verified)
 
 
 def _build_outcome(state: Literal["successful", "failed"], message: str, counts: LoadCounts, started: float) -> Outcome:
@@ -181,8 +182,11 @@ def _publish_findings(job: _Job, counts: LoadCounts) -> None:
     metrics.rows_rejected.labels(job.table.name).inc(counts.rejected)
 
 
-def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
-    """Load the file into the base table; gate 2 runs before the commit where the engine can undo the load."""
+def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> Verified:
+    """Load the file into the base table; gate 2 runs before the commit where the engine can undo the load.
+
+    Returns how gate 2 verified the table.
+    """
     table, manifest, runtime = job.table, job.manifest, job.runtime
     columns = job.loader.describe(table.base_table)
     require_none(find_problems(table, control, columns, [column.name for column in manifest.columns]))
@@ -193,9 +197,11 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
     measure = gates.choose_measures(manifest, fields, base)
     max_rejected = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
 
+    verified: list[Verified] = []
+
     def verify(loaded: Loaded) -> None:
         runtime.progress.report(table.name, "verifying", counts.read)
-        gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected)
+        verified.append(gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected))
 
     with path.open("rb") as file:
         frames = read_frames(file, control, match_fields(control, base), bare, counts)
@@ -206,6 +212,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
             batches=_report_progress(frames, job, counts),
             expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
             measure=measure,
+            digest=gates.choose_digested(manifest, fields, base),
             rejected=counts.rejected_records,
             max_rejected=max_rejected,
             reject=counts.refuse,
@@ -215,6 +222,7 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> None:
         )
         job.loader.replace(load, verify=verify, check=job.check)
     runtime.progress.report(table.name, "refreshing", counts.read)
+    return verified[-1]
 
 
 def _report_progress(frames: Iterator[pa.Table], job: _Job, counts: LoadCounts) -> Iterator[pa.Table]:

@@ -20,6 +20,7 @@ from canvas_replicate import metrics
 from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.provisions import CanvasTerm, Mode, Report, find_terms
 from canvas_replicate.control_file import read_control_file
+from canvas_replicate.databases.duckdb.digesting import FileDigester
 from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest, read_manifest
 from canvas_replicate.datfile.storage import compute_sha256, write_manifest, written_aside
 from canvas_replicate.datfile.writer import DatWriter
@@ -203,7 +204,7 @@ def _convert(job: _Job, files: Sequence[Path], path: Path, lease: Lease) -> _Con
     headers = [contents.read_header(file, kind, wanted) for file in files]
     opened = contents.open_rows(files, kind, wanted)
     with written_aside(path, lease.token) as part, opened as rows, part.open("wb") as data:
-        writer = DatWriter(data, rows.columns)
+        writer = DatWriter(data, rows.columns, FileDigester(rows.columns))
         for batch in rows.batches:
             _require_running(job)
             writer.write(batch)

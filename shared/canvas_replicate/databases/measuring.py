@@ -7,8 +7,10 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from canvas_replicate.databases.ports import Loaded
+from canvas_replicate.databases.ports import Digested, Loaded
+from canvas_replicate.databases.row_text import DigestEngine, DigestSql, write_digest
 from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, get_measure, moment, plain
 from canvas_replicate.sql.translate import Engine
 
@@ -17,14 +19,25 @@ FetchRow = Callable[[str], Sequence[Any] | None]
 
 
 def measure_table(
-    name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None], engine: Engine, fetch_row: FetchRow
+    name: str,
+    columns: Mapping[str, Column],
+    measure: Mapping[str, Column | None],
+    digested: Digested,
+    engine: Engine,
+    fetch_row: FetchRow,
 ) -> Loaded:
-    """Count the rows of the table ``name`` and measure these columns as the file's columns were measured."""
+    """Count and hash the rows of the table ``name`` and measure these columns as the file's columns were measured."""
 
     def aggregates(column: str, as_file: Column | None) -> list[str]:
         return [f'count("{column}")', *_write_aggregates(columns[column], as_file, engine)]
 
-    return measure_columns(name, measure, aggregates, to_figures, fetch_row)
+    digest = find_digest(columns, digested, engine)
+    return measure_columns(name, measure, aggregates, to_figures, digest, fetch_row)
+
+
+def find_digest(columns: Mapping[str, Column], digested: Digested, engine: DigestEngine) -> DigestSql | None:
+    """How the rows are hashed; None where they are not to be hashed, or cannot be."""
+    return None if digested is None else write_digest([(columns[name], column) for name, column in digested], engine)
 
 
 def measure_columns(
@@ -32,15 +45,18 @@ def measure_columns(
     measure: Mapping[str, Column | None],
     aggregates: Callable[[str, Column | None], list[str]],
     figures: Callable[[Sequence[Any], Column | None], Figures],
+    digest: DigestSql | None,
     fetch_row: FetchRow,
 ) -> Loaded:
     """As ``measure_table``, with an engine's ``aggregates`` of a column, the first its count, and their ``figures``."""
     wanted = {column: aggregates(column, as_file) for column, as_file in measure.items()}
-    selected = ", ".join(["count(*)", *chain.from_iterable(wanted.values())])
-    rows, *found = fetch_row(f"SELECT {selected} FROM {name}") or (0,)
+    selected = ", ".join(["count(*)", *([digest.aggregate] if digest else []), *chain.from_iterable(wanted.values())])
+    source = digest.source.format(table=name) if digest else name
+    rows, *found = fetch_row(f"SELECT {selected} FROM {source}") or (0,)
     values = iter(found)
+    hashed = RowDigest(value=str(int(next(values) or 0))) if digest else None
     by_column = {column: figures([next(values) for _ in sql], measure[column]) for column, sql in wanted.items()}
-    return Loaded(rows=int(rows), figures=by_column)
+    return Loaded(rows=int(rows), figures=by_column, digest=hashed)
 
 
 def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from canvas_replicate.control_file import ControlFile
-    from canvas_replicate.datfile.statistics import Figures
+    from canvas_replicate.datfile.digest import RowDigest
+from canvas_replicate.datfile.statistics import Figures
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,11 @@ class Loaded:
     rows: int
     figures: Mapping[str, Figures]
     reported: Reported | None = None
+    digest: RowDigest | None = None
 
+
+# Base columns and the columns of the file that they hold, in the file's order; None: the rows are not hashed.
+Digested = Sequence[tuple[str, Column]] | None
 
 # The column of a batch that holds each row's record number in the file, from 1. No base column has such a name.
 RECORD = "#record"
@@ -169,6 +174,8 @@ class Load:
             and hex for raw, and ``RECORD``. What is no column of the table is left out.
         expressions: the Oracle SQL of columns that are not simply their own text; ``:name`` is a batch column.
         measure: the columns to verify, each measured as the file's column was (None: count only).
+        digest: the base columns whose rows are hashed, each with its column of the file, in the file's order; None
+            where the rows cannot be compared.
         rejected: the numbers of the records that ``batches`` has left out so far; it grows while they are taken.
         max_rejected: the most records that may be refused; an engine may stop beyond it, and then calls
             ``verify`` with what it has.
@@ -189,6 +196,7 @@ class Load:
     work_prefix: Path
     method: str = "auto"
     tag: Tag | None = None
+    digest: Digested = None
 
 
 class BulkLoader(Protocol):

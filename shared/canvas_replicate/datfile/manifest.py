@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from canvas_replicate.datfile.columns import Column, Kind
+from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.errors import DataError
 from canvas_replicate.names import RunId, TableName
@@ -56,6 +57,7 @@ class Manifest(BaseModel):
     """``snapshot`` is the moment of the rows: ``query`` (one statement's read consistency), ``run`` (the moment of the
     whole run; then ``scn`` is set), or ``none``: the run's moment was configured but not possible, for the reason in
     ``snapshot_refused``. ``notes`` are for people. ``missing_columns`` is written only if Canvas's file lacked some.
+    ``digest`` is that of all rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +79,8 @@ class Manifest(BaseModel):
     notes: tuple[str, ...] = ()
     # Left out where it is empty, because older readers refuse a key that they do not know.
     missing_columns: tuple[MissingColumn, ...] = Field(default=(), exclude_if=lambda columns: not columns)
+    # Left out where there is none, as in files of earlier releases.
+    digest: RowDigest | None = Field(default=None, exclude_if=lambda digest: digest is None)
     columns: tuple[ManifestColumn, ...]
 
 
@@ -114,6 +118,7 @@ def build_manifest(
         seconds=seconds,
         notes=notes,
         missing_columns=missing_columns,
+        digest=writer.digest,
         columns=tuple(
             ManifestColumn(
                 **{name: value for name, value in vars(column).items() if name != "nullable"},

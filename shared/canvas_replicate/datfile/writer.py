@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.digest import Digester, RowDigest
 from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
 from canvas_replicate.datfile.statistics import (
     RESIDUE_MODULUS,
@@ -34,13 +35,14 @@ _NUL = b"\0"
 
 
 class DatWriter:
-    """Writes batches to one file and keeps count: rows, bytes, sha256, figures, emptied strings.
+    """Writes batches to one file and keeps count: rows, bytes, sha256, figures, emptied strings, the digest of rows.
 
     A value that holds the record's end raises DataError with column and row number, counted from 1.
     """
 
-    def __init__(self, file: BinaryIO, columns: tuple[Column, ...]) -> None:
+    def __init__(self, file: BinaryIO, columns: tuple[Column, ...], digester: Digester | None = None) -> None:
         self._file = file
+        self._digester = digester
         self._digest = hashlib.sha256()
         self.columns = columns
         self.rows = 0
@@ -52,12 +54,19 @@ class DatWriter:
     def sha256(self) -> str:
         return self._digest.hexdigest()
 
+    @property
+    def digest(self) -> RowDigest | None:
+        """Of the rows written so far; None without a digester."""
+        return self._digester.total() if self._digester else None
+
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
         frame = _build_frame(batch, self.columns)
         with_empty = self._measure(frame)
         text = _format_csv(frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame, self.columns)
         if text.count(RECORD_END.encode()) != frame.height or _NUL in text:
             self._refuse_text(frame)
+        if self._digester:
+            self._digester.add(frame.to_arrow())
         self._file.write(text)
         self._digest.update(text)
         self.bytes += len(text)

@@ -168,6 +168,8 @@ def _build_final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "rejected_count": outcome.rejected,
         "discarded_count": outcome.discarded,
         "load_seconds": None if outcome.load_seconds is None else round(outcome.load_seconds, 3),
+        "verified": outcome.verified,
+        "content_sha256": outcome.content_sha256,
     }
     return {
         "state": outcome.state,

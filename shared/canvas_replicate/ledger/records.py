@@ -16,6 +16,8 @@ State = Literal[
     "requested", "extracting", "extracted", "loading", "successful", "failed", "skipped", "held", "superseded"
 ]
 
+# What of a table was compared with its file: every row, the statistics of every column, or the row count.
+Verified = Literal["rows", "columns", "count"]
 FinalState = Literal["successful", "failed", "skipped", "held", "superseded"]
 
 FINAL: tuple[FinalState, ...] = get_args(FinalState)
@@ -121,7 +123,8 @@ class Snapshot:
 class RunItem:
     """One table of one run: of kind ``tables``, or filled from a report of Canvas (``provisions``).
 
-    Of kind ``pushes`` it is a ``PushItem``. Times are aware UTC, ``*_seconds`` are seconds.
+    Of kind ``pushes`` it is a ``PushItem``. Times are aware UTC, ``*_seconds`` are seconds. ``content_sha256`` names
+    the published rows and all that made them: two loads with the same one publish the same.
     """
 
     run_id: str
@@ -145,6 +148,8 @@ class RunItem:
     next_step: str | None
     replay: bool
     artifact_id: str | None
+    verified: str | None = None
+    content_sha256: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -227,6 +232,8 @@ class Outcome:
     load_seconds: float | None = None
     rejects: Sequence[Reject] = field(default=())
     hold_gate: str | None = None
+    verified: Verified | None = None
+    content_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -272,6 +279,7 @@ class Status:
     seconds: float | None
     as_of: datetime | None
     error_code: str | None
+    verified: str | None = None
 
 
 def plan_id_of(sha256: str) -> str:

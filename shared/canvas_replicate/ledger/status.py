@@ -26,12 +26,13 @@ def record_table_status(session: Session, run: Run, item: RunItem, outcome: Outc
         "seconds": round((item.extract_seconds or 0) + (item.load_seconds or 0), 3),
         "error_code": outcome.error_code,
         "as_of": as_of,
+        "verified": item.verified,
     }
     insert(session, "replicate_status", {"tablename": item.table, "filename": filename, **values})
     if item.state == "superseded":
         return
     # What readers see does not change unless this table was loaded: neither does as_of, nor the row count.
-    kept = () if item.state == "successful" else ("as_of", "row_count")
+    kept = () if item.state == "successful" else ("as_of", "row_count", "verified")
     current = {name: value for name, value in values.items() if name not in kept}
     upsert(session, "replicate_current_status", {"tablename": item.table}, current)
 

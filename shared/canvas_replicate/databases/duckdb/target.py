@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_error
 from canvas_replicate.databases.duckdb.filling import insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
 from canvas_replicate.databases.measuring import measure_table
-from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
+from canvas_replicate.databases.ports import Check, Digested, Load, Loaded, Tag
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import split_name
@@ -65,7 +65,7 @@ class DuckDbTarget:
             insert_batches(cursor, name, columns, load.batches, load.expressions)
             with translate_errors(f"verifying {load.table}"):
                 refuse_duplicates(cursor, name)
-                found = measure_table(name, columns, load.measure, "duckdb", lambda sql: cursor.execute(sql).fetchone())
+                found = _measure(cursor, name, columns, load.measure, load.digest)
             verify(found)
             check(None)
             cursor.commit()
@@ -127,6 +127,16 @@ class DuckDbTarget:
 
     def _view(self, view: str) -> tuple[str, str]:
         return split_name(view.lower(), self._view_schema)
+
+
+def _measure(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Mapping[str, Column],
+    measure: Mapping[str, Column | None],
+    digest: Digested,
+) -> Loaded:
+    return measure_table(name, columns, measure, digest, "duckdb", lambda sql: cursor.execute(sql).fetchone())
 
 
 def _write_view(name: str, definition: str) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import oracledb
 
-from canvas_replicate.databases.measuring import measure_columns, to_figures
-from canvas_replicate.databases.ports import Loaded
+from canvas_replicate.databases.measuring import find_digest, measure_columns, to_figures
+from canvas_replicate.databases.ports import Digested, Loaded
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, WIDE, Figures, get_measure
 
@@ -21,17 +21,25 @@ _STEPS = 3
 
 
 def measure_table_exactly(
-    connection: oracledb.Connection, name: str, columns: Mapping[str, Column], measure: Mapping[str, Column | None]
+    connection: oracledb.Connection,
+    name: str,
+    columns: Mapping[str, Column],
+    measure: Mapping[str, Column | None],
+    digested: Digested,
 ) -> Loaded:
     """``name`` is quoted already. Sees what this session has not committed yet."""
 
     def aggregates(column: str, as_file: Column | None) -> list[str]:
         return [f"COUNT({_quote(column)})", *_write_aggregates(columns[column], as_file)]
 
+    digest = find_digest(columns, digested, "oracle")
     with connection.cursor() as cursor:
-        return measure_columns(
-            name, measure, aggregates, _read_figures, lambda sql: cursor.execute(sql, fetch_decimals=True).fetchone()
-        )
+
+        def fetch(sql: str) -> Sequence[Any] | None:
+            row: Sequence[Any] | None = cursor.execute(sql, fetch_decimals=True).fetchone()
+            return row
+
+        return measure_columns(name, measure, aggregates, _read_figures, digest, fetch)
 
 
 def _write_aggregates(base: Column, as_file: Column | None) -> list[str]:

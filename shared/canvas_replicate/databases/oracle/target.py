@@ -75,8 +75,8 @@ class OracleTarget:
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
                     insert_batches(connection, table, columns, load)
-            measure = load.measure if way != "sqlldr" or reported else {}
-            found = replace(measure_table_exactly(connection, table, columns, measure), reported=reported)
+            measure, digest = (load.measure, load.digest) if way != "sqlldr" or reported else ({}, None)
+            found = replace(measure_table_exactly(connection, table, columns, measure, digest), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
             verify(found)
             check(OracleSession(connection))

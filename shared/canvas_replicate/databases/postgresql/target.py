@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from canvas_replicate.databases.measuring import measure_table
-from canvas_replicate.databases.ports import Check, Load, Loaded, Tag
+from canvas_replicate.databases.ports import Check, Digested, Load, Loaded, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
     find_kind,
@@ -39,6 +39,16 @@ _SETTINGS = {
 _LEFT_OUT = "-- left out: "
 
 log = logging.getLogger(__name__)
+
+
+def _measure(
+    connection: psycopg.Connection[Any],
+    base: str,
+    columns: Mapping[str, Column],
+    measure: Mapping[str, Column | None],
+    digest: Digested,
+) -> Loaded:
+    return measure_table(base, columns, measure, digest, "postgresql", lambda sql: connection.execute(sql).fetchone())
 
 
 class PostgresqlTarget:
@@ -72,9 +82,7 @@ class PostgresqlTarget:
                     insert_staged(connection, base, columns, load.batches, load.expressions)
                 else:
                     copy_batches(connection, base, columns, load.batches)
-                found = measure_table(
-                    base, columns, load.measure, "postgresql", lambda sql: connection.execute(sql).fetchone()
-                )
+                found = _measure(connection, base, columns, load.measure, load.digest)
                 verify(found)
                 check(PostgresqlSession(connection))
 

@@ -39,6 +39,7 @@ def engine(oracle: OracleDatabase) -> Iterator[Engine]:
             empty=None,
             mode="REPLACE",
             method="insert",
+            not_hashed=("note", "content", "ratio"),
         )
 
 

@@ -1,0 +1,50 @@
+"""The digest of a file's rows while it is written: DuckDB hashes whole columns of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from canvas_replicate.databases.row_text import trim_fraction, write_float_bits, write_row_sum
+from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.digest import RowDigest
+
+_ROWS = "file_rows"
+
+
+class FileDigester:
+    """Implements ``datfile.digest.Digester`` for the columns of one file."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._connection = duckdb.connect(config={"threads": 2})
+        self._columns = columns
+        self._total = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """``rows``: the columns of the file, times as text and wide numbers as plain decimals."""
+        texts = [_write_text(f'"{c.name}"', c, rows.schema.field(c.name).type) for c in self._columns]
+        self._connection.register(_ROWS, rows)
+        found = self._connection.execute(f"SELECT {write_row_sum(texts, self._columns)} FROM {_ROWS}")
+        [(value,)] = found.fetchall()
+        self._connection.unregister(_ROWS)
+        self._total += int(value or 0)
+
+    def total(self) -> RowDigest:
+        return RowDigest(value=str(self._total))
+
+
+def _write_text(name: str, column: Column, kind: pa.DataType) -> str:
+    if column.kind == "float":
+        text = write_float_bits(name)
+    elif column.kind == "text":
+        text = f"nullif(rtrim({name}, ' '), '')"
+    elif column.kind == "raw":
+        text = f"nullif(upper({name}), '')"
+    elif column.kind == "timestamp_tz":
+        text = trim_fraction(f"strftime(CAST({name} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f')")
+    else:
+        text = f"CAST({name} AS VARCHAR)"
+        text = text if pa.types.is_integer(kind) or column.kind == "date" else trim_fraction(text)
+    return f"coalesce({text}, chr(30))"

@@ -1,0 +1,184 @@
+"""The digest of a table's rows as SQL of each engine (``datfile/digest.py``).
+
+The canonical text of a value:
+
+- a number: plain decimal without trailing zeros after the point
+- a float: the 16 hex digits of its IEEE 754 double, big-endian; -0 is 0
+- a text: without the blanks at its end; a text of blanks is NULL, as an empty text is
+- raw: upper-case hex
+- a date or a timestamp: ``YYYY-MM-DD HH:MM:SS`` with its fraction, without trailing zeros; a zoned one in UTC
+- NULL: the character 30. The character 31 ends each value but the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from canvas_replicate.datfile.columns import Column, Kind
+from canvas_replicate.datfile.digest import split_columns
+
+DigestEngine = Literal["duckdb", "postgresql", "oracle"]
+# The kinds of base columns whose canonical text is that of the file's value.
+_SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
+    "number": ("number",),
+    "float": ("float",),
+    "text": ("text",),
+    "raw": ("raw",),
+    "date": ("date", "timestamp"),
+    "timestamp": ("timestamp",),
+    "timestamp_tz": ("timestamp_tz",),
+}
+_ORACLE_TEXT_BYTES = 4000
+_LOBS = ("CLOB", "NCLOB", "BLOB", "LONG", "XMLTYPE")
+_NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
+
+
+@dataclass(frozen=True)
+class DigestSql:
+    """``aggregate`` sums the rows of ``source`` up, where ``{table}`` stands for the table."""
+
+    aggregate: str
+    source: str = "{table}"
+
+
+def write_digest(pairs: Sequence[tuple[Column, Column]], engine: DigestEngine) -> DigestSql | None:
+    """The digest of a table's rows; None where the engine cannot hash a value in place.
+
+    ``pairs``: each base column with the column of the file, in the file's order.
+    """
+    texts = []
+    for base, in_file in pairs:
+        text = _write_text(base, in_file, engine) if base.kind in _SAME_TEXT[in_file.kind] else None
+        if text is None:
+            return None
+        texts.append(text)
+    columns = [in_file for _, in_file in pairs]
+    if engine != "oracle":
+        return DigestSql(write_row_sum(texts, columns))
+    groups = split_columns(columns)
+    fits = all(_fits_oracle([pairs[place][0] for place in group]) for group in groups)
+    return _write_oracle_layers([[texts[place] for place in group] for group in groups]) if fits else None
+
+
+def write_row_sum(texts: Sequence[str], columns: Sequence[Column]) -> str:
+    """The aggregate over rows of these canonical texts, of the file's ``columns``, for DuckDB and PostgreSQL."""
+    joined = [_join([texts[place] for place in group]) for group in split_columns(columns)]
+    row = joined[0] if len(joined) == 1 else _join([f"md5({text})" for text in joined])
+    return f"CAST(sum(CAST({_write_digits(f'md5({row})')} AS bigint)) AS varchar)"
+
+
+def _write_digits(md5: str) -> str:
+    # Letters become digits: every engine reads decimal numbers exactly, and few read hexadecimal ones.
+    return f"translate(substr({md5}, 1, 18), 'abcdef', '012345')"
+
+
+def _join(texts: Sequence[str]) -> str:
+    return f"concat_ws(chr(31), {', '.join(texts)})"
+
+
+def _write_oracle_layers(groups: Sequence[Sequence[str]]) -> DigestSql:
+    """One inline view per step: the texts of the groups, their hashes, the hash of the row."""
+    joined = [" || CHR(31) || ".join(texts) for texts in groups]
+    source = _add_layer("{table}", [(text, f"digest_text_{place}") for place, text in enumerate(joined)])
+    row = "digest_text_0"
+    if len(joined) > 1:
+        hashes = [(f"{_hash_oracle(f'digest_text_{place}')}", f"digest_md5_{place}") for place in range(len(joined))]
+        source = _add_layer(source, hashes)
+        row = " || CHR(31) || ".join(name for _, name in hashes)
+    source = _add_layer(source, [(_hash_oracle(row), "digest_md5")])
+    return DigestSql(f"SUM(TO_NUMBER({_write_digits('digest_md5')}))", source)
+
+
+def _hash_oracle(text: str) -> str:
+    return f"LOWER(RAWTOHEX(STANDARD_HASH({text}, 'MD5')))"
+
+
+def _add_layer(source: str, added: Sequence[tuple[str, str]]) -> str:
+    """The rows of ``source`` with more columns: SQL and name."""
+    return f"(SELECT t.*, {', '.join(f'{sql} AS {name}' for sql, name in added)} FROM {source} t)"
+
+
+def _write_text(base: Column, in_file: Column, engine: DigestEngine) -> str | None:
+    write: Mapping[DigestEngine, Callable[[str, Column], str | None]] = {
+        "duckdb": _write_duckdb,
+        "postgresql": _write_postgresql,
+        "oracle": _write_oracle,
+    }
+    name = f'"{base.name.upper()}"' if engine == "oracle" else f'"{base.name}"'
+    text = write[engine](name, base)
+    if text is None:
+        return None
+    return f"NVL({text}, CHR(30))" if engine == "oracle" else f"coalesce({text}, chr(30))"
+
+
+def _write_duckdb(name: str, base: Column) -> str | None:
+    if base.kind == "number":
+        return trim_fraction(f"CAST({name} AS VARCHAR)") if base.scale != 0 else f"CAST({name} AS VARCHAR)"
+    if base.kind == "float":
+        return write_float_bits(name)
+    if base.kind == "text":
+        return f"nullif(rtrim({name}, ' '), '')"
+    if base.kind == "raw":
+        return f"nullif(hex({name}), '')"
+    value = f"{name} AT TIME ZONE 'UTC'" if base.kind == "timestamp_tz" else name
+    if base.kind == "date":
+        return f"strftime({value}, '%Y-%m-%d %H:%M:%S')"
+    fraction = "%n" if base.kind == "timestamp" and (base.precision or 0) > 6 else "%f"
+    return trim_fraction(f"strftime({value}, '%Y-%m-%d %H:%M:%S.{fraction}')")
+
+
+def trim_fraction(text: str) -> str:
+    """SQL for a decimal or a moment, without the zeros at the end of its fraction."""
+    return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+
+
+def write_float_bits(name: str) -> str:
+    return f"hex(CAST(CAST(CAST({name} AS DOUBLE) + 0.0 AS BIT) AS BLOB))"
+
+
+def _write_postgresql(name: str, base: Column) -> str | None:
+    if base.kind == "number":
+        return f"CAST(trim_scale(CAST({name} AS numeric)) AS text)"
+    if base.kind == "float":
+        return f"upper(encode(float8send(CAST({name} AS float8) + 0.0), 'hex'))"
+    if base.kind == "text":
+        return f"nullif(rtrim(CAST({name} AS text), ' '), '')"
+    if base.kind == "raw":
+        return f"nullif(upper(encode({name}, 'hex')), '')"
+    value = f"{name} AT TIME ZONE 'UTC'" if base.kind == "timestamp_tz" else name
+    return f"rtrim(rtrim(to_char({value}, 'YYYY-MM-DD HH24:MI:SS.US'), '0'), '.')"
+
+
+def _write_oracle(name: str, base: Column) -> str | None:
+    """None for a LOB, which ``STANDARD_HASH`` does not take, and for a float."""
+    if base.type.startswith(_LOBS) or base.kind == "float":
+        return None
+    if base.kind == "number":
+        if base.scale == 0:
+            return f"TO_CHAR({name}, 'TM9')"
+        # TM9 writes no zero before the point.
+        return f"REGEXP_REPLACE(TO_CHAR({name}, 'TM9', {_NLS}), '^(-?)[.]', '\\10.')"
+    if base.kind == "text":
+        return f"RTRIM(TO_CHAR({name}), ' ')" if base.type.startswith("N") else f"RTRIM({name}, ' ')"
+    if base.kind == "raw":
+        return f"RAWTOHEX({name})"
+    if base.kind == "date":
+        return f"TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS')"
+    value = f"SYS_EXTRACT_UTC({name})" if base.kind == "timestamp_tz" else name
+    return f"RTRIM(RTRIM(TO_CHAR({value}, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')"
+
+
+def _fits_oracle(columns: Sequence[Column]) -> bool:
+    """Whether the texts of these base columns, joined, always fit a VARCHAR2."""
+    sizes = {"number": 64, "date": 20, "timestamp": 30, "timestamp_tz": 30, "raw": 2 * 2000, "float": 17}
+    total = 0
+    for column in columns:
+        if column.kind == "text":
+            total += min((column.length or _ORACLE_TEXT_BYTES) * 4, _ORACLE_TEXT_BYTES) + 1
+        elif column.kind == "raw":
+            total += (column.length or 2000) * 2 + 1
+        else:
+            total += sizes[column.kind] + 1
+    return total <= _ORACLE_TEXT_BYTES + 1
