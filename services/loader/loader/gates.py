@@ -26,12 +26,22 @@ _COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
 }
 
 
-def check_file(manifest: Manifest, last: RunItem | None, max_shrink: float | None) -> str | None:
-    """Return why this file must be held, or None. ``last`` is the last successful load of the same table and source."""
-    reason = check_shrink(manifest.rows, last.rows if last else None, max_shrink)
-    if reason is None or last is None or last.query_sha256 == manifest.query_sha256:
-        return reason
-    return f"{reason} The query or its term has changed since."
+def check_file(manifest: Manifest, last: RunItem | None, shown: int, max_shrink: float | None) -> str | None:
+    """Return why this file must be held, or None.
+
+    ``last`` is the load that readers see now, of whatever source; ``shown`` is the number of rows that the view has
+    where no load is recorded.
+    """
+    if last is None:
+        return check_shrink(manifest.rows, shown, max_shrink, what="the view")
+    reason = check_shrink(manifest.rows, last.rows, max_shrink)
+    if reason is None:
+        return None
+    if last.source != manifest.source:
+        reason += f" The source has changed from {last.source} to {manifest.source}."
+    if last.query_sha256 != manifest.query_sha256:
+        reason += " The query or its term has changed since."
+    return reason
 
 
 def choose_measures(

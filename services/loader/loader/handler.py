@@ -123,8 +123,9 @@ def _check_shrink(job: _Job) -> Outcome | None:
     approved = _find_approved(job)
     if approved and approved.sha256 == job.manifest.sha256:
         return None
-    last = job.runtime.ledger.items.find_published(job.table.name, job.manifest.source)
-    reason = gates.check_file(job.manifest, last, job.table.max_shrink)
+    last = job.runtime.ledger.items.find_published(job.table.name)
+    shown = 0 if last else job.views.count_rows(job.table.view)
+    reason = gates.check_file(job.manifest, last, shown, job.table.max_shrink)
     if reason is None:
         return None
     return Outcome("held", "loader", message=reason, error_code="gate1.shrink", hold_gate="file")

@@ -160,7 +160,7 @@ def _fill_table(job: _Job, lease: Lease) -> None:
         path = job.runtime.storage.relative(job.runtime.storage.path("manifest", run.run_id, table))
     else:
         return
-    reason = gates.check_report(manifest, ledger.items.find_published(table, CANVAS), job.report.max_shrink)
+    reason = gates.check_report(manifest, ledger.items.find_published(table), job.report.max_shrink)
     ledger.items.record_extracted(run, manifest, path, lease, announce=reason is None)
     if reason:
         metrics.guard_holds.labels("report").inc()

@@ -217,6 +217,9 @@ class ViewRefresher(Protocol):
     def require_view(self, view: str) -> None:
         """Raises PermanentError for a missing view, and for one that would show unverified rows."""
 
+    def count_rows(self, view: str) -> int:
+        """The rows that readers see. Raises PermanentError for a missing view."""
+
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """Publish the base table's content through the view; returns the view's rows.
 

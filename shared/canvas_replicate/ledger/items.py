@@ -36,12 +36,11 @@ class Items:
     def find(self, run_id: str, name: str) -> RunItem | None:
         return ITEMS.read_first(self._database, _ONE, run_id=run_id, name=name)
 
-    def find_published(self, table: str, source: str | None = None) -> RunItem | None:
-        """The load that readers see now (of one source, where given): the latest that succeeded."""
-        where = "WHERE table_name = :name AND state = 'successful'" + (" AND source = :source" if source else "")
+    def find_published(self, table: str) -> RunItem | None:
+        """The load that readers see now: the latest that succeeded, of whichever source."""
+        where = "WHERE table_name = :name AND state = 'successful'"
         newest = f"{where} ORDER BY finished_at DESC, run_id DESC FETCH FIRST 1 ROWS ONLY"
-        values = {"source": source} if source else {}
-        return ITEMS.read_first(self._database, newest, name=table, **values)
+        return ITEMS.read_first(self._database, newest, name=table)
 
     def list_waiting(self, table: str) -> list[RunItem]:
         """Complete files that are not loaded, newest first."""

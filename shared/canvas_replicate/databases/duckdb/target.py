@@ -83,6 +83,12 @@ class DuckDbTarget:
             raise PermanentError(f"There is no view {name}.", code="view.missing", next_step=_MAKE_IT)
         return str(found[0])
 
+    def count_rows(self, view: str) -> int:
+        with self._session(f"view {view}") as cursor:
+            self._read_definition(cursor, view)
+            [(rows,)] = cursor.execute(f"SELECT count(*) FROM {'.'.join(self._view(view))}").fetchall()
+        return int(rows)
+
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         name = ".".join(self._view(view))
         with self._session(f"refreshing {view}") as cursor:

@@ -135,6 +135,11 @@ class OracleTarget:
         with self._session(f"view {view}") as connection:
             refreshing.require_view(connection, *dictionary.resolve_name(connection, view, self.view_schema))
 
+    def count_rows(self, view: str) -> int:
+        with self._session(f"view {view}") as connection:
+            name = quote_name(*dictionary.resolve_name(connection, view, self.view_schema))
+            return int(dictionary.fetch_rows(connection, f"SELECT COUNT(*) FROM {name}")[0][0])
+
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """DBMS_MVIEW commits before and after, so that ``check`` cannot be part of its transaction."""
         with self._session(f"refreshing {view}", tag) as connection:

@@ -90,6 +90,12 @@ class PostgresqlTarget:
         with self._session(f"view {view}") as connection:
             can_be_read_meanwhile(connection, *resolve_name(connection, view, self._view_schema))
 
+    def count_rows(self, view: str) -> int:
+        with self._session(f"view {view}") as connection:
+            name = quote_name(*resolve_name(connection, view, self._view_schema))
+            row = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
+        return int(row[0]) if row else 0
+
     def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
         """Readers continue if the view has a unique index on plain columns; without one they wait."""
         with self._session(f"refreshing {view}") as connection:
