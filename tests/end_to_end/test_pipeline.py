@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import duckdb
 import pytest
 from tests.workplace import STUDENTS_CTL, Workplace
 
@@ -573,63 +572,3 @@ def test_an_older_ledger_is_refused_by_name_and_upgraded_by_init_db(place: Workp
     assert "upgraded the run ledger" in upgraded.out
     assert place.run("replicate", "runs", "--json").json == before
     assert place.run("replicate", "run", "hourly").code == 0
-
-
-# Every row
-
-
-def test_grades_that_are_exchanged_while_loading_are_found_out(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = filling._insert
-
-    def insert(cursor: object, name: str, *rest: object) -> None:
-        real(cursor, name, *rest)  # type: ignore[arg-type]
-        one, other = "'000000007'", "'000000008'"
-        gpa = f"(SELECT gpa FROM {name} AS o WHERE o.id = CASE t.id WHEN {one} THEN {other} ELSE {one} END)"
-        cursor.execute(f"UPDATE {name} AS t SET gpa = {gpa} WHERE id IN ({one}, {other})")  # type: ignore[attr-defined]
-
-    place.students(101)
-    monkeypatch.setattr(filling, "_insert", insert)
-    done = place.run("replicate", "run", "hourly")
-    assert (done.code, "exchanged between rows" in done.out) == (1, True)
-
-
-def test_a_character_that_is_replaced_while_loading_is_found_out(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = filling._insert
-
-    def insert(cursor: object, name: str, *rest: object) -> None:
-        real(cursor, name, *rest)  # type: ignore[arg-type]
-        cursor.execute(f"UPDATE {name} SET name = replace(name, 'é', '¿')")  # type: ignore[attr-defined]
-
-    place.source_sql("UPDATE sis.students SET name = 'é' || id")
-    monkeypatch.setattr(filling, "_insert", insert)
-    assert place.run("replicate", "run", "hourly").code == 1
-
-
-def test_how_a_table_was_verified_is_recorded(place: Workplace) -> None:
-    assert place.target_sql("SELECT verified FROM replicate_current_status") == [("rows",)]
-    assert place.target_sql("SELECT verified FROM replicate_run_table") == [("rows",)]
-
-
-# What readers see is the baseline
-
-
-def test_another_source_is_compared_with_what_readers_see(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = place.folder / "other.duckdb"
-    monkeypatch.setenv("REPLICATE_DATABASES__OTHER__URL", f"duckdb:///{other}")
-    with duckdb.connect(str(other)) as connection:
-        connection.execute("CREATE SCHEMA sis")
-        connection.execute("CREATE TABLE sis.students (id VARCHAR, name VARCHAR, gpa DECIMAL(4,2), born TIMESTAMP_S)")
-    done = place.run("replicate", "rerun", "tmp_students", "other")
-    assert (done.code, "The source has changed from campus to other" in done.out) == (4, True), done
-    assert view_is_source(place)
-
-
-def test_without_a_recorded_load_the_views_own_rows_are_the_baseline(place: Workplace) -> None:
-    place.target_sql("DELETE FROM replicate_run_table")
-    place.students(0)
-    done = place.run("replicate", "run", "hourly")
-    assert (done.code, "0 rows, 100 in the view" in done.out) == (4, True)

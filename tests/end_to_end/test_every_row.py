@@ -1,0 +1,77 @@
+"""Every row of a table is compared with its file, and a file with what readers see."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from tests.end_to_end.test_pipeline import view_is_source
+from tests.workplace import Workplace
+
+from canvas_replicate.databases.duckdb import filling
+
+
+@pytest.fixture
+def place(workplace: Workplace) -> Workplace:
+    """An installation with 100 students, copied once."""
+    workplace.add_students()
+    workplace.students(100)
+    assert workplace.run("replicate", "init-db").code == 0
+    assert workplace.run("replicate", "run", "hourly").code == 0
+    return workplace
+
+
+def test_grades_that_are_exchanged_while_loading_are_found_out(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = filling._insert
+
+    def insert(cursor: object, name: str, *rest: object) -> None:
+        real(cursor, name, *rest)  # type: ignore[arg-type]
+        one, other = "'000000007'", "'000000008'"
+        gpa = f"(SELECT gpa FROM {name} AS o WHERE o.id = CASE t.id WHEN {one} THEN {other} ELSE {one} END)"
+        cursor.execute(f"UPDATE {name} AS t SET gpa = {gpa} WHERE id IN ({one}, {other})")  # type: ignore[attr-defined]
+
+    place.students(101)
+    monkeypatch.setattr(filling, "_insert", insert)
+    done = place.run("replicate", "run", "hourly")
+    assert (done.code, "exchanged between rows" in done.out) == (1, True)
+
+
+def test_a_character_that_is_replaced_while_loading_is_found_out(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = filling._insert
+
+    def insert(cursor: object, name: str, *rest: object) -> None:
+        real(cursor, name, *rest)  # type: ignore[arg-type]
+        cursor.execute(f"UPDATE {name} SET name = replace(name, 'é', '¿')")  # type: ignore[attr-defined]
+
+    place.source_sql("UPDATE sis.students SET name = 'é' || id")
+    monkeypatch.setattr(filling, "_insert", insert)
+    assert place.run("replicate", "run", "hourly").code == 1
+
+
+def test_how_a_table_was_verified_is_recorded(place: Workplace) -> None:
+    assert place.target_sql("SELECT verified FROM replicate_current_status") == [("rows",)]
+    assert place.target_sql("SELECT verified FROM replicate_run_table") == [("rows",)]
+
+
+# What readers see is the baseline
+
+
+def test_another_source_is_compared_with_what_readers_see(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = place.folder / "other.duckdb"
+    monkeypatch.setenv("REPLICATE_DATABASES__OTHER__URL", f"duckdb:///{other}")
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("CREATE SCHEMA sis")
+        connection.execute("CREATE TABLE sis.students (id VARCHAR, name VARCHAR, gpa DECIMAL(4,2), born TIMESTAMP_S)")
+    done = place.run("replicate", "rerun", "tmp_students", "other")
+    assert (done.code, "The source has changed from campus to other" in done.out) == (4, True), done
+    assert view_is_source(place)
+
+
+def test_without_a_recorded_load_the_views_own_rows_are_the_baseline(place: Workplace) -> None:
+    place.target_sql("DELETE FROM replicate_run_table")
+    place.students(0)
+    done = place.run("replicate", "run", "hourly")
+    assert (done.code, "0 rows, 100 in the view" in done.out) == (4, True)
