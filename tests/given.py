@@ -23,3 +23,7 @@ def hide(config: pytest.Config) -> None:
     if not config.getoption("numprocesses", None):
         for name in _taken:
             os.environ.pop(name, None)
+
+
+# How many mutations of a loaded table are tried on each engine.
+MUTATIONS = int(take("REPLICATE_TEST_MUTATIONS") or 30)

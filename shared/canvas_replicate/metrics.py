@@ -19,6 +19,7 @@ in_progress_start = Gauge(
 rows_extracted = Counter("replicate_rows_extracted", "Rows written to .dat files.", ["table"])
 bytes_written = Counter("replicate_bytes_written", "Bytes written to .dat files.", ["table"])
 rows_loaded = Counter("replicate_rows_loaded", "Rows loaded and verified.", ["table"])
+tables_unchanged = Counter("replicate_tables_unchanged", "Tables whose file was what is published already.", ["table"])
 rows_rejected = Counter("replicate_rows_rejected", "Records that went to a bad file.", ["table"])
 view_refresh_seconds = Histogram("replicate_view_refresh_seconds", "View refreshes.", ["view"], buckets=_SECONDS)
 table_last_success = Gauge(

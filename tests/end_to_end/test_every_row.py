@@ -75,3 +75,70 @@ def test_without_a_recorded_load_the_views_own_rows_are_the_baseline(place: Work
     place.students(0)
     done = place.run("replicate", "run", "hourly")
     assert (done.code, "0 rows, 100 in the view" in done.out) == (4, True)
+
+
+# Nothing is loaded that is published already
+
+
+def refreshed(place: Workplace) -> object:
+    return place.target_sql("SELECT refreshed_at FROM replicate_view")
+
+
+def run(place: Workplace, *words: str) -> str:
+    [row] = place.run("replicate", "run", "hourly", "--json", *words).json
+    assert row["state"] == "successful", row
+    return str(row["message"])
+
+
+def test_an_unchanged_table_is_neither_loaded_nor_refreshed_and_its_time_moves_on(place: Workplace) -> None:
+    before, as_of = refreshed(place), place.target_sql("SELECT as_of FROM replicate_current_status")
+    place.target_sql("UPDATE replicate_current_status SET as_of = as_of - INTERVAL 1 DAY")
+    assert run(place) == "unchanged, 100 rows verified."
+    assert refreshed(place) == before
+    assert place.target_sql("SELECT as_of >= $$2000-01-01$$, verified FROM replicate_current_status") == [
+        (True, "rows")
+    ]
+    assert place.target_sql("SELECT as_of FROM replicate_current_status") >= as_of
+    assert run(place, "--force").startswith("100 rows verified, view refreshed")
+    assert refreshed(place) != before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE tmp_students SET gpa = 1 WHERE id = '000000007'",
+        "DELETE FROM tmp_students WHERE id = '000000007'",
+        "DELETE FROM tmp_students",
+    ],
+)
+def test_a_table_that_was_altered_behind_our_back_is_loaded_again(place: Workplace, change: str) -> None:
+    place.target_sql(change)
+    assert run(place).startswith("100 rows verified, view refreshed")
+    assert view_is_source(place)
+
+
+@pytest.mark.parametrize("file", ["ctls/tmp_students.ctl", "ddl/tmp_students.sql"])
+def test_an_edited_file_of_the_table_loads_it_again(place: Workplace, file: str) -> None:
+    path = place.folder / file
+    path.write_text(path.read_text("utf-8") + "\n-- edited\n", "utf-8")
+    assert run(place).startswith("100 rows verified, view refreshed")
+
+
+def test_a_changed_value_of_the_source_is_loaded(place: Workplace) -> None:
+    run(place)
+    place.source_sql("UPDATE sis.students SET gpa = 3.99 WHERE id = '000000007'")
+    assert run(place).startswith("100 rows verified, view refreshed")
+    assert view_is_source(place)
+    assert run(place).startswith("unchanged")
+
+
+def test_a_load_that_failed_after_the_last_good_one_is_not_taken_for_it(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.students(100, first=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(filling, "_insert", lambda *arguments: None)
+        assert place.run("replicate", "run", "hourly").code == 1
+    place.students(100)
+    run(place)
+    assert view_is_source(place)

@@ -8,65 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Literal
 
 import pyarrow as pa
 
 from canvas_replicate import metrics
-from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.control_file.checks import find_problems, require_none
-from canvas_replicate.databases.ports import BulkLoader, Load, Loaded, Session, Tag, ViewRefresher
-from canvas_replicate.datfile.manifest import NO_SNAPSHOT, Manifest, read_manifest
+from canvas_replicate.databases.ports import BulkLoader, Load, Loaded, ViewRefresher
+from canvas_replicate.datfile.manifest import Manifest, read_manifest
 from canvas_replicate.datfile.storage import written_aside
-from canvas_replicate.errors import DataError, Interrupted, PermanentError
+from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.gates import DEFAULT_MAX_REJECTED
-from canvas_replicate.ledger.items import require_loading
-from canvas_replicate.ledger.leases import Lease, require_lease
-from canvas_replicate.ledger.records import Artifact, Outcome, Run, RunItem, Verified
+from canvas_replicate.ledger.records import Artifact, Outcome, RunItem, Verified
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from loader import gates
 from loader.batches import match_fields, read_frames
 from loader.counts import LoadCounts
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One load: what is loaded, under which lease, by what."""
-
-    run: Run
-    row: RunItem
-    table: Table
-    manifest: Manifest
-    lease: Lease
-    runtime: Runtime
-    loader: BulkLoader
-    views: ViewRefresher
-
-    @property
-    def tag(self) -> Tag:
-        return Tag("loader", self.run.run_id, self.table.name)
-
-    def path(self, what: str) -> Path:
-        return self.runtime.storage.path(what, self.run.run_id, self.table.name)
-
-    def check(self, session: Session | None) -> None:
-        """Raises LeaseLost or Interrupted if the load must stop."""
-        self.require_running()
-        if session is None:
-            self.runtime.leases.check(self.lease)
-        else:
-            require_lease(session, self.lease)
-            require_loading(session, self.run.run_id, self.table.name)
-        if not self.runtime.ledger.runs.get(self.run.run_id).is_open:
-            raise Interrupted(f"Run {self.run.run_id} was closed meanwhile.")
-
-    def require_running(self) -> None:
-        if self.runtime.stop.is_set():
-            raise Interrupted(f"Stopped while loading {self.table.name}.", next_step="Run it again to resume.")
+from loader.job import LoadJob
+from loader.unchanged import find_unchanged, name_content
 
 
 def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoader, views: ViewRefresher) -> None:
@@ -83,8 +45,8 @@ def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoa
     with runtime.leases.held(f"table:{table.base_table}") as lease:
         if not runtime.ledger.items.begin(run.run_id, table.name, "loading", lease):
             return
-        job = _Job(run, row, table, _read_manifest(runtime, row), lease, runtime, loader, views)
-        outcome = _find_newer(job) or _check_shrink(job) or _load(job)
+        job = LoadJob(run, row, table, _read_manifest(runtime, row), lease, runtime, loader, views)
+        outcome = _find_newer(job) or _check_shrink(job) or find_unchanged(job) or _load(job)
         runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
@@ -100,13 +62,13 @@ def _read_manifest(runtime: Runtime, row: RunItem) -> Manifest:
     return manifest
 
 
-def _find_approved(job: _Job) -> Artifact | None:
+def _find_approved(job: LoadJob) -> Artifact | None:
     """The approved artifact of the item. An approval is for one file, known by its hash; no message can open a gate."""
     artifact = job.runtime.ledger.artifacts.find(job.row.artifact_id) if job.row.artifact_id else None
     return artifact if artifact and artifact.state == "approved" else None
 
 
-def _find_newer(job: _Job) -> Outcome | None:
+def _find_newer(job: LoadJob) -> Outcome | None:
     """A file older than the published rows is superseded, unless a person approved exactly that."""
     published = job.runtime.ledger.items.find_published(job.table.name)
     if published is None or published.extracted_at is None or job.row.replay:
@@ -118,22 +80,27 @@ def _find_newer(job: _Job) -> Outcome | None:
     return Outcome("superseded", "loader", message=message)
 
 
-def _check_shrink(job: _Job) -> Outcome | None:
+def _check_shrink(job: LoadJob) -> Outcome | None:
     """Gate 1."""
     approved = _find_approved(job)
     if approved and approved.sha256 == job.manifest.sha256:
         return None
     last = job.runtime.ledger.items.find_published(job.table.name)
-    shown = 0 if last else job.views.count_rows(job.table.view)
+    shown = 0 if last else _count_shown(job)
     reason = gates.check_file(job.manifest, last, shown, job.table.max_shrink)
     if reason is None:
         return None
     return Outcome("held", "loader", message=reason, error_code="gate1.shrink", hold_gate="file")
 
 
-def _load(job: _Job) -> Outcome:
+def _count_shown(job: LoadJob) -> int:
+    job.views.require_view(job.table.view)
+    return job.views.count_rows(job.table.view)
+
+
+def _load(job: LoadJob) -> Outcome:
     """Load the file and refresh the view. A failure is recorded here, with the counts."""
-    table, started = job.table, time.monotonic()
+    table, started, content = job.table, time.monotonic(), name_content(job)
     control = read_control_file(job.runtime.settings.ctl_dir / f"{table.name}.ctl")
     kept = job.runtime.settings.rejects_kept
     counts = LoadCounts(job.path("bad"), job.path("discard"), control.record_end, job.lease.token, kept)
@@ -150,7 +117,7 @@ def _load(job: _Job) -> Outcome:
     _publish_findings(job, counts)
     metrics.rows_loaded.labels(table.name).inc(counts.loaded)
     outcome = _build_outcome("successful", _describe_success(job, counts, shown), counts, started)
-    return replace(outcome, verified=verified)
+    return replace(outcome, verified=verified, content_sha256=content if verified == "rows" else None)
 
 
 def _build_outcome(state: Literal["successful", "failed"], message: str, counts: LoadCounts, started: float) -> Outcome:
@@ -166,16 +133,15 @@ def _build_outcome(state: Literal["successful", "failed"], message: str, counts:
     )
 
 
-def _describe_success(job: _Job, counts: LoadCounts, shown: int) -> str:
+def _describe_success(job: LoadJob, counts: LoadCounts, shown: int) -> str:
     message = f"{counts.loaded:,} rows verified"
     if counts.rejected:
         message += f", {counts.rejected:,} rejected (statistics not compared)"
     message += ", view refreshed." if shown == counts.loaded else f"; view {job.table.view} shows {shown:,}."
-    notes = [*job.manifest.notes, *([NO_SNAPSHOT] if job.manifest.snapshot == "none" else [])]
-    return " ".join([message, *notes])
+    return " ".join([message, *job.manifest.list_notes()])
 
 
-def _publish_findings(job: _Job, counts: LoadCounts) -> None:
+def _publish_findings(job: LoadJob, counts: LoadCounts) -> None:
     """Publish bad file, discard file and log of this run; the worker still holds its lease here."""
     counts.publish(job.runtime.storage.absolute(job.manifest.file))
     with written_aside(job.path("log"), job.lease.token) as part:
@@ -183,7 +149,7 @@ def _publish_findings(job: _Job, counts: LoadCounts) -> None:
     metrics.rows_rejected.labels(job.table.name).inc(counts.rejected)
 
 
-def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> Verified:
+def _replace(job: LoadJob, control: ControlFile, counts: LoadCounts) -> Verified:
     """Load the file into the base table; gate 2 runs before the commit where the engine can undo the load.
 
     Returns how gate 2 verified the table.
@@ -226,14 +192,14 @@ def _replace(job: _Job, control: ControlFile, counts: LoadCounts) -> Verified:
     return verified[-1]
 
 
-def _report_progress(frames: Iterator[pa.Table], job: _Job, counts: LoadCounts) -> Iterator[pa.Table]:
+def _report_progress(frames: Iterator[pa.Table], job: LoadJob, counts: LoadCounts) -> Iterator[pa.Table]:
     for frame in frames:
         job.require_running()
         job.runtime.progress.report(job.table.name, "loading", counts.read)
         yield frame
 
 
-def _refresh(job: _Job) -> int:
+def _refresh(job: LoadJob) -> int:
     """Returns how many rows the view shows."""
     started = time.monotonic()
     rows = job.views.refresh(job.table.view, check=job.check, tag=job.tag)

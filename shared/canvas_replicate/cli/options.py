@@ -19,6 +19,7 @@ Process = Annotated[
     str | None, typer.Option("--tablename", metavar="PROCESS", help="Only this process of pushes.yaml.")
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="With a broker: until the loaders are done as well.")]
+Force = Annotated[bool, typer.Option("--force", help="Load a table although it has not changed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

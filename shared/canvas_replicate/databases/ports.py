@@ -203,6 +203,9 @@ class BulkLoader(Protocol):
     def describe(self, table: str) -> tuple[Column, ...]:
         """The base table's columns in order. Raises PermanentError naming the table when there is none."""
 
+    def measure(self, table: str, digest: Digested) -> Loaded:
+        """Count and hash the rows of the base table, and change nothing."""
+
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         """Make the load the whole content of its table. Repeating it changes nothing.
 

@@ -8,12 +8,14 @@ against attackers. The canonical texts are in ``docs/how-it-works.md``; ``databa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from canvas_replicate.datfile.columns import Column
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # costly, and manifests need none of it
 
 # Oracle's VARCHAR2, without extended types, holds 4,000 bytes: longer rows are hashed in pieces.
 _MOST_BYTES = 3900

@@ -83,6 +83,10 @@ class Manifest(BaseModel):
     digest: RowDigest | None = Field(default=None, exclude_if=lambda digest: digest is None)
     columns: tuple[ManifestColumn, ...]
 
+    def list_notes(self) -> list[str]:
+        """What people read about the file, in the message of its table."""
+        return [*self.notes, *([NO_SNAPSHOT] if self.snapshot == "none" else [])]
+
 
 @dataclass(frozen=True)
 class Origin:

@@ -105,17 +105,18 @@ PUSH_COLUMNS = ("push_group", "push_process", "push_plan", "push_after")
 
 
 def _build_run(*row: Any) -> Run:
-    own, (then_steps, snapshot, *push) = row[: -len(PUSH_COLUMNS) - 2], row[-len(PUSH_COLUMNS) - 2 :]
+    own, (then_steps, snapshot, forced, *push) = row[: -len(PUSH_COLUMNS) - 3], row[-len(PUSH_COLUMNS) - 3 :]
     named = dict(zip(_RUN_FIELDS, own, strict=True))
     return Run(
         **named,
         then=tuple(then_steps.split(",")) if then_steps else (),
         snapshot=bool(snapshot),
+        forced=bool(forced),
         push=Push(*push) if push[0] else None,
     )
 
 
-RUNS = Mapper("replicate_run", (*_RUN_FIELDS.values(), "then_steps", "snapshot", *PUSH_COLUMNS), _build_run)
+RUNS = Mapper("replicate_run", (*_RUN_FIELDS.values(), "then_steps", "snapshot", "forced", *PUSH_COLUMNS), _build_run)
 _ITEM_COLUMNS = {"table": "table_name", "view": "view_name"}
 _ITEM_COLUMNS |= {"rows": "row_count", "loaded": "loaded_count", "rejected": "rejected_count"}
 _RUN_ITEMS = map_record("replicate_run_table", RunItem, **_ITEM_COLUMNS)

@@ -75,6 +75,7 @@ class Run:
     snapshot: bool
     provisions: str | None
     push: Push | None = None
+    forced: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -89,6 +90,7 @@ class RunRequest:
         exclusive: the run takes its schedule's slot until it is closed or past its deadline.
         limited_to: ``extract`` marks a one-shot extract, whose files wait for the loader to be started.
         snapshot: each source is read as of one moment.
+        forced: a table is loaded although it has not changed.
         provisions: the mode of reports that follows the tables, or is all of the run where there are none.
         reports: only these reports of that mode. Such a run never improves the mode's current status, which pushes
             look at.
@@ -105,6 +107,7 @@ class RunRequest:
     requested_by: str | None = None
     limited_to: str | None = None
     snapshot: bool = False
+    forced: bool = False
     provisions: str | None = None
     reports: Sequence[TableRequest] = ()
     approves: Approval | None = None

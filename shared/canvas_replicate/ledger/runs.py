@@ -49,6 +49,7 @@ class Runs:
                 "requested_by": request.requested_by,
                 "run_mode": request.limited_to or (SOME_REPORTS if request.reports else None),
                 "snapshot": int(request.snapshot),
+                "forced": int(request.forced),
                 "provisions": request.provisions,
                 **(dict(zip(PUSH_COLUMNS, astuple(push), strict=True)) if push else {}),
                 "opened_at": opened_at,

@@ -16,6 +16,7 @@ CREATE TABLE replicate_run (
     schedule      VARCHAR2(64 CHAR) NOT NULL,
     run_mode      VARCHAR2(20 CHAR),
     snapshot      NUMBER(1) NOT NULL,
+    forced        NUMBER(1),
     provisions    VARCHAR2(20 CHAR),
     push_group    VARCHAR2(20 CHAR),
     push_process  VARCHAR2(64 CHAR),

@@ -49,6 +49,7 @@ def open_schedule_run(
     only: str | None = None,
     then: bool = True,
     mode: str | None = None,
+    forced: bool = False,
 ) -> Run:
     """Open a run of a schedule's tables, or of its table ``only``.
 
@@ -73,6 +74,7 @@ def open_schedule_run(
         requested_by=find_current_user(),
         limited_to=mode,
         snapshot=options.snapshot,
+        forced=forced,
         provisions=provisions,
     )
     return runtime.ledger.runs.open(request)
@@ -158,6 +160,7 @@ def open_or_resume(
     then: bool = True,
     mode: str | None = None,
     new: bool = False,
+    forced: bool = False,
 ) -> Run:
     """Resume the schedule's unfinished run by recording its messages again, or open a new one.
 
@@ -185,4 +188,4 @@ def open_or_resume(
             )
         runtime.ledger.runs.request_again(unfinished.run_id)
         return unfinished
-    return open_schedule_run(runtime, schedule, source=source, only=only, then=then, mode=mode)
+    return open_schedule_run(runtime, schedule, source=source, only=only, then=then, mode=mode, forced=forced)

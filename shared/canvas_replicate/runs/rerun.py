@@ -60,6 +60,7 @@ class RerunRequest:
     then: tuple[str, ...] = ()
     provisions: str | None = None
     requested_by: str | None = None
+    forced: bool = False
 
 
 def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
@@ -98,6 +99,7 @@ def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
             then=request.then,
             requested_by=request.requested_by or find_current_user(),
             snapshot=options is not None and options.snapshot,
+            forced=request.forced,
         )
     )
 

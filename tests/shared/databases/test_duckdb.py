@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.behaviours.databases import DatabasesBehaviour, Engine
+from tests.behaviours.digests import DigestBehaviour
 
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
@@ -33,6 +34,10 @@ def engine(database: DuckDb, ledger_database: DuckDbLedger) -> Engine:
 
 
 class TestDatabasesOnDuckDb(DatabasesBehaviour):
+    pass
+
+
+class TestDigestsOnDuckDb(DigestBehaviour):
     pass
 
 

@@ -19,6 +19,7 @@ from tests.behaviours.databases import (
     replace,
     replace_in,
 )
+from tests.behaviours.digests import DigestBehaviour
 from tests.postgresql_fixtures import Database
 
 from canvas_replicate.config.settings_sources import load_settings
@@ -53,6 +54,10 @@ def engine(postgresql: Database) -> Iterator[Engine]:
 
 
 class TestDatabasesOnPostgresql(DatabasesBehaviour):
+    pass
+
+
+class TestDigestsOnPostgresql(DigestBehaviour):
     pass
 
 

@@ -39,6 +39,7 @@ def run(
         bool, typer.Option("--only-tables", help="Leave out what follows by the schedule's `then`.")
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="Abandon an unfinished run instead of resuming it.")] = False,
+    force: options.Force = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Run SCHEDULE from its source tables to verified views, in this one process."""
@@ -52,7 +53,7 @@ def run(
 
     runtime = open_runtime(settings, wanted, source=db)
     left_over = resume.resume_left_over(runtime, schedule)
-    opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new)
+    opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new, forced=force)
     run_here(runtime, [opened, *left_over], as_json=as_json)
 
 
@@ -104,6 +105,7 @@ def rerun(
     then: Annotated[
         list[str] | None, typer.Option("--then", metavar="STEP", help="provisions, push: what follows; else nothing.")
     ] = None,
+    force: options.Force = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Extract and load one TABLE again, or only what failed in a run. It opens a new run, and nothing follows it."""
@@ -124,7 +126,8 @@ def rerun(
     if failed:
         opened = rerun_failed(runtime, failed, then or ())
     else:
-        opened = rerun_tables(runtime, RerunRequest((table or "",), source=db, then=tuple(then or ())))
+        request = RerunRequest((table or "",), source=db, then=tuple(then or ()), forced=force)
+        opened = rerun_tables(runtime, request)
     proceed(runtime, [opened], as_json=as_json)
 
 

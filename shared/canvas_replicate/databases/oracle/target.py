@@ -17,7 +17,7 @@ from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.oracle.filling import insert_batches, list_unsuited_columns, load_directly
 from canvas_replicate.databases.oracle.ledger import OracleSession
 from canvas_replicate.databases.oracle.measuring import measure_table_exactly
-from canvas_replicate.databases.ports import Check, Load, Loaded, Reported, Tag
+from canvas_replicate.databases.ports import Check, Digested, Load, Loaded, Reported, Tag
 from canvas_replicate.databases.sqlldr.control_text import list_tuning_options, write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.login import Login
@@ -58,6 +58,12 @@ class OracleTarget:
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
             return dictionary.read_columns(connection, *dictionary.resolve_name(connection, table, self.base_schema))
+
+    def measure(self, table: str, digest: Digested) -> Loaded:
+        with self._session(f"verifying {table}") as connection:
+            owner, name = dictionary.resolve_name(connection, table, self.base_schema)
+            columns = {column.name: column for column in dictionary.read_columns(connection, owner, name)}
+            return measure_table_exactly(connection, quote_name(owner, name), columns, {}, digest)
 
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         """INSERT and gate 2 are one transaction, after REPLACE with the DELETE; other loads commit before gate 2."""

@@ -70,6 +70,12 @@ class PostgresqlTarget:
         with self._session(f"table {table}") as connection:
             return read_columns(connection, *resolve_name(connection, table, self._base_schema))
 
+    def measure(self, table: str, digest: Digested) -> Loaded:
+        with self._session(f"verifying {table}") as connection:
+            schema, name = resolve_name(connection, table, self._base_schema)
+            columns = {column.name: column for column in read_columns(connection, schema, name)}
+            return _measure(connection, quote_name(schema, name), columns, {}, digest)
+
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         with self._session(f"loading {load.table}") as connection:
             schema, name = resolve_name(connection, load.table, self._base_schema)

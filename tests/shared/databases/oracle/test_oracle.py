@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from tests.behaviours.databases import NINES, Engine, EveryDatabaseBehaviour
+from tests.behaviours.digests import DigestBehaviour
 from tests.oracle_fixtures import OracleDatabase
 from tests.shared.databases.oracle.oracle_tables import SOURCE_TABLE, values
 
@@ -43,6 +44,10 @@ class TestDatabasesOnOracle(EveryDatabaseBehaviour):
             "5" + ", NULL" * 13,
         ]
         engine.sql(SOURCE_TABLE, *(f"INSERT INTO everything VALUES ({row})" for row in rows))
+
+
+class TestDigestsOnOracle(DigestBehaviour):
+    pass
 
 
 # Source: values

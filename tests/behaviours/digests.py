@@ -1,0 +1,130 @@
+"""The digest of a table finds what statistics do not: seeded mutations of a loaded table, on every engine."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+from tests.behaviours.databases import Engine, batch, load_of, nothing
+from tests.given import MUTATIONS
+
+from canvas_replicate.databases.duckdb.digesting import FileDigester
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.digest import RowDigest
+from canvas_replicate.datfile.writer import DatWriter
+
+DDL = """
+CREATE TABLE tmp_mutated (
+  id      NUMBER(9,0) NOT NULL,
+  name    VARCHAR2(40 CHAR),
+  price   NUMBER(8,2),
+  born    DATE,
+  seen    TIMESTAMP(6),
+  PRIMARY KEY (id)
+);
+"""
+TYPES = {
+    "id": "NUMBER(9)",
+    "name": "VARCHAR2(40 CHAR)",
+    "price": "NUMBER(8,2)",
+    "born": "DATE",
+    "seen": "TIMESTAMP(6)",
+}
+COLUMNS = tuple(column_from_oracle_type(name, oracle_type) for name, oracle_type in TYPES.items())
+ROWS = 12
+NAMES = ("Ada", "é", "¿", "  Grace", "Żółć 数学", 'a"b|c', "x" * 40, None, "0", "NULL", "O'Neil", "e\u0301")
+
+
+def draw_rows(draw: random.Random) -> list[dict[str, str | None]]:
+    start = datetime(2000, 1, 1)
+    return [
+        {
+            "id": str(number),
+            "name": draw.choice(NAMES),
+            "price": draw.choice([None, "0.00", str(Decimal(draw.randint(-99_999_999, 99_999_999)) / 100)]),
+            "born": str(start + timedelta(days=draw.randint(0, 9000), seconds=draw.randint(0, 86_399))),
+            "seen": draw.choice([None, str(start + timedelta(microseconds=draw.randint(0, 10**15)))]),
+        }
+        for number in range(1, ROWS + 1)
+    ]
+
+
+def mutate(rows: list[dict[str, str | None]], draw: random.Random) -> tuple[str, list[dict[str, str | None]]]:
+    """One accident that changes what the rows say; its kind, and the rows after it."""
+    made = [dict(row) for row in rows]
+    one, other = draw.sample(range(ROWS), 2)
+    kind = draw.choice(
+        ["exchanged values", "exchanged halves", "replaced character", "moved key", "moved date", "null"]
+    )
+    if kind == "exchanged values":
+        name = draw.choice(["name", "price", "born", "seen"])
+        made[one][name], made[other][name] = made[other][name], made[one][name]
+    elif kind == "exchanged halves":
+        for name in ("price", "born", "seen"):
+            made[one][name], made[other][name] = made[other][name], made[one][name]
+    elif kind == "replaced character":
+        text = made[one]["name"] or "Ada"
+        place = draw.randrange(len(text))
+        made[one]["name"] = text[:place] + "¿" + text[place + 1 :]
+    elif kind == "moved key":
+        made[one]["id"] = str(100 + one)
+    elif kind == "moved date":
+        made[one]["born"] = made[other]["born"]
+    else:
+        made[one]["name"] = None
+    return kind, made
+
+
+def write_file(rows: list[dict[str, str | None]]) -> RowDigest | None:
+    """The digest of the file that an extractor would write."""
+    writer = DatWriter(io.BytesIO(), COLUMNS, FileDigester(COLUMNS))
+    arrays = [_to_array(column, [row[column.name] for row in rows]) for column in COLUMNS]
+    writer.write(pa.table(arrays, names=[column.name for column in COLUMNS]))
+    return writer.digest
+
+
+def _to_array(column: Column, texts: list[str | None]) -> pa.Array:
+    if column.kind == "number":
+        decimals = [None if text is None else Decimal(text) for text in texts]
+        return pa.array(decimals, pa.decimal128(38, column.scale or 0))
+    if column.kind == "text":
+        return pa.array(texts, pa.large_string())
+    return pa.array([None if text is None else datetime.fromisoformat(text) for text in texts], pa.timestamp("us"))
+
+
+def count_caught(engine: Engine, folder: Path, seed: int, mutations: int) -> tuple[Counter[str], list[str]]:
+    """Mutations of a loaded table by kind, and what went wrong: a mutation that was missed, a false alarm."""
+    engine.target.apply(engine.target.missing(DDL, Path("ddl/mutated.sql")), "ddl/mutated.sql")
+    caught: Counter[str] = Counter()
+    wrong = []
+    digested = [(column.name, column) for column in COLUMNS]
+    for number in range(mutations):
+        draw = random.Random(f"{seed} {number}")
+        rows = draw_rows(draw)
+        kind, mutated = mutate(rows, draw)
+        folder.mkdir(exist_ok=True)
+        columns = {name: [row[name] for row in mutated] for name in TYPES}
+        load = load_of(folder, engine.target, "tmp_mutated", batch(**columns), mode=engine.mode, method=engine.method)
+        engine.target.replace(load, verify=lambda loaded: None, check=nothing)
+        found = engine.target.measure("tmp_mutated", digested).digest
+        if found != write_file(mutated):
+            wrong.append(f"seed {seed}, {number}: false alarm after {kind}")
+        elif rows != mutated and found == write_file(rows):
+            wrong.append(f"seed {seed}, {number}: {kind} was missed")
+        caught[kind] += rows != mutated
+    return caught, wrong
+
+
+class DigestBehaviour:
+    """``engine`` is a target with the ledger's tables."""
+
+    def test_every_mutation_of_a_loaded_table_changes_its_digest(self, engine: Engine, tmp_path: Path) -> None:
+        caught, wrong = count_caught(engine, tmp_path / "loads", 20300101, MUTATIONS)
+        print(dict(caught))
+        assert wrong == []
+        assert sum(caught.values()) > MUTATIONS / 2
