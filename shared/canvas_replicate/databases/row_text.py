@@ -30,6 +30,7 @@ _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
     "timestamp": ("timestamp",),
     "timestamp_tz": ("timestamp_tz",),
 }
+_DIGITS = 15  # hexadecimal; they fit a BIGINT, and the sum of 10^11 rows the 38 digits of Oracle
 _ORACLE_TEXT_BYTES = 4000
 _LOBS = ("CLOB", "NCLOB", "BLOB", "LONG", "XMLTYPE")
 _NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
@@ -56,22 +57,20 @@ def write_digest(pairs: Sequence[tuple[Column, Column]], engine: DigestEngine) -
         texts.append(text)
     columns = [in_file for _, in_file in pairs]
     if engine != "oracle":
-        return DigestSql(write_row_sum(texts, columns))
+        return DigestSql(write_row_sum(texts, columns, engine))
     groups = split_columns(columns)
     fits = all(_fits_oracle([pairs[place][0] for place in group]) for group in groups)
     return _write_oracle_layers([[texts[place] for place in group] for group in groups]) if fits else None
 
 
-def write_row_sum(texts: Sequence[str], columns: Sequence[Column]) -> str:
+def write_row_sum(texts: Sequence[str], columns: Sequence[Column], engine: Literal["duckdb", "postgresql"]) -> str:
     """The aggregate over rows of these canonical texts, of the file's ``columns``, for DuckDB and PostgreSQL."""
     joined = [_join([texts[place] for place in group]) for group in split_columns(columns)]
     row = joined[0] if len(joined) == 1 else _join([f"md5({text})" for text in joined])
-    return f"CAST(sum(CAST({_write_digits(f'md5({row})')} AS bigint)) AS varchar)"
-
-
-def _write_digits(md5: str) -> str:
-    # Letters become digits: every engine reads decimal numbers exactly, and few read hexadecimal ones.
-    return f"translate(substr({md5}, 1, 18), 'abcdef', '012345')"
+    digits = f"substr(md5({row}), 1, {_DIGITS})"
+    # PostgreSQL reads hexadecimal as bits.
+    number = f"'0x' || {digits}" if engine == "duckdb" else f"CAST('x0' || {digits} AS bit(64))"
+    return f"CAST(sum(CAST({number} AS bigint)) AS varchar)"
 
 
 def _join(texts: Sequence[str]) -> str:
@@ -88,7 +87,9 @@ def _write_oracle_layers(groups: Sequence[Sequence[str]]) -> DigestSql:
         source = _add_layer(source, hashes)
         row = " || CHR(31) || ".join(name for _, name in hashes)
     source = _add_layer(source, [(_hash_oracle(row), "digest_md5")])
-    return DigestSql(f"SUM(TO_NUMBER({_write_digits('digest_md5')}))", source)
+    digits = [f"(INSTR('0123456789abcdef', SUBSTR(digest_md5, {place}, 1)) - 1)" for place in range(1, _DIGITS + 1)]
+    terms = [f"{digit} * {16 ** (_DIGITS - place)}" for place, digit in enumerate(digits, start=1)]
+    return DigestSql(f"SUM({' + '.join(terms)})", source)
 
 
 def _hash_oracle(text: str) -> str:
@@ -115,7 +116,7 @@ def _write_text(base: Column, in_file: Column, engine: DigestEngine) -> str | No
 
 def _write_duckdb(name: str, base: Column) -> str | None:
     if base.kind == "number":
-        return trim_fraction(f"CAST({name} AS VARCHAR)") if base.scale != 0 else f"CAST({name} AS VARCHAR)"
+        return trim_zeros(f"CAST({name} AS VARCHAR)") if base.scale != 0 else f"CAST({name} AS VARCHAR)"
     if base.kind == "float":
         return write_float_bits(name)
     if base.kind == "text":
@@ -126,12 +127,12 @@ def _write_duckdb(name: str, base: Column) -> str | None:
     if base.kind == "date":
         return f"strftime({value}, '%Y-%m-%d %H:%M:%S')"
     fraction = "%n" if base.kind == "timestamp" and (base.precision or 0) > 6 else "%f"
-    return trim_fraction(f"strftime({value}, '%Y-%m-%d %H:%M:%S.{fraction}')")
+    return trim_zeros(f"strftime({value}, '%Y-%m-%d %H:%M:%S.{fraction}')")
 
 
-def trim_fraction(text: str) -> str:
-    """SQL for a decimal or a moment, without the zeros at the end of its fraction."""
-    return f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+def trim_zeros(text: str) -> str:
+    """SQL for a decimal or a moment that has a fraction, without the zeros at its end."""
+    return f"rtrim(rtrim({text}, '0'), '.')"
 
 
 def write_float_bits(name: str) -> str:

@@ -1,8 +1,8 @@
 """The digest of a file's or a table's rows: the same for the same rows in any order.
 
 A row is the canonical text of its values, in the file's order of columns. The digest is the sum, over all rows, of the
-first 18 hex digits of the MD5 of that text, read as decimals with a to f as 0 to 5. It guards against accidents, not
-against attackers. The canonical texts are in ``docs/how-it-works.md``; ``databases/row_text.py`` writes them as SQL.
+first 15 hex digits of the MD5 of that text. It guards against accidents, not against attackers. The canonical texts
+are in ``docs/how-it-works.md``; ``databases/row_text.py`` writes them as SQL.
 """
 
 from __future__ import annotations

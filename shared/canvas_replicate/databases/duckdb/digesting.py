@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from canvas_replicate.databases.row_text import trim_fraction, write_float_bits, write_row_sum
+from canvas_replicate.databases.row_text import trim_zeros, write_float_bits, write_row_sum
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import RowDigest
 
@@ -26,7 +26,7 @@ class FileDigester:
         """``rows``: the columns of the file, times as text and wide numbers as plain decimals."""
         texts = [_write_text(f'"{c.name}"', c, rows.schema.field(c.name).type) for c in self._columns]
         self._connection.register(_ROWS, rows)
-        found = self._connection.execute(f"SELECT {write_row_sum(texts, self._columns)} FROM {_ROWS}")
+        found = self._connection.execute(f"SELECT {write_row_sum(texts, self._columns, 'duckdb')} FROM {_ROWS}")
         [(value,)] = found.fetchall()
         self._connection.unregister(_ROWS)
         self._total += int(value or 0)
@@ -43,8 +43,11 @@ def _write_text(name: str, column: Column, kind: pa.DataType) -> str:
     elif column.kind == "raw":
         text = f"nullif(upper({name}), '')"
     elif column.kind == "timestamp_tz":
-        text = trim_fraction(f"strftime(CAST({name} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f')")
-    else:
+        text = trim_zeros(f"strftime(CAST({name} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f')")
+    elif column.kind == "timestamp" or (pa.types.is_decimal(kind) and kind.scale > 0):
+        text = trim_zeros(f"CAST({name} AS VARCHAR)")
+    elif column.kind == "date" or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         text = f"CAST({name} AS VARCHAR)"
-        text = text if pa.types.is_integer(kind) or column.kind == "date" else trim_fraction(text)
+    else:  # a number as text may be whole
+        text = f"CASE WHEN contains({name}, '.') THEN {trim_zeros(name)} ELSE {name} END"
     return f"coalesce({text}, chr(30))"
