@@ -21,7 +21,7 @@ from tests.repository import ROOT
 from canvas_replicate.databases.oracle.connecting import Oracle
 
 _GIVEN_FOLDER = take("REPLICATE_TEST_STANDIN")
-_FOLDER = Path(_GIVEN_FOLDER or ROOT.parent / "shared" / "oracle-standin")
+STANDIN_FOLDER = Path(_GIVEN_FOLDER or ROOT.parent / "shared" / "oracle-standin")
 _PASSWORD = "Pass#word_1"
 _USER = "reporting"
 _USERS = (_USER, "schema_a", "schema_b")
@@ -70,15 +70,15 @@ class OracleDatabase:
 @pytest.fixture(scope="session")
 def oracle_standin() -> Iterator[Any]:
     """The running stand-in. Skips where its folder is not there, in CI as well."""
-    if not (_FOLDER / "oracle_standin").is_dir():
+    if not (STANDIN_FOLDER / "oracle_standin").is_dir():
         pytest.skip(
-            f"No Oracle stand-in for tests: there is none in {_FOLDER}; REPLICATE_TEST_STANDIN names its folder."
+            f"No Oracle stand-in for tests: there is none in {STANDIN_FOLDER}; REPLICATE_TEST_STANDIN names its folder."
         )
-    sys.path.insert(0, str(_FOLDER))
+    sys.path.insert(0, str(STANDIN_FOLDER))
     try:
         from oracle_standin import OracleStandin
     finally:
-        sys.path.remove(str(_FOLDER))
+        sys.path.remove(str(STANDIN_FOLDER))
     with OracleStandin(users=dict.fromkeys(_USERS, _PASSWORD), process=True) as running:
         yield running
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from tests.repository import ROOT
+from tests.oracle_fixtures import STANDIN_FOLDER
 
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.databases.sqlldr.control_text import write_control_file
@@ -24,12 +24,11 @@ from canvas_replicate.databases.sqlldr.log_file import LoadLog, Rejection
 from canvas_replicate.databases.sqlldr.process import Login, Program, find_sqlldr, run_sqlldr
 from canvas_replicate.errors import LeaseLost, PermanentError, TransientError
 
-STANDIN = ROOT.parent / "shared" / "oracle-standin"
-if not STANDIN.is_dir() or sys.platform != "linux":
+if not STANDIN_FOLDER.is_dir() or sys.platform != "linux":
     pytest.skip("needs the stand-in for Oracle beside the project, and /proc", allow_module_level=True)
-sys.path.append(str(STANDIN))
+sys.path.append(str(STANDIN_FOLDER))
 
-from oracle_standin import OracleStandin  # noqa: E402
+from oracle_standin import OracleStandin
 
 PASSWORD = "Secret/w@rd, (x)#=1"
 CONTROL = """LOAD DATA INFILE 'old.dat' "STR '#EOR#\\n'" TRUNCATE INTO TABLE tmp_x
@@ -74,7 +73,7 @@ class Place:
         password: str = PASSWORD,
         timeout_seconds: float = 60,
         keep_going: Callable[[], None] = lambda: None,
-        program: Path = STANDIN / "sqlldr",
+        program: Path = STANDIN_FOLDER / "sqlldr",
         **options: str,
     ) -> LoadLog:
         file = self.folder / "tmp_x.dat"
@@ -236,7 +235,7 @@ def test_a_wrong_password_is_named_by_its_code_and_the_password_is_nowhere(place
     wrong = "Wr0ng/p@ss, word"
     seen = place.folder / "seen"
     patient = place.folder / "sqlldr"  # begins once it was looked at
-    patient.write_text(f'#!/bin/sh\nuntil [ -e {seen} ]; do sleep 0.05; done\nexec {STANDIN / "sqlldr"} "$@"\n')
+    patient.write_text(f'#!/bin/sh\nuntil [ -e {seen} ]; do sleep 0.05; done\nexec {STANDIN_FOLDER / "sqlldr"} "$@"\n')
     patient.chmod(0o700)
     commands: list[str] = []
     environments: list[bytes] = []
@@ -318,7 +317,7 @@ def test_a_load_dies_with_the_process_that_started_it(place: Place) -> None:
     control.write_text(write_control_file(parse_control_file(CONTROL, "t.ctl"), schema=None, data=data))
     place.server.control.delay(SLOW_MS)
     parent = subprocess.Popen(
-        [sys.executable, "-c", LOADS, str(STANDIN / "sqlldr"), place.server.dsn, str(place.aside), str(control)],
+        [sys.executable, "-c", LOADS, str(STANDIN_FOLDER / "sqlldr"), place.server.dsn, str(place.aside), str(control)],
         stdin=subprocess.PIPE,
         env={**os.environ, "STANDIN_PYTHON": sys.executable},
     )
@@ -343,6 +342,6 @@ def test_a_program_that_cannot_be_started_is_told(place: Place) -> None:
 
 
 def test_sqlldr_is_found_on_the_path_only(tmp_path: Path) -> None:
-    assert find_sqlldr({"PATH": f"{tmp_path}:{STANDIN}"}) == STANDIN / "sqlldr"
+    assert find_sqlldr({"PATH": f"{tmp_path}:{STANDIN_FOLDER}"}) == STANDIN_FOLDER / "sqlldr"
     assert find_sqlldr({"PATH": str(tmp_path)}) is None
     assert find_sqlldr({}) is None
