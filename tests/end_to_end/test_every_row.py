@@ -7,7 +7,10 @@ import pytest
 from tests.end_to_end.test_pipeline import view_is_source
 from tests.workplace import Workplace
 
+from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.duckdb import filling
+from canvas_replicate.runs.opening import RunScope, open_schedule_run
+from canvas_replicate.wiring import open_runtime
 
 
 @pytest.fixture
@@ -101,6 +104,11 @@ def test_an_unchanged_table_is_neither_loaded_nor_refreshed_and_its_time_moves_o
     assert place.target_sql("SELECT as_of FROM replicate_current_status") >= as_of
     assert run(place, "--force").startswith("100 rows verified, view refreshed")
     assert refreshed(place) != before
+
+
+def test_force_also_counts_for_a_run_that_is_resumed(place: Workplace) -> None:
+    open_schedule_run(open_runtime(load_settings()), "hourly", RunScope())
+    assert run(place, "--force").startswith("100 rows verified, view refreshed")
 
 
 @pytest.mark.parametrize(

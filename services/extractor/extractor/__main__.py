@@ -8,7 +8,7 @@ from canvas_replicate.cli.options import AsJson, OnlyTable, Schedule, SourceAlia
 from canvas_replicate.cli.output import console
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging.messages import TableRequested
-from canvas_replicate.runs.opening import open_or_resume
+from canvas_replicate.runs.opening import RunScope, open_or_resume
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import Stage
 from canvas_replicate.wiring import open_runtime, source_opener
@@ -35,8 +35,8 @@ def run(
     """Extract the tables of SCHEDULE. The files wait for `loader run SCHEDULE`; with a broker its workers load them."""
     runtime = open_runtime(load_settings(), lambda catalogue: catalogue.schedule_tables(schedule, tablename), source=db)
     alone = not runtime.settings.has_broker
-    mode = "extract" if alone else None
-    opened = open_or_resume(runtime, schedule, source=db, only=tablename, then=False, mode=mode)
+    scope = RunScope(source=db, only=tablename, then=False, limited_to="extract" if alone else None)
+    opened = open_or_resume(runtime, schedule, scope)
     tables = work_on(
         runtime,
         [opened],

@@ -160,10 +160,8 @@ def _replace(job: LoadJob, control: ControlFile, counts: LoadCounts) -> Verified
     job.views.require_view(table.view)  # before the table is emptied
     path, fields = runtime.storage.verify(manifest), control.data_fields
     base = {column.name: column for column in columns}
-    bare = [column.kind in ("number", "float") for column in manifest.columns]
     measure = gates.choose_measures(manifest, fields, base)
     max_rejected = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
-
     verified: list[Verified] = []
 
     def verify(loaded: Loaded) -> None:
@@ -171,6 +169,7 @@ def _replace(job: LoadJob, control: ControlFile, counts: LoadCounts) -> Verified
         verified.append(gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected))
 
     with path.open("rb") as file:
+        bare = [column.kind in ("number", "float") for column in manifest.columns]
         frames = read_frames(file, control, match_fields(control, base), bare, counts)
         load = Load(
             table=table.base_table,

@@ -10,7 +10,7 @@ from canvas_replicate.ledger.advance import build_requests, select_items
 from canvas_replicate.ledger.artifacts import decide
 from canvas_replicate.ledger.items import insert_item
 from canvas_replicate.ledger.leases import acquire_in, release_in
-from canvas_replicate.ledger.mapper import PUSH_COLUMNS, RUNS, SNAPSHOTS, insert, read
+from canvas_replicate.ledger.mapper import PUSH_COLUMNS, RUNS, SNAPSHOTS, insert, read, update
 from canvas_replicate.ledger.outbox import Outbox, build_table_ready
 from canvas_replicate.ledger.records import GROUP_OF, SOME_REPORTS, Push, Run, RunRequest, Snapshot, TableRequest
 from canvas_replicate.ledger.what_follows import NextStep, next_step
@@ -125,6 +125,11 @@ class Runs:
         run = self.get(run_id)
         with self._database.transaction() as session:
             return self._request_next_step(session, run)
+
+    def record_forced(self, run_id: str) -> None:
+        """From now on the run loads tables that have not changed."""
+        with self._database.transaction() as session:
+            update(session, RUNS.table, {"forced": 1}, "run_id = :run_id", run_id=run_id)
 
     def find_snapshot(self, run_id: str, source: str) -> Snapshot | None:
         where = "WHERE run_id = :run_id AND source = :source"

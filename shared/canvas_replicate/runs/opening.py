@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from canvas_replicate.config.catalogue import resolve_source
 from canvas_replicate.config.settings import Settings, require_canvas
@@ -15,6 +16,25 @@ from canvas_replicate.ledger.records import Push, Run, RunRequest, TableRequest
 from canvas_replicate.runs.resume import is_being_run, resume_command
 from canvas_replicate.runs.retention import expire_files
 from canvas_replicate.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """What of a schedule is run.
+
+    Attributes:
+        source: the alias that its tables are read from, where it is not the configured one.
+        only: this table alone.
+        then: whether what follows by the schedule belongs to the run.
+        limited_to: as ``RunRequest`` has it.
+        forced: a table is loaded although it has not changed.
+    """
+
+    source: str | None = None
+    only: str | None = None
+    then: bool = True
+    limited_to: str | None = None
+    forced: bool = False
 
 
 def find_current_user() -> str:
@@ -41,27 +61,19 @@ def require_canvas_of(settings: Settings, schedule: Schedule) -> None:
         require_canvas_here(settings, f"schedule {schedule.name}")
 
 
-def open_schedule_run(
-    runtime: Runtime,
-    schedule: str,
-    *,
-    source: str | None = None,
-    only: str | None = None,
-    then: bool = True,
-    mode: str | None = None,
-    forced: bool = False,
-) -> Run:
-    """Open a run of a schedule's tables, or of its table ``only``.
+def open_schedule_run(runtime: Runtime, schedule: str, scope: RunScope) -> Run:
+    """Open a run of a schedule's tables.
 
     Raises AlreadyRunning while one is open, ConfigError for names that are not configured, and for a Canvas that is
     needed here and not configured.
     """
     catalogue = runtime.catalogue
     options = catalogue.schedule(schedule)
-    if then:
+    if scope.then:
         require_canvas_of(runtime.settings, options)
-    tables = [request_table(runtime, table, schedule, source) for table in catalogue.schedule_tables(schedule, only)]
-    provisions = options.reports_mode if then else None
+    chosen = catalogue.schedule_tables(schedule, scope.only)
+    tables = [request_table(runtime, table, schedule, scope.source) for table in chosen]
+    provisions = options.reports_mode if scope.then else None
     if provisions:
         catalogue.mode(provisions)
     expire_files(runtime)
@@ -69,12 +81,12 @@ def open_schedule_run(
         schedule=options.name,
         tables=tables,
         exclusive=True,
-        then=options.then if then else (),
+        then=options.then if scope.then else (),
         deadline=options.deadline,
         requested_by=find_current_user(),
-        limited_to=mode,
+        limited_to=scope.limited_to,
         snapshot=options.snapshot,
-        forced=forced,
+        forced=scope.forced,
         provisions=provisions,
     )
     return runtime.ledger.runs.open(request)
@@ -151,27 +163,17 @@ def request_table(runtime: Runtime, table: Table, schedule: str | None, source: 
     return TableRequest(table.name, table.view, alias)
 
 
-def open_or_resume(
-    runtime: Runtime,
-    schedule: str,
-    *,
-    source: str | None = None,
-    only: str | None = None,
-    then: bool = True,
-    mode: str | None = None,
-    new: bool = False,
-    forced: bool = False,
-) -> Run:
+def open_or_resume(runtime: Runtime, schedule: str, scope: RunScope, *, new: bool = False) -> Run:
     """Resume the schedule's unfinished run by recording its messages again, or open a new one.
 
     ``new`` abandons the unfinished run. Raises AlreadyRunning while a process works on it, or where it has other tables
     or another source, ConfigError for a Canvas that is needed here and not configured.
     """
-    if then:
+    if scope.then:
         require_canvas_of(runtime.settings, runtime.catalogue.schedule(schedule))
     runtime.ledger.close_overdue()
     unfinished = runtime.ledger.runs.find_open(runtime.catalogue.schedule(schedule).name)
-    wanted = {table.name for table in runtime.catalogue.schedule_tables(schedule, only)}
+    wanted = {table.name for table in runtime.catalogue.schedule_tables(schedule, scope.only)}
     if unfinished and (runtime.settings.has_broker or is_being_run(runtime, unfinished)):
         raise AlreadyRunning(
             f"Schedule {schedule} is running already: {unfinished.run_id}.",
@@ -181,11 +183,14 @@ def open_or_resume(
         runtime.ledger.abandon(unfinished.run_id, "Abandoned for a new run (--new).")
     elif unfinished:
         rows = [row for row in runtime.ledger.items.list_all(unfinished.run_id) if row.kind == "tables"]
-        if {row.table for row in rows} != wanted or (source and any(row.source != source.lower() for row in rows)):
+        source = (scope.source or "").lower()
+        if {row.table for row in rows} != wanted or (source and any(row.source != source for row in rows)):
             raise AlreadyRunning(
                 f"Run {unfinished.run_id} is unfinished, and its tables or its source are others than these.",
                 next_step=f"Let it end: replicate run {schedule}   or give it up: replicate run {schedule} --new",
             )
+        if scope.forced:
+            runtime.ledger.runs.record_forced(unfinished.run_id)
         runtime.ledger.runs.request_again(unfinished.run_id)
         return unfinished
-    return open_schedule_run(runtime, schedule, source=source, only=only, then=then, mode=mode, forced=forced)
+    return open_schedule_run(runtime, schedule, scope)

@@ -16,7 +16,7 @@ from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
-from canvas_replicate.runs.opening import open_schedule_run
+from canvas_replicate.runs.opening import RunScope, open_schedule_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import build_stages, publish_outbox
@@ -83,7 +83,7 @@ class Stages:
         }
 
     def open(self) -> Run:
-        run = open_schedule_run(self.runtime, "hourly", source="campus")
+        run = open_schedule_run(self.runtime, "hourly", RunScope(source="campus"))
         publish_outbox(self.bus, self.runtime.ledger)
         return run
 

@@ -50,7 +50,7 @@ def trigger(
     runtime = open_runtime(settings, lambda catalogue: catalogue.run_tables(schedule), source=db, check_sql=False)
     runtime.ledger.close_overdue()
     try:
-        opened = opening.open_schedule_run(runtime, schedule, source=db)
+        opened = opening.open_schedule_run(runtime, schedule, opening.RunScope(source=db))
     except AlreadyRunning as running:
         if not skip_if_running:
             raise

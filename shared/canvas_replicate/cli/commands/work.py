@@ -53,7 +53,8 @@ def run(
 
     runtime = open_runtime(settings, wanted, source=db)
     left_over = resume.resume_left_over(runtime, schedule)
-    opened = opening.open_or_resume(runtime, schedule, source=db, then=not only_tables, new=new, forced=force)
+    scope = opening.RunScope(source=db, then=not only_tables, forced=force)
+    opened = opening.open_or_resume(runtime, schedule, scope, new=new)
     run_here(runtime, [opened, *left_over], as_json=as_json)
 
 

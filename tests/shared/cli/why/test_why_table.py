@@ -82,7 +82,7 @@ def test_a_file_that_waits_for_the_loader_names_the_loader(place: Workplace) -> 
 
 def test_a_run_whose_process_died_says_how_to_go_on_with_it(place: Workplace) -> None:
     opened = runtime()
-    run = opening.open_schedule_run(opened, "hourly")
+    run = opening.open_schedule_run(opened, "hourly", opening.RunScope())
     found = why(place, "table", "tmp_wanted")
     assert f"Run {run.run_id} has not done it yet (requested)" in found["answer"]
     assert found["next_step"].endswith("replicate run hourly")
