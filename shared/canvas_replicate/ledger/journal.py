@@ -49,8 +49,7 @@ class JournalLine:
     """One change. ``object_key`` is the same for every change of one object.
 
     ``was``: its status before, empty for a new object. ``answer``: Canvas's, or ours about what a lookup found.
-    ``run_id``:
-    the run that sent it last.
+    ``run_id``: the run that sent it last.
     """
 
     plan_id: str

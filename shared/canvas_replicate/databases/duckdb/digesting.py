@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
+from canvas_replicate.databases.duckdb.connecting import translate_errors
 from canvas_replicate.databases.row_text import trim_zeros, write_float_bits, write_row_sum
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import RowDigest
@@ -25,10 +26,11 @@ class FileDigester:
     def add(self, rows: pa.Table) -> None:
         """``rows``: the columns of the file, times as text and wide numbers as plain decimals."""
         texts = [_write_text(f'"{c.name}"', c, rows.schema.field(c.name).type) for c in self._columns]
-        self._connection.register(_ROWS, rows)
-        found = self._connection.execute(f"SELECT {write_row_sum(texts, self._columns, 'duckdb')} FROM {_ROWS}")
-        [(value,)] = found.fetchall()
-        self._connection.unregister(_ROWS)
+        sql = f"SELECT {write_row_sum(texts, self._columns, 'duckdb')} FROM {_ROWS}"
+        with translate_errors("hashing the rows of a file"):
+            self._connection.register(_ROWS, rows)
+            [(value,)] = self._connection.execute(sql).fetchall()
+            self._connection.unregister(_ROWS)
         self._total += int(value or 0)
 
     def total(self) -> RowDigest:
