@@ -27,3 +27,6 @@ def hide(config: pytest.Config) -> None:
 
 # How many mutations of a loaded table are tried on each engine.
 MUTATIONS = int(take("REPLICATE_TEST_MUTATIONS") or 30)
+# How many random histories of one table are tried (tests/end_to_end/test_histories.py), and from which seed on.
+HISTORIES = int(take("REPLICATE_TEST_HISTORIES") or 30)
+HISTORIES_SEED = int(take("REPLICATE_TEST_HISTORIES_SEED") or 20300101)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import random
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from tests.behaviours.databases import Engine, batch, load_of, nothing
 from tests.given import MUTATIONS
 
 from canvas_replicate.databases.duckdb.digesting import FileDigester
+from canvas_replicate.databases.ports import Loaded, Showing
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.writer import DatWriter
+from canvas_replicate.errors import DataError
 
 DDL = """
 CREATE TABLE tmp_mutated (
@@ -27,6 +31,9 @@ CREATE TABLE tmp_mutated (
   seen    TIMESTAMP(6),
   PRIMARY KEY (id)
 );
+CREATE MATERIALIZED VIEW campus_mutated AS SELECT id, name AS full_name, price, born, seen FROM tmp_mutated;
+CREATE MATERIALIZED VIEW campus_partly AS SELECT seen, id, UPPER(name) AS name, price FROM tmp_mutated t ORDER BY id;
+CREATE MATERIALIZED VIEW campus_filtered AS SELECT id, name, price, born, seen FROM tmp_mutated WHERE id > 9;
 """
 TYPES = {
     "id": "NUMBER(9)",
@@ -36,6 +43,7 @@ TYPES = {
     "seen": "TIMESTAMP(6)",
 }
 COLUMNS = tuple(column_from_oracle_type(name, oracle_type) for name, oracle_type in TYPES.items())
+DIGESTED = [(column.name, column) for column in COLUMNS]
 ROWS = 12
 NAMES = ("Ada", "é", "¿", "  Grace", "Żółć 数学", 'a"b|c', "x" * 40, None, "0", "NULL", "O'Neil", "e\u0301")
 
@@ -97,21 +105,24 @@ def _to_array(column: Column, texts: list[str | None]) -> pa.Array:
     return pa.array([None if text is None else datetime.fromisoformat(text) for text in texts], pa.timestamp("us"))
 
 
+def load_rows(engine: Engine, folder: Path, rows: list[dict[str, str | None]]) -> None:
+    folder.mkdir(exist_ok=True)
+    columns = {name: [row[name] for row in rows] for name in TYPES}
+    load = load_of(folder, engine.target, "tmp_mutated", batch(**columns), mode=engine.mode, method=engine.method)
+    engine.target.replace(load, verify=lambda loaded: None, check=nothing)
+
+
 def count_caught(engine: Engine, folder: Path, seed: int, mutations: int) -> tuple[Counter[str], list[str]]:
     """Mutations of a loaded table by kind, and what went wrong: a mutation that was missed, a false alarm."""
     engine.target.apply(engine.target.missing(DDL, Path("ddl/mutated.sql")), "ddl/mutated.sql")
     caught: Counter[str] = Counter()
     wrong = []
-    digested = [(column.name, column) for column in COLUMNS]
     for number in range(mutations):
         draw = random.Random(f"{seed} {number}")
         rows = draw_rows(draw)
         kind, mutated = mutate(rows, draw)
-        folder.mkdir(exist_ok=True)
-        columns = {name: [row[name] for row in mutated] for name in TYPES}
-        load = load_of(folder, engine.target, "tmp_mutated", batch(**columns), mode=engine.mode, method=engine.method)
-        engine.target.replace(load, verify=lambda loaded: None, check=nothing)
-        found = engine.target.measure("tmp_mutated", digested).digest
+        load_rows(engine, folder, mutated)
+        found = engine.target.measure("tmp_mutated", DIGESTED).digest
         if found != write_file(mutated):
             wrong.append(f"seed {seed}, {number}: false alarm after {kind}")
         elif rows != mutated and found == write_file(rows):
@@ -128,3 +139,46 @@ class DigestBehaviour:
         print(dict(caught))
         assert wrong == []
         assert sum(caught.values()) > MUTATIONS / 2
+
+    def test_a_view_that_shows_the_table_as_it_is_has_its_digest(self, engine: Engine, tmp_path: Path) -> None:
+        load_drawn_rows(engine, tmp_path)
+        found = show(engine, "campus_mutated")
+        assert (found.rows, found.digest) == (ROWS, engine.target.measure("tmp_mutated", DIGESTED).digest)
+
+    def test_of_a_view_the_columns_that_it_shows_as_they_are_are_hashed(self, engine: Engine, tmp_path: Path) -> None:
+        load_drawn_rows(engine, tmp_path)
+        found = show(engine, "campus_partly")
+        assert found.hashed == ("id", "price", "seen")
+        some = [(name, column) for name, column in DIGESTED if name in found.hashed]
+        assert found.digest == engine.target.measure("tmp_mutated", some).digest
+
+    def test_a_view_of_some_rows_is_only_counted(self, engine: Engine, tmp_path: Path) -> None:
+        load_drawn_rows(engine, tmp_path)
+        found = show(engine, "campus_filtered")
+        assert (found.rows, found.digest) == (3, None)
+
+    def test_a_view_that_does_not_verify_is_as_it_was(self, engine: Engine, tmp_path: Path) -> None:
+        load_drawn_rows(engine, tmp_path)
+
+        def refuse(found: Loaded) -> None:
+            raise DataError("no", code="gate2.view_differs")
+
+        with pytest.raises(DataError):
+            engine.target.refresh("campus_mutated", check=nothing, showing=showing(engine, refuse))
+        # Oracle's DBMS_MVIEW commits before the view can be read.
+        assert engine.target.count_rows("campus_mutated") == (ROWS if engine.target.made_by_dba else 0)
+
+
+def load_drawn_rows(engine: Engine, folder: Path) -> None:
+    engine.target.apply(engine.target.missing(DDL, Path("ddl/mutated.sql")), "ddl/mutated.sql")
+    load_rows(engine, folder, draw_rows(random.Random(1)))
+
+
+def show(engine: Engine, view: str) -> Loaded:
+    found: list[Loaded] = []
+    engine.target.refresh(view, check=nothing, showing=showing(engine, found.append))
+    return found[0]
+
+
+def showing(engine: Engine, verify: Callable[[Loaded], None]) -> Showing:
+    return Showing("tmp_mutated", engine.target.describe("tmp_mutated"), DIGESTED, verify)

@@ -26,16 +26,8 @@ def place(workplace: Workplace) -> Workplace:
 def test_grades_that_are_exchanged_while_loading_are_found_out(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = filling._insert
-
-    def insert(cursor: object, name: str, *rest: object) -> None:
-        real(cursor, name, *rest)  # type: ignore[arg-type]
-        one, other = "'000000007'", "'000000008'"
-        gpa = f"(SELECT gpa FROM {name} AS o WHERE o.id = CASE t.id WHEN {one} THEN {other} ELSE {one} END)"
-        cursor.execute(f"UPDATE {name} AS t SET gpa = {gpa} WHERE id IN ({one}, {other})")  # type: ignore[attr-defined]
-
     place.students(101)
-    monkeypatch.setattr(filling, "_insert", insert)
+    exchange_grades(monkeypatch)
     done = place.run("replicate", "run", "hourly")
     assert (done.code, "exchanged between rows" in done.out) == (1, True)
 
@@ -150,3 +142,80 @@ def test_a_load_that_failed_after_the_last_good_one_is_not_taken_for_it(
     place.students(100)
     run(place)
     assert view_is_source(place)
+
+
+def test_a_view_that_lost_its_rows_is_made_again(place: Workplace) -> None:
+    place.target_sql("DELETE FROM campus_students")
+    assert run(place).startswith("100 rows verified, view refreshed")
+    assert view_is_source(place)
+
+
+# What a control file changes or leaves out, and what a view does
+
+
+def exchange_grades(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a table is loaded, two of its students get each other's grades."""
+    real = filling._insert
+
+    def insert(cursor: object, name: str, *rest: object) -> None:
+        real(cursor, name, *rest)  # type: ignore[arg-type]
+        one, other = "'000000007'", "'000000008'"
+        gpa = f"(SELECT gpa FROM {name} AS o WHERE o.id = CASE t.id WHEN {one} THEN {other} ELSE {one} END)"
+        cursor.execute(f"UPDATE {name} AS t SET gpa = {gpa} WHERE id IN ({one}, {other})")  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(filling, "_insert", insert)
+
+
+def edit_control_file(place: Workplace, old: str, new: str) -> None:
+    path = place.folder / "ctls" / "tmp_students.ctl"
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+CONTROL_FILES = {
+    "transformed": ("name CHAR(4000)", 'name CHAR(4000) "UPPER(:name)"'),
+    "with a NULLIF": ("name CHAR(4000)", "name CHAR(4000) NULLIF name = 'nobody'"),
+    "left out": ("name CHAR(4000)", "name FILLER CHAR(4000)"),
+}
+
+
+@pytest.mark.parametrize("edit", CONTROL_FILES.values(), ids=CONTROL_FILES)
+def test_the_other_columns_rows_are_compared_where_one_is(
+    place: Workplace, edit: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit_control_file(place, *edit)
+    assert run(place) == "100 rows verified (name by statistics only), view refreshed."
+    assert place.target_sql("SELECT verified FROM replicate_current_status") == [("columns",)]
+    exchange_grades(monkeypatch)
+    done = place.run("replicate", "run", "hourly", "--force")
+    assert (done.code, "exchanged between rows" in done.out) == (1, True)
+
+
+@pytest.mark.parametrize("control", ["", "WHEN id <> '000000003'"])
+def test_rejected_and_discarded_records_are_left_out_of_what_is_compared(
+    place: Workplace, control: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.configure("tmp_students", max_rejected=3)
+    edit_control_file(place, "FIELDS TERMINATED", f"{control} FIELDS TERMINATED")
+    place.source_sql("UPDATE sis.students SET name = repeat('x', 4001) WHERE id < '000000003'")
+    loaded = 96 if control else 97
+    assert run(place) == f"{loaded} rows verified, 3 rejected, view refreshed."
+    assert place.target_sql("SELECT verified FROM replicate_current_status") == [("rows",)]
+    exchange_grades(monkeypatch)
+    done = place.run("replicate", "run", "hourly", "--force")
+    assert (done.code, "its rows are not the file's loaded records" in done.out) == (1, True)
+
+
+def test_a_view_with_other_rows_than_the_verified_table_is_not_shown(place: Workplace) -> None:
+    place.target_sql("CREATE SCHEMA other")
+    place.target_sql("CREATE TABLE other.tmp_students AS SELECT * REPLACE (1 AS gpa) FROM main.tmp_students")
+    place.target_sql("UPDATE replicate_view SET definition = 'SELECT id, name, gpa, born FROM other.tmp_students'")
+    done = place.run("replicate", "run", "hourly", "--force")
+    assert (done.code, "View campus_students does not show the rows" in done.out) == (1, True)
+    assert view_is_source(place)
+
+
+def test_the_rows_of_a_view_that_changes_them_are_counted(place: Workplace) -> None:
+    place.target_sql("UPDATE replicate_view SET definition = 'SELECT * FROM tmp_students WHERE gpa IS NOT NULL'")
+    assert run(place, "--force") == "100 rows verified, view refreshed (counted only)."

@@ -7,7 +7,6 @@ because DuckDB does not: it ignores ``varchar(n)`` and rounds decimals.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,9 @@ from canvas_replicate.control_file import ControlFile, Field
 from canvas_replicate.control_file.masks import Mask, parse_mask
 from canvas_replicate.databases.ports import RECORD
 from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.format import ENCLOSURE
 from loader.counts import LoadCounts
+from loader.own_format import read_own_format
 from loader.record_reader import DiscardedRecord, RejectedRecord, read_record
 from loader.record_splitter import CHUNK_BYTES, read_chunks, split_chunk
 
@@ -77,31 +78,12 @@ def read_frames(
 
 def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) -> pl.DataFrame | None:
     """The chunk's fields if it is written exactly like our own files; None if that is not certain."""
-    record_end = control.record_end.decode("utf-8", "replace")
-    simple = control.enclosure == '"' and len(control.terminator) == 1 and not control.when
+    simple = control.enclosure == ENCLOSURE and len(control.terminator) == 1 and not control.when
     if not simple or any(field.delimiters or field.nullif for field in control.data_fields):
         return None
     names = [field.name for field in control.data_fields]
-    try:
-        frame = pl.read_csv(
-            io.BytesIO(chunk.replace(control.record_end, b"\n")),
-            has_header=False,
-            schema=dict.fromkeys(names, pl.String),
-            separator=control.terminator,
-            quote_char='"',
-        )
-    except pl.exceptions.PolarsError:
-        return None
-    texts = [pl.col(name) if plain else _enclose(name) for name, plain in zip(names, bare, strict=True)]
-    line = pl.concat_str([text.fill_null("") for text in texts], separator=control.terminator)
-    again = frame.select((line + record_end).str.join(""))
-    if frame.height == 0 or again.item().encode() != chunk:
-        return None
-    return frame.with_columns(pl.col(name).replace("", None) for name in names).with_row_index(_ROW)
-
-
-def _enclose(name: str) -> pl.Expr:
-    return pl.lit('"') + pl.col(name).str.replace_all('"', '""', literal=True) + pl.lit('"')
+    frame = read_own_format(chunk, dict(zip(names, bare, strict=True)), control.terminator, control.record_end)
+    return None if frame is None else frame.with_row_index(_ROW)
 
 
 def _read_by_record(chunk: bytes, control: ControlFile, counts: LoadCounts, first_number: int) -> pl.DataFrame:

@@ -76,6 +76,14 @@ class LoadCounts:
         self.discarded += 1
         self._append(self._discard_file, record)
 
+    def read_left_out(self, file: Path) -> Iterator[bytes]:
+        """The rejected and discarded records of ``file``, before ``publish``."""
+        if self.rejected_records:
+            yield from _read_numbered(file, self._record_end, self.rejected_records)
+        if self.discarded:
+            with self._build_part(self._discard_file).open("rb") as part:
+                yield from split_records(part, self._record_end)
+
     def publish(self, file: Path) -> None:
         """``file`` is what was loaded."""
         if self._refused_by_database:

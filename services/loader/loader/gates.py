@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from canvas_replicate.control_file import Field
 from canvas_replicate.databases.ports import Digested, Loaded
 from canvas_replicate.datfile.columns import Column, Kind
+from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.datfile.statistics import Figures, differences
 from canvas_replicate.errors import DataError
@@ -62,22 +63,25 @@ def choose_measures(
     return wanted
 
 
-def choose_digested(manifest: Manifest, fields: Sequence[Field], base: Mapping[str, Column]) -> Digested:
+def choose_digested(manifest: Manifest, fields: Sequence[Field]) -> Digested:
     """Return the base columns whose rows gate 2 compares with the file's rows, in the file's order.
 
-    None where they cannot be compared: the file has no digest, or a column of it is left out, transformed, or kept in a
-    base column of another kind.
+    Columns that the control file leaves out or transforms are none of them.
     """
+    if manifest.digest is None:
+        return []
     by_name = {column.name: column.column() for column in manifest.columns}
     found: dict[str, tuple[str, Column]] = {}
     for place, field in enumerate(fields):
         column = by_name.get(field.name) or manifest.columns[place].column()
-        if field.filler or field.is_transformed:
-            return None
-        found[column.name] = (field.name, column)
-    if manifest.digest is None or found.keys() != by_name.keys():
-        return None
-    return [found[name] for name in by_name]
+        if not field.filler and not field.is_transformed:
+            found[column.name] = (field.name, column)
+    return [found[name] for name in by_name if name in found]
+
+
+def covers_all(manifest: Manifest, loaded: Loaded) -> bool:
+    """Whether the table's digest is that of every column of the file."""
+    return loaded.digest is not None and list(loaded.hashed) == [column.name for column in manifest.columns]
 
 
 def verify_table(
@@ -87,8 +91,12 @@ def verify_table(
     counts: LoadCounts,
     loaded: Loaded,
     max_rejected: int,
+    digest_loaded: Callable[[Sequence[str]], RowDigest | None],
 ) -> Verified:
-    """Return how the table was verified. Raises DataError unless it holds what the file holds."""
+    """Return how the table was verified. Raises DataError unless it holds what the file holds.
+
+    ``digest_loaded`` gives the digest, over these columns, of the file's records that the table should hold.
+    """
     if counts.rejected > max_rejected:
         message = f"{counts.rejected:,} of {counts.read:,} records were rejected ({max_rejected} allowed)"
         step = (
@@ -101,18 +109,36 @@ def verify_table(
         ended = f"{loaded.rows:,} are in the table, {counts.rejected:,} rejected and {counts.discarded:,} discarded"
         raise _build_error(f"{counts.read:,} records were read, but {ended}", manifest)
     _verify_reported_counts(manifest, counts, loaded)
-    if counts.rejected or counts.discarded:
-        return "count"  # the table rightly holds less than the file: only the counts can be compared
+    is_whole = not counts.rejected and not counts.discarded
+    if is_whole:  # else the table rightly holds less than the file's statistics count
+        _verify_figures(manifest, fields, measure, loaded)
+    expected = digest_loaded(loaded.hashed) if loaded.digest else None
+    if expected is None:
+        return "columns" if is_whole else "count"
+    if loaded.digest != expected:
+        what = "every column has the file's statistics, but values were exchanged between rows or replaced"
+        raise _build_error(what if is_whole else "its rows are not the file's loaded records", manifest)
+    if covers_all(manifest, loaded):
+        return "rows"
+    return "columns" if is_whole else "count"
+
+
+def verify_view(manifest: Manifest, view: str, expected: RowDigest | None, found: Loaded) -> None:
+    """Raises DataError where a view that shows a verified table as it is has other rows."""
+    if found.digest == expected:
+        return
+    what = f"View {view} does not show the rows of the verified table"
+    step = f"Look at the view's definition and who else refreshes it, then: replicate rerun {manifest.table} --force"
+    raise DataError(f"{what}.", code="gate2.view_differs", next_step=step)
+
+
+def _verify_figures(
+    manifest: Manifest, fields: Sequence[Field], measure: Mapping[str, Column | None], loaded: Loaded
+) -> None:
     different = differences(_list_expected(manifest, fields, measure), loaded.figures)
     if different:
         more = f" (and {len(different) - 3} more)" if len(different) > 3 else ""
         raise _build_error("; ".join(different[:3]) + more, manifest)
-    if manifest.digest is None or loaded.digest is None:
-        return "columns"
-    if loaded.digest != manifest.digest:
-        what = "every column has the file's statistics, but values were exchanged between rows or replaced"
-        raise _build_error(what, manifest)
-    return "rows"
 
 
 def _verify_reported_counts(manifest: Manifest, counts: LoadCounts, loaded: Loaded) -> None:

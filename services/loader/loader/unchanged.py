@@ -44,16 +44,15 @@ def find_unchanged(job: LoadJob) -> Outcome | None:
     if published.content_sha256 != content or published.loaded != manifest.rows:
         return None
     control = read_control_file(job.runtime.settings.ctl_dir / f"{job.table.name}.ctl")
-    base = {column.name: column for column in job.loader.describe(job.table.base_table)}
+    base = {column.name for column in job.loader.describe(job.table.base_table)}
     if any(field.name not in base and not field.filler for field in control.data_fields):
         return None
-    digested = gates.choose_digested(manifest, control.data_fields, base)
-    if digested is None:
-        return None
     job.views.require_view(job.table.view)
+    if job.views.count_rows(job.table.view) != published.view_rows:
+        return None
     job.runtime.progress.report(job.table.name, "verifying", 0)
-    found = job.loader.measure(job.table.base_table, digested)
-    if found.rows != manifest.rows or found.digest != manifest.digest:
+    found = job.loader.measure(job.table.base_table, gates.choose_digested(manifest, control.data_fields))
+    if not gates.covers_all(manifest, found) or (found.rows, found.digest) != (manifest.rows, manifest.digest):
         return None
     job.check(None)
     metrics.tables_unchanged.labels(job.table.name).inc()
@@ -66,4 +65,5 @@ def find_unchanged(job: LoadJob) -> Outcome | None:
         load_seconds=time.monotonic() - started,
         verified="rows",
         content_sha256=content,
+        view_rows=published.view_rows,
     )

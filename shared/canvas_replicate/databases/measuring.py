@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from canvas_replicate.databases.ports import Digested, Loaded
+from canvas_replicate.databases.ports import Digested, Loaded, Showing
 from canvas_replicate.databases.row_text import DigestEngine, DigestSql, write_digest
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, get_measure, moment, plain
+from canvas_replicate.sql.projections import find_projected
 from canvas_replicate.sql.translate import Engine
 
 # Runs a query and gives its one row.
@@ -35,9 +37,23 @@ def measure_table(
     return measure_columns(name, measure, aggregates, to_figures, digest, fetch_row)
 
 
+def project(
+    query: str, shown: Sequence[str], showing: Showing, engine: DigestEngine
+) -> tuple[dict[str, Column], Digested]:
+    """Of a view that ``query`` makes, with the columns ``shown``: those that are base columns as they are, and which
+    of them are hashed. None where the view is no plain projection of its base table.
+    """
+    if not showing.digest:
+        return {}, ()
+    columns = {column.name: column for column in showing.columns}
+    projected = find_projected(query, [name.lower() for name in shown], showing.table, list(columns), engine)
+    in_view = {name: replace(columns[base], name=name) for base, name in projected.items()}
+    return in_view, [(projected[base], column) for base, column in showing.digest if base in projected]
+
+
 def find_digest(columns: Mapping[str, Column], digested: Digested, engine: DigestEngine) -> DigestSql | None:
     """How the rows are hashed; None where they are not to be hashed, or cannot be."""
-    return None if digested is None else write_digest([(columns[name], column) for name, column in digested], engine)
+    return write_digest([(columns[name], column) for name, column in digested], engine)
 
 
 def measure_columns(
@@ -56,7 +72,7 @@ def measure_columns(
     values = iter(found)
     hashed = RowDigest(value=str(int(next(values) or 0))) if digest else None
     by_column = {column: figures([next(values) for _ in sql], measure[column]) for column, sql in wanted.items()}
-    return Loaded(rows=int(rows), figures=by_column, digest=hashed)
+    return Loaded(int(rows), by_column, digest=hashed, hashed=digest.columns if digest else ())
 
 
 def to_figures(values: Sequence[Any], as_file: Column | None) -> Figures:

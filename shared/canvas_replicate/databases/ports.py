@@ -137,16 +137,37 @@ class Reported:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The content of the base table after a load, before it is verified."""
+    """The content of the base table after a load, before it is verified.
+
+    ``digest`` is that of the file's columns ``hashed``: of those that were asked for, the ones the engine can hash.
+    """
 
     rows: int
     figures: Mapping[str, Figures]
     reported: Reported | None = None
     digest: RowDigest | None = None
+    hashed: tuple[str, ...] = ()
 
 
-# Base columns and the columns of the file that they hold, in the file's order; None: the rows are not hashed.
-Digested = Sequence[tuple[str, Column]] | None
+# Base columns and the columns of the file that they hold, in the file's order; empty: the rows are not hashed.
+Digested = Sequence[tuple[str, Column]]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a view is compared with: the ``digest`` columns of the base ``table``, where it shows them as they are.
+
+    ``columns`` are the base table's. ``verify`` gets the view's rows, with a digest only where the view is a plain
+    projection of the table.
+    """
+
+    table: str
+    columns: Sequence[Column]
+    digest: Digested
+    verify: Callable[[Loaded], None]
+
+
+COUNT_ONLY = Showing("", (), (), lambda found: None)
 
 # The column of a batch that holds each row's record number in the file, from 1. No base column has such a name.
 RECORD = "#record"
@@ -174,8 +195,7 @@ class Load:
             and hex for raw, and ``RECORD``. What is no column of the table is left out.
         expressions: the Oracle SQL of columns that are not simply their own text; ``:name`` is a batch column.
         measure: the columns to verify, each measured as the file's column was (None: count only).
-        digest: the base columns whose rows are hashed, each with its column of the file, in the file's order; None
-            where the rows cannot be compared.
+        digest: the base columns whose rows are hashed, each with its column of the file, in the file's order.
         rejected: the numbers of the records that ``batches`` has left out so far; it grows while they are taken.
         max_rejected: the most records that may be refused; an engine may stop beyond it, and then calls
             ``verify`` with what it has.
@@ -196,7 +216,7 @@ class Load:
     work_prefix: Path
     method: str = "auto"
     tag: Tag | None = None
-    digest: Digested = None
+    digest: Digested = ()
 
 
 class BulkLoader(Protocol):
@@ -223,11 +243,11 @@ class ViewRefresher(Protocol):
     def count_rows(self, view: str) -> int:
         """The rows that readers see. Raises PermanentError for a missing view."""
 
-    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
+    def refresh(self, view: str, *, check: Check, showing: Showing = COUNT_ONLY, tag: Tag | None = None) -> int:
         """Publish the base table's content through the view; returns the view's rows.
 
-        Readers see the old or the new content, never less. ``check`` runs right before the change, and inside
-        the transaction that makes it where the engine can do that.
+        Readers see the old or the new content, never less. ``check`` runs right before the change, and it and
+        ``showing.verify`` inside the transaction that makes it where the engine can do that.
         """
 
 

@@ -38,35 +38,41 @@ _NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 
 @dataclass(frozen=True)
 class DigestSql:
-    """``aggregate`` sums the rows of ``source`` up, where ``{table}`` stands for the table."""
+    """``aggregate`` sums the rows of ``source`` up, where ``{table}`` stands for the table.
 
+    ``columns`` are the names of the file's columns that it covers.
+    """
+
+    columns: tuple[str, ...]
     aggregate: str
     source: str = "{table}"
 
 
 def write_digest(pairs: Sequence[tuple[Column, Column]], engine: DigestEngine) -> DigestSql | None:
-    """The digest of a table's rows; None where the engine cannot hash a value in place.
+    """The digest of a table's rows, without the columns that the engine cannot hash in place; None for no column.
 
     ``pairs``: each base column with the column of the file, in the file's order.
     """
-    texts = []
-    for base, in_file in pairs:
-        text = _write_text(base, in_file, engine) if base.kind in _SAME_TEXT[in_file.kind] else None
-        if text is None:
-            return None
-        texts.append(text)
-    columns = [in_file for _, in_file in pairs]
+    written = [
+        (text, base, in_file)
+        for base, in_file in pairs
+        if base.kind in _SAME_TEXT[in_file.kind] and (text := _write_text(base, in_file, engine)) is not None
+    ]
+    if not written:
+        return None
+    columns = [in_file for _, _, in_file in written]
+    names = tuple(column.name for column in columns)
+    groups = [[written[place] for place in group] for group in split_columns(columns)]
     if engine != "oracle":
-        return DigestSql(write_row_sum(texts, columns, engine))
-    groups = split_columns(columns)
-    fits = all(_fits_oracle([pairs[place][0] for place in group]) for group in groups)
-    return _write_oracle_layers([[texts[place] for place in group] for group in groups]) if fits else None
+        return DigestSql(names, write_row_sum([_join([text for text, _, _ in group]) for group in groups], engine))
+    if not all(_fits_oracle([base for _, base, _ in group]) for group in groups):
+        return None
+    return _write_oracle_layers(names, [[text for text, _, _ in group] for group in groups])
 
 
-def write_row_sum(texts: Sequence[str], columns: Sequence[Column], engine: Literal["duckdb", "postgresql"]) -> str:
-    """The aggregate over rows of these canonical texts, of the file's ``columns``, for DuckDB and PostgreSQL."""
-    joined = [_join([texts[place] for place in group]) for group in split_columns(columns)]
-    row = joined[0] if len(joined) == 1 else _join([f"md5({text})" for text in joined])
+def write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"]) -> str:
+    """The aggregate over rows for DuckDB and PostgreSQL; ``groups`` are the texts that are hashed together."""
+    row = groups[0] if len(groups) == 1 else _join([f"md5({text})" for text in groups])
     digits = f"substr(md5({row}), 1, {_DIGITS})"
     # PostgreSQL reads hexadecimal as bits.
     number = f"'0x' || {digits}" if engine == "duckdb" else f"CAST('x0' || {digits} AS bit(64))"
@@ -77,7 +83,7 @@ def _join(texts: Sequence[str]) -> str:
     return f"concat_ws(chr(31), {', '.join(texts)})"
 
 
-def _write_oracle_layers(groups: Sequence[Sequence[str]]) -> DigestSql:
+def _write_oracle_layers(columns: tuple[str, ...], groups: Sequence[Sequence[str]]) -> DigestSql:
     """One inline view per step: the texts of the groups, their hashes, the hash of the row."""
     joined = [" || CHR(31) || ".join(texts) for texts in groups]
     source = _add_layer("{table}", [(text, f"digest_text_{place}") for place, text in enumerate(joined)])
@@ -89,7 +95,7 @@ def _write_oracle_layers(groups: Sequence[Sequence[str]]) -> DigestSql:
     source = _add_layer(source, [(_hash_oracle(row), "digest_md5")])
     digits = [f"(INSTR('0123456789abcdef', SUBSTR(digest_md5, {place}, 1)) - 1)" for place in range(1, _DIGITS + 1)]
     terms = [f"{digit} * {16 ** (_DIGITS - place)}" for place, digit in enumerate(digits, start=1)]
-    return DigestSql(f"SUM({' + '.join(terms)})", source)
+    return DigestSql(columns, f"SUM({' + '.join(terms)})", source)
 
 
 def _hash_oracle(text: str) -> str:
@@ -116,27 +122,22 @@ def _write_text(base: Column, in_file: Column, engine: DigestEngine) -> str | No
 
 def _write_duckdb(name: str, base: Column) -> str | None:
     if base.kind == "number":
-        return trim_zeros(f"CAST({name} AS VARCHAR)") if base.scale != 0 else f"CAST({name} AS VARCHAR)"
+        text = f"CAST({name} AS VARCHAR)"
+        return _trim_end(text, "0", f"rtrim(rtrim({text}, '0'), '.')") if base.scale != 0 else text
     if base.kind == "float":
-        return write_float_bits(name)
+        return f"hex(CAST(CAST(CAST({name} AS DOUBLE) + 0.0 AS BIT) AS BLOB))"
     if base.kind == "text":
-        return f"nullif(rtrim({name}, ' '), '')"
+        return f"nullif({_trim_end(name, ' ', f'rtrim({name}, chr(32))')}, '')"
     if base.kind == "raw":
         return f"nullif(hex({name}), '')"
+    # DuckDB writes no zeros at the end of a fraction, and no fraction of zero.
     value = f"{name} AT TIME ZONE 'UTC'" if base.kind == "timestamp_tz" else name
-    if base.kind == "date":
-        return f"strftime({value}, '%Y-%m-%d %H:%M:%S')"
-    fraction = "%n" if base.kind == "timestamp" and (base.precision or 0) > 6 else "%f"
-    return trim_zeros(f"strftime({value}, '%Y-%m-%d %H:%M:%S.{fraction}')")
+    return f"CAST({value} AS VARCHAR)"
 
 
-def trim_zeros(text: str) -> str:
-    """SQL for a decimal or a moment that has a fraction, without the zeros at its end."""
-    return f"rtrim(rtrim({text}, '0'), '.')"
-
-
-def write_float_bits(name: str) -> str:
-    return f"hex(CAST(CAST(CAST({name} AS DOUBLE) + 0.0 AS BIT) AS BLOB))"
+def _trim_end(text: str, end: str, trimmed: str) -> str:
+    """DuckDB trims slowly, and few values need it."""
+    return f"CASE WHEN ends_with({text}, '{end}') THEN {trimmed} ELSE {text} END"
 
 
 def _write_postgresql(name: str, base: Column) -> str | None:

@@ -153,6 +153,7 @@ class RunItem:
     artifact_id: str | None
     verified: str | None = None
     content_sha256: str | None = None
+    view_rows: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -237,6 +238,7 @@ class Outcome:
     hold_gate: str | None = None
     verified: Verified | None = None
     content_sha256: str | None = None
+    view_rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ CREATE TABLE replicate_run_table (
     artifact_id     VARCHAR2(32 CHAR),
     verified        VARCHAR2(20 CHAR),
     content_sha256  VARCHAR2(64 CHAR),
+    view_rows       NUMBER(18),
     PRIMARY KEY (run_id, table_name)
 );
 

@@ -12,8 +12,8 @@ from canvas_replicate.databases.duckdb.catalogs import read_columns
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.filling import insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
-from canvas_replicate.databases.measuring import measure_table
-from canvas_replicate.databases.ports import Check, Digested, Load, Loaded, Tag
+from canvas_replicate.databases.measuring import measure_table, project
+from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import split_name
@@ -94,7 +94,7 @@ class DuckDbTarget:
             [(rows,)] = cursor.execute(f"SELECT count(*) FROM {'.'.join(self._view(view))}").fetchall()
         return int(rows)
 
-    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
+    def refresh(self, view: str, *, check: Check, showing: Showing = COUNT_ONLY, tag: Tag | None = None) -> int:
         name = ".".join(self._view(view))
         with self._session(f"refreshing {view}") as cursor:
             definition = self._read_definition(cursor, view)
@@ -104,9 +104,10 @@ class DuckDbTarget:
                 cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {definition}")
                 sql = "UPDATE replicate_view SET refreshed_at = now() AT TIME ZONE 'UTC' WHERE view_name = $name"
                 cursor.execute(sql, {"name": name})
-                rows = cursor.execute(f"SELECT count(*) FROM {name}").fetchone()
+                found = _measure_view(cursor, name, definition, showing)
+                showing.verify(found)
                 cursor.commit()
-        return int(rows[0]) if rows else 0
+        return found.rows
 
     def missing(self, ddl: str, file: Path) -> list[str]:
         """Indexes and grants mean nothing to a DuckDB file and are left out."""
@@ -148,6 +149,12 @@ def _measure(
     digest: Digested,
 ) -> Loaded:
     return measure_table(name, columns, measure, digest, "duckdb", lambda sql: cursor.execute(sql).fetchone())
+
+
+def _measure_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str, showing: Showing) -> Loaded:
+    shown = [str(column[0]) for column in cursor.execute(f"SELECT * FROM {name} LIMIT 0").description or ()]
+    columns, digest = project(query, shown, showing, "duckdb")
+    return _measure(cursor, name, columns, {}, digest)
 
 
 def _write_view(name: str, definition: str) -> list[str]:

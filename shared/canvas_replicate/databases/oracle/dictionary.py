@@ -147,6 +147,12 @@ def read_view_facts(connection: oracledb.Connection, owner: str, name: str) -> V
     return ViewFacts(str(mode), str(method), str(staleness), str(compiled), refreshed_at, by_itself)
 
 
+def read_view_query(connection: oracledb.Connection, owner: str, name: str) -> str:
+    """What a materialized view selects; empty where that cannot be seen."""
+    found = fetch_rows(connection, "SELECT query FROM all_mviews WHERE owner = :o AND mview_name = :v", o=owner, v=name)
+    return str(found[0][0] or "") if found else ""
+
+
 def _is_self_refreshing(connection: oracledb.Connection, owner: str, name: str) -> bool:
     """START WITH … NEXT creates a refresh group with its own schedule."""
     sql = "SELECT 1 FROM all_refresh_children WHERE owner = :o AND name = :v AND next_date IS NOT NULL"

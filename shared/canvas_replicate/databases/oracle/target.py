@@ -11,13 +11,14 @@ from pathlib import Path
 import oracledb
 
 from canvas_replicate.control_file import ControlFile
+from canvas_replicate.databases.measuring import project
 from canvas_replicate.databases.oracle import dictionary, refreshing
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.oracle.filling import insert_batches, list_unsuited_columns, load_directly
 from canvas_replicate.databases.oracle.ledger import OracleSession
 from canvas_replicate.databases.oracle.measuring import measure_table_exactly
-from canvas_replicate.databases.ports import Check, Digested, Load, Loaded, Reported, Tag
+from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Reported, Showing, Tag
 from canvas_replicate.databases.sqlldr.control_text import list_tuning_options, write_control_file
 from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.login import Login
@@ -81,7 +82,7 @@ class OracleTarget:
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
                     insert_batches(connection, table, columns, load)
-            measure, digest = (load.measure, load.digest) if way != "sqlldr" or reported else ({}, None)
+            measure, digest = (load.measure, load.digest) if way != "sqlldr" or reported else ({}, ())
             found = replace(measure_table_exactly(connection, table, columns, measure, digest), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
             verify(found)
@@ -146,14 +147,16 @@ class OracleTarget:
             name = quote_name(*dictionary.resolve_name(connection, view, self.view_schema))
             return int(dictionary.fetch_rows(connection, f"SELECT COUNT(*) FROM {name}")[0][0])
 
-    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
-        """DBMS_MVIEW commits before and after, so that ``check`` cannot be part of its transaction."""
+    def refresh(self, view: str, *, check: Check, showing: Showing = COUNT_ONLY, tag: Tag | None = None) -> int:
+        """DBMS_MVIEW commits before and after: ``check`` and ``verify`` cannot be part of its transaction."""
         with self._session(f"refreshing {view}", tag) as connection:
             owner, name = dictionary.resolve_name(connection, view, self.view_schema)
             refreshing.require_view(connection, owner, name)
             check(None)
             refreshing.refresh(connection, owner, name, procedure=self.procedure)
-            return int(dictionary.fetch_rows(connection, f"SELECT COUNT(*) FROM {quote_name(owner, name)}")[0][0])
+            found = _measure_view(connection, owner, name, showing)
+            showing.verify(found)
+            return found.rows
 
     def missing(self, ddl: str, file: Path) -> list[str]:
         """The file's own statements for missing objects, with the grants and comments on these."""
@@ -181,6 +184,15 @@ class OracleTarget:
                     # A view on a table with a primary key has an index on it already.
                     if getattr(error.args[0], "full_code", "") != "ORA-01408":
                         raise
+
+
+def _measure_view(connection: oracledb.Connection, owner: str, name: str, showing: Showing) -> Loaded:
+    view = quote_name(owner, name)
+    query = dictionary.read_view_query(connection, owner, name) if showing.digest else ""
+    with connection.cursor() as cursor:
+        shown = [str(column[0]) for column in cursor.execute(f"SELECT * FROM {view} WHERE 1 = 0").description]
+    columns, digest = project(query, shown, showing, "oracle")
+    return measure_table_exactly(connection, view, columns, {}, digest)
 
 
 def sqlldr_on_path() -> Path | None:

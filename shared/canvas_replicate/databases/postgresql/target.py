@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from canvas_replicate.databases.measuring import measure_table
-from canvas_replicate.databases.ports import Check, Digested, Load, Loaded, Tag
+from canvas_replicate.databases.measuring import measure_table, project
+from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
     find_kind,
@@ -49,6 +49,13 @@ def _measure(
     digest: Digested,
 ) -> Loaded:
     return measure_table(base, columns, measure, digest, "postgresql", lambda sql: connection.execute(sql).fetchone())
+
+
+def _measure_view(connection: psycopg.Connection[Any], view: str, showing: Showing) -> Loaded:
+    read = connection.execute("SELECT pg_get_viewdef(%s::regclass)", (view,)).fetchone()
+    shown = [column.name for column in connection.execute(f"SELECT * FROM {view} LIMIT 0").description or ()]
+    columns, digest = project(str(read[0]) if read else "", shown, showing, "postgresql")
+    return _measure(connection, view, columns, {}, digest)
 
 
 class PostgresqlTarget:
@@ -102,7 +109,7 @@ class PostgresqlTarget:
             row = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
         return int(row[0]) if row else 0
 
-    def refresh(self, view: str, *, check: Check, tag: Tag | None = None) -> int:
+    def refresh(self, view: str, *, check: Check, showing: Showing = COUNT_ONLY, tag: Tag | None = None) -> int:
         """Readers continue if the view has a unique index on plain columns; without one they wait."""
         with self._session(f"refreshing {view}") as connection:
             schema, name = resolve_name(connection, view, self._view_schema)
@@ -110,9 +117,10 @@ class PostgresqlTarget:
             check(None)
             with connection.transaction():
                 connection.execute(f"REFRESH MATERIALIZED VIEW {concurrently}{quote_name(schema, name)}")
-                row = connection.execute(f"SELECT count(*) FROM {quote_name(schema, name)}").fetchone()
+                found = _measure_view(connection, quote_name(schema, name), showing)
+                showing.verify(found)
                 check(PostgresqlSession(connection))
-        return int(row[0]) if row else 0
+        return found.rows
 
     def missing(self, ddl: str, file: Path) -> list[str]:
         """Grants and ordinary indexes are left out, and become comments after the statements."""
