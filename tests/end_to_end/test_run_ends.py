@@ -6,7 +6,13 @@ import pytest
 from tests.workplace import Workplace
 
 from canvas_replicate.config.settings_sources import load_settings
+from canvas_replicate.databases.opening import open_source
+from canvas_replicate.ledger.records import Run
+from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.runs.local import run_until_done
+from canvas_replicate.runs.opening import RunScope, open_schedule_run
 from canvas_replicate.runs.rerun import open_replay
+from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_runtime
 
 
@@ -60,4 +66,22 @@ def test_a_manifest_that_is_altered_while_its_run_waits_fails_the_table(place: W
     assert done.code == 3
     [row] = place.run("replicate", "runs", waiting.run_id, "--json").json
     assert (row["state"], row["error_code"]) == ("failed", "manifest.altered")
+    assert open_runs(place) == []
+
+
+def lose_messages(runtime: Runtime, run: Run) -> None:
+    runtime.ledger.outbox.mark_published(each.message_id for each in runtime.ledger.outbox.list_unpublished())
+
+
+@pytest.mark.parametrize("is_one_shot", [False, True])
+def test_a_run_that_no_message_can_move_ends(place: Workplace, is_one_shot: bool) -> None:
+    runtime = open_runtime(load_settings())
+    run = open_schedule_run(runtime, "hourly", RunScope())
+    lose_messages(runtime, run)
+    until = (lambda row: row.state == "extracted") if is_one_shot else None
+    stages = ("extractor",) if is_one_shot else None
+    opener = lambda alias: open_source(runtime.settings, alias)  # noqa: E731
+    [row] = run_until_done(runtime, [run], stages, bus=MemoryBus(), open_source=opener, until=until)
+    assert (row.state, row.error_code) == ("failed", "run.stuck")
+    assert row.next_step == f"replicate rerun --failed {run.run_id}"
     assert open_runs(place) == []
