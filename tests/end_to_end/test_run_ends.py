@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from tests.workplace import Workplace
 
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import open_source
-from canvas_replicate.ledger.records import Run
+from canvas_replicate.ledger.records import Run, RunRequest
 from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.messaging.messages import TableReady, wrap
 from canvas_replicate.runs.local import run_until_done
 from canvas_replicate.runs.opening import RunScope, open_schedule_run
 from canvas_replicate.runs.rerun import open_replay
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.dispatcher import Dispatcher
+from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import open_runtime
 
 
@@ -85,3 +90,53 @@ def test_a_run_that_no_message_can_move_ends(place: Workplace, is_one_shot: bool
     assert (row.state, row.error_code) == ("failed", "run.stuck")
     assert row.next_step == f"replicate rerun --failed {run.run_id}"
     assert open_runs(place) == []
+
+
+def test_a_run_is_ended_by_hand_with_who_and_why(place: Workplace) -> None:
+    runtime = open_runtime(load_settings())
+    run = open_schedule_run(runtime, "hourly", RunScope())
+    done = place.run("replicate", "end", run.run_id, "--why", "the  source\nmoves")
+    assert done.code == 0
+    [row] = runtime.ledger.items.list_all(run.run_id)
+    assert (row.state, row.error_code) == ("failed", "run.ended")
+    assert row.message is not None
+    assert row.message.startswith("Ended by ")
+    assert row.message.endswith(": the source moves")
+    assert open_runs(place) == []
+    assert place.run("replicate", "rerun", "--failed", run.run_id).code == 0
+
+
+def test_a_run_without_items_keeps_who_and_why_as_well(place: Workplace) -> None:
+    runtime = open_runtime(load_settings())
+    run = runtime.ledger.runs.open(RunRequest(schedule="regular", exclusive=True, provisions="regular"))
+    assert place.run("replicate", "end", run.run_id, "--why", "Canvas moves").code == 0
+    assert str(runtime.ledger.find_failure(run.run_id)).endswith(": Canvas moves")
+    assert open_runs(place) == []
+
+
+def test_only_an_open_run_is_ended_and_only_with_a_reason(place: Workplace) -> None:
+    ended = place.run("replicate", "end", newest(place), "--why", "x")
+    assert (ended.code, "has ended: successful" in str(ended.error)) == (2, True)
+    assert place.run("replicate", "end", newest(place), "--why", " ").code == 2
+    assert place.run("replicate", "end", newest(place)).code == 2
+    assert place.run("replicate", "end", "20300101T000000Z-hourly-abcdef", "--why", "x").code == 2
+
+
+def test_a_late_message_of_an_ended_run_is_acked_and_touches_nothing(place: Workplace) -> None:
+    kept = newest(place)
+    runtime, bus = open_runtime(load_settings()), MemoryBus()
+    run = open_replay(runtime, kept, "tmp_students")
+    [late] = runtime.ledger.outbox.list_unpublished()
+    runtime.ledger.abandon(run.run_id, "Ended by a person.", code="run.ended")
+    lose_messages(runtime, run)
+    place.target_sql("DELETE FROM campus_students")
+    [stage] = build_stages(runtime, ("loader",))
+    bus.publish(wrap(TableReady.model_validate_json(late.body), app_id="late"))
+    stop = threading.Event()
+    dispatcher = Dispatcher(stage, bus, runtime.ledger)
+    bus.consume("replicate.loader", lambda delivery: (dispatcher.dispatch(delivery), stop.set())[0], stop)
+    assert bus.is_quiet(["loader"])
+    assert bus.browse("replicate.loader.dead") == []
+    assert place.target_sql("SELECT count(*) FROM campus_students") == [(0,)]
+    [row] = runtime.ledger.items.list_all(run.run_id)
+    assert row.error_code == "run.ended"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Annotated
 
@@ -36,6 +36,7 @@ _VERDICT = ("attempts", "first_failed_at", "stage", "code", "reason", "next_step
 def add_to(app: typer.Typer) -> None:
     app.command()(trigger)
     app.command()(sweep)
+    app.command()(end)
     app.add_typer(dead, name="dead")
 
 
@@ -92,6 +93,32 @@ def sweep(as_json: AsJson = False) -> None:
     output.console().print(
         f"{len(closed)} runs closed, {published} messages published, files of {len(expired)} runs removed."
     )
+
+
+def end(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run, as `replicate runs` shows it.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, which the ledger keeps.")],
+    as_json: AsJson = False,
+) -> None:
+    """Close RUN by hand, whatever it waits for: its unfinished items fail with who ended it and why."""
+    if not why.strip():
+        raise ConfigError("--why is empty.", next_step=f'Give the reason: replicate end {run_id} --why "..."')
+    settings = load_settings()
+    runtime = open_runtime(settings, check_sql=False)
+    run = runtime.ledger.runs.get(run_id)
+    if not run.is_open:
+        raise ConfigError(f"Run {run_id} has ended: {run.status}.", next_step=f"See: replicate runs {run_id}")
+    reason = f"Ended by {opening.find_current_user()}: {' '.join(why.split())}"
+    runtime.ledger.abandon(run_id, reason, code="run.ended")
+    if settings.has_broker:
+        with _connect(settings) as bus, suppress(TransientError):  # a worker publishes what is left
+            publish_outbox(bus, runtime.ledger)
+    ended = runtime.ledger.runs.get(run_id)
+    if as_json:
+        output.print_json(ended)
+        return
+    output.print_line(f"{run_id}: {ended.status}. {reason}")
+    output.print_line(f"next: replicate rerun --failed {run_id}")
 
 
 @dead.command("list")
