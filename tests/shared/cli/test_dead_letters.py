@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from tests.behaviours.bus import requested
 from tests.workplace import Workplace
 
+from canvas_replicate.cli import output
 from canvas_replicate.cli.commands import broker
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Envelope
@@ -88,3 +90,21 @@ def test_a_message_of_another_stage_is_not_requeued(workplace: Workplace, bus: M
     bus.remove(DEAD, "m-001")
     refused = workplace.run("replicate", "dead", "requeue", "m-001")
     assert (refused.code, "the loader does not work on table.requested.v1" in str(refused.error)) == (2, True)
+
+
+def test_no_command_prints_a_control_character_of_a_message(workplace: Workplace, bus: MemoryBus) -> None:
+    bury(bus, 1, reason=HOSTILE, body=json.dumps({"table": HOSTILE}, ensure_ascii=False).encode())
+    for words in (["list"], ["list", "--json"], ["show", "m-001"]):
+        printed = workplace.run("replicate", "dead", *words).out
+        assert not {*printed} & {"\x1b", "\x9b", "\u202e"}
+        assert "office" in printed
+    assert workplace.run("replicate", "dead", "show", "m-001").json["headers"]["reason"] == HOSTILE
+
+
+def test_lines_and_letters_of_every_language_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_line("Žluťoučký\nкůň 馬 🐎")
+    output.print_json({"text": "馬 \U000e0001 🐎"})
+    printed = capsys.readouterr().out
+    assert printed.startswith("Žluťoučký\nкůň 馬 🐎\n")
+    assert json.loads(printed.partition("{")[1] + printed.partition("{")[2]) == {"text": "馬 \U000e0001 🐎"}
+    assert "\U000e0001" not in printed
