@@ -23,7 +23,21 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return escape_json(json.dumps(line, default=str, ensure_ascii=False))
+
+
+def escape_text(text: str) -> str:
+    """The text without a character that steers a terminal or turns the direction of writing; lines and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def escape_json(text: str) -> str:
+    """The same for JSON, which means what it meant before."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 class _CurrentStderr(logging.StreamHandler[Any]):

@@ -19,11 +19,12 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file.checks import find_name_problems, require_none
 from canvas_replicate.databases.duckdb.digesting import FileDigester
 from canvas_replicate.databases.ports import SnapshotUnavailable, Source, Tag, WiderNumbers
-from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest, read_manifest
+from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest
 from canvas_replicate.datfile.storage import write_manifest, written_aside
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError
 from canvas_replicate.ledger.leases import Lease
+from canvas_replicate.ledger.manifests import read_item_manifest
 from canvas_replicate.ledger.records import Outcome, Run, Snapshot
 from canvas_replicate.messaging.messages import TableRequested
 from canvas_replicate.runs.rerun import open_table_run
@@ -66,7 +67,7 @@ def handle_table_requested(command: TableRequested, *, runtime: Runtime, open_so
         return
     with runtime.leases.held(f"extract:{run.run_id}:{command.table}") as lease:
         if row.manifest:  # past this stage: a repeated request needs the announcement again
-            manifest = read_manifest(runtime.storage.absolute(row.manifest))
+            manifest = read_item_manifest(runtime.storage, row)
             runtime.ledger.items.record_extracted(run, manifest, row.manifest, lease)
             return
         table = runtime.catalogue.table(command.table)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from canvas_replicate.cli import entry
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OnlyTable, Schedule
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import open_target
-from canvas_replicate.datfile.manifest import read_manifest
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import ConfigError, DataError
+from canvas_replicate.ledger.manifests import read_item_manifest
 from canvas_replicate.ledger.records import Outcome, RunItem
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
@@ -41,7 +43,7 @@ def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False
     wanted = {(row.run_id, row.table) for row in newest}
     for row in newest:
         if not row.is_final:
-            runtime.ledger.items.announce(row, read_manifest(runtime.storage.absolute(row.manifest or "")))
+            _announce(runtime, row)
 
     def is_done(row: RunItem) -> bool:
         return row.is_final or (row.run_id, row.table) not in wanted
@@ -49,6 +51,15 @@ def run(schedule: Schedule, tablename: OnlyTable = None, as_json: AsJson = False
     tables = work_on(runtime, runs, ("loader",), until=is_done, as_json=as_json)
     done = [row for row in tables if (row.run_id, row.table) in wanted]
     entry.exit_with(show_outcome(runtime, [], done, as_json=as_json))
+
+
+def _announce(runtime: Runtime, row: RunItem) -> None:
+    """Ask the loader to load the file; a file whose manifest is not the recorded one fails its table."""
+    try:
+        runtime.ledger.items.announce(row, read_item_manifest(runtime.storage, row))
+    except DataError as error:
+        failed = Outcome("failed", "loader", message=error.message, error_code=error.code)
+        runtime.ledger.items.finish(row.run_id, row.table, replace(failed, next_step=error.next_for(row.table)))
 
 
 def find_newest_files(runtime: Runtime, schedule: str, only: str | None) -> list[RunItem]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from canvas_replicate import metrics
 from canvas_replicate.databases.ports import BulkLoader, ViewRefresher
-from canvas_replicate.datfile.manifest import Manifest, read_manifest
-from canvas_replicate.errors import DataError, PermanentError
-from canvas_replicate.ledger.records import Artifact, Outcome, RunItem
+from canvas_replicate.errors import PermanentError
+from canvas_replicate.ledger.manifests import read_item_manifest
+from canvas_replicate.ledger.records import Artifact, Outcome
 from canvas_replicate.messaging.messages import TableReady
 from canvas_replicate.runtime import Runtime
 from loader import gates
@@ -33,21 +33,11 @@ def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoa
     with runtime.leases.held(f"table:{table.base_table}") as lease:
         if not runtime.ledger.items.begin(run.run_id, table.name, "loading", lease):
             return
-        job = LoadJob(run, row, table, _read_manifest(runtime, row), lease, runtime, loader, views)
+        job = LoadJob(run, row, table, read_item_manifest(runtime.storage, row), lease, runtime, loader, views)
         outcome = _find_newer(job) or _check_shrink(job) or find_unchanged(job) or load_table(job)
         runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
         metrics.guard_holds.labels(outcome.hold_gate).inc()
-
-
-def _read_manifest(runtime: Runtime, row: RunItem) -> Manifest:
-    """The manifest that the ledger recorded, unaltered."""
-    manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
-    if manifest.table != row.table or manifest.sha256 != row.file_sha256:
-        step = f"Extract the table again: replicate rerun {row.table}"
-        message = f"{row.manifest} is not the manifest that was published."
-        raise DataError(message, code="manifest.altered", next_step=step)
-    return manifest
 
 
 def _find_approved(job: LoadJob) -> Artifact | None:

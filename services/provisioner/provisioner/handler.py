@@ -21,11 +21,12 @@ from canvas_replicate.canvas import CanvasClient
 from canvas_replicate.config.provisions import CanvasTerm, Mode, Report, find_terms
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.duckdb.digesting import FileDigester
-from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest, read_manifest
+from canvas_replicate.datfile.manifest import Manifest, Origin, build_manifest
 from canvas_replicate.datfile.storage import compute_sha256, write_manifest, written_aside
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import Interrupted, PermanentError, ReplicateError
 from canvas_replicate.ledger.leases import Lease
+from canvas_replicate.ledger.manifests import read_item_manifest
 from canvas_replicate.ledger.records import CANVAS, CanvasReport, Outcome, Run, RunItem, TableRequest
 from canvas_replicate.ledger.what_follows import FetchReports
 from canvas_replicate.messaging.messages import ProvisionsRequested, RunLoaded
@@ -154,7 +155,7 @@ def _fill_table(job: _Job, lease: Lease) -> None:
         ledger.items.finish(run.run_id, table, off, lease)
         return
     if row.manifest:
-        manifest, path = read_manifest(job.runtime.storage.absolute(row.manifest)), row.manifest
+        manifest, path = read_item_manifest(job.runtime.storage, row), row.manifest
     elif ledger.items.begin(run.run_id, table, "extracting", lease):
         manifest = job.runtime.storage.verified(run.run_id, table) or _make_file(job, lease)
         path = job.runtime.storage.relative(job.runtime.storage.path("manifest", run.run_id, table))

@@ -36,6 +36,7 @@ COMMANDS = (
         "broker",
         "Close runs past their deadline, publish the messages of dead processes, remove files past their retention.",
     ),
+    ("end", "broker", "Close RUN by hand, whatever it waits for: its unfinished items fail with who ended it and why."),
     ("status", "look", "Show every table: how fresh its view is, what happened last, and what to type next."),
     ("runs", "look", "List the newest runs, or show one RUN table by table."),
     (
@@ -65,7 +66,7 @@ COMMANDS = (
         "admin",
         "Create what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger.",
     ),
-    ("dead", "broker", "Dead letters: messages that no stage retries any more, with the reason."),
+    ("dead", "dead", "Dead letters: messages that no stage retries any more, with the reason."),
     ("why", "why", "Find why a table is old or why a person is (not) in a course, and what to type next."),
     ("table", "tables", "A table's files: add one, and see what changed in its source."),
     ("secret", "admin", "Encode a password for appconf.yaml like the original. It is not encryption."),

@@ -44,9 +44,9 @@ def run(app: typer.Typer) -> NoReturn:
     try:
         app(normalize_legacy_options(sys.argv[1:]))
     except ReplicateError as error:
-        sys.stderr.write(f"error: {error.message}\n")
+        sys.stderr.write(f"error: {log.escape_text(error.message)}\n")
         if error.next_step:
-            sys.stderr.write(f"next:  {error.next_step}\n")
+            sys.stderr.write(f"next:  {log.escape_text(error.next_step)}\n")
         sys.exit(error.exit_code)
     sys.exit(ExitCode.OK)
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from canvas_replicate.ledger.records import Run, RunItem, Status
 from canvas_replicate.ledger.what_follows import suggest_repair
+from canvas_replicate.log import escape_json, escape_text
 from canvas_replicate.progress import Step
 from canvas_replicate.runtime import Runtime
 
@@ -41,12 +42,27 @@ _PLAIN_WIDTH = 1000
 _WIDE = 130
 
 
+class _Console(Console):
+    """Prints no control character that came from a message or a text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(_escape(each) for each in objects), **options)
+
+
 def console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    return _Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+
+
+def _escape(shown: Any) -> Any:
+    if isinstance(shown, str):
+        return escape_text(shown)
+    if isinstance(shown, Text) and (plain := escape_text(shown.plain)) != shown.plain:
+        return Text(plain, style=shown.style)
+    return shown
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, default=_to_json, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(escape_json(json.dumps(value, default=_to_json, indent=2, ensure_ascii=False)) + "\n")
 
 
 def print_line(line: str) -> None:
@@ -72,7 +88,7 @@ def build_table(
         shown.add_column(columns[place], justify="right" if right else "left", overflow="fold", no_wrap=not wraps)
     for row in rows:
         cells = [row[place] for place in kept]
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(format_cell(cell)) for cell in cells))
+        shown.add_row(*(_escape(cell if isinstance(cell, Text) else Text(format_cell(cell))) for cell in cells))
     return shown
 
 

@@ -67,13 +67,14 @@ class Storage:
         return path
 
     def verified(self, run_id: str, table: str) -> Manifest | None:
-        """The manifest of a complete, unaltered file; None when it is missing or altered."""
+        """The manifest of this table's complete, unaltered file; None when it is missing or altered."""
         try:
             manifest = read_manifest(self.path("manifest", run_id, table))
             self.verify(manifest)
         except DataError:
             return None
-        return manifest
+        own = (run_id, table, self.relative(self.path("dat", run_id, table)))
+        return manifest if (manifest.run_id, manifest.table, manifest.file) == own else None
 
     def verify(self, manifest: Manifest) -> Path:
         """Return the manifest's file after checking its size and sha256. Raises DataError."""

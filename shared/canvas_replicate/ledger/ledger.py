@@ -32,10 +32,10 @@ class Ledger:
         self.pushes = Pushes(database, self.outbox, self.items)
         self.artifacts = Artifacts(database)
 
-    def abandon(self, run_id: str, why: str) -> None:
+    def abandon(self, run_id: str, why: str, *, code: str = "run.abandoned") -> None:
         """Fail the unfinished items of a run, which closes it. Repeatable. Tables end before their reports."""
         next_step = f"replicate rerun --failed {run_id}"
-        outcome = Outcome("failed", "sweep", message=why, error_code="run.abandoned", next_step=next_step)
+        outcome = Outcome("failed", "sweep", message=why, error_code=code, next_step=next_step)
         for item in select_kind(self.items.list_all(run_id), "tables"):
             if not item.is_final:
                 self.items.finish(run_id, item.table, outcome)

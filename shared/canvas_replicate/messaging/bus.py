@@ -48,8 +48,8 @@ class Bus(Protocol):
     def browse(self, queue: str) -> list[Envelope]:
         """The ready messages of a queue without consumers, oldest first; they stay in the queue."""
 
-    def remove(self, queue: str, message_id: str) -> None:
-        """Take one message out of a queue without consumers; does nothing when it is not there."""
+    def remove(self, queue: str, *message_ids: str) -> None:
+        """Take messages out of a queue without consumers, one for each id; one that is not there is not missed."""
 
     def is_connected(self) -> bool:
         """Whether consumers have their connection right now; without consumers, whether publishing has."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from canvas_replicate.messaging import topology
@@ -58,6 +58,7 @@ class MemoryBus:
         self._clock = clock
         self._changed = threading.Condition()
         self._queues = {shape.name: _Queue(shape) for shape in topology.queues()}
+        self._handling = 0  # handlers at work, also one that has acked and still publishes
         self._bound: dict[str, list[str]] = {}
         for routing_key, queue in topology.bindings():
             self._bound.setdefault(routing_key, []).append(queue)
@@ -78,6 +79,8 @@ class MemoryBus:
                 handle(delivery)
             finally:
                 delivery.requeue()  # does nothing once it was acked
+                with self._changed:
+                    self._handling -= 1
 
     def depth(self, queue: str) -> int:
         with self._changed:
@@ -85,24 +88,24 @@ class MemoryBus:
             found = self._queues[queue]
             return len(found.ready) + found.taken
 
-    def resting(self, stage: str) -> float | None:
-        """Seconds until the next message of this stage comes back from its ladder; None when none rests."""
+    def is_quiet(self, stages: Sequence[str]) -> bool:
+        """Whether nothing waits, rests or is at work for these stages: then no handler publishes anything any more."""
         with self._changed:
-            self._return_rested()
-            work = topology.work_queue(stage)
-            due = [entry.due for q in self._queues.values() if q.shape.returns_to == work for entry in q.ready]
-            return max(0.0, min(due) - self._clock()) if due else None
+            work = {topology.work_queue(stage) for stage in stages}
+            mine = [q for q in self._queues.values() if {q.shape.name, q.shape.returns_to} & work]
+            return not self._handling and not any(queue.ready for queue in mine)
 
     def browse(self, queue: str) -> list[Envelope]:
         with self._changed:
             self._return_rested()
             return [entry.envelope for entry in self._queues[queue].ready]
 
-    def remove(self, queue: str, message_id: str) -> None:
+    def remove(self, queue: str, *message_ids: str) -> None:
         with self._changed:
             ready = self._queues[queue].ready
-            for entry in [entry for entry in ready if entry.envelope.message_id == message_id][:1]:
-                ready.remove(entry)
+            for message_id in message_ids:
+                for entry in [entry for entry in ready if entry.envelope.message_id == message_id][:1]:
+                    ready.remove(entry)
 
     def is_connected(self) -> bool:
         return True
@@ -131,6 +134,7 @@ class MemoryBus:
             entry = queue.ready.popleft()
             entry.deliveries += 1
             queue.taken += 1
+            self._handling += 1
             return _MemoryDelivery(self, queue, entry)
 
     def _settle(self, delivery: _MemoryDelivery, *, back: bool) -> None:

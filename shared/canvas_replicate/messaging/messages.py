@@ -6,6 +6,7 @@ added; a change of meaning raises the version in the type. Consumers ignore fiel
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
@@ -18,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from canvas_replicate.config.provisions import ModeName
 from canvas_replicate.errors import PermanentError
-from canvas_replicate.names import RUN_ID_PATTERN, RunId, TableName
+from canvas_replicate.names import RUN_ID_PATTERN, TABLE_PATTERN, RunId, TableName
 
 Step = Literal["provisions", "push"]
 
@@ -154,7 +155,8 @@ _BY_TYPE: Mapping[str, type[Message]] = {message.type: message for message in CO
 class Envelope:
     """A message as it travels: body bytes plus the properties that every broker message carries.
 
-    ``headers`` hold only what this project writes there itself (attempts, dead-letter reason).
+    ``headers`` hold only what this project writes there itself (attempts, dead-letter reason). ``damage``: why it
+    cannot be read, where its properties show that already.
     """
 
     type: str
@@ -164,6 +166,7 @@ class Envelope:
     timestamp: datetime
     app_id: str = "canvas-replicate"
     headers: Mapping[str, str | int] = field(default_factory=dict)
+    damage: str = ""
 
     @property
     def routing_key(self) -> str:
@@ -187,16 +190,56 @@ def wrap(message: Message, *, app_id: str) -> Envelope:
 
 def parse(envelope: Envelope) -> Message:
     """Read an envelope's message. Raises UnreadableMessage, which no retry can cure."""
+    identifier = envelope.message_id
+    step = f"Look at it: replicate dead show {identifier}   then remove it: replicate dead drop {identifier}"
+    if damage := envelope.damage or _find_wrong_header(envelope):
+        raise UnreadableMessage(damage, next_step=step)
     model = _BY_TYPE.get(envelope.type)
     if model is None:
         known = ", ".join(sorted(_BY_TYPE))
-        raise UnreadableMessage(f"Message type {envelope.type!r} is not known here (known: {known}).")
+        text = f"Message type {envelope.type!r} is not known here (known: {known})."
+        raise UnreadableMessage(text, next_step=step)
     try:
         return model.model_validate_json(envelope.body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
-        raise UnreadableMessage(f"{envelope.type}: {where}: {first['msg']}.") from None
+        raise UnreadableMessage(f"{envelope.type}: {where}: {first['msg']}.", next_step=step) from None
+
+
+def is_count(text: str) -> bool:
+    """Whether the text is a number that counts attempts."""
+    return re.fullmatch("[0-9]{1,9}", text) is not None
+
+
+def _find_wrong_header(envelope: Envelope) -> str:
+    """Why the headers that decide about the next try cannot be read; empty if they can."""
+    headers = envelope.headers
+    if not is_count(str(headers.get("attempts", 0))):
+        return "The header attempts is not a number of attempts."
+    try:
+        is_moment = datetime.fromisoformat(str(headers.get("first_failed_at", envelope.timestamp.isoformat()))).tzinfo
+    except ValueError:
+        is_moment = None
+    return "" if is_moment else "The header first_failed_at is not a moment with its zone."
+
+
+def find_item(envelope: Envelope) -> tuple[str | None, str | None]:
+    """The run and the table that a message names, as far as they can be read; also of one that ``parse`` refuses."""
+    body = read_body(envelope)
+    run_id, table = body.get("run_id") or envelope.correlation_id, body.get("table")
+    is_run = isinstance(run_id, str) and re.match(RUN_ID_PATTERN, run_id)
+    is_table = isinstance(table, str) and re.match(TABLE_PATTERN, table)
+    return str(run_id) if is_run else None, str(table) if is_table else None
+
+
+def read_body(envelope: Envelope) -> Mapping[str, object]:
+    """The body's keys; none where it is no JSON object."""
+    try:
+        body = json.loads(envelope.body)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def new_run_id(schedule: str, opened_at: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.messaging.messages import Envelope, is_count
 
 # Name of each rung and how many seconds a message rests on it.
 LADDER = {"10s": 10, "1m": 60, "5m": 300, "15m": 900, "60m": 3600}
@@ -35,8 +35,8 @@ class LadderPolicy:
 
 def count_attempts(envelope: Envelope) -> int:
     """0 for what is no number: a message from elsewhere may have any header."""
-    value = envelope.headers.get("attempts", 0)
-    return int(value) if str(value).isdigit() else 0
+    value = str(envelope.headers.get("attempts", 0))
+    return int(value) if is_count(value) else 0
 
 
 def record_attempt(envelope: Envelope, now: datetime) -> Envelope:

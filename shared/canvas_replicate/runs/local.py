@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.databases.ports import Source
 from canvas_replicate.errors import AlreadyRunning, Interrupted, LeaseBusy, ReplicateError
-from canvas_replicate.ledger.records import Run, RunItem
+from canvas_replicate.ledger.records import Outcome, Run, RunItem
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus
 from canvas_replicate.messaging.memory import MemoryBus
@@ -26,6 +26,7 @@ _LOOK_SECONDS = 0.05
 _OVERDUE_SECONDS = 30
 # A consumer that has not stopped by then is left behind; the ledger knows its leases.
 _STOP_SECONDS = 600
+_STUCK = "No message is left that could move it on; its dead letter in the log has the cause."
 
 
 def run_until_done(
@@ -53,7 +54,7 @@ def run_until_done(
     built = build_stages(runtime, tuple(stages))
     with _lock_runs(runtime, runs), stop_on_signals(runtime.stop), _run_consumers(runtime, bus, built) as failed:
         publish_outbox(bus, runtime.ledger)
-        _wait(runtime, failed, watch, lambda: _is_idle(bus, built) and _is_done(runtime, runs, until))
+        _wait(runtime, failed, watch, lambda: _is_over(runtime, bus, stages, runs, until))
     bus.close()
     watch(True)
     runtime.notices.send_waiting(runtime.settings.smtp)
@@ -82,6 +83,38 @@ def _wait(runtime: Runtime, failed: Sequence[BaseException], watch: Watch, is_do
 def _list_stages(runs: Sequence[Run]) -> tuple[str, ...]:
     provisions, pushes = any(run.provisions for run in runs), any(run.push for run in runs)
     return ("extractor", "loader", *["provisioner"] * provisions, *["canvas-pusher"] * pushes)
+
+
+def _is_over(
+    runtime: Runtime,
+    bus: Bus,
+    stages: Sequence[str],
+    runs: Sequence[Run],
+    until: Callable[[RunItem], bool] | None,
+) -> bool:
+    """Whether this process may end. A broker keeps its messages; a bus in memory must be empty, and then a run that
+    is not done can never move again: it is ended here.
+    """
+    if not isinstance(bus, MemoryBus):
+        return _is_done(runtime, runs, until)
+    if not bus.is_quiet(stages) or publish_outbox(bus, runtime.ledger):
+        return False
+    if not _is_done(runtime, runs, until):
+        for run in runs:
+            _end_stuck(runtime, run, until)
+    return True
+
+
+def _end_stuck(runtime: Runtime, run: Run, until: Callable[[RunItem], bool] | None) -> None:
+    """Fail what no message is left for: the items that ``until`` waits for, or all of the run."""
+    if until is None:
+        runtime.ledger.abandon(run.run_id, _STUCK, code="run.stuck")
+        return
+    step = f"replicate rerun --failed {run.run_id}"
+    failed = Outcome("failed", "sweep", message=_STUCK, error_code="run.stuck", next_step=step)
+    for item in runtime.ledger.items.list_all(run.run_id):
+        if not item.is_final and not until(item):
+            runtime.ledger.items.finish(run.run_id, item.table, failed)
 
 
 def _is_done(runtime: Runtime, runs: Sequence[Run], until: Callable[[RunItem], bool] | None) -> bool:
@@ -145,13 +178,6 @@ def _ping_sources(runtime: Runtime, runs: Sequence[Run], open_source: Callable[[
             if all(row.state == "requested" for row in runtime.ledger.items.list_all(run.run_id)):
                 runtime.ledger.abandon(run.run_id, error.message)
         raise
-
-
-def _is_idle(bus: Bus, stages: Sequence[Stage]) -> bool:
-    """Whether this process may end: a bus in memory must be empty, a broker keeps its messages."""
-    if not isinstance(bus, MemoryBus):
-        return True
-    return all(bus.depth(topology.work_queue(stage.name)) == 0 and bus.resting(stage.name) is None for stage in stages)
 
 
 def _list_items(runtime: Runtime, runs: Sequence[Run]) -> list[RunItem]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from canvas_replicate.config.catalogue import Catalogue
 from canvas_replicate.config.provisions import Report
 from canvas_replicate.config.settings import require_canvas
-from canvas_replicate.datfile.manifest import read_manifest
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.gates import check_provisions
 from canvas_replicate.ledger import records
+from canvas_replicate.ledger.manifests import read_item_manifest
 from canvas_replicate.ledger.records import Approval, Artifact, Push, Run, RunItem, RunRequest, TableRequest, process_of
 from canvas_replicate.messaging.messages import TableRequested
 from canvas_replicate.runs.opening import (
@@ -195,7 +195,7 @@ def _open_plan_run(runtime: Runtime, push: Push, *, rerun_of: str, approves: App
 
 
 def _open_with_file(runtime: Runtime, row: RunItem, table: TableRequest, approval: Approval | None = None) -> Run:
-    manifest = read_manifest(runtime.storage.absolute(row.manifest or ""))
+    manifest = read_item_manifest(runtime.storage, row)
     runtime.storage.verify(manifest)
     artifact_id = approval.artifact_id if approval else None
     tables = [replace(table, manifest=manifest, manifest_path=row.manifest, artifact_id=artifact_id)]

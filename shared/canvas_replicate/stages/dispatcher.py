@@ -37,6 +37,8 @@ MessageOutcome = Literal["done", "waiting", "retry", "dead", "handed_back"]
 
 _PROVISIONS = messages.ProvisionsRequested | messages.RunLoaded
 _PUSHES = messages.PushRequested | messages.ProvisionsDone
+_PROVISIONS_TYPES = {messages.ProvisionsRequested.type, messages.RunLoaded.type}
+_STEPS = {*_PROVISIONS_TYPES, messages.PushRequested.type, messages.ProvisionsDone.type}
 
 
 class Dispatcher:
@@ -152,7 +154,7 @@ class Dispatcher:
         log.warning("dead letter", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
             if not error.is_recorded:
-                self._end_in_ledger(message, error, next_step)
+                self._end_in_ledger(envelope, message, error, next_step)
             if not _is_mailed_by_ledger(message):
                 self._ledger.notify(self._build_notice(envelope, message, error, next_step))
         except TransientError:
@@ -170,14 +172,21 @@ class Dispatcher:
         self._bus.publish(letter, queue=topology.dead_queue(self._stage.name))
         return "dead"
 
-    def _end_in_ledger(self, message: Message | None, error: ReplicateError, next_step: str) -> None:
+    def _end_in_ledger(
+        self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
+    ) -> None:
+        """A message that cannot be read ends what it names as well, because no other message would."""
         run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+        if message is None:
+            run_id, table = messages.find_item(envelope)
         failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
         if run_id and table:
-            self._ledger.items.finish(run_id, table, failed)
-        elif run_id and isinstance(message, _PROVISIONS | _PUSHES):
-            step = self._ledger.provisions if isinstance(message, _PROVISIONS) else self._ledger.pushes
-            step.fail(run_id, replace(failed, next_step=next_step or f"replicate rerun --failed {run_id}"))
+            again = next_step if message else f"replicate rerun {table}"
+            self._ledger.items.finish(run_id, table, replace(failed, next_step=again))
+        elif run_id and envelope.type in _STEPS:
+            step = self._ledger.provisions if envelope.type in _PROVISIONS_TYPES else self._ledger.pushes
+            again = next_step if message and next_step else f"replicate rerun --failed {run_id}"
+            step.fail(run_id, replace(failed, next_step=again))
 
     def _build_notice(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str

@@ -6,9 +6,10 @@ import inspect
 import logging
 import socket
 import ssl
+import struct
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,7 @@ from tests.behaviours.bus import requested
 from canvas_replicate.errors import ConfigError, PermanentError, ReplicateError, TransientError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery, connect
-from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.messaging.messages import Envelope, UnreadableMessage, parse
 from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 from canvas_replicate.messaging.rabbitmq.declaration import arguments, list_stage_queues
 from canvas_replicate.messaging.rabbitmq.delivery import Work
@@ -253,6 +254,53 @@ def test_a_dead_letter_of_the_broker_keeps_the_routing_key_it_was_published_with
     letter = received(pika.BasicProperties(headers={"x-death": deaths}), "replicate.loader.dead")
     assert letter.type == "table.ready.v1"
     assert letter.headers == {"reason": "delivery_limit"}
+
+
+DAMAGED = [
+    (pika.BasicProperties(message_id=b"\xff"), "message_id"),
+    (pika.BasicProperties(type=b"\xff", correlation_id=b"\xfe", app_id=b"\xfd"), "type and correlation_id and app_id"),
+    (pika.BasicProperties(timestamp=253402300800), "timestamp"),  # the year 10000
+    (pika.BasicProperties(timestamp=2**63), "timestamp"),
+]
+
+
+@pytest.mark.parametrize(("properties", "named"), DAMAGED)
+def test_properties_that_cannot_be_decoded_make_a_dead_letter(properties: pika.BasicProperties, named: str) -> None:
+    assert_dead_letter(lambda: received(properties), named)
+
+
+UNDECODABLE = [
+    b"T" + struct.pack(">Q", 253402300800),  # the year 10000
+    b"T" + b"\xff" * 8,
+    b"?",  # no type of AMQP
+    b"".join(b"A" + struct.pack(">I", 5 * left) for left in reversed(range(2000))),  # 2,000 arrays deep
+]
+
+
+@pytest.mark.parametrize("value", UNDECODABLE, ids=["year 10000", "never", "type", "deep"])
+def test_a_header_that_cannot_be_decoded_makes_a_dead_letter(value: bytes) -> None:
+    table = b"\x04when" + value
+    content = struct.pack(">HI", pika.BasicProperties.FLAG_HEADERS, len(table)) + table
+
+    def receive() -> Envelope:
+        back = pika.BasicProperties()
+        back.decode(content)
+        return build_envelope("table.requested", back, b'{"table": "tmp_x"}')
+
+    assert_dead_letter(receive, "headers")
+
+
+def assert_dead_letter(receive: Callable[[], Envelope], named: str) -> None:
+    found = receive()
+    with pytest.raises(UnreadableMessage, match=f"The message's {named} cannot be read"):
+        parse(found)
+    assert found.message_id == receive().message_id
+    again = received(build_properties(found.with_headers(reason="told", attempts=1)))
+    assert (again.message_id, again.headers) == (found.message_id, {"reason": "told", "attempts": 1})
+
+
+def test_a_long_routing_key_makes_a_type_that_amqp_carries() -> None:
+    assert len(received(pika.BasicProperties(), "x" * 255).type) == 255
 
 
 # Deliveries

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ from tests.behaviours.bus import BusBehaviour, requested
 from tests.clocks import Clock
 
 from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
 
 
@@ -29,13 +31,21 @@ class TestMemoryBus(BusBehaviour):
     pass
 
 
-def test_a_resting_message_says_how_long_it_still_rests(bus: MemoryBus, clock: Clock) -> None:
+def test_a_stage_is_quiet_when_nothing_waits_rests_or_is_at_work(bus: MemoryBus, clock: Clock) -> None:
+    assert bus.is_quiet(["extractor"])
     bus.publish(requested(), queue=topology.retry_queue("extractor", "1m"))
-    clock.advance(45)
-    assert bus.resting("extractor") == 15
-    clock.advance(15)
-    assert bus.resting("extractor") is None
-    assert bus.depth("replicate.extractor") == 1
+    assert (bus.is_quiet(["extractor"]), bus.is_quiet(["loader"])) == (False, True)
+    clock.advance(60)
+    assert (bus.depth("replicate.extractor"), bus.is_quiet(["extractor"])) == (1, False)
+    seen, stop = [], threading.Event()
+
+    def work(delivery: Delivery) -> None:
+        delivery.ack()
+        seen.append(bus.is_quiet(["extractor"]))  # it may still publish what follows
+        stop.set()
+
+    bus.consume("replicate.extractor", work, stop)
+    assert (seen, bus.is_quiet(["extractor"])) == ([False], True)
 
 
 def test_the_events_queue_drops_its_oldest(bus: MemoryBus, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.clocks import Clock
@@ -270,3 +272,53 @@ def test_a_header_from_elsewhere_does_not_end_the_consumer(bench: Bench) -> None
     )
     bench.work()
     assert len(bench.dead()) == 1
+
+
+UNREADABLE: list[dict[str, Any]] = [
+    {"body": b'{"table": "tmp_a"'},
+    {"body": b'{"table": 5}'},
+    {"body": b"\xff\xfe"},
+    {"body": b"[" * 2000 + b"]" * 2000},
+    {"body": b'{"table": "tmp_a", "x": ' + b"[" * 2000 + b"]" * 2000 + b"}"},
+    {"type": "table.requested.v2"},
+    {"headers": {"attempts": "\u00b2"}},
+    {"headers": {"attempts": "9" * 5000}},
+    {"headers": {"attempts": -1}},
+    {"headers": {"attempts": 2**63 - 1}},
+    {"headers": {"first_failed_at": "x"}},
+    {"headers": {"first_failed_at": "2026-01-01T00:00:00"}},
+    {"damage": "The message's message_id cannot be read."},
+]
+
+
+@pytest.mark.parametrize("damage", UNREADABLE)
+def test_a_message_that_cannot_be_read_is_a_dead_letter_with_a_reason(bench: Bench, damage: dict[str, Any]) -> None:
+    [whole] = bench.bus.browse(QUEUE)
+    bench.bus.remove(QUEUE, whole.message_id)
+    bench.bus.publish(replace(whole, **damage), queue=QUEUE)
+    bench.work()
+    [letter] = bench.dead()
+    assert (letter.headers["code"], letter.headers["attempts"]) == ("message.unreadable", 1)
+    assert letter.headers["next_step"] == (
+        f"Look at it: replicate dead show {whole.message_id}   then remove it: replicate dead drop {whole.message_id}"
+    )
+    assert bench.seen == []
+
+
+def test_a_message_that_cannot_be_read_ends_the_item_that_it_names(bench: Bench) -> None:
+    [whole] = bench.bus.browse(QUEUE)
+    bench.bus.remove(QUEUE, whole.message_id)
+    bench.bus.publish(replace(whole, type="table.requested.v9"), queue=QUEUE)
+    bench.work()
+    [row] = bench.ledger.items.list_all(bench.run.run_id)
+    assert (row.state, row.error_code, row.next_step) == ("failed", "message.unreadable", "replicate rerun tmp_a")
+
+
+def test_a_request_of_provisions_that_cannot_be_read_ends_them(bench: Bench) -> None:
+    run = bench.ledger.runs.open(RunRequest(schedule="regular", exclusive=True, provisions="regular"))
+    [request] = bench.ledger.outbox.list_unpublished()
+    bench.bus.publish(replace(request, headers={"attempts": "x"}), queue=QUEUE)
+    bench.work()
+    bench.work()
+    assert not bench.ledger.runs.get(run.run_id).is_open
+    assert str(bench.ledger.find_failure(run.run_id)).endswith("The header attempts is not a number of attempts.")

@@ -1,42 +1,30 @@
-"""Commands that talk to the broker: trigger, dead, sweep."""
+"""Commands that open and close runs of the workers: trigger, sweep, end."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
+from contextlib import closing, suppress
 from typing import Annotated
 
 import typer
 
-from canvas_replicate.cli import entry, output
+from canvas_replicate.cli import output
 from canvas_replicate.cli.options import AsJson, Schedule
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
 from canvas_replicate.ledger.records import Run
-from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
-from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.runs import opening, retention
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.stage import publish_outbox
 from canvas_replicate.wiring import get_broker_settings, open_runtime
 
-dead = entry.new_app("Dead letters: messages that no stage retries any more, with the reason.")
-
-Stage = Annotated[str, typer.Option("--stage", help=f"One of {', '.join(topology.STAGES)}; all when left out.")]
-MessageId = Annotated[str, typer.Argument(metavar="ID", help="As `replicate dead list` shows it; its start is enough.")]
-# What giving up wrote onto a message; a requeued one starts without it.
-_VERDICT = ("attempts", "first_failed_at", "stage", "code", "reason", "next_step", "failed_at", "deliveries")
-
 
 def add_to(app: typer.Typer) -> None:
     app.command()(trigger)
     app.command()(sweep)
-    app.add_typer(dead, name="dead")
+    app.command()(end)
 
 
 def trigger(
@@ -61,7 +49,7 @@ def trigger(
 
 def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
     """Hand runs to the workers. Any worker publishes within a minute what cannot be published now."""
-    with _connect(runtime.settings) as bus:
+    with connect_bus(runtime.settings) as bus:
         try:
             publish_outbox(bus, runtime.ledger)
         except TransientError as error:
@@ -82,7 +70,7 @@ def sweep(as_json: AsJson = False) -> None:
     expired = retention.expire_files(runtime)
     published = 0
     if settings.has_broker:
-        with _connect(settings) as bus:
+        with connect_bus(settings) as bus:
             published = publish_outbox(bus, runtime.ledger, left_over=True)
     if as_json:
         output.print_json({"closed": closed, "published": published, "expired": expired})
@@ -94,87 +82,32 @@ def sweep(as_json: AsJson = False) -> None:
     )
 
 
-@dead.command("list")
-def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
-    """List dead letters: the message, the reason, the number of attempts and the next command."""
-    with _connect(get_broker_settings("replicate dead")) as bus:
-        found = [(name, letter) for name in _choose_stages(stage) for letter in bus.browse(topology.dead_queue(name))]
+def end(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run, as `replicate runs` shows it.")],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, which the ledger keeps.")],
+    as_json: AsJson = False,
+) -> None:
+    """Close RUN by hand, whatever it waits for: its unfinished items fail with who ended it and why."""
+    if not why.strip():
+        raise ConfigError("--why is empty.", next_step=f'Give the reason: replicate end {run_id} --why "..."')
+    settings = load_settings()
+    runtime = open_runtime(settings, check_sql=False)
+    run = runtime.ledger.runs.get(run_id)
+    if not run.is_open:
+        raise ConfigError(f"Run {run_id} has ended: {run.status}.", next_step=f"See: replicate runs {run_id}")
+    reason = f"Ended by {opening.find_current_user()}: {' '.join(why.split())}"
+    runtime.ledger.abandon(run_id, reason, code="run.ended")
+    if settings.has_broker:
+        with connect_bus(settings) as bus, suppress(TransientError):  # a worker publishes what is left
+            publish_outbox(bus, runtime.ledger)
+    ended = runtime.ledger.runs.get(run_id)
     if as_json:
-        output.print_json([_to_dict(name, letter) for name, letter in found])
+        output.print_json(ended)
         return
-    if not found:
-        output.console().print("There are no dead letters.")
-        return
-    columns = ["id", "stage", "type", "about", "tried", "code", "reason", "next"]
-    shown = ("attempts", "code", "reason", "next_step")
-    lines = [
-        [letter.message_id, name, letter.type, _describe(letter), *(letter.headers.get(header) for header in shown)]
-        for name, letter in found
-    ]
-    output.console().print(output.build_table(columns, lines, numbers=["tried"]))
+    output.print_line(f"{run_id}: {ended.status}. {reason}")
+    output.print_line(f"next: replicate rerun --failed {run_id}")
 
 
-@dead.command("show")
-def show_dead(message_id: MessageId) -> None:
-    """Print one dead letter whole, as JSON."""
-    with _open_letter(message_id) as (_, name, letter):
-        output.print_json(_to_dict(name, letter))
-
-
-@dead.command("requeue")
-def requeue_dead(message_id: MessageId) -> None:
-    """Put a dead letter back into the queue of its stage, with all its tries before it.
-
-    A table whose state is final stays final: the stage then acks the message and does nothing.
-    """
-    with _open_letter(message_id) as (bus, name, letter):
-        fresh = {key: value for key, value in letter.headers.items() if key not in _VERDICT}
-        again = replace(letter, headers=fresh)
-        # Published first: a crash in between leaves it in both places, and handlers are safe to run twice.
-        bus.publish(again, queue=topology.work_queue(name))
-        bus.remove(topology.dead_queue(name), letter.message_id)
-    output.print_line(f"Requeued {letter.message_id} for the {name}.")
-
-
-@dead.command("drop")
-def drop_dead(message_id: MessageId) -> None:
-    """Remove a dead letter for good."""
-    with _open_letter(message_id) as (bus, name, letter):
-        bus.remove(topology.dead_queue(name), letter.message_id)
-    output.print_line(f"Dropped {letter.message_id} of the {name}.")
-
-
-def _connect(settings: Settings) -> closing[Bus]:
+def connect_bus(settings: Settings) -> closing[Bus]:
+    """The configured bus, for the length of a block."""
     return closing(connect(settings.bus_url, declare=settings.bus_declare))
-
-
-def _choose_stages(stage: str) -> tuple[str, ...]:
-    if stage and stage not in topology.STAGES:
-        raise ConfigError(f"There is no stage {stage!r}.", next_step=f"Use one of {', '.join(topology.STAGES)}.")
-    return (stage,) if stage else topology.STAGES
-
-
-@contextmanager
-def _open_letter(message_id: str) -> Iterator[tuple[Bus, str, Envelope]]:
-    """The bus, and the stage and dead letter whose id starts so. Raises ConfigError for none or several."""
-    with _connect(get_broker_settings("replicate dead")) as bus:
-        letters = [(stage, letter) for stage in topology.STAGES for letter in bus.browse(topology.dead_queue(stage))]
-        found = [(stage, letter) for stage, letter in letters if letter.message_id.startswith(message_id)]
-        if len({letter.message_id for _, letter in found}) != 1:
-            what = "no dead letter" if not found else f"{len(found)} dead letters"
-            raise ConfigError(f"There is {what} with an id like {message_id}.", next_step="List: replicate dead list")
-        yield bus, *found[0]
-
-
-def _describe(letter: Envelope) -> str:
-    try:
-        body = json.loads(letter.body)
-    except ValueError:
-        return "unreadable"
-    return str(body.get("table") or body.get("run_id") or "") if isinstance(body, dict) else "unreadable"
-
-
-def _to_dict(stage: str, letter: Envelope) -> dict[str, object]:
-    about = {"message_id": letter.message_id, "stage": stage, "type": letter.type, "run_id": letter.correlation_id}
-    content = {"headers": dict(letter.headers), "body": letter.body.decode("utf-8", "replace")}
-    return {**about, "timestamp": letter.timestamp, **content}

@@ -105,12 +105,15 @@ class RabbitBus:
         with self._fetch_messages(queue) as messages:
             return sorted((envelope for _, envelope in messages), key=lambda each: (each.timestamp, each.message_id))
 
-    def remove(self, queue: str, message_id: str) -> None:
-        """Take one message out for good. One that is not there is not missed."""
+    def remove(self, queue: str, *message_ids: str) -> None:
+        """Take messages out for good, one for each id. One that is not there is not missed."""
+        wanted = {*message_ids}
         with self._fetch_messages(queue) as messages:
             for settle, envelope in messages:
-                if envelope.message_id == message_id:
+                if envelope.message_id in wanted:
                     settle()
+                    wanted.discard(envelope.message_id)
+                if not wanted:
                     return
 
     def is_connected(self) -> bool:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import struct
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pika
+import pika.data
+from pika.exceptions import InvalidFieldTypeException
 
 from canvas_replicate.messaging.messages import Envelope
 
 _PERSISTENT = 2
+_LONGEST_BYTES = 255
+_UNDECODED = "x-undecoded"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _BY_CONTENT = uuid.UUID("6f1d3f5e-2b0c-4d0e-9a35-7a8f6a1c2e44")
+
+
+_decode_table = pika.data.decode_table
+
+
+def _decode_table_or_nothing(encoded: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """A header that pika cannot decode (a moment without a calendar, a type of another protocol, tables 1,000 deep)
+    would end the connection, and the message would come again without end."""
+    try:
+        return _decode_table(encoded, offset)
+    except (InvalidFieldTypeException, ValueError, OverflowError, OSError, RecursionError, struct.error):
+        length: int = struct.unpack_from(">I", encoded, offset)[0]
+        return {_UNDECODED: 1}, offset + 4 + length
+
+
+pika.data.decode_table = _decode_table_or_nothing
 
 
 def build_properties(envelope: Envelope) -> pika.BasicProperties:
@@ -39,20 +61,44 @@ def build_envelope(routing_key: str, properties: pika.BasicProperties, body: byt
     own = {
         name: int(value) if isinstance(value, int) else value
         for name, value in headers.items()
-        if isinstance(value, str | int) and not name.startswith("x-")
+        if isinstance(name, str) and isinstance(value, str | int) and not name.startswith("x-")
     }
     if deaths and deaths[0].get("reason") == "delivery_limit":
         own.setdefault("reason", "delivery_limit")
-    kind = properties.type or f"{_find_first_routing_key(deaths) or routing_key}.v1"
+    texts = {name: getattr(properties, name) for name in ("type", "message_id", "correlation_id", "app_id")}
+    damaged = [name for name, value in texts.items() if isinstance(value, bytes)]  # pika leaves what is not UTF-8
+    texts |= dict.fromkeys(damaged)
+    kind = texts["type"] or _shorten(f"{_find_first_routing_key(deaths) or routing_key}.v1")
+    timestamp = _read_timestamp(properties.timestamp)
+    if timestamp is None:
+        damaged.append("timestamp")
+    if _UNDECODED in headers:
+        damaged.append("headers")
     return Envelope(
         type=kind,
         body=body,
-        message_id=properties.message_id or str(uuid.uuid5(_BY_CONTENT, f"{kind} {properties.timestamp} {body.hex()}")),
-        correlation_id=properties.correlation_id,
-        timestamp=datetime.fromtimestamp(properties.timestamp, UTC) if properties.timestamp else datetime.now(UTC),
-        app_id=properties.app_id or "unknown",
+        message_id=texts["message_id"] or str(uuid.uuid5(_BY_CONTENT, f"{kind} {properties.timestamp} {body.hex()}")),
+        correlation_id=texts["correlation_id"],
+        timestamp=timestamp or _EPOCH,
+        app_id=texts["app_id"] or "unknown",
         headers=own,
+        damage=f"The message's {' and '.join(damaged)} cannot be read." if damaged else "",
     )
+
+
+def _read_timestamp(seconds: int | None) -> datetime | None:
+    """Now where a message has none; None for a moment that no calendar has."""
+    if not seconds:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _shorten(text: str) -> str:
+    """To what AMQP takes as a type."""
+    return text.encode()[:_LONGEST_BYTES].decode("utf-8", "ignore")
 
 
 def _list_deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
