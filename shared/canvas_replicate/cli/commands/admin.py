@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +10,17 @@ from typing import Annotated
 import typer
 
 from canvas_replicate.cli import entry, output
+from canvas_replicate.cli.options import AsJson
+from canvas_replicate.config import archive
 from canvas_replicate.config.alert_limits import build_limits_file
 from canvas_replicate.config.catalogue import Catalogue, build_effective_config, read_catalogue
 from canvas_replicate.config.schemas import build_file_schema, build_settings_schema
 from canvas_replicate.config.settings_sources import decode_password, encode_password, load_settings
 from canvas_replicate.config.tables import Table
+from canvas_replicate.config.yaml_file import noting, raise_problems
 from canvas_replicate.control_file import build_oracle_ddl, read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_target
+from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.ledger.migrations import NEWEST, build_version_statements, list_pending_statements, upgrade
 from canvas_replicate.sql.ddl import parse_ddl
@@ -137,3 +142,32 @@ def show_limits() -> None:
     """Print Prometheus's rules about the age of tables, as tablesconf.yaml and REPLICATE_TIMEZONE have it."""
     settings = load_settings()
     sys.stdout.write(build_limits_file(read_catalogue(settings), settings.zone))
+
+
+@config.command("archive")
+def write_archive(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write, such as site.tar.xz.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check the YAML files, control files and DDL and pack them into FILE, from which a cluster's pods read them."""
+    settings = load_settings()
+    catalogue = read_catalogue(settings)
+    problems: list[ConfigError] = []
+    for table in catalogue.loaded_tables.values():
+        with noting(problems):
+            read_control_file(settings.ctl_dir / f"{table.name}.ctl")
+    raise_problems(problems)
+    files = archive.find_archive_files(settings.conf_dir, settings.ctl_dir, settings.ddl_dir)
+    packed = archive.build_archive(files)
+    try:
+        with written_aside(file.resolve(), os.getpid()) as part:
+            part.write_bytes(packed)
+    except OSError as error:
+        step = "Name a file in a folder that exists and that this user may write to."
+        raise ConfigError(f"cannot be written: {error.strerror}.", place=Place(file), next_step=step) from None
+    if as_json:
+        output.print_json({"file": str(file), "files": list(files), "bytes": len(packed)})
+        return
+    output.print_line(f"{file}: {len(files)} files, {len(packed):,} bytes.")
+    how = " --server-side" if len(packed) > archive.MOST_BYTES_APPLIED else ""
+    output.print_line(f"next:  kubectl apply{how} -k OVERLAY")
