@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from canvas_replicate.cli import entry, output
-from canvas_replicate.cli.options import AsJson, Schedule
+from canvas_replicate.cli.options import AlwaysJson, AsJson, Schedule, SourceAlias
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
 
 def trigger(
     schedule: Schedule,
-    db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
+    db: SourceAlias = None,
     skip_if_running: Annotated[bool, typer.Option("--skip-if-running", help="Exit 0 when a run is open.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -115,14 +115,14 @@ def list_dead(stage: Stage = "", as_json: AsJson = False) -> None:
 
 
 @dead.command("show")
-def show_dead(message_id: MessageId) -> None:
+def show_dead(message_id: MessageId, as_json: AlwaysJson = False) -> None:
     """Print one dead letter whole, as JSON."""
     with _open_letter(message_id) as (_, name, letter):
         output.print_json(_to_dict(name, letter))
 
 
 @dead.command("requeue")
-def requeue_dead(message_id: MessageId) -> None:
+def requeue_dead(message_id: MessageId, as_json: AsJson = False) -> None:
     """Put a dead letter back into the queue of its stage, with all its tries before it.
 
     A table whose state is final stays final: the stage then acks the message and does nothing.
@@ -133,15 +133,22 @@ def requeue_dead(message_id: MessageId) -> None:
         # Published first: a crash in between leaves it in both places, and handlers are safe to run twice.
         bus.publish(again, queue=topology.work_queue(name))
         bus.remove(topology.dead_queue(name), letter.message_id)
-    output.print_line(f"Requeued {letter.message_id} for the {name}.")
+    _show_done("Requeued", letter, f"for the {name}", as_json=as_json)
 
 
 @dead.command("drop")
-def drop_dead(message_id: MessageId) -> None:
+def drop_dead(message_id: MessageId, as_json: AsJson = False) -> None:
     """Remove a dead letter for good."""
     with _open_letter(message_id) as (bus, name, letter):
         bus.remove(topology.dead_queue(name), letter.message_id)
-    output.print_line(f"Dropped {letter.message_id} of the {name}.")
+    _show_done("Dropped", letter, f"of the {name}", as_json=as_json)
+
+
+def _show_done(done: str, letter: Envelope, which: str, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"message_id": letter.message_id, "done": done.lower()})
+    else:
+        output.print_line(f"{done} {letter.message_id} {which}.")
 
 
 def _connect(settings: Settings) -> closing[Bus]:
