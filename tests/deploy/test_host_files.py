@@ -26,9 +26,9 @@ def crontab() -> dict[str, str]:
 
 
 def cronjobs() -> dict[str, str]:
-    text = (ROOT / "deploy" / "k8s" / "base" / "cronjobs.yaml").read_text("utf-8")
+    files = (ROOT / "deploy/k8s/site/cronjobs.yaml", ROOT / "deploy/k8s/components/cronjobs/sweep.yaml")
     found: dict[str, str] = {}
-    for job in yaml.safe_load_all(text):
+    for job in (job for file in files for job in yaml.safe_load_all(file.read_text("utf-8"))):
         [container] = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
         found[" ".join(container["command"])] = job["spec"]["schedule"]
     return found

@@ -6,6 +6,7 @@ skipped, except in continuous integration (CI=true), where that is a failure. No
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -31,7 +32,8 @@ from canvas_replicate.messaging import topology
 K8S = ROOT / "deploy" / "k8s"
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 GUIDE = ROOT / "docs" / "deploy-kubernetes.md"
-COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir())
+ALWAYS = "cronjobs"  # the component that every overlay has
+COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir() if path.name != ALWAYS)
 VERSIONS = ("1.29", "1.37")  # the oldest that the guide names, and the newest whose schemas are at hand
 CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}  # kinds without a schema at hand
 SECRETS = {
@@ -54,8 +56,8 @@ def missing(tool: str) -> NoReturn:
 def kustomize(folder: Path) -> list[Manifest]:
     beside_python = Path(sys.executable).with_name("kubectl")
     kubectl = beside_python if beside_python.is_file() else shutil.which("kubectl") or missing("kubectl")
-    command = [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    # Without flags: `kubectl apply -k` has none.
+    done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
@@ -111,6 +113,25 @@ def generated(manifests: list[Manifest], name: str) -> dict[str, str]:
     [found] = [m["data"] for full, m in of_kind(manifests, "ConfigMap").items() if full.rpartition("-")[0] == name]
     content: dict[str, str] = found
     return content
+
+
+def archive_of(manifests: list[Manifest]) -> bytes:
+    [found] = [m for full, m in of_kind(manifests, "ConfigMap").items() if full.rpartition("-")[0] == "replicate-site"]
+    return base64.b64decode(found["binaryData"]["site.tar.xz"])
+
+
+def unpack_as_the_pod_does(archive: bytes, template: Manifest, folder: Path) -> Path:
+    """Run the command of the pod's init container below ``folder``. Returns where the site's files are then."""
+    [unpacking] = template["spec"]["initContainers"]
+    program, *arguments, source, wanted = unpacking["command"]
+    assert program == "python"
+    mounted = {mount["mountPath"]: mount for mount in unpacking["volumeMounts"]}
+    assert mounted[str(Path(source).parent)]["name"] == "archive"
+    assert not mounted[wanted].get("readOnly")
+    (folder / "site.tar.xz").write_bytes(archive)
+    target = folder / "site"
+    subprocess.run([sys.executable, *arguments, folder / "site.tar.xz", target], check=True, timeout=60)
+    return target
 
 
 def selected(selector: Manifest, manifests: list[Manifest]) -> set[str]:
@@ -177,11 +198,33 @@ def test_every_manifest_is_named_by_a_kustomization() -> None:
     assert manifests == {path for path in named_files() if path.is_file()}
 
 
-def test_the_campus_files_are_mounted_whole_and_the_file_of_passwords_is_not(built: list[Manifest]) -> None:
-    for name, folder, pattern in (("conf", "conf", "*.yaml"), ("ctls", "ctls", "*.ctl"), ("ddl", "ddl", "*.sql")):
-        files = {path.name: path.read_text("utf-8") for path in (ROOT / folder).glob(pattern)}
-        files.pop("appconf.yaml", None)
-        assert generated(built, f"replicate-{name}") == files, "base/kustomization.yaml lists the files"
+def test_a_pod_unpacks_the_campus_files_whole_and_never_the_file_of_passwords(
+    built: list[Manifest], tmp_path: Path
+) -> None:
+    [*_, template] = templates(built).values()
+    site = unpack_as_the_pod_does(archive_of(built), template, tmp_path)
+    unpacked = {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    samples = [*ROOT.glob("conf/*.yaml"), *ROOT.glob("ctls/*.ctl"), *ROOT.glob("ddl/*.sql")]
+    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in samples}
+    files.pop("conf/appconf.yaml", None)
+    assert unpacked == files, "run scripts/generate"
+
+
+def test_every_pod_unpacks_with_the_image_that_it_has_anyway(built: list[Manifest]) -> None:
+    for template in templates(built).values():
+        [unpacking] = template["spec"]["initContainers"]
+        assert unpacking["image"] == container(template)["image"]
+
+
+def test_a_site_and_its_overlays_are_built_outside_of_this_repository(tmp_path: Path) -> None:
+    for name in ("site", "overlays/prod"):
+        shutil.copytree(K8S / name, tmp_path / name)
+    overlay = tmp_path / "overlays/prod/kustomization.yaml"
+    text = overlay.read_text("utf-8")
+    for part in ("base", "components"):
+        text = text.replace(f"../../{part}", os.path.relpath(K8S / part, overlay.parent))
+    overlay.write_text(text, "utf-8")
+    assert kustomize(overlay.parent) == kustomize(K8S / "overlays/prod")
 
 
 def test_no_secret_has_its_value_here(built: list[Manifest]) -> None:
@@ -244,7 +287,8 @@ def test_every_folder_of_the_settings_is_mounted_and_only_three_can_be_written(b
     assert {name for name in generated(built, "replicate-settings") if name.endswith("_DIR")} == known
     for template in templates(built).values():
         mounted = {mount["mountPath"]: mount.get("readOnly", False) for mount in container(template)["volumeMounts"]}
-        assert folders | {"/tmp"} <= mounted.keys()
+        assert [name for name in folders if not {name, str(Path(name).parent)} & mounted.keys()] == []
+        assert "/tmp" in mounted
         writable = {path for path, read_only in mounted.items() if not read_only}
         assert writable <= {"/tmp", "/dev/shm", "/var/lib/replicate"}
 
@@ -259,8 +303,10 @@ def test_whatever_a_pod_refers_to_is_there(built: list[Manifest]) -> None:
         named = {v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v}
         assert named == set(claims)
         assert secrets_of(template) <= SECRETS.keys()
-        mounts = [mount["name"] for mount in container(template)["volumeMounts"]]
-        assert sorted(mounts) == sorted(volume["name"] for volume in pod["volumes"])
+        mounts = [
+            mount["name"] for each in (*pod["initContainers"], container(template)) for mount in each["volumeMounts"]
+        ]
+        assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
 
 
 def test_every_pod_keeps_to_the_restricted_standard(built: list[Manifest]) -> None:
@@ -271,13 +317,13 @@ def test_every_pod_keeps_to_the_restricted_standard(built: list[Manifest]) -> No
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False
         assert pod["enableServiceLinks"] is False
-        assert container(template)["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
-        resources = container(template)["resources"]
-        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+        for each in (*pod["initContainers"], container(template)):
+            assert each["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert each["resources"]["requests"]["memory"] == each["resources"]["limits"]["memory"]
 
 
 def test_images_are_those_of_the_stages_in_one_version(built: list[Manifest]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from canvas_pusher import STAGE
 from canvas_replicate.cli import entry
+from canvas_replicate.cli.completion import complete_run
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.cli.options import AsJson, OrgPushes, Process, choose_group
 from canvas_replicate.cli.output import console
@@ -32,7 +33,12 @@ app = entry.new_stage_app(STAGE, "Pushes planned and guarded changes to Canvas."
 
 After = Annotated[
     str | None,
-    typer.Option("--run", metavar="RUN", help="Rely on this run's good provisions, though old or not the latest."),
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Rely on this run's good provisions, though old or not the latest.",
+        autocompletion=complete_run,
+    ),
 ]
 
 

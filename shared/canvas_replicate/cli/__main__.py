@@ -1,3 +1,3 @@
-from canvas_replicate.cli.app import main
+from canvas_replicate.cli.launch import main
 
 main()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import typer
 from typer.core import TyperCommand
 from typer.main import get_group
 
@@ -84,12 +83,12 @@ class CommandOnDemand(TyperCommand):
 def import_command(name: str) -> Any:
     """The command, with its options or its own commands."""
     [module] = [module for known, module, _ in COMMANDS if known == name]
-    app = typer.Typer()
+    app = entry.new_app("")
     import_module(f"canvas_replicate.cli.commands.{module}").add_to(app)
     return get_group(app).commands[name]
 
 
-app = entry.new_app("Copy tables, verify them, publish them; see what happened and what to type next.")
+app = entry.new_program("Copy tables, verify them, publish them; see what happened and what to type next.")
 for _name, _, _line in COMMANDS:
     app.command(_name, cls=CommandOnDemand, help=_line)(lambda: None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -9,17 +10,29 @@ from typing import NoReturn
 import typer
 
 from canvas_replicate import log
+from canvas_replicate.cli.grammar import App, Group, Version
 from canvas_replicate.errors import ExitCode, ReplicateError
 
 
 def new_app(help_text: str) -> typer.Typer:
-    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+    """A group of commands."""
+    return App(help=help_text, cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+def new_program(help_text: str) -> typer.Typer:
+    """A command that is typed by itself: a group with `--version` and the completion of shells."""
+    app = App(help=help_text, cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
+
+    def start(version: Version = False) -> None:
+        pass
+
+    app.callback()(start)
+    return app
 
 
 def new_stage_app(stage: str, help_text: str) -> typer.Typer:
     """Build a stage's command with its help and `consume`; the stage adds `run` and its other commands."""
-    app = new_app(help_text)
-    app.callback()(lambda: None)
+    app = new_program(help_text)
 
     def consume() -> None:
         from canvas_replicate.worker.consume import consume as consume_queue
@@ -39,16 +52,29 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run a command and exit. Our errors become their message and exit code, never a traceback."""
+    """Run a command and exit. Our errors become their message and exit code, never a traceback; JSON with --json."""
     log.configure()
+    arguments = normalize_legacy_options(sys.argv[1:])
     try:
-        app(normalize_legacy_options(sys.argv[1:]))
+        code = app(arguments, standalone_mode=False)
+    except typer.TyperException:  # nothing was typed: the help is printed by now
+        sys.exit(ExitCode.USAGE)
     except ReplicateError as error:
+        _exit_with_error(error, as_json="--json" in arguments)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _exit_with_error(error: ReplicateError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        place = getattr(error, "place", None)
+        where = {"file": str(place.file), "line": place.line, "column": place.column} if place else None
+        found = {"error": error.message, "code": error.code, "next_step": error.next_step or None, "place": where}
+        sys.stderr.write(json.dumps({**found, "exit_code": int(error.exit_code)}, ensure_ascii=False) + "\n")
+    else:
         sys.stderr.write(f"error: {log.escape_text(error.message)}\n")
         if error.next_step:
             sys.stderr.write(f"next:  {log.escape_text(error.next_step)}\n")
-        sys.exit(error.exit_code)
-    sys.exit(ExitCode.OK)
+    sys.exit(error.exit_code)
 
 
 def normalize_legacy_options(arguments: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from canvas_replicate.cli import output
-from canvas_replicate.cli.options import AsJson, Schedule
+from canvas_replicate.cli.options import AsJson, Schedule, SourceAlias
 from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 def trigger(
     schedule: Schedule,
-    db: Annotated[str | None, typer.Argument(help="Alias of the source database.")] = None,
+    db: SourceAlias = None,
     skip_if_running: Annotated[bool, typer.Option("--skip-if-running", help="Exit 0 when a run is open.")] = False,
     as_json: AsJson = False,
 ) -> None:

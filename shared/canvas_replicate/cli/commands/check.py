@@ -11,6 +11,7 @@ from rich.text import Text
 from canvas_replicate import log
 from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.check.findings import LEVELS, Finding, choose_exit_code
+from canvas_replicate.cli.completion import complete_table
 from canvas_replicate.cli.options import AsJson
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ExitCode
@@ -27,7 +28,8 @@ def add_to(app: typer.Typer) -> None:
 
 def check(
     tables: Annotated[
-        list[str] | None, typer.Argument(metavar="[TABLE]...", help="Only these tables, even if they are off.")
+        list[str] | None,
+        typer.Argument(metavar="TABLE", help="Only these tables, even if they are off.", autocompletion=complete_table),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from canvas_replicate.cli import entry, output
 from canvas_replicate.cli.commands.broker import connect_bus
-from canvas_replicate.cli.options import AsJson
+from canvas_replicate.cli.options import AlwaysJson, AsJson
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus
@@ -76,7 +76,7 @@ def list_dead(
 
 
 @dead.command("show")
-def show_dead(message_id: MessageId) -> None:
+def show_dead(message_id: MessageId, as_json: AlwaysJson = False) -> None:
     """Print one dead letter whole, as JSON."""
     with _open_bus() as bus:
         output.print_json(_to_dict(_find_one(bus, message_id)))
@@ -84,7 +84,11 @@ def show_dead(message_id: MessageId) -> None:
 
 @dead.command("requeue")
 def requeue_dead(
-    message_id: OneOrMany = None, everything: Everything = False, code: Code = None, stage: Stage = ""
+    message_id: OneOrMany = None,
+    everything: Everything = False,
+    code: Code = None,
+    stage: Stage = "",
+    as_json: AsJson = False,
 ) -> None:
     """Put dead letters back into the queue of their stage, with all their tries before them.
 
@@ -100,6 +104,9 @@ def requeue_dead(
         for letter in good:  # published first: a crash in between leaves it in both places, which does no harm
             bus.publish(_refresh(letter), queue=topology.work_queue(letter.stage))
         _remove(bus, good)
+    if as_json:
+        output.print_json({"requeued": [letter.message_id for letter in good], "left": wrong})
+        return
     for letter in good:
         output.print_line(f"Requeued {letter.message_id} for the {letter.stage}.")
     for left, reason in wrong.items():
@@ -108,12 +115,19 @@ def requeue_dead(
 
 @dead.command("drop")
 def drop_dead(
-    message_id: OneOrMany = None, everything: Everything = False, code: Code = None, stage: Stage = ""
+    message_id: OneOrMany = None,
+    everything: Everything = False,
+    code: Code = None,
+    stage: Stage = "",
+    as_json: AsJson = False,
 ) -> None:
     """Remove dead letters for good."""
     with _open_bus() as bus:
         letters = _choose_letters(bus, message_id, everything=everything, code=code, stage=stage)
         _remove(bus, letters)
+    if as_json:
+        output.print_json({"dropped": [letter.message_id for letter in letters]})
+        return
     for letter in letters:
         output.print_line(f"Dropped {letter.message_id} of the {letter.stage}.")
 

@@ -8,6 +8,7 @@ import typer
 
 from canvas_replicate.cli import output
 from canvas_replicate.cli.commands.work import proceed
+from canvas_replicate.cli.completion import complete_held, complete_run
 from canvas_replicate.cli.options import AsJson
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
@@ -17,8 +18,12 @@ from canvas_replicate.runtime import Runtime
 from canvas_replicate.suggest import suggest_decision
 from canvas_replicate.wiring import open_runtime
 
-ArtifactId = Annotated[str | None, typer.Argument(metavar="[ID]", help="As `replicate held` shows it.")]
-HeldRun = Annotated[str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.")]
+ArtifactId = Annotated[
+    str | None, typer.Argument(metavar="ID", help="As `replicate held` shows it.", autocompletion=complete_held)
+]
+HeldRun = Annotated[
+    str | None, typer.Option("--run", metavar="RUN", help="Everything held in this run.", autocompletion=complete_run)
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,14 +78,19 @@ def approve(
 def discard(
     artifact_id: ArtifactId = None,
     run: HeldRun = None,
+    as_json: AsJson = False,
 ) -> None:
     """Drop the held file or plan ID: it is never published, and its files are removed after their retention."""
     runtime = open_runtime(load_settings())
-    for artifact in _find_held(runtime, artifact_id, run):
+    artifacts = _find_held(runtime, artifact_id, run)
+    for artifact in artifacts:
         runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
         is_push = artifact.gate == "push"
         again = _build_plan_command(runtime, artifact) if is_push else f"replicate rerun {artifact.table}"
-        output.print_line(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}")
+        if not as_json:
+            output.print_line(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}")
+    if as_json:
+        output.print_json([runtime.ledger.artifacts.find(artifact.artifact_id) for artifact in artifacts])
 
 
 def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from canvas_replicate.cli import output
+from canvas_replicate.cli.completion import complete_run
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
@@ -57,8 +58,10 @@ def status(
 
 
 def runs(
-    run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run, table by table.")] = None,
-    limit: Annotated[int, typer.Option(help="How many of the newest runs.")] = 20,
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="One run, table by table.", autocompletion=complete_run)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many of the newest runs.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs, or show one RUN table by table."""

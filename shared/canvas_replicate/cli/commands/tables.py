@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from canvas_replicate.cli import entry, output
+from canvas_replicate.cli.completion import complete_schedule
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.cli.scaffold.changes import FileChange, format_diff, write_together
@@ -47,7 +48,8 @@ def add(
     source_table: Annotated[str, typer.Argument(metavar="SCHEMA.TABLE", help="The table in the source database.")],
     source: SourceOption = None,
     schedule: Annotated[
-        list[str] | None, typer.Option("--schedule", help="A schedule that copies it; repeatable.")
+        list[str] | None,
+        typer.Option("--schedule", help="A schedule that copies it; repeatable.", autocompletion=complete_schedule),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Base table; default: tmp_ and the table's name.")] = None,
     view: Annotated[str | None, typer.Option("--view", help="View; default: campus_ and the table's name.")] = None,

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from canvas_replicate.cli import output
+from canvas_replicate.cli import entry, output
+from canvas_replicate.cli.completion import complete_table
 from canvas_replicate.cli.options import AsJson
 from canvas_replicate.cli.why import facts as why_facts
 from canvas_replicate.cli.why import table as why_table
@@ -23,9 +24,7 @@ _ROWS_SHOWN = 5
 _LINES_SHOWN = 10
 _STEPS = {"push": "push SQL", "view": "view", "table": "base table"}
 
-why = typer.Typer(
-    help="Find why a table is old or why a person is (not) in a course, and what to type next.", no_args_is_help=True
-)
+why = entry.new_app("Find why a table is old or why a person is (not) in a course, and what to type next.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,7 +33,12 @@ def add_to(app: typer.Typer) -> None:
 
 @why.command("table")
 def explain_table(
-    name: Annotated[str, typer.Argument(metavar="TABLE", help="A table of tablesconf.yaml or provisions.yaml.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE", help="A table of tablesconf.yaml or provisions.yaml.", autocompletion=complete_table
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show what readers see of TABLE, what its newest runs did, and what to type. It reads only the ledger."""
@@ -53,7 +57,7 @@ def explain_table(
 def explain_person(
     user: Annotated[str, typer.Argument(metavar="USER", help="A SIS user id: the user_id of Canvas's reports.")],
     course: Annotated[
-        str | None, typer.Argument(metavar="[COURSE]", help="The SIS id of a course or of a section.")
+        str | None, typer.Argument(metavar="COURSE", help="The SIS id of a course or of a section.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from canvas_replicate.cli import options
 from canvas_replicate.cli.commands.broker import publish_runs
+from canvas_replicate.cli.completion import complete_run, complete_table
 from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.local_run import show_outcome, work_on
 from canvas_replicate.config.catalogue import Catalogue
@@ -100,9 +101,14 @@ def push(
 
 
 def rerun(
-    table: Annotated[str | None, typer.Argument(help="A table of tablesconf.yaml.")] = None,
+    table: Annotated[
+        str | None, typer.Argument(help="A table of tablesconf.yaml.", autocompletion=complete_table)
+    ] = None,
     db: options.SourceAlias = None,
-    failed: Annotated[str | None, typer.Option("--failed", metavar="RUN", help="All that failed in this run.")] = None,
+    failed: Annotated[
+        str | None,
+        typer.Option("--failed", metavar="RUN", help="All that failed in this run.", autocompletion=complete_run),
+    ] = None,
     then: Annotated[
         list[str] | None, typer.Option("--then", metavar="STEP", help="provisions, push: what follows; else nothing.")
     ] = None,
@@ -133,7 +139,9 @@ def rerun(
 
 
 def replay(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run whose file is loaded again.")],
+    run_id: Annotated[
+        str, typer.Argument(metavar="RUN", help="The run whose file is loaded again.", autocompletion=complete_run)
+    ],
     table: options.TableName,
     as_json: options.AsJson = False,
 ) -> None:
