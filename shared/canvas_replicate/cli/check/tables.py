@@ -50,6 +50,7 @@ def compare_parts(parts: Parts) -> list[Finding]:
     problems = list(find_name_problems(parts.table, names))
     lengths: Mapping[str, int] = {}
     if parts.control is not None:
+        findings += [Finding("note", name, note) for note in parts.control.notes]
         in_file = None
         if parts.query is not None:
             found = Found(parts.query, parts.control, None, parts.base, parts.sizes_known)
