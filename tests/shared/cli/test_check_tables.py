@@ -132,6 +132,13 @@ def test_another_separator_of_one_field_is_an_error_at_its_line() -> None:
     ]
 
 
+def test_two_columns_of_one_name_are_one_finding() -> None:
+    parts = Parts(TABLE, (*QUERY, QUERY[0]), parse_control_file(CTL, "ctls/tmp_names.ctl"), BASE, sizes_known=True)
+    assert lines(compare_parts(parts)) == [
+        "error: conf/tablesconf.yaml:3:1: tmp_names: the query has 2 columns named emplid."
+    ]
+
+
 def test_a_table_of_numbers_needs_no_enclosure() -> None:
     text = "LOAD INFILE x \"STR '#EOR#\\n'\" TRUNCATE INTO TABLE tmp_names FIELDS TERMINATED BY '|' (pay, n DECIMAL EXTERNAL)"
     base = columns(pay="NUMBER(8,2)", n="NUMBER")

@@ -227,6 +227,15 @@ def test_a_column_that_the_source_lost_is_told_with_the_entry_whose_query_names_
         run("diff", "tmp_buildings")
 
 
+def test_two_columns_of_one_name_have_no_drift_but_an_error(place: Workplace) -> None:
+    place.run("replicate", "init-db")
+    place.configure(
+        "tmp_students", sql="SELECT a.id, a.name, b.id FROM sis.students a JOIN sis.students b ON a.id = b.id"
+    )
+    with pytest.raises(ConfigError, match=r"tmp_students: the query has 2 columns named id\. Give it an alias\."):
+        run("diff", "tmp_students")
+
+
 def test_drift_can_be_read_as_json(place: Workplace) -> None:
     place.run("replicate", "init-db")
     run("add", "SIS.BUILDINGS", "--write")
