@@ -154,7 +154,8 @@ def rewrite_control_files(
 def _read_own_query(path: Path | None, term: str | None, settings: Settings, alias: str) -> str | None:
     if path is None and term is not None:
         raise ConfigError("--term is for a query of your own.", next_step="Give it: --query FILE")
-    return read_query(path, oracle_sql=settings.databases[alias].dialect == "oracle") if path else None
+    is_oracle, is_native = get_engine(settings, alias) == "oracle", settings.databases[alias].dialect == "native"
+    return read_query(path, check="nothing" if is_native else "statement" if is_oracle else "query") if path else None
 
 
 def _require_role(text: str) -> str:
