@@ -124,7 +124,8 @@ def _find_stop(lines: list[str]) -> str | None:
     if any(line.startswith("MAXIMUM ERROR COUNT EXCEEDED") for line in lines):
         return "more records were rejected than allowed"
     skip = next((match[1] for line in lines if (match := _SKIP.fullmatch(line))), None)
-    return f"discontinued after {skip} records" if skip else None
+    aborted = next((line for line in lines if line.startswith("SQL*Loader-2026")), None)
+    return f"discontinued after {skip} records" if skip else aborted
 
 
 def _read_refusal(match: re.Match[str], reasons: list[str]) -> Rejection:
