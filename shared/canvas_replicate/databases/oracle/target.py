@@ -212,7 +212,7 @@ def _record_outcome(log: LoadLog, load: Load) -> Reported:
         text = f"SQL*Loader stopped half-way through {load.table}: {log.stopped}."
         raise DataError(text, code="sqlldr.stopped", next_step=f"Look at {load.work_prefix}.log.")
     if log.fatal:
-        logger.warning("SQL*Loader notes", extra={"table": load.table, "notes": list(log.fatal)})
+        logger.warning("SQL*Loader notes", extra={"table": load.table, "codes": [line.partition(":")[0] for line in log.fatal]})
     return Reported(log.read, log.loaded, log.rejected, log.discarded)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from canvas_replicate.databases.oracle.errors import find_inner_code, find_reason
+from canvas_replicate.databases.oracle.errors import find_inner_code, find_reason, is_programmers
 from canvas_replicate.databases.ports import Rejection
 from canvas_replicate.errors import DataError
 
@@ -140,7 +140,7 @@ def _read_code_and_reason(lines: list[str]) -> tuple[str, str]:
     code = next(iter(coded))
     if code.startswith("ORA-"):
         code = find_inner_code("\n".join(coded), code)
-    if re.fullmatch(r"ORA-20\d{3}", code):
+    if is_programmers(code):
         return code, "refused by a trigger or procedure"  # its text is the programmer's, and may begin with a value
     return code, find_reason(code) or _find_plain_words(coded.get(code, ""))
 
