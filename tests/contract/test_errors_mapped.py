@@ -51,7 +51,11 @@ RECONNECT = (18, 20, 28, 57, 1033, 1034, 1089, 1090, 1092, 3113, 3114, 3135, 125
 RECONNECT += (12537, 12541, 12545, 12547, 12570, 12571, 12757)
 RECONNECT_DRIVER = ("DPY-4005", "DPY-4011", "DPY-4024", "DPY-4033", "DPY-6000", "DPY-6001", "DPY-6005")
 PAUSE = (51, 54, 60, 1555, 1591, 4020, 4021, 4061, 4068, 8103, 8176, 8177, 14411, 14450, 30006)
+# Not in that table, of the same kinds.
+RECONNECT += (2391, 2399, 1035, 1109, 3136, 12505, 12535, 12592, 12609, 12805, 25402, 25405)
+PAUSE += (55, 104, 1410, 2050, 12827)
 SPACE = (257, 1536, 1628, 1631, 1652, 1653, 1654, 1658, 1691, 19502, 30036)
+SPACE += (1650, 1692, 4030, 4031, 19809, 27102, 30032)
 PERMANENT = (*range(900, 937), 942, 1017, 1031, 1466, 2266, 4043, 6550, 8181, 24344, 28000, 28001)
 PERMANENT_DRIVER = ("DPY-2001", "DPY-2069", "DPY-3001", "DPY-3010", "DPY-4000", "DPY-4026", "DPY-4027", "DPY-7000")
 VALUES = (1, 1400, 1438, 1722, *range(1840, 1862), 2290, 2291, 2292, 12899)
@@ -129,6 +133,46 @@ def test_an_error_is_told_by_the_innermost_of_its_stack() -> None:
     assert (type(error), error.code) == (TransientError, "ORA-01652")
     alone = oracle.translated(driver_error(12008, "error in materialized view refresh path"), "refreshing x")
     assert (type(alone), alone.code) == (PermanentError, "ORA-12008")
+
+
+@pytest.mark.parametrize(
+    ("outer", "stack", "code"),
+    [
+        (2068, "following severe error from LINK\nORA-03113: end-of-file on communication channel", "ORA-03113"),
+        (2068, "following severe error from LINK\nORA-12541: TNS:no listener", "ORA-12541"),
+        (4052, "looking up T@L\nORA-00604: recursive SQL\nORA-12541: TNS:no listener", "ORA-12541"),
+        (2063, "preceding line from LINK\nORA-00054: resource busy", "ORA-00054"),
+        (29913, "error in callout\nORA-29400: data cartridge error\nORA-04030: out of process memory", "ORA-04030"),
+    ],
+)
+def test_a_code_that_wraps_another_is_retried_as_the_other(outer: int, stack: str, code: str) -> None:
+    error = oracle.translated(driver_error(outer, stack), "table x")
+    assert (type(error), error.code) == (TransientError, code)
+
+
+@pytest.mark.parametrize(
+    ("outer", "stack"),
+    [
+        (20001, f"student {SECRET} has no plan"),
+        (12008, f"error in materialized view refresh path\nORA-20001: student {SECRET}\nORA-06512: at line 1"),
+        (12008, f"error in path\nORA-01403: no data found\nORA-20001: student {SECRET}"),
+    ],
+)
+def test_a_programmer_s_own_text_is_never_repeated(outer: int, stack: str) -> None:
+    with pytest.raises(PermanentError) as caught, oracle.translate_errors("refreshing x"):
+        raise driver_error(outer, stack)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.code in ("ORA-20001", "ORA-01403")
+
+
+def test_a_refresh_that_meets_a_repeated_key_names_the_index_and_what_to_do() -> None:
+    stack = "error in path\nORA-00001: unique constraint (SCHEMA_B.CAMPUS_X_KEY) violated"
+    error = oracle.translated(driver_error(12008, stack), "refreshing campus_x")
+    assert str(error) == (
+        "refreshing campus_x: a row with this key exists already (ORA-00001, constraint SCHEMA_B.CAMPUS_X_KEY)."
+        " Rows of the base table repeat the key of a unique index on the view. Correct them in the source, or drop the"
+        " index and make it on columns that are unique: a rerun alone fails again."
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ def read_frames(
 
 def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) -> pl.DataFrame | None:
     """The chunk's fields if it is written exactly like our own files; None if that is not certain."""
-    simple = control.enclosure == ENCLOSURE and len(control.terminator) == 1 and not control.when
+    enclosure = (control.enclosure, control.delimiters.closing)
+    simple = enclosure == (ENCLOSURE, None) and len(control.terminator) == 1 and not control.when
     if not simple or any(field.delimiters or field.nullif for field in control.data_fields):
         return None
     names = [field.name for field in control.data_fields]
@@ -126,7 +127,8 @@ def _add_generated(frame: pl.DataFrame, control: ControlFile, first_number: int)
     made = []
     for field in control.fields:
         if field.kind == "constant":
-            made.append(pl.lit(field.constant).alias(field.name))
+            # An empty text is NULL, as in Oracle.
+            made.append(pl.lit(field.constant or None, dtype=pl.String).alias(field.name))
         elif field.kind == "recnum":
             made.append(number.cast(pl.String).alias(field.name))
         elif field.kind == "sequence" and field.sequence:

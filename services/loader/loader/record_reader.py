@@ -3,7 +3,7 @@
 Rules (Oracle Utilities, SQL*Loader field list reference: delimited data, trimming white space, loading
 all-blank fields, using the WHEN and NULLIF clauses):
 
-- An enclosed value is taken as it is, a doubled enclosure inside meaning one. White space before the
+- An enclosed value is taken as it is, a doubled closing enclosure inside meaning one. White space before the
   opening and after the closing enclosure is skipped; anything else after it rejects the record.
 - A value that is not enclosed where it might be loses leading white space, unless PRESERVE BLANKS. Trailing
   white space stays: only fixed-width fields, which are refused, lose it.
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from canvas_replicate.control_file import WHITE_SPACE, ControlFile, Field
+from canvas_replicate.control_file import WHITE_SPACE, ControlFile, Delimiters, Field
 from canvas_replicate.errors import DataError
 
 
@@ -94,7 +94,7 @@ def _read_field(record: str, start: int, entry: Field, control: ControlFile) -> 
         return _read_to_terminator(record, start, delimiters.terminator)
     opening = _skip_white_space(record, start)
     if record.startswith(delimiters.enclosure, opening):
-        return _read_enclosed(record, opening, delimiters.terminator, delimiters.enclosure, entry)
+        return _read_enclosed(record, opening + len(delimiters.enclosure), delimiters, entry)
     if not delimiters.optionally_enclosed:
         raise RejectedRecord(entry.name, "Initial enclosure character not found")
     return _read_to_terminator(record, start if control.preserve_blanks else opening, delimiters.terminator)
@@ -107,9 +107,9 @@ def _read_to_terminator(record: str, start: int, terminator: str) -> _Raw:
     return _Raw(record[start:end], False, end + len(terminator))
 
 
-def _read_enclosed(record: str, opening: int, terminator: str, enclosure: str, entry: Field) -> _Raw:
+def _read_enclosed(record: str, start: int, delimiters: Delimiters, entry: Field) -> _Raw:
     pieces = []
-    start = opening + len(enclosure)
+    terminator, enclosure = delimiters.terminator, delimiters.closing or delimiters.enclosure or ""
     while True:
         end = record.find(enclosure, start)
         if end < 0:

@@ -14,7 +14,7 @@ from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
 from canvas_replicate.config.settings import Settings, mask_settings, require_alias, target_alias
 from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
-from canvas_replicate.config.terms import build_query, has_query
+from canvas_replicate.config.terms import SqlCheck, build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
 from canvas_replicate.errors import ConfigError
@@ -118,19 +118,24 @@ def read_catalogue(settings: Settings, *, check_sql: bool = True) -> Catalogue:
 
     Without ``check_sql`` no query is checked against Oracle's grammar, because the parser is costly to import.
     """
-    native = [alias for alias, database in settings.databases.items() if not check_sql or database.dialect == "native"]
-    catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native)
+    databases = settings.databases.items()
+    native = [alias for alias, database in databases if not check_sql or database.dialect == "native"]
+    oracle = [alias for alias, database in databases if database.url.startswith("oracle:")]
+    catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native, oracle=oracle)
     taken = {n for table in catalogue.tables.values() for n in (table.name, table.base_table, table.view)}
     provisions = load_provisions(settings.conf_dir, taken=taken)
-    oracle_sql = target_alias(settings) not in native
-    pushes = load_pushes(settings.conf_dir, catalogue.terms, oracle_sql=oracle_sql)
+    check = _choose_check({target_alias(settings)}, native, oracle)
+    pushes = load_pushes(settings.conf_dir, catalogue.terms, check=check)
     return replace(catalogue, provisions=provisions, pushes=pushes)
 
 
-def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collection[str] = ()) -> Catalogue:
+def load_catalogue(
+    conf_dir: Path, databases: Collection[str], *, native: Collection[str] = (), oracle: Collection[str] = ()
+) -> Catalogue:
     """Raises one ConfigError that lists up to ten problems, each with its place.
 
     ``databases`` are all configured aliases; a query that may run on a ``native`` one is not checked as Oracle's SQL.
+    One that may run on an ``oracle`` one is run as written, so only what is no query is a problem.
     """
     problems: list[ConfigError] = []
     conf, table_list = read_yaml(conf_dir / "tablesconf.yaml"), read_yaml(conf_dir / "tablelist.yaml")
@@ -147,8 +152,8 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
     _note_unknown_schedules(planned, listed, problems)
     _note_shared_targets(tables, problems)
     sources = {name: _list_sources(name, node, listed, planned) or {*databases} for name, node in tables.items()}
-    oracle_sql = {name for name, found in sources.items() if not found & {*native}}
-    queries = _read_queries(tables, _read_keys(terms), oracle_sql, problems)
+    checks = {name: _choose_check(found, native, oracle) for name, found in sources.items()}
+    queries = _read_queries(tables, _read_keys(terms), checks, problems)
     if file is None or lists is None or problems:
         raise together(problems)
     entries = {name.lower(): entry for name, entry in file.tables.items()}
@@ -277,8 +282,14 @@ def _list_sources(name: str, node: YamlNode, listed: _Nodes, planned: _Nodes) ->
     return by_schedule - {""}
 
 
+def _choose_check(sources: set[str], native: Collection[str], oracle: Collection[str]) -> SqlCheck:
+    if sources & {*native}:
+        return "nothing"
+    return "statement" if sources & {*oracle} else "query"
+
+
 def _read_queries(
-    tables: _Nodes, terms: _Nodes, oracle_sql: Collection[str], problems: list[ConfigError]
+    tables: _Nodes, terms: _Nodes, checks: Mapping[str, SqlCheck], problems: list[ConfigError]
 ) -> dict[str, str]:
     """The query of every table whose SQL and term can be read."""
     texts = {name: node.stripped for name, node in terms.items()}
@@ -287,5 +298,5 @@ def _read_queries(
         keys = _read_keys(node)
         if has_query(keys) and texts.get(node.word("varbl1"), "fine"):
             with noting(problems):
-                queries[name] = build_query(f"table {name}", keys, texts, oracle_sql=name in oracle_sql)
+                queries[name] = build_query(f"table {name}", keys, texts, check=checks[name])
     return queries

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, WithJsonSchema
 
-from canvas_replicate.config.terms import build_query, has_query
+from canvas_replicate.config.terms import SqlCheck, build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
 from canvas_replicate.config.yaml_models import (
     FilledText,
@@ -133,7 +133,7 @@ class PushesFile(Keys):
 
 
 def load_pushes(
-    conf_dir: Path, terms: Mapping[str, str], *, oracle_sql: bool = True
+    conf_dir: Path, terms: Mapping[str, str], *, check: SqlCheck = "query"
 ) -> Mapping[str, tuple[PushProcess, ...]]:
     """The processes of each group in their order; none of any without a ``pushes.yaml``.
 
@@ -146,7 +146,7 @@ def load_pushes(
     root = read_yaml(path)
     file = read_model(PushesFile, root, problems)
     nodes = {group: found.items() if (found := root.below(group)) and found.is_list else () for group in GROUPS}
-    queries = [_read_query(node, terms, problems, oracle_sql=oracle_sql) for found in nodes.values() for node in found]
+    queries = [_read_query(node, terms, problems, check=check) for found in nodes.values() for node in found]
     owners: dict[str, YamlNode] = {}
     for node in (node for found in nodes.values() for node in found):
         _note_repeated(node, owners, problems)
@@ -175,9 +175,9 @@ def _note_repeated(node: YamlNode, owners: dict[str, YamlNode], problems: list[C
         problems.append(node.error(message, "Give each its own name."))
 
 
-def _read_query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, oracle_sql: bool) -> str:
+def _read_query(node: YamlNode, terms: Mapping[str, str], problems: list[ConfigError], *, check: SqlCheck) -> str:
     """Empty where the entry has none that can be read."""
     with noting(problems):
         if node.is_map and has_query(node.mapping()):
-            return build_query(f"process {node.word('process')}", node.mapping(), terms, oracle_sql=oracle_sql)
+            return build_query(f"process {node.word('process')}", node.mapping(), terms, check=check)
     return ""

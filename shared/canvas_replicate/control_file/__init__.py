@@ -33,6 +33,7 @@ __all__ = [
     "build_oracle_ddl",
     "parse_control_file",
     "read_control_file",
+    "rewrite_layout",
 ]
 
 
@@ -55,6 +56,14 @@ def read_control_file(path: Path) -> ControlFile:
 def parse_control_file(text: str, file: Path | str) -> ControlFile:
     """Raises ConfigError with file, line and column of the first word that is not understood."""
     return Parser(text, file).parse()
+
+
+def rewrite_layout(text: str, file: Path | str) -> str:
+    """The control file with the layout of our data files: same columns, types, masks and expressions.
+
+    Raises ConfigError for a word that is not understood, and where more than the layout would change.
+    """
+    return Parser(text, file, rewriting=True).rewrite()
 
 
 def build_oracle_ddl(control: ControlFile, base_table: str, view: str) -> str:

@@ -13,7 +13,9 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, field_text
 from canvas_replicate.control_file.masks import parse_mask
 from canvas_replicate.control_file.model import ControlFile, Field
+from canvas_replicate.control_file.rewriting import OUR_RECORD_END
 from canvas_replicate.datfile.columns import Column, Kind
+from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
 from canvas_replicate.errors import ConfigError, Place
 
 MOMENTS: tuple[Kind, ...] = ("date", "timestamp", "timestamp_tz")
@@ -54,6 +56,7 @@ def find_problems(
 ) -> Iterator[Problem]:
     """All problems of a control file; ``base`` and ``in_file`` (the file's column names) are None where not known."""
     yield from _find_in_header(table, control)
+    yield from _find_in_layout(table, control, base or ())
     if base is not None:
         yield from find_base_problems(control, base)
     if in_file is not None:
@@ -81,6 +84,36 @@ def _find_in_header(table: Table, control: ControlFile) -> Iterator[Problem]:
         if control.options.get(option):
             message = f"OPTIONS ({option.upper()}=...) leaves records out, so no copy can be verified."
             yield Problem(ConfigError(message, place=place, code="ctl.options", next_step="Remove it."))
+
+
+def _find_in_layout(table: Table, control: ControlFile, base: Sequence[Column]) -> Iterator[Problem]:
+    """Where the control file has another separator, enclosure or record end than our data files."""
+    step = f"Rewrite it to our layout: replicate table ctl {table.name} --write"
+    if control.record_end != OUR_RECORD_END:
+        has, written = f"{control.record_end.decode('utf-8', 'replace')!r}", f"{RECORD_END!r}"
+        yield _build_layout_problem(Place(control.file), "records end with", has, written, step)
+    bare = {column.name for column in base if column.kind in ("number", "float")}
+    for field in control.data_fields:
+        place = Place(control.file, field.line) if field.delimiters else Place(control.file)
+        found = field.delimiters or control.delimiters
+        needs_enclosure = field.kind != "number" and field.name not in bare
+        if found.terminator != FIELD_END:
+            what, has, written = "fields end with", repr(found.terminator), repr(FIELD_END)
+        elif needs_enclosure and found.enclosure is None:
+            what, has, written = "texts are enclosed in", "nothing", repr(ENCLOSURE)
+        elif found.enclosure is not None and (found.enclosure, found.closing) != (ENCLOSURE, None):
+            what, has, written = "texts are enclosed in", repr(found.enclosure), repr(ENCLOSURE)
+        elif found.enclosure is not None and not found.optionally_enclosed:
+            what, has, written = "every field is", "ENCLOSED", "OPTIONALLY ENCLOSED"
+        else:
+            continue
+        yield _build_layout_problem(place, what, has, written, step)
+        return
+
+
+def _build_layout_problem(place: Place, what: str, has: str, written: str, step: str) -> Problem:
+    message = f"{what} {has} by the control file, in the data file {written}."
+    return Problem(ConfigError(message, place=place, code="ctl.layout", next_step=step))
 
 
 def _find_in_fields(control: ControlFile, base: Mapping[str, Column]) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from canvas_replicate.control_file import words
@@ -12,7 +13,7 @@ from canvas_replicate.control_file.model import WHITE_SPACE, Condition, Delimite
 def read_delimiters(tokens: Tokens, table: Delimiters | None) -> Delimiters | None:
     """Delimiters in either order, None if there are none; ENCLOSED alone takes the ``table``'s terminator."""
     start = tokens.current
-    terminator = enclosure = None
+    terminator = enclosure = closing = None
     optionally = False
     while tokens.current.word in ("TERMINATED", "OPTIONALLY", "ENCLOSED"):
         token = tokens.advance()
@@ -26,6 +27,7 @@ def read_delimiters(tokens: Tokens, table: Delimiters | None) -> Delimiters | No
             terminator = _read_delimiter(tokens)
         else:
             enclosure = _read_delimiter(tokens)
+            closing = _read_delimiter(tokens) if tokens.accept("AND") else None
     if terminator is None:
         if enclosure is None:
             return None
@@ -34,9 +36,10 @@ def read_delimiters(tokens: Tokens, table: Delimiters | None) -> Delimiters | No
         terminator = table.terminator
     elif enclosure is None and table is not None and table.enclosure is not None:
         # Whether the table's enclosure still holds then is not documented.
-        tokens.fail(start, "TERMINATED BY at this field leaves open whether it may be enclosed", "Write both.")
+        step = f"Write both, or leave it out. {tokens.rewrite_step}"
+        tokens.fail(start, "TERMINATED BY at this field leaves open whether it may be enclosed", step)
     _check_pair(tokens, start, terminator, enclosure)
-    return Delimiters(terminator, enclosure, optionally)
+    return Delimiters(terminator, enclosure, optionally, None if closing == enclosure else closing)
 
 
 def _check_pair(tokens: Tokens, start: Token, terminator: str, enclosure: str | None) -> None:
@@ -45,7 +48,7 @@ def _check_pair(tokens: Tokens, start: Token, terminator: str, enclosure: str | 
             start,
             "after a NULL, white space as terminator of enclosed fields shifts the columns: SQL*Loader "
             "skips white space while it looks for the enclosure",
-            "Use another terminator, such as '|', or leave ENCLOSED BY out.",
+            tokens.rewrite_step,
         )
     if enclosure == terminator:
         tokens.fail(start, "terminator and enclosure are the same")
@@ -57,11 +60,10 @@ def _read_delimiter(tokens: Tokens) -> str:
         return tokens.decode_hex_text(token)
     if token.kind not in ("text", "quoted"):
         tokens.refuse(token, (), "a text such as '|' or X'1F'")
-    if not token.text or "\\" in token.raw:
-        tokens.fail(
-            token, f"{token.text!r} is not an unambiguous delimiter", "Write it as X'...': a tab is X'09', \\ is X'5C'."
-        )
-    return token.text
+    plain = re.sub(r"\\([nrtfv])", lambda found: words.ESCAPES[found[1]], token.text)
+    if not plain or "\\" in plain:
+        tokens.fail(token, f"{token.text!r} is not an unambiguous delimiter", "Write it as X'...': \\ is X'5C'.")
+    return plain
 
 
 def find_common_delimiters(
@@ -73,7 +75,7 @@ def find_common_delimiters(
     own = {entry.delimiters for entry in fields if not entry.is_generated}
     common = own.pop() if len(own) == 1 else None
     if common is None:
-        tokens.fail(place, "FIELDS TERMINATED BY is missing before the column list", words.FIELDS_EXAMPLE)
+        tokens.fail(place, "FIELDS TERMINATED BY is missing before the column list", tokens.rewrite_step)
     return common
 
 
@@ -107,6 +109,11 @@ class ConditionReader:
         tokens, token = self._tokens, self._tokens.current
         column = tokens.read_name("the name of a column")
         self._named.append((token, column))
+        return self.read_comparison(column)
+
+    def read_comparison(self, column: str) -> Condition:
+        """Operator and value, as NULLIF of the table has them without a name."""
+        tokens = self._tokens
         operator = tokens.advance()
         if operator.word not in ("=", "<>", "!="):
             tokens.fail(operator, f"expected = or <> after {column}, found {operator.shown}")

@@ -9,19 +9,30 @@ from typing import Literal, NoReturn
 from canvas_replicate.control_file import words
 from canvas_replicate.control_file.clauses import ConditionReader, read_delimiters
 from canvas_replicate.control_file.lexer import Tokens
-from canvas_replicate.control_file.model import DEFAULT_LENGTH, Delimiters, Field, FieldKind, Sequence
+from canvas_replicate.control_file.model import DEFAULT_LENGTH, Condition, Delimiters, Field, FieldKind, Sequence
+from canvas_replicate.control_file.rewriting import LayoutEditor
 
 
 class FieldReader:
     """Reads the column list; a method per type, called with its first word already taken.
 
-    ``delimiters`` are those of FIELDS, None where the table has none.
+    ``delimiters`` are those of FIELDS, None where the table has none; ``nullif`` is NULLIF of the table, for any name.
     """
 
-    def __init__(self, tokens: Tokens, conditions: ConditionReader, delimiters: Delimiters | None) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        conditions: ConditionReader,
+        delimiters: Delimiters | None,
+        nullif: Condition | None = None,
+        editor: LayoutEditor | None = None,
+    ) -> None:
         self._tokens = tokens
         self._conditions = conditions
         self._delimiters = delimiters
+        self._nullif = nullif
+        self._editor = editor
+        self._without_nullif: set[str] = set()
 
     def read_list(self) -> list[Field]:
         """Up to the closing parenthesis."""
@@ -48,6 +59,8 @@ class FieldReader:
         name = tokens.read_name("the name of a column")
         bound = tokens.accept("BOUNDFILLER")
         filler = bound or tokens.accept("FILLER")
+        if self._editor:
+            self._editor.drop_position()
         entry = Field(name, "char", filler=filler, bound_filler=bound, line=tokens.line_and_column(token)[0])
         read_type = self._list_types().get(tokens.current.word)
         if read_type is not None:
@@ -57,12 +70,22 @@ class FieldReader:
             if filler:
                 tokens.fail(token, f"{name} cannot be a filler and {entry.kind.upper()}")
             return entry
-        return self._read_clauses(entry)
+        return self._add_table_nullif(self._read_clauses(entry))
+
+    def _add_table_nullif(self, entry: Field) -> Field:
+        """NULLIF of the table holds for fields without their own. Blanks alone are no number and no moment anyway."""
+        if self._nullif is None or entry.nullif or entry.filler or entry.name in self._without_nullif:
+            return entry
+        if self._nullif == Condition("", "=", None) and entry.kind != "char":
+            return entry
+        return replace(entry, nullif=(replace(self._nullif, column=entry.name),))
 
     def _read_clauses(self, entry: Field) -> Field:
         tokens = self._tokens
         while True:
             token = tokens.current
+            if self._editor and self._editor.drop_delimiters():
+                continue
             if (delimiters := read_delimiters(tokens, self._delimiters)) is not None:
                 if entry.delimiters is not None:
                     tokens.fail(token, f"the delimiters of {entry.name} appear twice")
@@ -71,6 +94,10 @@ class FieldReader:
                 if entry.nullif:
                     tokens.fail(token, f"NULLIF of {entry.name} appears twice", "Combine conditions with AND.")
                 entry = replace(entry, nullif=self._conditions.read())
+            elif token.word == "NO" and tokens.following.word == "NULLIF":
+                tokens.advance()
+                tokens.advance()
+                self._without_nullif.add(entry.name)
             elif token.kind in ("quoted", "text"):
                 entry = replace(entry, expression=self._read_expression_of(entry))
             else:

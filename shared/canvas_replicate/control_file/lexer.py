@@ -70,6 +70,15 @@ class Tokens:
     def previous(self) -> Token:
         return self._tokens[self._index - 1]
 
+    @property
+    def following(self) -> Token:
+        return self._tokens[min(self._index + 1, len(self._tokens) - 1)]
+
+    @property
+    def rewrite_step(self) -> str:
+        """What to do about a layout that is not that of our data files."""
+        return f"Rewrite the file to our layout: replicate table ctl {Path(self.file).stem} --write"
+
     def advance(self) -> Token:
         """Take a token; the end of the file can be taken again and again."""
         token = self.current
@@ -104,9 +113,10 @@ class Tokens:
         return sign * int(token.text)
 
     def decode_hex(self, token: Token, digits: str) -> bytes:
-        if not re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", digits):
+        """Two digits for each byte; a single digit is one byte."""
+        if not re.fullmatch(r"[0-9A-Fa-f]|(?:[0-9A-Fa-f]{2})+", digits):
             self.fail(token, f"X'{digits}' needs two hexadecimal digits for each byte")
-        return bytes.fromhex(digits)
+        return bytes.fromhex(digits if len(digits) > 1 else f"0{digits}")
 
     def decode_hex_text(self, token: Token) -> str:
         try:
@@ -120,7 +130,8 @@ class Tokens:
         if word in words.TABLE_TYPES:
             self.fail(token, f"{word} is a type of table columns, not of fields", f"Write {words.TABLE_TYPES[word]}.")
         if word in words.REFUSED:
-            self.fail(token, f"{word} is not understood here: {words.REFUSED[word]}")
+            step = self.rewrite_step if word in words.LAYOUT else ""
+            self.fail(token, f"{word} is not understood here: {words.REFUSED[word]}", step)
         choices = tuple(expected)
         wanted = what or ", ".join(choices)
         self.fail(token, f"expected {wanted}, found {token.shown}", suggest_nearest(word, choices))

@@ -21,11 +21,15 @@ _GENERATED = {"constant", "recnum", "sequence", "sysdate", "expression"}
 
 @dataclass(frozen=True)
 class Delimiters:
-    """How a field ends: by ``terminator``, outside of a pair of ``enclosure`` if there is one."""
+    """How a field ends: by ``terminator``, outside of a pair of ``enclosure`` if there is one.
+
+    ``closing`` is the end of an enclosure whose start is another text, as in ``ENCLOSED BY '<' AND '>'``.
+    """
 
     terminator: str
     enclosure: str | None = None
     optionally_enclosed: bool = False
+    closing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class ControlFile:
         record_end: the bytes that end a record in the data file.
         when: all must hold for a record to be loaded.
         options: lower-case names of OPTIONS and DISCARDMAX; numbers as int, TRUE and FALSE as bool.
+        notes: what the reader passed over, each with its place.
     """
 
     file: Path | str
@@ -111,6 +116,7 @@ class ControlFile:
     preserve_blanks: bool = False
     when: tuple[Condition, ...] = ()
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def terminator(self) -> str:

@@ -11,15 +11,32 @@ from typing import cast
 from canvas_replicate.control_file import words
 from canvas_replicate.control_file.clauses import ConditionReader, find_common_delimiters, read_delimiters
 from canvas_replicate.control_file.fields import FieldReader
-from canvas_replicate.control_file.lexer import Tokens
+from canvas_replicate.control_file.lexer import Token, Tokens
 from canvas_replicate.control_file.model import Condition, ControlFile, Delimiters, Mode, OptionValue
+from canvas_replicate.control_file.rewriting import (
+    OUR_DELIMITERS,
+    OUR_FIELDS,
+    OUR_RECORD_END,
+    OUR_STR,
+    LayoutEditor,
+    is_our_layout,
+    name_data_file,
+    strip_layout,
+)
+from canvas_replicate.errors import ConfigError, Place
 
 
 class Parser:
-    """Reads one file: a method per clause, called with its first word already taken."""
+    """Reads one file: a method per clause, called with its first word already taken.
 
-    def __init__(self, text: str, file: Path | str) -> None:
+    With ``rewriting`` the clauses about another layout of the data are not refused: ``rewrite`` replaces them.
+    """
+
+    def __init__(self, text: str, file: Path | str, *, rewriting: bool = False) -> None:
         self._tokens = Tokens(text, file)
+        self._editor = LayoutEditor(self._tokens) if rewriting else None
+        self._infile_place: int | None = 0  # where INFILE belongs, None once there is one
+        self._nullif: Condition | None = None
         self._conditions = ConditionReader(self._tokens)
         self._said: set[str] = set()
         self._options: dict[str, OptionValue] = {}
@@ -34,19 +51,22 @@ class Parser:
         """Raises ConfigError at the first word that is not understood."""
         tokens = self._tokens
         if tokens.accept("OPTIONS"):
-            self._options.update(_read_options(tokens))
+            self._options.update(_read_options(tokens, self._editor))
         if not tokens.accept("UNRECOVERABLE"):
             tokens.accept("RECOVERABLE")
         tokens.expect("LOAD")
         tokens.accept("DATA")
+        self._infile_place = tokens.previous.end
         self._read_clauses(self._list_file_clauses(), until="INTO")
         tokens.advance()
         tokens.expect("TABLE")
         schema, table = _read_table_name(tokens)
         self._read_clauses(self._list_table_clauses(), until="(")
         list_start = tokens.advance()
-        fields = FieldReader(tokens, self._conditions, self._delimiters).read_list()
-        _expect_end(tokens)
+        if self._editor:
+            self._insert_missing(self._editor, list_start)
+        fields = FieldReader(tokens, self._conditions, self._delimiters, self._nullif, self._editor).read_list()
+        notes = _read_end(tokens, self._editor)
         self._conditions.check_names(fields)
         delimiters = find_common_delimiters(tokens, self._delimiters, fields, list_start)
         return ControlFile(
@@ -61,7 +81,30 @@ class Parser:
             preserve_blanks=self._preserve_blanks,
             when=self._when,
             options=self._options,
+            notes=notes,
         )
+
+    def rewrite(self) -> str:
+        """The text of the file with the layout of our data files. Raises ConfigError as ``parse`` does, and where the
+        result would mean other columns.
+        """
+        if self._editor is None:
+            raise ValueError("the parser was not made for rewriting")
+        before = self.parse()
+        text = self._editor.apply()
+        after = Parser(text, self._tokens.file).parse()
+        if strip_layout(after) != strip_layout(before) or not is_our_layout(after):
+            place = Place(self._tokens.file)
+            raise ConfigError("cannot be rewritten by a program.", place=place, next_step="Rewrite it by hand.")
+        return text
+
+    def _insert_missing(self, editor: LayoutEditor, list_start: Token) -> None:
+        if self._infile_place is not None:
+            editor.insert(self._infile_place, f"\nINFILE {name_data_file(self._tokens.file)} {OUR_STR}")
+        missing = "" if self._delimiters else f"{OUR_FIELDS}\n"
+        missing += "" if self._trailing_nullcols else "TRAILING NULLCOLS\n"
+        editor.insert(list_start.start, missing)
+        self._delimiters = OUR_DELIMITERS
 
     def _list_file_clauses(self) -> dict[str, Callable[[], None]]:
         return {
@@ -80,6 +123,7 @@ class Parser:
         return {
             "WHEN": self._read_when,
             "FIELDS": self._read_delimiters,
+            "NULLIF": self._read_nullif,
             "TRAILING": self._read_trailing,
             "PRESERVE": self._read_preserve,
             **dict.fromkeys(words.MODES, self._set_mode),
@@ -88,6 +132,8 @@ class Parser:
     def _read_clauses(self, clauses: Mapping[str, Callable[[], None]], until: str) -> None:
         tokens = self._tokens
         while tokens.current.word != until:
+            if self._editor and self._editor.drop_file_clause({*clauses, until}):
+                continue
             word = tokens.current.word
             clause = clauses.get(word)
             if clause is None:
@@ -107,8 +153,13 @@ class Parser:
     def _read_charset(self) -> None:
         token = self._tokens.current
         name = self._read_bare_text("the name of a character set")
-        if name.upper() not in words.CHARSETS:
+        if self._infile_place is not None:
+            self._infile_place = self._tokens.previous.end
+        if self._editor:
+            self._editor.replace_from(token, "AL32UTF8")
+        elif name.upper() not in words.CHARSETS:
             step = "Data files are UTF-8: write AL32UTF8."
+            step += f" {self._tokens.rewrite_step}"
             self._tokens.fail(token, f"the character set {name!r} is not read here", step)
 
     def _read_length_semantics(self) -> None:
@@ -117,16 +168,43 @@ class Parser:
         token = self._tokens.advance()
         if token.word not in ("CHAR", "CHARACTER", "BYTE"):
             self._tokens.refuse(token, ("CHAR", "CHARACTER", "BYTE"))
+        if self._infile_place is not None:
+            self._infile_place = token.end
 
     def _read_infile(self) -> None:
         tokens = self._tokens
+        self._infile_place = None
+        if self._editor:
+            self._replace_infile(self._editor)
+            return
         if tokens.current.text == "*":
-            tokens.fail(tokens.current, "INFILE * means data in the control file; data is in a separate file here")
+            problem = "INFILE * means data in the control file; data is in a separate file here"
+            tokens.fail(tokens.current, problem, tokens.rewrite_step)
         self._read_file_name()
         if tokens.current.kind in ("quoted", "text"):
             self._record_end = _read_record_end(tokens)
         if tokens.current.word == "INFILE":
-            tokens.fail(tokens.current, "one control file loads one data file here")
+            tokens.fail(tokens.current, "one control file loads one data file here", tokens.rewrite_step)
+
+    def _replace_infile(self, editor: LayoutEditor) -> None:
+        tokens, first = self._tokens, self._tokens.current
+        if tokens.accept("*"):
+            editor.replace_from(first, name_data_file(tokens.file))
+        else:
+            self._read_file_name()
+        end, record_end = tokens.previous.end, tokens.current
+        if record_end.kind in ("quoted", "text"):
+            tokens.advance()
+            editor.replace_from(record_end, OUR_STR)
+        else:
+            editor.insert(end, f" {OUR_STR}")
+        self._record_end = OUR_RECORD_END
+        while tokens.current.word == "INFILE":
+            again = tokens.advance()
+            self._read_file_name()
+            if tokens.current.kind in ("quoted", "text"):
+                tokens.advance()
+            editor.remove_from(again)
 
     def _read_file_name(self) -> None:
         self._read_bare_text("a file name")
@@ -170,13 +248,22 @@ class Parser:
 
     def _read_delimiters(self) -> None:
         token = self._tokens.current
+        if self._editor:
+            self._editor.replace_fields()
+            self._delimiters = OUR_DELIMITERS
+            return
         self._delimiters = read_delimiters(self._tokens, None)
         if self._delimiters is None:
             self._tokens.refuse(token, ("TERMINATED", "ENCLOSED", "OPTIONALLY"))
 
+    def _read_nullif(self) -> None:
+        """For every field; a number or a moment of blanks is NULL in any case."""
+        self._nullif = self._conditions.read_comparison("")
 
-def _read_options(tokens: Tokens) -> dict[str, OptionValue]:
+
+def _read_options(tokens: Tokens, editor: LayoutEditor | None) -> dict[str, OptionValue]:
     options: dict[str, OptionValue] = {}
+    clause, spans = tokens.previous, list[tuple[str, Token, Token]]()
     tokens.expect("(")
     while True:
         name = tokens.advance()
@@ -185,10 +272,14 @@ def _read_options(tokens: Tokens) -> dict[str, OptionValue]:
         if name.word not in words.OPTIONS:
             tokens.refuse(name, words.OPTIONS)
         tokens.expect("=")
-        options[name.word.lower()] = _read_option_value(tokens)
+        is_text = name.word in words.TEXT_OPTIONS and tokens.current.kind in ("text", "quoted")
+        options[name.word.lower()] = tokens.advance().text if is_text else _read_option_value(tokens)
+        spans.append((name.word, name, tokens.previous))
         if not tokens.accept(","):
             break
     tokens.expect(")")
+    if editor:
+        editor.drop_option(spans, "SKIP", clause)  # our data files have no header
     return options
 
 
@@ -231,9 +322,17 @@ def _read_table_name(tokens: Tokens) -> tuple[str | None, str]:
     return (name, tokens.read_name("the name of a table")) if tokens.accept(".") else (None, name)
 
 
-def _expect_end(tokens: Tokens) -> None:
+def _read_end(tokens: Tokens, editor: LayoutEditor | None) -> tuple[str, ...]:
+    """Returns notes about what was passed over."""
     token = tokens.current
+    if token.word == "BEGINDATA" and editor:
+        editor.remove_from(token, to=len(tokens.text))
+        return ()
+    if token.word == ";" and tokens.following.kind == "end":
+        line, column = tokens.line_and_column(token)
+        return (f"{Place(tokens.file, line, column)}: the ';' at the end has no meaning to SQL*Loader.",)
     if token.word == "INTO":
         tokens.fail(token, "one control file loads one table here", "Write a control file for each table.")
     if token.kind != "end":
         tokens.refuse(token, (), "nothing after the column list")
+    return ()

@@ -9,10 +9,12 @@ FIELD_WORDS = ("FILLER", "BOUNDFILLER", "TERMINATED", "OPTIONALLY", "ENCLOSED", 
 MODES = ("APPEND", "INSERT", "REPLACE", "TRUNCATE")
 CHARSETS = ("AL32UTF8", "UTF8")
 OPTIONS = (
-    *("BINDSIZE", "COLUMNARRAYROWS", "DATE_CACHE", "DIRECT", "ERRORS", "LOAD", "MULTITHREADING", "PARALLEL"),
-    *("READSIZE", "RESUMABLE", "ROWS", "SILENT", "SKIP", "SKIP_INDEX_MAINTENANCE", "SKIP_UNUSABLE_INDEXES"),
-    "STREAMSIZE",
+    *("BINDSIZE", "COLUMNARRAYROWS", "DATE_CACHE", "DEGREE_OF_PARALLELISM", "DIRECT", "DIRECT_PATH_LOCK_WAIT"),
+    *("EMPTY_LOBS_ARE_NULL", "ERRORS", "EXTERNAL_TABLE", "LOAD", "MULTITHREADING", "NO_INDEX_ERRORS", "PARALLEL"),
+    *("READSIZE", "RESUMABLE", "RESUMABLE_NAME", "RESUMABLE_TIMEOUT", "ROWS", "SILENT", "SKIP"),
+    *("SKIP_INDEX_MAINTENANCE", "SKIP_UNUSABLE_INDEXES", "STREAMSIZE", "TRIM"),
 )
+TEXT_OPTIONS = ("RESUMABLE_NAME",)
 TABLE_TYPES = {
     "BLOB": "CHAR(n) with an SQL expression",
     "NUMBER": "DECIMAL EXTERNAL",
@@ -21,34 +23,35 @@ TABLE_TYPES = {
     "VARCHAR2": "CHAR(80) for VARCHAR2(80)",
 }
 REASONS = {
-    "AND": "the closing enclosure must be the opening one",
     "BEGINDATA": "data is in a separate file here, not in the control file",
     "BYTEINT BYTEORDER DOUBLE GRAPHIC RAW SMALLINT VARGRAPHIC VARRAW VARRAWC": "data files are text",
     "BFILE COLUMN NESTED OID REF VARRAY": "only scalar columns of one table are loaded here",
-    "CONCATENATE CONTINUEIF": "a record is one piece here; INFILE '...' \"STR '...'\" gives its end",
+    "CONCATENATE CONTINUEIF": "in a data file a record is one piece that ends with #EOR# and a newline",
     "CONTINUE_LOAD": "a load is never resumed here, it is repeated whole",
-    "CSV": "write TERMINATED BY and OPTIONALLY ENCLOSED BY, and the record end in INFILE '...' \"STR '...'\"",
+    "CSV": "data files have their own separator, enclosure and record end",
     "DEFAULTIF": "it sets NULL or zero, by type and by Oracle's release; write NULLIF or an expression",
-    "EOF": "a field ends within its record here",
+    "EOF": "a field of a data file ends with '|' or with its record",
     "FORMAT": "write the mask at each field",
     "INTERVAL": "load it as CHAR with an SQL expression",
     "LOBFILE SDF": "every value is in the data file here",
     "NO": "leave the clause out instead of negating it",
     "OR": "SQL*Loader combines conditions with AND only",
     "PARTITION SUBPARTITION": "the table is loaded as a whole here",
-    "POSITION": "a field is found by its terminator here",
+    "POSITION": "the fields of a data file are found by the '|' between them",
     "REENABLE": "constraints stay enabled here",
     "SINGLEROW SORTED": "Oracle maintains the indexes",
     "VARCHAR VARCHARC": "it is a field with its length before it; write CHAR(n)",
-    "WHITESPACE": "it skips runs of blanks, so a NULL would shift the columns after it; write X'09' or '|'",
+    "WHITESPACE": "it skips runs of blanks, so a NULL would shift the columns after it; fields of a data file end with"
+    " '|'",
 }
+# Clauses about the layout of a data file. Data files have one layout, so these can be left out.
+LAYOUT = ("BEGINDATA", "BYTEORDER", "CONCATENATE", "CONTINUEIF", "CSV", "EOF", "POSITION", "WHITESPACE")
 REFUSED = {word: reason for words, reason in REASONS.items() for word in words.split()}
 
-FIELDS_EXAMPLE = "Write FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '\"'."
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}
 RECORD_END = re.compile(r"\s*STR\s*(?P<hex>X?)(?P<quote>['\"])(?P<text>.*)(?P=quote)\s*", re.I | re.S)
 TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*)
+    r"""(?P<space>\s+|(?<![^\s,()'"])--[^\n]*)
       | (?P<hex>[xX]'[^']*'|[xX]"[^"]*")
       | (?P<word>[A-Za-z_][\w$\#]*)
       | (?P<number>\d+)

@@ -35,21 +35,49 @@ _OPENERS = re.compile(
 )
 
 
+# Oracle's words that are no misspelt keyword, and that sqlglot does not read in their place.
+_UNREAD_WORDS = set(
+    """AUTOMATIC BOTH CONNECT_BY_ROOT CONTAINERS CONTENT CONVERSION CURSOR CYCLE DANGLING DAY DEFAULT DIMENSION DOCUMENT
+    EMPTY ENCODING ERROR INDENT INFINITE INVISIBLE ITERATE JSON JSON_TABLE KEEP LOCAL MATCH_RECOGNIZE MEASURES MEMBER
+    MODEL MULTISET NAN NOCYCLE PASSING PATTERN PRESENT REFERENCE RETURNING RULES SEARCH SEED SET SIBLINGS SUBMULTISET
+    TREAT TYPE UNIQUE UPSERT VERSION VERSIONS WELLFORMED XMLNAMESPACES XMLTABLE""".split()  # noqa: SIM905
+)
+_AFTER_IS = {"A", "DANGLING", "EMPTY", "INFINITE", "JSON", "NAN", "OF", "PRESENT"}
+# Names of legal constructs, by what their words look like with one blank between them.
+_CONSTRUCTS = {
+    r"\bIS (?:NOT )?NAN\b": "IS NAN",
+    r"\bIS (?:NOT )?INFINITE\b": "IS INFINITE",
+    r"\bIS (?:NOT )?(?:JSON|A SET|EMPTY|OF|DANGLING|PRESENT)\b": "IS with another word than NULL",
+    r"\bAT LOCAL\b": "AT LOCAL",
+    r"(?<!\( )(?<!MODEL )\bPARTITION BY \(": "PARTITION BY of an outer join",
+    r"(?:^| )@ ": "a database link",
+    r"\b(?:XML\w+|JSON_\w+|TREAT|CURSOR|VALIDATE_CONVERSION|CONTAINERS|SHARDS)(?= \()": "",
+    r"\b(?:MODEL|MATCH_RECOGNIZE|MULTISET|CONNECT_BY_ROOT|VERSIONS BETWEEN|ON CONVERSION ERROR|UNPIVOT)\b": "",
+    r"^WITH (?:FUNCTION|PROCEDURE)\b": "",
+}
+
+
 def check_query(sql: str) -> None:
     """Raise SqlSyntaxError unless ``sql`` is one SELECT, WITH or parenthesised query, all ``$names`` replaced.
 
     A final ``;`` is refused as well: it belongs to SQL*Plus, and Oracle itself answers ORA-00933 to it.
     """
-    tokens = tokenize(sql)
-    if not tokens:
-        raise SqlSyntaxError("The SQL is empty.", line=1, column=1, suggestion="Write a SELECT.")
-    _check_start(sql, tokens)
-    _check_end(sql, tokens)
+    tokens = check_statement(sql)
     for token, message, suggestion in _find_silent_repairs(tokens):
         raise _build_error(sql, token, message, suggestion)
     tree = _parse(sql, tokens)
     for token, message, suggestion in _find_never_oracle(tree, tokens):
         raise _build_error(sql, token, message, suggestion)
+
+
+def check_statement(sql: str) -> list[Token]:
+    """The tokens of one query. Raises SqlSyntaxError for a text that is none to Oracle either, whatever is in it."""
+    tokens = tokenize(sql)
+    if not tokens:
+        raise SqlSyntaxError("The SQL is empty.", line=1, column=1, suggestion="Write a SELECT.")
+    _check_start(sql, tokens)
+    _check_end(sql, tokens)
+    return tokens
 
 
 def tokenize(sql: str) -> list[Token]:
@@ -83,8 +111,9 @@ def _check_start(sql: str, tokens: Sequence[Token]) -> None:
 
 
 def _check_end(sql: str, tokens: Sequence[Token]) -> None:
+    has_functions = [token.text.upper() for token in tokens[:2]] in (["WITH", "FUNCTION"], ["WITH", "PROCEDURE"])
     for number, token in enumerate(tokens):
-        if token.token_type != TokenType.SEMICOLON:
+        if token.token_type != TokenType.SEMICOLON or (has_functions and number < len(tokens) - 1):
             continue
         if number == len(tokens) - 1:
             raise _build_error(sql, token, "A query ends without ';'.", "Remove it.")
@@ -132,9 +161,15 @@ def _parse(sql: str, tokens: Sequence[Token]) -> exp.Expr:
 def _explain_error(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlSyntaxError:
     """The error at the word that was misspelt, if one near the reported place looks like a keyword."""
     found = error.errors[0]
+    if (unread := _find_construct(tokens)) is not None:
+        token, construct = unread
+        line, column = position(sql, token.start)
+        message = f"{construct} is not read by this parser."
+        place: dict[str, int] = {"line": line, "column": column}
+        return SqlSyntaxError(message, **place, word=token.text, is_certain=False, construct=construct)
     # sqlglot counts a token's column at its last character.
-    place = (found["line"], found["col"])
-    reported = next((n for n, token in enumerate(tokens) if (token.line, token.col) == place), len(tokens) - 1)
+    at = (found["line"], found["col"])
+    reported = next((n for n, token in enumerate(tokens) if (token.line, token.col) == at), len(tokens) - 1)
     if reported and tokens[reported - 1].text.upper() in ("GROUP", "ORDER"):
         word = tokens[reported - 1].text
         return _build_error(sql, tokens[reported - 1], f"{word!r} without BY.", f"Write {word.upper()} BY.")
@@ -144,14 +179,32 @@ def _explain_error(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlS
     token = tokens[reported]
     if reported == len(tokens) - 1 and not str(found["description"]).startswith("Invalid"):
         return _build_error(sql, token, f"The SQL ends too early, after {token.text!r}.", "Add what is missing.")
-    return _build_error(sql, token, f"Unexpected {token.text!r}.", "Check this word and the one before it.")
+    unexpected = _build_error(sql, token, f"Unexpected {token.text!r}.", "Check this word and the one before it.")
+    unexpected.is_certain = False
+    return unexpected
+
+
+def _find_construct(tokens: Sequence[Token]) -> tuple[Token, str] | None:
+    """The first legal construct that sqlglot does not read, and its name."""
+    words = [("?" if _is_quoted(token) else token.text.upper()) for token in tokens]
+    text = " ".join(words)
+    found = [(match, name) for pattern, name in _CONSTRUCTS.items() if (match := re.search(pattern, text))]
+    if not found:
+        return None
+    match, name = min(found, key=lambda each: each[0].start())
+    start, place = match.start() + (match[0][0] == " "), 0
+    for number, word in enumerate(words):
+        if place + len(word) > start:
+            return tokens[number], name or match[0]
+        place += len(word) + 1
+    return None
 
 
 def _find_misspelt(near: Sequence[Token]) -> tuple[Token, str] | None:
     best: tuple[float, Token, str] | None = None
     for token in near:
         word = token.text.upper()
-        if token.token_type != TokenType.VAR or len(word) < 3 or word in _KEYWORDS:
+        if token.token_type != TokenType.VAR or len(word) < 3 or word in _KEYWORDS or word in _UNREAD_WORDS:
             continue
         for keyword in difflib.get_close_matches(word, _KEYWORDS, n=1, cutoff=0.66):
             ratio = difflib.SequenceMatcher(None, word, keyword).ratio()
@@ -169,7 +222,8 @@ def _find_never_oracle(tree: exp.Expr, tokens: Sequence[Token]) -> Iterator[tupl
     if tree.find(exp.Into):
         yield tokens[words.index("INTO")], "SELECT INTO is not a query.", "Remove INTO."
     for test in tree.find_all(exp.Is):
-        if isinstance(test.expression, exp.Column) and test.expression.name.upper() in words:
+        name = test.expression.name.upper()
+        if isinstance(test.expression, exp.Column) and name in words and name not in _AFTER_IS:
             word = tokens[words.index(test.expression.name.upper())]
             yield word, f"IS is followed by {word.text!r}.", "Write IS NULL or IS NOT NULL."
     yield from _find_bare_joins(tree, tokens)

@@ -259,6 +259,11 @@ def test_generated_columns_come_from_the_load(tmp_path: Path) -> None:
     ]
 
 
+def test_an_empty_constant_is_null(tmp_path: Path) -> None:
+    rows, _ = load(b'"p"#EOR#\n', control_of("a CHAR", 'e CONSTANT ""'), {"a": "CLOB", "e": "CLOB"}, tmp_path)
+    assert rows == [{"a": "p", "e": None}]
+
+
 def test_nullif_and_when_are_followed(tmp_path: Path) -> None:
     control = control_of("a CHAR", "b CHAR NULLIF b='NA'", when="WHEN a = 'x'")
     rows, counts = load(b'"x"|"NA"#EOR#\n"y"|"1"#EOR#\n', control, {"a": "CLOB", "b": "CLOB"}, tmp_path)

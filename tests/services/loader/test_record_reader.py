@@ -174,6 +174,12 @@ def test_a_field_may_have_delimiters_of_its_own() -> None:
     assert values('"x"|~y;~~~;z', columns) == ["x", "y;~", "z"]
 
 
+def test_an_enclosure_may_end_with_another_text_than_it_starts_with() -> None:
+    enclosed = {"fields": "ENCLOSED BY '<' AND '>'"}
+    assert values("<x<|>|<y>>z>", **enclosed) == ["x<|", "y>z"]
+    assert rejection("<x>|y", **enclosed) == ("b", "Initial enclosure character not found")
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.cli.check.findings import Finding, sort_findings
+from canvas_replicate.cli.check.parts import check_reading
 from canvas_replicate.cli.check.tables import Parts, compare_parts
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.names import Names
@@ -31,7 +32,7 @@ TABLE = Table(
     place=Place("conf/tablesconf.yaml", 3, 1),
 )
 CTL = """\
-LOAD DATA
+LOAD DATA INFILE 'x' "STR '#EOR#\\n'"
 TRUNCATE
 INTO TABLE tmp_names
 FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '"'
@@ -103,6 +104,60 @@ def test_where_the_query_tells_no_lengths_the_table_is_asked(kind: str) -> None:
     said = found(query=query, base={"emplid": kind}, ctl=("CHAR(11)", "CHAR"), sizes_known=False)
     assert lines(said) == [
         f"error: ctls/tmp_names.ctl:6: emplid takes 255 characters, the base table's column is {kind}."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ctl", "message"),
+    [
+        (("'|'", "','"), "fields end with ',' by the control file, in the data file '|'."),
+        (("'\"'", "'~'"), "texts are enclosed in '~' by the control file, in the data file '\"'."),
+        (
+            (" OPTIONALLY ENCLOSED BY '\"'", ""),
+            "texts are enclosed in nothing by the control file, in the data file '\"'.",
+        ),
+        (("OPTIONALLY ", ""), "every field is ENCLOSED by the control file, in the data file OPTIONALLY ENCLOSED."),
+        ((" \"STR '#EOR#\\n'\"", ""), "records end with '\\n' by the control file, in the data file '#EOR#\\n'."),
+    ],
+)
+def test_another_layout_than_that_of_the_data_file_is_an_error(ctl: tuple[str, str], message: str) -> None:
+    said = found(ctl=ctl)
+    assert lines(said) == [f"error: ctls/tmp_names.ctl: {message}"]
+    assert said[0].next_step == "Rewrite it to our layout: replicate table ctl tmp_names --write"
+
+
+def test_another_separator_of_one_field_is_an_error_at_its_line() -> None:
+    said = found(ctl=("CHAR(11)", "CHAR(11) TERMINATED BY ';' OPTIONALLY ENCLOSED BY '\"'"))
+    assert lines(said) == [
+        "error: ctls/tmp_names.ctl:6: fields end with ';' by the control file, in the data file '|'."
+    ]
+
+
+def test_a_query_that_only_oracle_reads_is_a_warning() -> None:
+    said = check_reading(replace(TABLE, query="SELECT d AT LOCAL d FROM t"))
+    assert lines(said) == [
+        "warning: conf/tablesconf.yaml:3:1: our SQL parser does not read the query, which Oracle runs as written:"
+        " line 1, column 10: AT LOCAL is not read by this parser."
+    ]
+    assert check_reading(TABLE) == []
+
+
+def test_two_columns_of_one_name_are_one_finding() -> None:
+    parts = Parts(TABLE, (*QUERY, QUERY[0]), parse_control_file(CTL, "ctls/tmp_names.ctl"), BASE, sizes_known=True)
+    assert lines(compare_parts(parts)) == [
+        "error: conf/tablesconf.yaml:3:1: tmp_names: the query has 2 columns named emplid."
+    ]
+
+
+def test_a_table_of_numbers_needs_no_enclosure() -> None:
+    text = "LOAD INFILE x \"STR '#EOR#\\n'\" TRUNCATE INTO TABLE tmp_names FIELDS TERMINATED BY '|' (pay, n DECIMAL EXTERNAL)"
+    base = columns(pay="NUMBER(8,2)", n="NUMBER")
+    assert compare_parts(Parts(TABLE, control=parse_control_file(text, "t.ctl"), base=base)) == []
+
+
+def test_a_semicolon_that_means_nothing_is_a_note() -> None:
+    assert lines(found(ctl=("SYSDATE\n)", "SYSDATE\n);"))) == [
+        "note: ctls/tmp_names.ctl:11:2: the ';' at the end has no meaning to SQL*Loader."
     ]
 
 

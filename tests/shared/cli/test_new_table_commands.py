@@ -171,6 +171,30 @@ class OracleLike:
         return TableFacts((column_from_oracle_type("COMMENT", "VARCHAR2(30 CHAR)"),), ())
 
 
+def test_foreign_control_files_are_shown_and_rewritten_with_their_line_ends(place: Workplace) -> None:
+    ctl = place.folder / "ctls" / "tmp_students.ctl"
+    ours = ctl.read_text("utf-8").replace("\n", "\r\n")
+    foreign = ours.replace("'|'", "','").replace(" \"STR '#EOR#\\n'\"", "")
+    ctl.write_bytes(foreign.encode())
+    shown = run("ctl", "--all")
+    assert ctl.read_bytes() == foreign.encode()
+    assert "-FIELDS TERMINATED BY ','" in shown.out
+    assert shown.out.endswith("next:  replicate table ctl --all --write\n")
+    assert run("ctl", "tmp_students", "--write").code == 0
+    assert ctl.read_bytes() == ours.encode()
+    assert run("ctl", "--all").out == "Every control file has the layout of our data files.\n"
+
+
+def test_a_control_file_that_cannot_be_rewritten_does_not_stop_the_others(place: Workplace) -> None:
+    students = place.folder / "ctls" / "tmp_students.ctl"
+    ours = students.read_text("utf-8")
+    place.add_table("tmp_odd", sql="SELECT 1 a", ctl="LOAD DATA INTO TABLE tmp_odd (a POSITION(1:2) BLOB)", ddl=None)
+    students.write_text(ours.replace("'|'", "';'"), "utf-8")
+    with pytest.raises(ConfigError, match=r"tmp_odd\.ctl:1:47: BLOB is a type of table columns"):
+        run("ctl", "--all", "--write")
+    assert students.read_text("utf-8") == ours
+
+
 def test_drift_is_printed_with_its_migration_and_ends_with_1(place: Workplace) -> None:
     run("add", "SIS.BUILDINGS", "--write")
     place.run("replicate", "init-db")
@@ -201,6 +225,15 @@ def test_a_column_that_the_source_lost_is_told_with_the_entry_whose_query_names_
         PermanentError, match=r"tablesconf.yaml:\d+:1: the source refuses the query of tmp_buildings: .*opened"
     ):
         run("diff", "tmp_buildings")
+
+
+def test_two_columns_of_one_name_have_no_drift_but_an_error(place: Workplace) -> None:
+    place.run("replicate", "init-db")
+    place.configure(
+        "tmp_students", sql="SELECT a.id, a.name, b.id FROM sis.students a JOIN sis.students b ON a.id = b.id"
+    )
+    with pytest.raises(ConfigError, match=r"tmp_students: the query has 2 columns named id\. Give it an alias\."):
+        run("diff", "tmp_students")
 
 
 def test_drift_can_be_read_as_json(place: Workplace) -> None:

@@ -54,6 +54,13 @@ def test_an_entry_after_all_others_goes_to_the_end(tmp_path: Path) -> None:
     assert with_table(tmp_path, before) == before + "\n" + WRITTEN
 
 
+@pytest.mark.parametrize("end", ["...\n", "...", "... # the end\n# and more\n"])
+def test_an_entry_goes_before_the_marker_of_the_document_s_end(tmp_path: Path, end: str) -> None:
+    before = "---\ntmp_a:\n  sql: x\n\ntmp_b:\n  sql: y\n"
+    assert with_table(tmp_path, before + end) == before + "\n" + WRITTEN + end
+    assert with_item(tmp_path, "all:\n  - a\n" + end, "all") == "all:\n  - a\n  - tmp_m\n" + end
+
+
 def test_a_file_without_a_last_line_end_gets_one_before_the_entry(tmp_path: Path) -> None:
     before = "tmp_a:\n  sql: |\n    SELECT 1"
     assert with_table(tmp_path, before) == before + "\n" + WRITTEN

@@ -41,11 +41,13 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def load(conf: str = TABLE, table_list: str = LIST, native: tuple[str, ...] = ()) -> Catalogue:
+def load(
+    conf: str = TABLE, table_list: str = LIST, native: tuple[str, ...] = (), oracle: tuple[str, ...] = ()
+) -> Catalogue:
     CONF.mkdir(exist_ok=True)
     (CONF / "tablesconf.yaml").write_text(conf, encoding="utf-8", newline="")
     (CONF / "tablelist.yaml").write_text(table_list, encoding="utf-8", newline="")
-    return load_catalogue(CONF, DATABASES, native=native)
+    return load_catalogue(CONF, DATABASES, native=native, oracle=oracle)
 
 
 def refusal(conf: str = TABLE, table_list: str = LIST) -> str:
@@ -293,6 +295,18 @@ def test_sql_that_may_run_on_a_database_of_another_tongue_is_not_held_against_or
     assert load(by_schedule, native=("qna",)).table("tmp_a").query == native
     with pytest.raises(ConfigError, match=r"^conf/tablesconf\.yaml:4:"):
         load(entry("  source: odl_usr\n", native), native=("qna",))
+
+
+@pytest.mark.parametrize("sql", ["SELECT a FORM s", "SELECT XMLSERIALIZE(CONTENT a AS CLOB) a FROM s"])
+def test_an_oracle_source_takes_every_query_as_it_is_written(sql: str) -> None:
+    assert load(entry("  source: qna\n", sql), oracle=("qna",)).table("tmp_a").query == sql
+    with pytest.raises(ConfigError, match="'DELETE' does not start a query"):
+        load(entry("  source: qna\n", "DELETE FROM s"), oracle=("qna",))
+
+
+def test_a_legal_query_that_the_parser_does_not_read_is_left_to_its_table() -> None:
+    unread = "SELECT d AT LOCAL d FROM t"
+    assert load(entry(sql=unread)).table("tmp_a").query == unread
 
 
 def test_the_problems_of_both_files_are_told_together_in_order() -> None:

@@ -157,6 +157,10 @@ def test_str_says_which_bytes_end_a_record(written: str, record_end: bytes) -> N
         ("CHAR TERMINATED BY ',' ENCLOSED BY '\"'", Field("a", "char", delimiters=Delimiters(",", '"'))),
         ("OPTIONALLY ENCLOSED '\"'", Field("a", "char", delimiters=Delimiters("|", '"', True))),
         ("CHAR TERMINATED BY '|'", Field("a", "char")),
+        ("ENCLOSED BY '<' AND '>'", Field("a", "char", delimiters=Delimiters("|", "<", closing=">"))),
+        ("ENCLOSED BY '\"' AND X'22'", Field("a", "char", delimiters=Delimiters("|", '"'))),
+        ("TERMINATED BY X'9'", Field("a", "char", delimiters=Delimiters("\t"))),
+        ("TERMINATED BY '\\t'", Field("a", "char", delimiters=Delimiters("\t"))),
     ],
 )
 def test_an_entry_of_the_column_list_is_understood(entry: str, expected: Field) -> None:
@@ -185,6 +189,42 @@ def test_options_are_numbers_truth_values_and_words() -> None:
         "silent": ("header", "feedback"),
         "discardmax": 9,
     }
+
+
+def test_options_of_every_release_are_read() -> None:
+    text = "OPTIONS (RESUMABLE=TRUE, RESUMABLE_NAME='a load', RESUMABLE_TIMEOUT=60, DEGREE_OF_PARALLELISM=AUTO, TRIM=LRTRIM)"
+    control = parse(f"{text} LOAD INTO TABLE t FIELDS TERMINATED BY '|' (a)")
+    assert control.options["resumable_name"] == "a load"
+    assert [control.options[name] for name in ("resumable_timeout", "degree_of_parallelism", "trim")] == [
+        60,
+        "auto",
+        "lrtrim",
+    ]
+
+
+def test_nullif_of_the_table_holds_for_fields_without_their_own() -> None:
+    columns = "(a, b DECIMAL EXTERNAL, c NO NULLIF, d NULLIF d='x', e FILLER, f CONSTANT 1)"
+    blanks = parse(f"LOAD INTO TABLE t FIELDS TERMINATED BY '|' NULLIF = BLANKS {columns}")
+    own = (Condition("d", "=", "x"),)
+    # Blanks are no number, so NULLIF changes nothing there.
+    assert [entry.nullif for entry in blanks.fields] == [(Condition("a", "=", None),), (), (), own, (), ()]
+    named = parse(f"LOAD INTO TABLE t FIELDS TERMINATED BY '|' NULLIF != 'NA' {columns}")
+    assert [entry.nullif for entry in named.fields[:3]] == [
+        (Condition("a", "<>", "NA"),),
+        (Condition("b", "<>", "NA"),),
+        (),
+    ]
+
+
+def test_a_comment_starts_at_white_space_and_not_inside_a_path() -> None:
+    text = "LOAD DATA INFILE /data/canvas--prod/x.dat \"STR '#EOR#\\n'\" -- and this is one\nINTO TABLE t"
+    control = parse(f"{text} FIELDS TERMINATED BY '|' (a,--another\nb)--last")
+    assert (control.record_end, len(control.fields)) == (b"#EOR#\n", 2)
+
+
+def test_a_semicolon_at_the_end_is_passed_over_with_a_note() -> None:
+    control = parse("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '|' (a)\n;")
+    assert control.notes == ("t.ctl:2:1: the ';' at the end has no meaning to SQL*Loader.",)
 
 
 def test_when_is_a_list_of_conditions() -> None:
@@ -270,7 +310,8 @@ def test_any_heap_of_words_gives_a_control_file_or_one_config_error(words: list[
         ("NUMBER", "NUMBER is a type of table columns, not of fields. Write DECIMAL EXTERNAL."),
         ("CHRA(10)", "found 'CHRA'. Did you mean CHAR?"),
         ("INTEGER", "INTEGER alone is binary, and data files are text. Write INTEGER EXTERNAL."),
-        ("POSITION(1:3) CHAR", "POSITION is not understood here: a field is found by its terminator here."),
+        ("POSITION(1:3) CHAR", "POSITION is not understood here: the fields of a data file are found by the '|'"),
+        ("POSITION(1:3) CHAR", "Rewrite the file to our layout: replicate table ctl t --write"),
         ("RAW(16)", "RAW is not understood here: data files are text."),
         ("LOBFILE(b)", "LOBFILE is not understood here"),
         ("CHAR DEFAULTIF b=BLANKS", "DEFAULTIF is not understood here"),
@@ -286,13 +327,12 @@ def test_any_heap_of_words_gives_a_control_file_or_one_config_error(words: list[
         ("NULLIF (1:2)='x'", "a condition names a column here, not a position."),
         ("NULLIF b > 'x'", "expected = or <> after b, found '>'."),
         ("NULLIF b = x", "expected a text in quotation marks, X'...' or BLANKS, found 'x'."),
-        ("NULLIF b = X'4'", "X'4' needs two hexadecimal digits for each byte."),
+        ("NULLIF b = X'414'", "X'414' needs two hexadecimal digits for each byte."),
         ("NULLIF b = X'FF'", "X'FF' is no text in UTF-8."),
         ("NULLIF b='x' NULLIF b='y'", "NULLIF of a appears twice. Combine conditions with AND."),
-        ("TERMINATED BY ','", "leaves open whether it may be enclosed. Write both."),
+        ("TERMINATED BY ','", "leaves open whether it may be enclosed. Write both, or leave it out."),
         ("TERMINATED BY ',' TERMINATED BY ','", "TERMINATED appears twice."),
         ("ENCLOSED BY '|'", "terminator and enclosure are the same."),
-        ("ENCLOSED BY '(' AND ')'", "AND is not understood here: the closing enclosure must be the opening one."),
         ("SEQUENCE(MIN)", "expected a number, found 'MIN'."),
         ("CONSTANT", "expected the value of CONSTANT, found ','."),
         ("EXPRESSION 'x'", "expected an SQL expression in double quotation marks, found 'x'."),
@@ -323,12 +363,12 @@ def test_a_missing_comma_is_named_with_both_columns() -> None:
         ("LOAD DATA INFILE 'a' \"fix 80\"", "'fix 80' is not a record end. Write \"STR '#EOR#\\n'\""),
         ("LOAD DATA INFILE 'a' \"STR '\\q'\"", "\\q is not understood in STR. Write the bytes as X'...'."),
         ("LOAD DATA INFILE 'a' \"STR ''\"", "the record end is empty."),
-        ("LOAD DATA INFILE 'a' \"STR X'0'\"", "X'0' needs two hexadecimal digits for each byte."),
+        ("LOAD DATA INFILE 'a' \"STR X'0A0'\"", "X'0A0' needs two hexadecimal digits for each byte."),
         ("LOAD DATA CHARACTERSET WE8MSWIN1252", "the character set 'WE8MSWIN1252' is not read here. Data files"),
         ("LOAD DATA CHARACTERSET UTF-8", "the character set 'UTF-8' is not read here."),
         ("LOAD DATA BADFILE a BADFILE b", "BADFILE appears twice."),
         ("LOAD DATA APPEND INTO TABLE t REPLACE", "the mode appears twice: APPEND and REPLACE."),
-        ("LOAD DATA CONTINUEIF THIS", "CONTINUEIF is not understood here: a record is one piece here"),
+        ("LOAD DATA CONTINUEIF THIS", "CONTINUEIF is not understood here: in a data file a record is one"),
         ("LOAD DATA CONCATENATE 2", "CONCATENATE is not understood here"),
         ("LOAD DATA LENGTH WORDS", "expected CHAR, CHARACTER, BYTE, found 'WORDS'."),
         ("LOAD DATA INTO TABLE t PARTITION (p)", "PARTITION is not understood here"),
@@ -336,7 +376,7 @@ def test_a_missing_comma_is_named_with_both_columns() -> None:
         ("LOAD DATA INTO TABLE t FIELDS CSV WITH EMBEDDED (a)", "CSV is not understood here"),
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY WHITESPACE (a)", "WHITESPACE is not understood here"),
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY TAB (a)", "expected a text such as '|' or X'1F', found 'TAB'."),
-        ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '\\t' (a)", "a tab is X'09', \\ is X'5C'."),
+        ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '\\' (a)", "Write it as X'...': \\ is X'5C'."),
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '' (a)", "'' is not an unambiguous delimiter."),
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY X'09' ENCLOSED BY '\"' (a)", "shifts the columns"),
         ("LOAD DATA INTO TABLE t FIELDS ENCLOSED BY '\"' (a)", "ENCLOSED BY needs a TERMINATED BY."),
@@ -350,7 +390,10 @@ def test_a_missing_comma_is_named_with_both_columns() -> None:
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '|' (a RECNUM)", "no column takes its value from the data"),
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '|' (a) INTO TABLE u", "one control file loads one table here."),
         ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '|' (a)\nBEGINDATA\nit's", "2:1: BEGINDATA is not understood"),
-        ("LOAD DATA INTO TABLE t FIELDS TERMINATED BY '|' (a);", "expected nothing after the column list, found ';'."),
+        (
+            "LOAD DATA INTO TABLE t FIELDS TERMINATED BY '|' (a); x",
+            "expected nothing after the column list, found ';'.",
+        ),
         ("OPTIONS (USERID=scott/tiger) LOAD", "USERID does not belong in a control file."),
         ("OPTIONS (ERORS=3) LOAD", "found 'ERORS'. Did you mean ERRORS?"),
         ("OPTIONS (ERRORS='3') LOAD", "expected the value of an option, found '3'."),

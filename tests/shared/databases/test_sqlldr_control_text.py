@@ -109,7 +109,8 @@ def delimiters(draw: st.DrawFn, *, enclosed: bool | None = None) -> Delimiters:
     if not is_enclosed:
         return Delimiters(terminator)
     enclosure = draw(st.text(min_size=1, max_size=2).filter(lambda text: text != terminator))
-    return Delimiters(terminator, enclosure, draw(st.booleans()))
+    closing = draw(st.none() | st.text(min_size=1, max_size=2).filter(lambda text: text != enclosure))
+    return Delimiters(terminator, enclosure, draw(st.booleans()), closing)
 
 
 def conditions(columns: list[str]) -> st.SearchStrategy[tuple[Condition, ...]]:

@@ -105,6 +105,40 @@ def test_every_other_end_is_one_error_that_says_whether_to_try_again(
     assert error.message.startswith("loading tmp_x: ")
 
 
+@pytest.mark.parametrize("note", ["ORA-28002: the password will expire within 7 days", "SQL*Loader-281: Warning: ROWS"])
+def test_a_coded_line_in_the_log_of_a_complete_load_is_a_note(note: str) -> None:
+    log = f"{note}\n\n{SUMMARY.format(loaded=3)}"
+    read = decide_outcome(0, log, list(find_coded_lines(log)), "loading tmp_x", "x.log")
+    assert (read.loaded, read.stopped, read.fatal) == (3, None, (note,))
+
+
+def test_a_note_does_not_hide_the_error_that_ended_a_load() -> None:
+    log = "ORA-28002: the password will expire within 7 days\nORA-03113: end-of-file on communication channel"
+    assert raised(1, log).code == "ORA-03113"
+
+
+def test_a_status_that_no_record_explains_is_explained_by_the_coded_line() -> None:
+    log = f"SQL*Loader-2026: the load was aborted because SQL Loader cannot continue.\n{SUMMARY.format(loaded=3)}"
+    read = decide_outcome(2, log, list(find_coded_lines(log)), "loading tmp_x", "x.log")
+    assert read.stopped == "SQL*Loader-2026: the load was aborted because SQL Loader cannot continue."
+
+
+@pytest.mark.parametrize(
+    ("status", "screen"),
+    [
+        (1, "Message 2100 not found; No message file for product=RDBMS, facility=UL"),
+        (127, "sqlldr: error while loading shared libraries: libclntsh.so.19.1: cannot open shared object file"),
+        (0, "Message 2100 not found; No message file for product=RDBMS, facility=UL"),
+    ],
+)
+def test_without_a_log_the_screen_is_told_and_no_file_is_named(status: int, screen: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        decide_outcome(status, "", [], "loading tmp_x", "logs/tmp_x.log", screen=screen)
+    assert screen in caught.value.message
+    assert "tmp_x.log" not in str(caught.value)
+    assert "ORACLE_HOME" in caught.value.next_step
+
+
 def test_an_early_end_by_an_error_of_the_database_is_that_error() -> None:
     discontinued = "ORA-01653: unable to extend table R.T by 128\n\nSpecify SKIP=2 when continuing the load.\n"
     error = raised(2, discontinued + SUMMARY.format(loaded=2))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canvas_replicate.sql.syntax import check_query
+from canvas_replicate.sql.syntax import check_query, check_statement
 from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
 GOOD = [
@@ -22,6 +22,7 @@ GOOD = [
     "SELECT t.limit, top FROM t FETCH FIRST 5 ROWS ONLY",
     "SELECT MAX(a) KEEP (DENSE_RANK LAST ORDER BY b) FROM t GROUP BY c HAVING COUNT(*) > 1",
     "SELECT a FROM t AS OF SCN 123 WHERE b IS NOT NULL",
+    "SELECT id, CASE WHEN bd IS NAN THEN NULL WHEN bd IS NOT INFINITE THEN bd END bd FROM sis.f",
 ]
 
 # text, line, column, word, a part of the message, a part of the suggestion
@@ -96,6 +97,31 @@ def test_a_mistake_is_reported_at_the_wrong_word(
     assert suggestion in error.suggestion
     assert str(error).startswith(f"line {line}, column {column}: ")
     assert "\x1b" not in str(error)
+
+
+LEGAL_BUT_UNREAD = [
+    ("SELECT XMLSERIALIZE(CONTENT doc AS CLOB) doc FROM sis.t", "XMLSERIALIZE", "XMLSERIALIZE"),
+    ("SELECT a FROM t LEFT JOIN u PARTITION BY (u.x) ON t.id = u.id", "PARTITION BY", "PARTITION BY of an outer join"),
+    ("SELECT d AT LOCAL d FROM t", "AT", "AT LOCAL"),
+    ('SELECT id FROM "SIS"."T"@"LINK.WORLD" a WHERE a.id > 1', "@", "a database link"),
+    ("WITH FUNCTION f RETURN NUMBER IS BEGIN RETURN 1; END; SELECT f FROM dual", "WITH", "WITH FUNCTION"),
+    ("SELECT a b c FROM t", "c", ""),
+]
+
+
+@pytest.mark.parametrize(("sql", "word", "construct"), LEGAL_BUT_UNREAD)
+def test_what_oracle_may_take_is_no_certain_mistake(sql: str, word: str, construct: str) -> None:
+    check_statement(sql)
+    error = _error_of(sql)
+    assert error is not None
+    assert (error.is_certain, error.word, error.construct) == (False, word, construct)
+
+
+@pytest.mark.parametrize("sql", ["SELECT a FORM t", "SELECT a,,b FROM t", "SELECT a FROM t JOIN u", "DELETE FROM t"])
+def test_a_misspelt_word_and_a_stray_comma_are_certain_mistakes(sql: str) -> None:
+    error = _error_of(sql)
+    assert error is not None
+    assert error.is_certain
 
 
 @given(

@@ -224,6 +224,11 @@ REFUSED: list[tuple[str, str]] = [
     ("SELECT LISTAGG(a, ',' ON OVERFLOW TRUNCATE) WITHIN GROUP (ORDER BY a) FROM t", "ON OVERFLOW"),
     ("SELECT a FROM t WHERE a COLLATE BINARY_CI = 'x'", "COLLATE"),
     ("SELECT a FROM t WITH READ ONLY", "WITH READ ONLY"),
+    ("SELECT CASE WHEN a IS NOT NAN THEN 1 END x FROM t", "IS NAN"),
+    ("SELECT XMLSERIALIZE(CONTENT a AS CLOB) a FROM t", "XMLSERIALIZE"),
+    ("SELECT a FROM t LEFT JOIN u PARTITION BY (u.x) ON t.id = u.id", "PARTITION BY of an outer join"),
+    ("SELECT d AT LOCAL d FROM t", "AT LOCAL"),
+    ('SELECT id FROM "S"."T"@"LINK.WORLD" a WHERE a.id > 1', "a database link"),
 ]
 
 

@@ -50,8 +50,10 @@ def compare_parts(parts: Parts) -> list[Finding]:
     problems = list(find_name_problems(parts.table, names))
     lengths: Mapping[str, int] = {}
     if parts.control is not None:
+        findings += [Finding("note", name, note) for note in parts.control.notes]
         in_file = None
-        if parts.query is not None:
+        # Columns of one name cannot be told apart, so they are compared once each has a name.
+        if parts.query is not None and len(set(names)) == len(names):
             found = Found(parts.query, parts.control, None, parts.base, parts.sizes_known)
             unread = _find_unread_masks(found)
             reported = {each.column for each in find_differences(found)} | {field.name for field, _ in unread}

@@ -17,18 +17,20 @@ from canvas_replicate.cli.entry import exit_with
 from canvas_replicate.cli.options import AsJson, TableName
 from canvas_replicate.cli.scaffold.changes import FileChange, format_diff, write_together
 from canvas_replicate.cli.scaffold.drift import find_differences
+from canvas_replicate.cli.scaffold.layout import plan_layout
 from canvas_replicate.cli.scaffold.migration import Migration, plan_migration, read_state
 from canvas_replicate.cli.scaffold.names import Names, choose_names
 from canvas_replicate.cli.scaffold.plan import ScaffoldRequest, TablePlan, choose_source, plan_table, read_query
 from canvas_replicate.config.catalogue import Catalogue, read_catalogue, resolve_source
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.config.settings_sources import load_settings
+from canvas_replicate.config.yaml_file import together
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.databases.opening import get_engine, open_source, open_target
 from canvas_replicate.databases.ports import Target
 from canvas_replicate.errors import ConfigError, ExitCode, PermanentError
 
-tables = entry.new_app("A table's files: add one, and see what changed in its source.")
+tables = entry.new_app("A table's files: add one, see what changed in its source, rewrite a foreign control file.")
 
 SourceOption = Annotated[str | None, typer.Option("--source", metavar="ALIAS", help="The database it is read from.")]
 TextLimit = Annotated[
@@ -122,10 +124,40 @@ def diff(
         exit_with(ExitCode.FAILED)
 
 
+@tables.command("ctl")
+def rewrite_control_files(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Tables of tablesconf.yaml.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All tables that are configured.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the files.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give control files the separators and the record end of our data files. Columns, types, masks and SQL stay."""
+    if every == bool(names):
+        raise ConfigError("Name the tables, or give --all.", next_step="Show all changes: replicate table ctl --all")
+    settings = load_settings()
+    catalogue = read_catalogue(settings, check_sql=False)
+    found = list(catalogue.loaded_tables) if every else [catalogue.table(name).name for name in names or ()]
+    changes, problems = plan_layout(settings.ctl_dir / f"{name}.ctl" for name in found)
+    if write:
+        write_together(changes)
+    if as_json:
+        output.print_json({"files": _list_files(changes), "written": write, "problems": [str(p) for p in problems]})
+    else:
+        _print_diff(changes)
+        if not changes and not problems:
+            _print_lines(["Every control file has the layout of our data files."])
+        elif changes:
+            _print_lines(["The files are written." if write else f"next:  {_build_retry_command(context)} --write"])
+    if problems:
+        raise together(problems)
+
+
 def _read_own_query(path: Path | None, term: str | None, settings: Settings, alias: str) -> str | None:
     if path is None and term is not None:
         raise ConfigError("--term is for a query of your own.", next_step="Give it: --query FILE")
-    return read_query(path, oracle_sql=settings.databases[alias].dialect == "oracle") if path else None
+    is_oracle, is_native = get_engine(settings, alias) == "oracle", settings.databases[alias].dialect == "native"
+    return read_query(path, check="nothing" if is_native else "statement" if is_oracle else "query") if path else None
 
 
 def _require_role(text: str) -> str:
@@ -215,6 +247,9 @@ def _build_retry_command(context: typer.Context) -> str:
     for parameter in context.command.params:
         value = context.params[str(parameter.name)]
         if value is None or value is False or value == parameter.default:
+            continue
+        if value is True:
+            words.append(parameter.opts[0])
             continue
         for each in value if isinstance(value, list | tuple) else [value]:
             words += [str(each)] if parameter.param_type_name == "argument" else [parameter.opts[0], str(each)]

@@ -12,6 +12,7 @@ from canvas_replicate.cli.scaffold.ddl_text import DdlParts, format_ddl, get_bas
 from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import read_control_file
+from canvas_replicate.control_file.checks import find_name_problems, require_none
 from canvas_replicate.databases.ports import BulkLoader, Source
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError, Place
@@ -82,13 +83,17 @@ def plan_migration(state: TableState, *, text_limit: int, for_oracle: bool) -> M
 
 
 def _describe_query(table: Table, source: Source) -> tuple[Column, ...]:
-    """The query's columns. Raises PermanentError for a column that the source has lost, the most frequent drift."""
+    """The query's columns. Raises PermanentError for a column that the source has lost, the most frequent drift, and
+    ConfigError for a column without a name of its own.
+    """
     try:
-        return source.describe(table.query)
+        columns = source.describe(table.query)
     except PermanentError as error:
         message = f"{table.place}: the source refuses the query of {table.name}: {error.message}"
         step = f"Take out what the source no longer has, then: replicate table diff {table.name}"
         raise PermanentError(message, code=error.code, next_step=step) from error
+    require_none(find_name_problems(table, [column.name for column in columns]))
+    return columns
 
 
 def _describe_base(target: BulkLoader, base_table: str) -> tuple[Column, ...] | None:

@@ -16,6 +16,7 @@ from canvas_replicate.cli.scaffold.names import Names, find_long_names, refuse_c
 from canvas_replicate.config.catalogue import Catalogue, read_catalogue
 from canvas_replicate.config.settings import Settings, require_alias, target_alias
 from canvas_replicate.config.tables import Table
+from canvas_replicate.config.terms import SqlCheck
 from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
@@ -106,17 +107,21 @@ def format_select(source_table: str, columns: Sequence[Column]) -> str:
     return "\n".join((f"SELECT {listed}", f"  FROM {source_table} {alias}"))
 
 
-def read_query(path: Path, *, oracle_sql: bool) -> str:
-    """A query from a file. Raises ConfigError with its place for anything but one query in Oracle's SQL."""
+def read_query(path: Path, *, check: SqlCheck) -> str:
+    """A query from a file. Raises ConfigError with its place for a mistake that ``check`` finds."""
     text = read_text(path)
     if text is None:
         raise ConfigError("there is no such file.", place=Place(path))
     query = strip_bom(text).replace("\r\n", "\n")
-    if oracle_sql:
-        from canvas_replicate.sql.syntax import check_query  # the parser is costly to import
+    if check != "nothing":
+        from canvas_replicate.sql.syntax import check_query, check_statement  # the parser is costly to import
 
+        filled = re.sub(r"\$varbl1(?!\w)", "( NULL)", query)  # as long as the placeholder: columns stay right
         try:
-            check_query(re.sub(r"\$varbl1(?!\w)", "( NULL)", query))  # as long as the placeholder: columns stay right
+            if check == "statement":
+                check_statement(filled)
+            else:
+                check_query(filled)
         except SqlSyntaxError as error:
             place = Place(path, error.line, error.column)
             raise ConfigError(error.message, place=place, next_step=error.suggestion) from None

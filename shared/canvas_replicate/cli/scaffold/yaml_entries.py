@@ -63,18 +63,19 @@ def format_table_entry(names: Names, sql: str, term: str | None = None, source: 
 def find_table_place(text: str, root: YamlNode, name: str, entry: Sequence[str]) -> Insertion:
     """At its alphabetical place: before the first table that comes after it, with the comment above that one."""
     lines = split_lines(text)
+    document = lines[: _find_document_end(lines)]
     keys = root.mapping()
     for node in keys.values():
         if node.key_place.column != 1:
             raise node.key_error("the keys of this file do not start their lines.", "Add the table by hand.")
     starts = {key: _find_start(lines, (node.key_place.line or 1) - 1) for key, node in keys.items()}
     tables = [key for key in keys if key not in _RESERVED]
-    at = next((starts[key] for key in tables if key.lower() > name), _find_end(lines, starts, tables))
-    if at < len(lines):
+    at = next((starts[key] for key in tables if key.lower() > name), _find_end(document, starts, tables))
+    if at < len(document):
         blank_above = at > 0 and not lines[at - 1].strip()
         return Insertion(at, (*entry, "") if blank_above else tuple(entry))
     apart = any(starts[key] and not lines[starts[key] - 1].strip() for key in tables) or not tables
-    needs_blank = apart and lines and lines[-1].strip()
+    needs_blank = apart and document and document[-1].strip()
     return Insertion(at, ("", *entry) if needs_blank else tuple(entry))
 
 
@@ -141,6 +142,11 @@ def _find_end(lines: Sequence[str], starts: Mapping[str, int], tables: Sequence[
     """The line behind the last table: at the reserved key that follows it, or at the end of the file."""
     last = starts[tables[-1]] if tables else len(lines)
     return next((start for start in sorted(starts.values()) if start > last), len(lines))
+
+
+def _find_document_end(lines: Sequence[str]) -> int:
+    """The line of the marker ``...``, or the end of the file."""
+    return next((number for number, line in enumerate(lines) if re.match(r"\.\.\.\s|\.\.\.$", line)), len(lines))
 
 
 def _is_ended(line: str) -> bool:

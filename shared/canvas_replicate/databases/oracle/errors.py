@@ -16,10 +16,15 @@ from canvas_replicate.errors import DataError, PermanentError, ReplicateError, T
 
 # These codes only name a place; the code that follows them in the stack names the cause.
 WRAPPERS = frozenset(
-    {"ORA-00604", "ORA-04088", "ORA-06512", "ORA-06550", "ORA-12008", "ORA-12018", "ORA-12048", "ORA-12801"}
+    {
+        *("ORA-00604", "ORA-04088", "ORA-06512", "ORA-06550", "ORA-12008", "ORA-12018", "ORA-12048", "ORA-12801"),
+        # Over a database link, while an object is compiled, in an external table.
+        *("ORA-02055", "ORA-02063", "ORA-02068", "ORA-04045", "ORA-04052", "ORA-29400", "ORA-29913"),
+    }
 )
 
 _CODE = re.compile(r"\b(ORA|DPY|DPI|TNS)-(\d{3,5})\b")
+_PROGRAMMERS = re.compile(r"\bORA-20\d{3}\b")  # RAISE_APPLICATION_ERROR: the text may hold people's data
 _COLUMN = re.compile(r'"[^".]+"\."[^".]+"\."([^"]+)"')
 _CONSTRAINT = re.compile(r"constraint \(([\w$#.]+)\)")
 
@@ -33,17 +38,31 @@ _LOST = {
     *("ORA-12520", "ORA-12528", "ORA-12537", "ORA-12541", "ORA-12543", "ORA-12545", "ORA-12547", "ORA-12560"),
     *("ORA-12570", "ORA-12571", "ORA-12583", "ORA-12757", "ORA-16456", "ORA-25408", "ORA-27146", "ORA-28511"),
     "ORA-56600",
+    # A limit of sessions or of connect time, and a database that is starting, stopping or in maintenance.
+    *("ORA-02391", "ORA-02399", "ORA-01035", "ORA-01109", "ORA-01154", "ORA-01219", "ORA-01507", "ORA-10456"),
+    # The network and the listener.
+    *("ORA-03106", "ORA-03111", "ORA-03136", "ORA-12150", "ORA-12151", "ORA-12152", "ORA-12161", "ORA-12203"),
+    *("ORA-12500", "ORA-12505", "ORA-12521", "ORA-12525", "ORA-12526", "ORA-12527", "ORA-12531", "ORA-12535"),
+    *("ORA-12536", "ORA-12540", "ORA-12542", "ORA-12549", "ORA-12552", "ORA-12564", "ORA-12569", "ORA-12592"),
+    *("ORA-12606", "ORA-12608", "ORA-12609", "ORA-12636", "ORA-12637"),
+    # A failover (TAF), and a parallel server that died.
+    *("ORA-25401", "ORA-25402", "ORA-25403", "ORA-25404", "ORA-25405", "ORA-25407", "ORA-25409", "ORA-12805"),
 }
 # The same work may succeed after a pause.
 _BUSY = {
     *("ORA-00051", "ORA-00054", "ORA-00060", "ORA-01555", "ORA-01591", "ORA-02049", "ORA-04020", "ORA-04021"),
     *("ORA-04061", "ORA-04068", "ORA-08103", "ORA-08176", "ORA-08177", "ORA-14411", "ORA-14450", "ORA-30006"),
-    *("ORA-22924", "ORA-01013"),
+    *("ORA-22924", "ORA-01013", "ORA-00055", "ORA-00056", "ORA-00104", "ORA-01410", "ORA-02050", "ORA-02051"),
+    *("ORA-02054", "ORA-02067", "ORA-04022", "ORA-04065", "ORA-12827", "ORA-12842", "ORA-12850", "ORA-14403"),
+    "ORA-24761",
 }
 # The same work may succeed once the DBA has made room.
 _FULL = {
     *("ORA-00257", "ORA-01536", "ORA-01628", "ORA-01631", "ORA-01652", "ORA-01653", "ORA-01654", "ORA-01658"),
-    *("ORA-01688", "ORA-01691", "ORA-19502", "ORA-30036", "ORA-04031"),
+    *("ORA-01688", "ORA-01691", "ORA-19502", "ORA-30036", "ORA-04031", "ORA-04030", "ORA-12853", "ORA-27102"),
+    *("ORA-00255", "ORA-01562", "ORA-01630", "ORA-01632", "ORA-01650", "ORA-01655", "ORA-01656", "ORA-01659"),
+    *("ORA-01683", "ORA-01685", "ORA-01692", "ORA-01693", "ORA-01694", "ORA-16014", "ORA-16038", "ORA-19504"),
+    *("ORA-19809", "ORA-30032"),
 }
 # A fault of Oracle's own. It ends the session, and doing the same again ends the next one (oracle.md 3.1).
 _STOP_AND_LOOK = frozenset({"ORA-00600", "ORA-07445", "ORA-03137"})
@@ -84,12 +103,14 @@ _UNTOLD = {
     "DPY-5004": "the server's answer cannot be read",
 }
 # How often a transient error is worth trying, where that is less often than the ladder is long.
-_TRIES = {"ORA-01555": 2, "ORA-22924": 2, "ORA-12514": 3, "DPY-6001": 3, "ORA-00028": 2, "DPY-4024": 2}
+_TRIES = {"ORA-01555": 2, "ORA-22924": 2, "ORA-12514": 3, "ORA-12505": 3, "DPY-6001": 3, "ORA-00028": 2, "DPY-4024": 2}
 
 _NEXT_STEPS = {
     "ORA-01017": "Check user and password; it is not tried again, so that the account is not locked.",
     "ORA-28000": "The account is locked: ask the DBA to unlock it.",
     "ORA-28001": "The password has expired: have it changed, then set the new one.",
+    "ORA-02391": "The user's limit of sessions is reached: lower REPLICATE_DATABASES__<ALIAS>__MAX_PARALLEL, or have"
+    " SESSIONS_PER_USER raised.",
     "ORA-01005": "Set REPLICATE_DATABASES__<ALIAS>__PASSWORD.",
     "DPY-4001": "Set REPLICATE_DATABASES__<ALIAS>__PASSWORD.",
     **dict.fromkeys(_STOP_AND_LOOK, "An error inside Oracle: ask the DBA to look at the database's alert log."),
@@ -107,6 +128,11 @@ _NEXT_STEPS = {
     "DPY-4027": "Add ?config_dir=/path/of/tnsnames to the URL.",
 }
 
+_REPEATED_KEY = (
+    "Rows of the base table repeat the key of a unique index on the view. Correct them in the source, or drop the index"
+    " and make it on columns that are unique: a rerun alone fails again."
+)
+
 
 def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     """One of ours for a code such as ``ORA-12541`` or ``DPY-4011``.
@@ -117,15 +143,26 @@ def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     next_step = _NEXT_STEPS.get(code, "")
     if code in _VALUE:
         column, constraint = find_column(message), _CONSTRAINT.search(message)
+        if code == "ORA-00001" and "ORA-12008" in message:
+            next_step = _REPEATED_KEY
         where = f", column {column}" if column else f", constraint {constraint[1]}" if constraint else ""
         return DataError(f"{doing}: {_VALUE[code]} ({code}{where}).", code=code, next_step=next_step)
-    text = f"{doing}: {f'{code}: {_UNTOLD[code]}.' if code in _UNTOLD else find_first_line(code, message)}"
+    if is_programmers(code):
+        shown = f"{code}: raised by a trigger, a procedure or a function; its text is not repeated."
+    else:
+        shown = f"{code}: {_UNTOLD[code]}." if code in _UNTOLD else find_first_line(code, message)
+    text = f"{doing}: {shown}"
     if code in _LOST or code in _BUSY:
         return TransientError(text, code=code, next_step=next_step, tries=_TRIES.get(code))
     if code in _FULL:
         step = "Ask the DBA to make room; the work is retried meanwhile."
         return TransientError(text, code=code, next_step=step)
     return PermanentError(text, code=code, next_step=next_step)
+
+
+def is_programmers(text: str) -> bool:
+    """Whether a code or a message has an error with a text of the programmer's own."""
+    return _PROGRAMMERS.search(text) is not None
 
 
 def find_reason(code: str) -> str | None:
@@ -166,7 +203,8 @@ def translate_errors(doing: str) -> Iterator[None]:
     except (oracledb.Error, OSError, UnicodeDecodeError) as error:
         ours = translated(error, doing)
         # The driver's text about a value may quote it, and a traceback would show it.
-        raise ours from (None if isinstance(ours, DataError) or ours.code in _UNTOLD else error)
+        is_quoting = isinstance(ours, DataError) or ours.code in _UNTOLD or is_programmers(str(error))
+        raise ours from (None if is_quoting else error)
 
 
 def translated(error: Exception, doing: str) -> ReplicateError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from canvas_replicate.databases.batches import peek
-from canvas_replicate.databases.oracle.errors import build_error, find_column, find_reason
+from canvas_replicate.databases.oracle.errors import build_error, find_column, find_reason, is_programmers
 from canvas_replicate.databases.ports import RECORD, Load, Rejection
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError, ReplicateError
@@ -26,7 +25,6 @@ _CONVERTED = {
     "timestamp_tz": "TO_TIMESTAMP_TZ({bind}, 'YYYY-MM-DD HH24:MI:SS.FF9TZH:TZM')",
     "raw": "HEXTORAW({bind})",
 }
-_FROM_A_TRIGGER = re.compile(r"ORA-20\d{3}")
 
 
 def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping[str, Column], load: Load) -> None:
@@ -103,7 +101,7 @@ def _list_values(column: pa.ChunkedArray, base: Column | None) -> list[object]:
 
 def _rejection(number: int, code: str, message: str) -> Rejection:
     """Raises an error that is not about this record."""
-    if _FROM_A_TRIGGER.fullmatch(code):  # its text is the programmer's, and may begin with a value
+    if is_programmers(code):  # its text is the programmer's, and may begin with a value
         return Rejection(number, None, code, f"refused by a trigger or procedure ({code})")
     reason = find_reason(code)
     if reason is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, DataError
 from canvas_replicate.names import qualify_name, quote_name
 from canvas_replicate.sql.ddl import Statement, read_objects
+
+logger = logging.getLogger(__name__)
 
 # A load takes what it takes; what is longer has hung.
 _LOAD_SECONDS = 2 * 3600.0
@@ -217,9 +220,13 @@ def _record_outcome(log: LoadLog, load: Load) -> Reported:
     for rejection in log.rejections:
         if rejection.record not in load.rejected:
             load.reject(rejection)
-    if log.fatal or (log.stopped and len(load.rejected) <= load.max_rejected):
-        text = f"SQL*Loader stopped half-way through {load.table}: {log.fatal[0] if log.fatal else log.stopped}."
+    if log.stopped and len(load.rejected) <= load.max_rejected:
+        text = f"SQL*Loader stopped half-way through {load.table}: {log.stopped}."
         raise DataError(text, code="sqlldr.stopped", next_step=f"Look at {load.work_prefix}.log.")
+    if log.fatal:
+        logger.warning(
+            "SQL*Loader notes", extra={"table": load.table, "codes": [line.partition(":")[0] for line in log.fatal]}
+        )
     return Reported(log.read, log.loaded, log.rejected, log.discarded)
 
 

@@ -103,7 +103,8 @@ def _write_delimiters(delimiters: Delimiters) -> str:
     if delimiters.enclosure is None:
         return terminated
     optionally = "OPTIONALLY " if delimiters.optionally_enclosed else ""
-    return f"{terminated} {optionally}ENCLOSED BY {_write_text(delimiters.enclosure)}"
+    closing = f" AND {_write_text(delimiters.closing)}" if delimiters.closing else ""
+    return f"{terminated} {optionally}ENCLOSED BY {_write_text(delimiters.enclosure)}{closing}"
 
 
 def _write_conditions(conditions: tuple[Condition, ...], place: Place) -> str:

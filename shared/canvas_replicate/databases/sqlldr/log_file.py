@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from canvas_replicate.databases.oracle.errors import find_inner_code, find_reason
+from canvas_replicate.databases.oracle.errors import find_inner_code, find_reason, is_programmers
 from canvas_replicate.databases.ports import Rejection
 from canvas_replicate.errors import DataError
 
@@ -124,7 +124,8 @@ def _find_stop(lines: list[str]) -> str | None:
     if any(line.startswith("MAXIMUM ERROR COUNT EXCEEDED") for line in lines):
         return "more records were rejected than allowed"
     skip = next((match[1] for line in lines if (match := _SKIP.fullmatch(line))), None)
-    return f"discontinued after {skip} records" if skip else None
+    aborted = next((line for line in lines if line.startswith("SQL*Loader-2026")), None)
+    return f"discontinued after {skip} records" if skip else aborted
 
 
 def _read_refusal(match: re.Match[str], reasons: list[str]) -> Rejection:
@@ -139,7 +140,7 @@ def _read_code_and_reason(lines: list[str]) -> tuple[str, str]:
     code = next(iter(coded))
     if code.startswith("ORA-"):
         code = find_inner_code("\n".join(coded), code)
-    if re.fullmatch(r"ORA-20\d{3}", code):
+    if is_programmers(code):
         return code, "refused by a trigger or procedure"  # its text is the programmer's, and may begin with a value
     return code, find_reason(code) or _find_plain_words(coded.get(code, ""))
 

@@ -88,7 +88,8 @@ def run_sqlldr(
         screen = _read_end(output)
     log = files["log"].read_text("utf-8", "replace") if files["log"].exists() else ""
     lines = [hide_secret(login, line) for text in (log, screen) for line in find_coded_lines(text)]
-    return decide_outcome(status, log, lines, doing, str(files["log"]))
+    shown = " ".join(hide_secret(login, line.strip()) for line in screen.splitlines() if line.strip())
+    return decide_outcome(status, log, lines, doing, str(files["log"]), screen=shown)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def _write_connected(node: exp.Connector, engine: Engine) -> Term:
 
 @rule(exp.Not, "this")
 def _write_not(node: exp.Not, engine: Engine) -> Term:
-    if isinstance(node.this, exp.Is):
+    if isinstance(node.this, exp.Is) and isinstance(node.this.expression, exp.Null):
         return Term(f"{write(node.this.this, engine)} IS NOT NULL", "condition")
     return Term(f"(NOT {write(node.this, engine)})", "condition")
 
@@ -34,7 +34,7 @@ def _write_not(node: exp.Not, engine: Engine) -> Term:
 @rule(exp.Is, "this", "expression")
 def _write_is_null(node: exp.Is, engine: Engine) -> Term:
     if not isinstance(node.expression, exp.Null):
-        raise NotPortable("IS", "only IS NULL and IS NOT NULL are")
+        raise NotPortable(f"IS {node.expression.name.upper()}".rstrip(), "only IS NULL and IS NOT NULL are")
     return Term(f"{write(node.this, engine)} IS NULL", "condition")
 
 

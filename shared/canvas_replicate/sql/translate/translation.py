@@ -38,6 +38,8 @@ def write_query(sql: str, engine: Engine) -> str:
     try:
         check_query(sql)
     except SqlSyntaxError as error:
+        if error.construct:
+            raise NotPortable(error.construct, f"line {error.line}, column {error.column}") from None
         raise ConfigError(f"SQL, {error}", code="sql.syntax") from None
     tokens = tokenize(sql)
     _refuse_joined_numbers(tokens)
