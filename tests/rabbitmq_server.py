@@ -306,6 +306,10 @@ class Management:
         rights = {"configure": configure, "write": write, "read": read}
         self.call("PUT", f"permissions/{quote(vhost, safe='')}/{quote(user, safe='')}", rights)
 
+    def allow_topics(self, user: str, vhost: str, *, exchange: str, write: str, read: str) -> None:
+        rights = {"exchange": exchange, "write": write, "read": read}
+        self.call("PUT", f"topic-permissions/{quote(vhost, safe='')}/{quote(user, safe='')}", rights)
+
     def publish(self, vhost: str, routing_key: str, payload: str, *, exchange: str = "replicate") -> bool:
         """What the publish form of the management page does; whether a queue took the message."""
         body = {"routing_key": routing_key, "payload": payload, "payload_encoding": "string", "properties": {}}

@@ -140,6 +140,19 @@ class BusBehaviour:
         sent = [requested(f"tmp_{number}") for number in range(3)]
         for envelope in sent:
             bus.publish(envelope, queue=topology.dead_queue("extractor"))
-        bus.remove(topology.dead_queue("extractor"), sent[1].message_id)
-        bus.remove(topology.dead_queue("extractor"), "not there")
+        bus.remove(topology.dead_queue("extractor"), lambda letter: letter.message_id == sent[1].message_id)
+        bus.remove(topology.dead_queue("extractor"), lambda letter: False)
         assert bus.browse(topology.dead_queue("extractor")) == [sent[0], sent[2]]
+
+    def test_a_message_that_is_replaced_while_it_is_removed_is_never_gone(self, bus: Bus) -> None:
+        queue, sent = topology.dead_queue("extractor"), requested()
+        bus.publish(sent, queue=queue)
+
+        def replace_it(letter: Envelope) -> bool:
+            if "code" in letter.headers:
+                return False
+            bus.publish(letter.with_headers(code="x"), queue=queue)
+            return True
+
+        bus.remove(queue, replace_it)
+        assert bus.browse(queue) == [sent.with_headers(code="x")]

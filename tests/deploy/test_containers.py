@@ -23,7 +23,7 @@ from canvas_replicate.config.pushes import load_pushes
 from canvas_replicate.config.settings import list_setting_fields
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import DEFAULT_DEADLINE
-from canvas_replicate.messaging import topology
+from canvas_replicate.messaging import messages, topology
 from canvas_replicate.messaging.rabbitmq.declaration import arguments
 from canvas_replicate.sql.translate import translate_query
 
@@ -269,10 +269,13 @@ def test_the_brokers_definitions_are_the_topology() -> None:
     assert {q["name"]: q["arguments"] for q in found["queues"]} == {q.name: arguments(q) for q in topology.queues()}
     assert all(queue["durable"] and queue["vhost"] == "replicate" for queue in found["queues"])
     bound = {(b["source"], b["routing_key"], b["destination"]) for b in found["bindings"]}
-    assert bound == {(topology.EXCHANGE, key, queue) for key, queue in topology.bindings()} | {(topology.UNROUTED,) * 3}
+    own = {(each, q.name, q.name) for q in topology.queues() if (each := topology.find_exchange(q.name))}
+    events = {(topology.EXCHANGE, key, queue) for key, queue in topology.bindings()}
+    assert bound == events | own | {(topology.UNROUTED,) * 3}
     assert {e["name"]: (e["type"], e["arguments"]) for e in found["exchanges"]} == {
         topology.EXCHANGE: ("topic", {"alternate-exchange": topology.UNROUTED}),
         topology.UNROUTED: ("fanout", {}),
+        **{topology.work_queue(stage): ("direct", {}) for stage in topology.STAGES},
     }
 
 
@@ -290,8 +293,16 @@ def test_a_stages_user_reads_its_own_queues_and_declares_nothing(stage: str) -> 
     own = {queue.name for queue in topology.queues() if queue.name.startswith(f"replicate.{stage}")}
     assert readable == own
     names = [queue.name for queue in topology.queues()] + ["replicate", "amq.default", "amq.topic"]
-    assert [name for name in names if re.search(rights["write"], name)] == ["replicate", "amq.default"]
+    assert {name for name in names if re.search(rights["write"], name)} == {"replicate", f"replicate.{stage}"}
     assert [name for name in names if re.search(rights["configure"], name)] == []
+
+
+@EVERY_STAGE
+def test_a_stages_user_publishes_only_the_messages_of_its_stage(stage: str) -> None:
+    [rights] = [each for each in definitions()["topic_permissions"] if each["user"] == stage]
+    types = messages.COMMANDS + messages.EVENTS
+    allowed = {each for each in types if re.search(rights["write"], each.routing_key())}
+    assert (rights["exchange"], allowed) == (topology.EXCHANGE, set(topology.PUBLISHES[stage]))
 
 
 def test_the_operators_user_reads_dead_letters_and_what_was_not_routed_alone() -> None:

@@ -48,8 +48,11 @@ class Bus(Protocol):
     def browse(self, queue: str) -> list[Envelope]:
         """The ready messages of a queue without consumers, oldest first; they stay in the queue."""
 
-    def remove(self, queue: str, *message_ids: str) -> None:
-        """Take messages out of a queue without consumers, one for each id; one that is not there is not missed."""
+    def remove(self, queue: str, is_done: Callable[[Envelope], bool]) -> None:
+        """Take messages out of a queue without consumers: each for which ``is_done``, which may publish others.
+
+        Nobody else gets a message meanwhile; the others go back.
+        """
 
     def is_connected(self) -> bool:
         """Whether consumers have their connection right now; without consumers, whether publishing has."""

@@ -100,11 +100,11 @@ class MemoryBus:
             self._return_rested()
             return [entry.envelope for entry in self._queues[queue].ready]
 
-    def remove(self, queue: str, *message_ids: str) -> None:
+    def remove(self, queue: str, is_done: Callable[[Envelope], bool]) -> None:
         with self._changed:
             ready = self._queues[queue].ready
-            for message_id in message_ids:
-                for entry in [entry for entry in ready if entry.envelope.message_id == message_id][:1]:
+            for entry in tuple(ready):
+                if is_done(entry.envelope):
                     ready.remove(entry)
 
     def is_connected(self) -> bool:

@@ -28,6 +28,12 @@ class UnreadableMessage(PermanentError):
     default_code = "message.unreadable"
 
 
+class MisroutedMessage(PermanentError):
+    """A message of another stage: it changes nothing here."""
+
+    default_code = "message.misrouted"
+
+
 class Message(BaseModel):
     """Root of all messages; ``type`` is the routing key plus a version."""
 
@@ -205,6 +211,11 @@ def parse(envelope: Envelope) -> Message:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
         raise UnreadableMessage(f"{envelope.type}: {where}: {first['msg']}.", next_step=step) from None
+
+
+def find_kind(envelope: Envelope) -> str:
+    """The type as a label of metrics: a message from elsewhere may have any."""
+    return envelope.type if envelope.type in _BY_TYPE else "unknown"
 
 
 def is_count(text: str) -> bool:

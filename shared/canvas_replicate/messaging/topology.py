@@ -26,6 +26,15 @@ CONSUMES: dict[str, tuple[type[messages.Message], ...]] = {
 }
 
 
+# What the processes of a stage publish; each publishes what others recorded only where it is its own kind.
+PUBLISHES: dict[str, tuple[type[messages.Message], ...]] = {
+    "extractor": (messages.TableRequested, messages.TableReady, messages.RunLoaded),
+    "loader": (messages.TableReady, messages.RunLoaded),
+    "provisioner": (messages.ProvisionsRequested, messages.RunLoaded, messages.ProvisionsDone),
+    "canvas-pusher": (messages.PushRequested, messages.PushDone),
+}
+
+
 @dataclass(frozen=True)
 class Queue:
     """A queue; ``returns_to`` and ``rest_seconds`` make it a rung of the ladder of one work queue."""
@@ -35,6 +44,15 @@ class Queue:
     returns_to: str | None = None
     rest_seconds: int | None = None
     dead_letters_to: str | None = None
+
+
+def find_exchange(queue: str) -> str:
+    """The exchange through which a stage reaches its own ladder and dead letters, and no queue of another stage.
+
+    Empty, which is the broker's default exchange, for other queues.
+    """
+    stage = next((stage for stage in STAGES if queue.startswith(f"{work_queue(stage)}.")), None)
+    return work_queue(stage) if stage else ""
 
 
 def work_queue(stage: str) -> str:

@@ -5,18 +5,23 @@
     TransientError            next rung of the ladder, until attempts or time are used up, then dead letter
     anything unexpected       the same with few attempts
     PermanentError            dead letter at once
-    Interrupted               requeue
+    Interrupted               handed back: the shortest rung, not an attempt
+    of another stage          dead letter that touches no row
+    broker takes no message   this process keeps it and tries again; back to the queue only when it stops
 
 A dead letter: the ledger row gets its final state, then the message is published to our dead letters, then acked.
+What the broker gave up ends in the same way (``end_given_up``).
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Literal
 
 from canvas_replicate import errors, metrics
@@ -38,11 +43,20 @@ MessageOutcome = Literal["done", "waiting", "retry", "dead", "handed_back"]
 _PROVISIONS = messages.ProvisionsRequested | messages.RunLoaded
 _PUSHES = messages.PushRequested | messages.ProvisionsDone
 _PROVISIONS_TYPES = {messages.ProvisionsRequested.type, messages.RunLoaded.type}
+_LOOK_AT_WORKERS = "See why they died (memory, eviction, the log)."
 _STEPS = {*_PROVISIONS_TYPES, messages.PushRequested.type, messages.ProvisionsDone.type}
 
 
+# While neither the ladder nor the dead letters can be reached; the last pause repeats. A requeued message would be
+# handed out again at once, until the broker gives it up.
+HOLD_SECONDS = (5.0, 15.0, 60.0)
+
+
 class Dispatcher:
-    """Dispatches one stage's deliveries. ``clock`` gives aware UTC; ``on_wait`` gets every wait with its rung."""
+    """Dispatches one stage's deliveries. ``clock`` gives aware UTC; ``on_wait`` gets every wait with its rung.
+
+    ``stop`` ends the waiting for a broker that takes no messages.
+    """
 
     def __init__(
         self,
@@ -52,6 +66,7 @@ class Dispatcher:
         policy: LadderPolicy | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_wait: Callable[[Message | None, str, ReplicateError], None] = lambda message, rung, error: None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._stage = stage
         self._bus = bus
@@ -59,6 +74,8 @@ class Dispatcher:
         self._policy = policy or LadderPolicy()
         self._clock = clock
         self._on_wait = on_wait
+        self._stop = stop or threading.Event()
+        self._looked_at = 0  # dead letters at the last look
 
     def dispatch(self, delivery: Delivery) -> None:
         name, envelope = self._stage.name, delivery.envelope
@@ -68,30 +85,70 @@ class Dispatcher:
         try:
             outcome = self._handle(delivery)
         except TransientError as error:
-            # Neither the ladder nor the dead letters can be reached, so the broker must keep the message.
-            log.warning("requeued", extra={**self._describe(envelope), "reason": error.message})
-            delivery.requeue()
+            log.warning("kept: the broker takes no message", extra=self._describe(envelope) | {"reason": error.message})
+            self._hold(delivery)
             outcome = "handed_back"
         finally:
             metrics.in_progress.labels(name).dec()
             metrics.in_progress_start.labels(name).set(0)
         try:
-            publish_outbox(self._bus, self._ledger)
+            self.publish_outbox()
         except TransientError as error:
             log.warning("outbox not published, it is tried again", extra={"stage": name, "reason": error.message})
-        metrics.messages.labels(name, envelope.type, outcome).inc()
+        metrics.messages.labels(name, messages.find_kind(envelope), outcome).inc()
         metrics.handler_seconds.labels(name, outcome).observe(time.monotonic() - started)
+
+    def publish_outbox(self, *, left_over: bool = False) -> None:
+        """Publish what was recorded in the ledger, of the types that this stage publishes. Raises TransientError."""
+        publish_outbox(self._bus, self._ledger, left_over=left_over, stage=self._stage.name)
+
+    def end_given_up(self) -> None:
+        """End the items whose messages the broker gave up, as those of our own dead letters. Safe to repeat.
+
+        Their workers died or were killed with the message, one after another. Raises TransientError.
+        """
+        queue = topology.dead_queue(self._stage.name)
+        if (depth := self._bus.depth(queue)) != self._looked_at:
+            if depth:
+                self._bus.remove(queue, self._end_if_given_up)
+            self._looked_at = self._bus.depth(queue)
+
+    def _end_if_given_up(self, letter: Envelope) -> bool:
+        if "code" in letter.headers:
+            return False
+        try:
+            message = self._read(letter)
+        except PermanentError as error:
+            self._move_to_dead(letter, None, error)
+            return True
+        tried = topology.DELIVERY_LIMIT + 1
+        text = f"The broker gave the message up: {tried} workers were killed or died while they worked on it."
+        self._move_to_dead(letter, message, PermanentError(text, code="bus.delivery_limit", next_step=_LOOK_AT_WORKERS))
+        return True
+
+    def _hold(self, delivery: Delivery) -> None:
+        """Keep a message until the shortest rung takes it. Heartbeats go on meanwhile."""
+        for pause in chain(HOLD_SECONDS, repeat(HOLD_SECONDS[-1])):
+            if self._stop.wait(pause):
+                delivery.requeue()
+                return
+            try:
+                self._put_on_rung(delivery.envelope, self._policy.rungs[0])
+            except TransientError:
+                continue
+            delivery.ack()
+            return
 
     def _handle(self, delivery: Delivery) -> MessageOutcome:
         envelope = delivery.envelope
         message: Message | None = None
         outcome: MessageOutcome
         try:
-            message = messages.parse(envelope)
-            self._find_handler(message)(message)
+            message = self._read(envelope)
+            self._stage.handlers[type(message)](message)
         except errors.Interrupted:
-            delivery.requeue()
-            return "handed_back"
+            self._put_on_rung(envelope, self._policy.rungs[0])
+            outcome = "handed_back"
         except (errors.LeaseBusy, errors.LeaseLost) as error:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
             outcome = "waiting"
@@ -115,11 +172,15 @@ class Dispatcher:
         delivery.ack()
         return outcome
 
-    def _find_handler(self, message: Message) -> Callable[[Message], None]:
-        handler = self._stage.handlers.get(type(message))
-        if handler is None:
-            raise messages.UnreadableMessage(f"{self._stage.name} does not work on {message.type}.")
-        return handler
+    def _read(self, envelope: Envelope) -> Message:
+        """Raises UnreadableMessage, and MisroutedMessage for a type that this stage does not work on."""
+        message = messages.parse(envelope)
+        if type(message) not in self._stage.handlers:
+            raise messages.MisroutedMessage(
+                f"The {self._stage.name} does not work on {message.type}; no run was touched.",
+                next_step=f"Remove it, and see who may publish (docs/rabbitmq.md): {_write_drop(envelope)}",
+            )
+        return message
 
     def _retry_or_give_up(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, retries: int
@@ -138,6 +199,9 @@ class Dispatcher:
         self._on_wait(message, rung, error)
         if counts:
             envelope = record_attempt(envelope, self._clock())
+        self._put_on_rung(envelope, rung)
+
+    def _put_on_rung(self, envelope: Envelope, rung: str) -> None:
         self._bus.publish(envelope, queue=topology.retry_queue(self._stage.name, rung))
 
     def _give_up(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
@@ -153,7 +217,7 @@ class Dispatcher:
         next_step = error.next_for(table) if table else error.next_step
         log.warning("dead letter", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
-            if not error.is_recorded:
+            if not error.is_recorded and not isinstance(error, messages.MisroutedMessage):
                 self._end_in_ledger(envelope, message, error, next_step)
             if not _is_mailed_by_ledger(message):
                 self._ledger.notify(self._build_notice(envelope, message, error, next_step))
@@ -208,6 +272,10 @@ class Dispatcher:
     def _describe(self, envelope: Envelope) -> dict[str, str | None]:
         about = {"type": envelope.type, "message_id": envelope.message_id, "run_id": envelope.correlation_id}
         return {"stage": self._stage.name, **about}
+
+
+def _write_drop(envelope: Envelope) -> str:
+    return f"replicate dead drop {envelope.message_id}"
 
 
 def _is_mailed_by_ledger(message: Message | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.ledger import Ledger
+from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus
 from canvas_replicate.messaging.messages import Message
 from canvas_replicate.runtime import Runtime
@@ -33,12 +34,16 @@ def build_stages(runtime: Runtime, names: tuple[str, ...]) -> list[Stage]:
     return [found[name].load()(runtime) for name in names]
 
 
-def publish_outbox(bus: Bus, ledger: Ledger, *, left_over: bool = False) -> int:
+def publish_outbox(bus: Bus, ledger: Ledger, *, left_over: bool = False, stage: str | None = None) -> int:
     """Publish the entries of this process; ``left_over``: also entries that others recorded and did not publish.
 
+    A worker publishes the types of its ``stage``, which its user of the broker may publish.
     An entry that is published but not marked is published again with the same message id.
     """
     waiting = ledger.outbox.list_unpublished(left_over=left_over)
+    if stage is not None:
+        types = {message.type for message in topology.PUBLISHES[stage]}
+        waiting = [envelope for envelope in waiting if envelope.type in types]
     for envelope in waiting:
         bus.publish(envelope)
     if waiting:

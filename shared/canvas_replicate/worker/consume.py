@@ -13,10 +13,10 @@ from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.config.settings import require_canvas
 from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
-from canvas_replicate.messaging.bus import Bus, connect
+from canvas_replicate.messaging.bus import connect
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
-from canvas_replicate.stages.stage import build_stages, publish_outbox
+from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import get_broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
 from canvas_replicate.worker.health import TEND_SECONDS, Health
@@ -39,27 +39,28 @@ def consume(stage_name: str) -> None:
     health = Health(bus)
     [stage] = build_stages(runtime, (stage_name,))
     start_counters(stage, runtime.catalogue)
-    dispatcher = Dispatcher(stage, bus, runtime.ledger)
+    dispatcher = Dispatcher(stage, bus, runtime.ledger, stop=runtime.stop)
     log.info("consuming", extra={"stage": stage_name, "queue": topology.work_queue(stage_name)})
     with (
         stop_on_signals(runtime.stop),
         open_status_page(runtime, bus, stage_name) as board,
         serve_paths(settings.metrics_port, _list_paths(board, health)),
-        _keep_tending(runtime, bus, health),
+        _keep_tending(runtime, dispatcher, health),
     ):
         bus.consume(topology.work_queue(stage_name), dispatcher.dispatch, runtime.stop)
     bus.close()
     log.info("stopped", extra={"stage": stage_name})
 
 
-def run_maintenance(runtime: Runtime, bus: Bus) -> str | None:
-    """Close overdue runs, refresh the gauges, publish the messages of dead processes, send waiting mails. Returns the
-    errors.
+def run_maintenance(runtime: Runtime, dispatcher: Dispatcher) -> str | None:
+    """Close overdue runs, end what the broker gave up, refresh the gauges, publish the messages of dead processes, send
+    waiting mails. Returns the errors.
     """
     try:
         runtime.ledger.close_overdue()
+        dispatcher.end_given_up()
         update_gauges(runtime)
-        publish_outbox(bus, runtime.ledger, left_over=True)
+        dispatcher.publish_outbox(left_over=True)
         runtime.notices.send_waiting(runtime.settings.smtp)
     except ReplicateError as error:
         log.warning("not tended", extra={"reason": error.message})
@@ -68,12 +69,12 @@ def run_maintenance(runtime: Runtime, bus: Bus) -> str | None:
 
 
 @contextmanager
-def _keep_tending(runtime: Runtime, bus: Bus, health: Health) -> Iterator[None]:
+def _keep_tending(runtime: Runtime, dispatcher: Dispatcher, health: Health) -> Iterator[None]:
     done = threading.Event()
 
     def run_loop() -> None:
         while True:
-            health.record_tended(run_maintenance(runtime, bus))
+            health.record_tended(run_maintenance(runtime, dispatcher))
             if done.wait(TEND_SECONDS):
                 return
 

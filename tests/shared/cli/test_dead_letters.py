@@ -87,7 +87,7 @@ def test_a_letter_that_cannot_be_read_is_shown_but_not_requeued(
 
 def test_a_message_of_another_stage_is_not_requeued(workplace: Workplace, bus: MemoryBus) -> None:
     bus.publish(bury(bus, 1), queue="replicate.loader.dead")
-    bus.remove(DEAD, "m-001")
+    bus.remove(DEAD, lambda letter: letter.message_id == "m-001")
     refused = workplace.run("replicate", "dead", "requeue", "m-001")
     assert (refused.code, "the loader does not work on table.requested.v1" in str(refused.error)) == (2, True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -14,11 +15,12 @@ import pika
 import pytest
 from tests.behaviours.bus import BusBehaviour, consume, requested, take
 from tests.rabbitmq_fixtures import Vhost
+from tests.repository import ROOT
 
 from canvas_replicate.errors import ConfigError, TransientError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery, connect
-from canvas_replicate.messaging.messages import TableRequested, parse
+from canvas_replicate.messaging.messages import PushRequested, TableRequested, parse, wrap
 from canvas_replicate.messaging.rabbitmq import publisher
 from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 
@@ -346,24 +348,37 @@ def test_without_declaring_everything_that_is_missing_is_named(rabbit: Vhost) ->
     assert "replicate.loader" not in error.message
 
 
-def test_a_user_who_may_declare_nothing_consumes_publishes_and_retries(rabbit: Vhost, bus: RabbitBus) -> None:
+def test_a_stages_user_works_on_its_own_queues_and_reaches_no_other(rabbit: Vhost, bus: RabbitBus) -> None:
     bus.publish(requested())
-    rabbit.management.add_user("extractor-only", PASSWORD)
-    own = r"^replicate\.extractor(\..*)?$"
-    rabbit.management.allow(
-        "extractor-only", rabbit.name, configure="^$", write=r"^(replicate|amq\.default)$", read=own
-    )
-    limited = RabbitBus(rabbit.url_of("extractor-only", PASSWORD), declare=False)
-    [envelope] = take(limited, WORK)
-    limited.publish(envelope, queue=topology.retry_queue("extractor", "1m"))
-    limited.publish(requested())
-    assert limited.depth(WORK) == 1
-    with pytest.raises(ConfigError, match=r"403 ACCESS_REFUSED.*replicate\.loader"):
-        take(limited, "replicate.loader")
-    with pytest.raises(ConfigError, match="403 ACCESS_REFUSED"):
-        RabbitBus(rabbit.url_of("extractor-only", PASSWORD)).publish(requested())
-    limited.close()
-    rabbit.management.drop_user("extractor-only")
+    shipped = json.loads((ROOT / "deploy/rabbitmq/definitions.json").read_text())
+    [rights] = [each for each in shipped["permissions"] if each["user"] == "extractor"]
+    [topics] = [each for each in shipped["topic_permissions"] if each["user"] == "extractor"]
+    rabbit.management.add_user("extractor", PASSWORD)
+    try:
+        rabbit.management.allow(
+            "extractor", rabbit.name, **{key: rights[key] for key in ("configure", "write", "read")}
+        )
+        rabbit.management.allow_topics(
+            "extractor", rabbit.name, **{key: topics[key] for key in ("exchange", "write", "read")}
+        )
+        limited = RabbitBus(rabbit.url_of("extractor", PASSWORD), declare=False)
+        [envelope] = take(limited, WORK)
+        limited.publish(envelope, queue=topology.retry_queue("extractor", "1m"))
+        limited.publish(envelope, queue=topology.dead_queue("extractor"))
+        limited.publish(requested())
+        assert (limited.depth(WORK), len(bus.browse(topology.dead_queue("extractor")))) == (1, 1)
+        with pytest.raises(ConfigError, match=r"403 ACCESS_REFUSED.*replicate\.loader"):
+            take(limited, "replicate.loader")
+        for queue in ("replicate.loader", "replicate.loader.retry.1m", "replicate.loader.dead"):
+            with pytest.raises(ConfigError, match="403 ACCESS_REFUSED"):
+                limited.publish(envelope, queue=queue)
+        with pytest.raises(ConfigError, match="403 ACCESS_REFUSED"):
+            limited.publish(wrap(PushRequested(group="regular"), app_id="test"))
+        with pytest.raises(ConfigError, match="403 ACCESS_REFUSED"):
+            RabbitBus(rabbit.url_of("extractor", PASSWORD)).publish(requested())
+        limited.close()
+    finally:
+        rabbit.management.drop_user("extractor")
 
 
 def test_a_queue_with_other_arguments_is_refused_by_name(rabbit: Vhost) -> None:

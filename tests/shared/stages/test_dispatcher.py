@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Envelope, ProvisionsRequested, TableRequested, wrap
 from canvas_replicate.messaging.retry import LADDER, LadderPolicy
+from canvas_replicate.stages import dispatcher
 from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import Stage, publish_outbox
 
@@ -38,9 +40,9 @@ class Bench:
         )
         self.seen: list[TableRequested] = []
         self.ending: Callable[[], None] = lambda: None
-        self.dispatcher = Dispatcher(
-            Stage("extractor", {TableRequested: self._handle}), self.bus, ledger, policy, self.clock.now
-        )
+        self.stop = threading.Event()
+        stage = Stage("extractor", {TableRequested: self._handle})
+        self.dispatcher = Dispatcher(stage, self.bus, ledger, policy, self.clock.now, stop=self.stop)
         publish_outbox(self.bus, ledger)
 
     def _handle(self, message: TableRequested) -> None:
@@ -183,12 +185,14 @@ def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -
     assert bench.dead() == []
 
 
-def test_an_interrupted_handler_hands_its_message_back(bench: Bench) -> None:
+def test_an_interrupted_handler_hands_its_message_back_as_often_as_it_must(bench: Bench) -> None:
     bench.ends_with(Interrupted("asked to stop"))
-    bench.work()
-    assert len(bench.bus.browse(QUEUE)) == 1
-    assert bench.state() == "requested"
-    assert bench.dead() == []
+    for _ in range(2 * topology.DELIVERY_LIMIT):
+        bench.work()
+        assert bench.resting() == {"10s": 1}
+        bench.clock.advance(10)
+    assert bench.bus.browse(QUEUE)[0].headers == {}
+    assert (bench.state(), bench.dead()) == ("requested", [])
 
 
 def test_an_unreadable_message_is_a_dead_letter_and_the_consumer_lives_on(bench: Bench) -> None:
@@ -216,12 +220,48 @@ def test_reports_for_a_run_that_does_not_exist_are_a_dead_letter(bench: Bench) -
     assert letters[ProvisionsRequested.type] == f"There is no run {nowhere.run_id}."
 
 
-def test_a_message_of_another_stage_is_a_dead_letter(bench: Bench) -> None:
-    bench.work()
-    stray = Envelope("push.requested.v1", b'{"group": "orgs"}', "id-1", None, bench.clock.now())
+def test_a_message_of_another_stage_is_a_dead_letter_and_touches_no_row(bench: Bench) -> None:
+    about = {"run_id": bench.run.run_id, "table": "tmp_a"}
+    body = {"schedule": "hourly", "source": "campus", "manifest": "x", "rows": 0, "bytes": 0, "sha256": "0"}
+    ready = {**about, **body, "columns": [], "extracted_at": bench.clock.now().isoformat()}
+    stray = Envelope("table.ready.v1", json.dumps(ready).encode(), "id-1", bench.run.run_id, bench.clock.now())
+    bench.bus.remove(QUEUE, lambda _: True)
     bench.bus.publish(stray, queue=QUEUE)
     bench.work()
-    assert "does not work on push.requested.v1" in str(bench.dead()[0].headers["reason"])
+    [letter] = bench.dead()
+    assert (letter.headers["code"], bench.state()) == ("message.misrouted", "requested")
+    assert "does not work on table.ready.v1" in str(letter.headers["reason"])
+
+
+def die_with_the_message(bench: Bench) -> None:
+    """As often as the broker takes it: each time a worker is gone without a word."""
+    for _ in range(topology.DELIVERY_LIMIT + 1):
+        stop = threading.Event()
+
+        def die(delivery: Delivery, stop: threading.Event = stop) -> None:
+            stop.set()
+            delivery.requeue()
+
+        bench.bus.consume(QUEUE, die, stop)
+
+
+def test_what_the_broker_gave_up_ends_its_item_with_a_reason(bench: Bench) -> None:
+    die_with_the_message(bench)
+    assert (bench.state(), len(bench.dead())) == ("requested", 1)
+    for _ in range(2):  # safe to repeat
+        bench.dispatcher.end_given_up()
+    [row] = bench.ledger.items.list_all(bench.run.run_id)
+    assert (row.state, row.error_code) == ("failed", "bus.delivery_limit")
+    assert row.next_step == "See why they died (memory, eviction, the log). Then: replicate rerun tmp_a"
+    [letter] = bench.dead()
+    assert (letter.headers["code"], letter.headers["next_step"]) == ("bus.delivery_limit", row.next_step)
+    assert not bench.ledger.runs.get(bench.run.run_id).is_open
+
+
+def test_what_the_broker_gave_up_and_cannot_be_read_keeps_its_own_reason(bench: Bench) -> None:
+    bench.bus.publish(Envelope("x.v1", b"{}", "id-1", None, bench.clock.now()), queue=DEAD)
+    bench.dispatcher.end_given_up()
+    assert [letter.headers["code"] for letter in bench.dead()] == ["message.unreadable"]
 
 
 def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(
@@ -242,15 +282,32 @@ def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(
     assert (len(bench.dead()), bench.state()) == (1, "failed")
 
 
-def test_without_a_broker_to_publish_to_the_message_is_kept_and_the_consumer_lives_on(
+def test_while_the_broker_takes_no_message_a_worker_keeps_its_own(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    real, refusals = bench.bus.publish, [TransientError("its memory alarm is on")] * (3 * topology.DELIVERY_LIMIT)
+
+    def publish(envelope: Envelope, *, queue: str | None = None) -> None:
+        if refusals:
+            raise refusals.pop()
+        real(envelope, queue=queue)
+
+    monkeypatch.setattr(dispatcher, "HOLD_SECONDS", (0.0,))
+    monkeypatch.setattr(bench.bus, "publish", publish)
+    bench.ends_with(LeaseBusy("another loads it", key="table:tmp_a"))
+    bench.work()
+    assert (bench.resting(), bench.bus.depth(QUEUE), bench.dead()) == ({"10s": 1}, 0, [])
+
+
+def test_a_worker_that_stops_while_the_broker_takes_no_message_gives_it_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TransientError("the broker is down")
+
+    bench.stop.set()
     bench.ends_with(TransientError("the source is down"))
     with monkeypatch.context() as down:
-
-        def refuse(*_: object, **__: object) -> None:
-            raise TransientError("the broker is down")
-
         down.setattr(bench.bus, "publish", refuse)
         bench.work()
     assert len(bench.bus.browse(QUEUE)) == 1
@@ -294,7 +351,7 @@ UNREADABLE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("damage", UNREADABLE)
 def test_a_message_that_cannot_be_read_is_a_dead_letter_with_a_reason(bench: Bench, damage: dict[str, Any]) -> None:
     [whole] = bench.bus.browse(QUEUE)
-    bench.bus.remove(QUEUE, whole.message_id)
+    bench.bus.remove(QUEUE, lambda _: True)
     bench.bus.publish(replace(whole, **damage), queue=QUEUE)
     bench.work()
     [letter] = bench.dead()
@@ -307,7 +364,7 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter_with_a_reason(bench: Ben
 
 def test_a_message_that_cannot_be_read_ends_the_item_that_it_names(bench: Bench) -> None:
     [whole] = bench.bus.browse(QUEUE)
-    bench.bus.remove(QUEUE, whole.message_id)
+    bench.bus.remove(QUEUE, lambda _: True)
     bench.bus.publish(replace(whole, type="table.requested.v9"), queue=QUEUE)
     bench.work()
     [row] = bench.ledger.items.list_all(bench.run.run_id)

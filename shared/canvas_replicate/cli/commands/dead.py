@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -198,9 +199,18 @@ def _find_damage(letter: Letter) -> str:
 
 
 def _remove(bus: Bus, letters: Sequence[Letter]) -> None:
+    """Those that were looked at: one that came since has another time of failure."""
     for stage in topology.STAGES:
-        if ids := [letter.message_id for letter in letters if letter.stage == stage]:
-            bus.remove(topology.dead_queue(stage), *ids)
+        if mine := {_identify(letter.envelope) for letter in letters if letter.stage == stage}:
+            bus.remove(topology.dead_queue(stage), partial(_is_one_of, mine))
+
+
+def _is_one_of(ids: Set[tuple[str, object]], letter: Envelope) -> bool:
+    return _identify(letter) in ids
+
+
+def _identify(letter: Envelope) -> tuple[str, object]:
+    return letter.message_id, letter.headers.get("failed_at")
 
 
 def _describe(letter: Envelope) -> str:

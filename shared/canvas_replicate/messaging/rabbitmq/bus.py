@@ -62,11 +62,11 @@ class RabbitBus:
         After a lost connection it reconnects and publishes the message once more with the same id, so the message may
         exist twice, also after a TransientError.
         """
-        exchange, routing_key = ("", queue) if queue else (topology.EXCHANGE, envelope.routing_key)
+        exchange = topology.find_exchange(queue) if queue else topology.EXCHANGE
         self._publisher.call(
             BlockingChannel.basic_publish,
             exchange,
-            routing_key,
+            queue or envelope.routing_key,
             envelope.body,
             build_properties(envelope),
             mandatory=True,
@@ -105,16 +105,12 @@ class RabbitBus:
         with self._fetch_messages(queue) as messages:
             return sorted((envelope for _, envelope in messages), key=lambda each: (each.timestamp, each.message_id))
 
-    def remove(self, queue: str, *message_ids: str) -> None:
-        """Take messages out for good, one for each id. One that is not there is not missed."""
-        wanted = {*message_ids}
+    def remove(self, queue: str, is_done: Callable[[Envelope], bool]) -> None:
+        """Take out for good the ready messages for which ``is_done``. Nobody else gets a message meanwhile."""
         with self._fetch_messages(queue) as messages:
             for settle, envelope in messages:
-                if envelope.message_id in wanted:
+                if is_done(envelope):
                     settle()
-                    wanted.discard(envelope.message_id)
-                if not wanted:
-                    return
 
     def is_connected(self) -> bool:
         """Whether every consumer of this object has its connection; without consumers, whether it can publish."""

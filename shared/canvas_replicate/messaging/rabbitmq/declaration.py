@@ -23,6 +23,11 @@ def declare(channel: BlockingChannel, rest_seconds: Callable[[int], float] = flo
     channel.exchange_declare(topology.EXCHANGE, ExchangeType.topic, durable=True, arguments=others)
     for queue in topology.queues():
         channel.queue_declare(queue.name, durable=True, arguments=arguments(queue, rest_seconds))
+    for stage in topology.STAGES:
+        channel.exchange_declare(topology.work_queue(stage), ExchangeType.direct, durable=True)
+    for queue in topology.queues():
+        if exchange := topology.find_exchange(queue.name):
+            channel.queue_bind(queue.name, exchange, queue.name)
     channel.queue_bind(topology.UNROUTED, topology.UNROUTED)
     for routing_key, name in topology.bindings():
         channel.queue_bind(name, topology.EXCHANGE, routing_key)
@@ -52,9 +57,13 @@ def list_stage_queues(work_queue: str) -> list[str]:
 
 def check(connection: BlockingConnection, queues: Iterable[str]) -> None:
     """Passive. Raises ConfigError that names all that is missing. Bindings and arguments cannot be looked at."""
-    missing = [f"queue {name}" for name in queues if not _is_there(connection, "queue_declare", name)]
-    if not _is_there(connection, "exchange_declare", topology.EXCHANGE):
-        missing.insert(0, f"exchange {topology.EXCHANGE}")
+    needed = tuple(queues)
+    exchanges = [
+        topology.EXCHANGE,
+        *sorted({exchange for name in needed if (exchange := topology.find_exchange(name))}),
+    ]
+    missing = [f"exchange {name}" for name in exchanges if not _is_there(connection, "exchange_declare", name)]
+    missing += [f"queue {name}" for name in needed if not _is_there(connection, "queue_declare", name)]
     if missing:
         text = f"The broker has no {', no '.join(missing)}, and REPLICATE_BUS_DECLARE is false."
         step = "Set it to true, or have the broker's administrator make them (docs/rabbitmq.md)."
