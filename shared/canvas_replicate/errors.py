@@ -5,6 +5,7 @@ ReplicateError
 │   └── LeaseBusy         another process works on the same key: wait, and do not count it as an attempt
 ├── PermanentError        retrying cannot help: dead letter, a person must act
 │   ├── ConfigError       a configuration file, an SQL text or an option is wrong: exit 2, nothing started
+│   │   └── LoginRefused  user or password is wrong: not tried again soon, so that the account is not locked
 │   └── DataError         a file, a record or a copy is not what it must be
 ├── AlreadyRunning        another process or an open run holds what we need: exit 6
 ├── LeaseLost             our lease was taken over: stop, write nothing, discard
@@ -112,6 +113,10 @@ class ConfigError(PermanentError):
     ) -> None:
         super().__init__(f"{place}: {message}" if place else message, code=code, next_step=next_step)
         self.place = place
+
+
+class LoginRefused(ConfigError):
+    default_code = "login.refused"
 
 
 class DataError(PermanentError):

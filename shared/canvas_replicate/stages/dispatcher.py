@@ -211,6 +211,9 @@ class Dispatcher:
             # Without its final state in the ledger the table must not become a dead letter.
             self._retry(envelope, message, ledger_down, rung="1m", counts=False)
             return "waiting"
+        except errors.LoginRefused as refused:
+            self._retry(envelope, message, refused, rung="60m", counts=False)
+            return "waiting"
 
     def _move_to_dead(self, envelope: Envelope, message: Message | None, error: ReplicateError) -> MessageOutcome:
         table = getattr(message, "table", None)
@@ -221,7 +224,7 @@ class Dispatcher:
                 self._end_in_ledger(envelope, message, error, next_step)
             if not _is_mailed_by_ledger(message):
                 self._ledger.notify(self._build_notice(envelope, message, error, next_step))
-        except TransientError:
+        except (TransientError, errors.LoginRefused):
             raise
         except ReplicateError as refused:  # the sweep ends the run then; the dead letter must not be lost as well
             log.error("not ended in the ledger", extra={**self._describe(envelope), "reason": refused.message})

@@ -14,7 +14,6 @@ from tests.end_to_end.oracle.oracle_campus import DEADLINE_SECONDS, SLOW_MS, Cam
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.ports import OpenQuery
 from canvas_replicate.ledger.records import Run
-from canvas_replicate.messaging import topology
 
 pytestmark = [
     pytest.mark.oracle,
@@ -107,7 +106,7 @@ def test_a_wrong_password_of_a_source_is_tried_once(campus: Campus, monkeypatch:
     campus.schedule(source="campus")
     monkeypatch.setenv("REPLICATE_DATABASES__CAMPUS__PASSWORD", "Wr0ng#secret")
     done = campus.run()
-    assert (done.code, done.error and done.error.code) == (1, "ORA-01017")
+    assert (done.code, done.error and done.error.code) == (2, "ORA-01017")
     assert campus.oracle.control.counters()["failed_logins"] == 1
 
 
@@ -159,7 +158,7 @@ def test_whoever_stops_a_query_that_yields_nothing_is_heard_at_once(
     reading.join(DEADLINE_SECONDS)
     assert not reading.is_alive()
     assert (campus.manifests(), stages.row(run).state) == ([], "extracting")
-    assert len(stages.bus.browse(topology.work_queue("extractor"))) == 1
+    assert stages.resting("extractor")
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -29,7 +29,7 @@ from canvas_replicate.databases.postgresql.connecting import PostgreSql, transla
 from canvas_replicate.databases.postgresql.source import PostgresqlSource
 from canvas_replicate.databases.postgresql.target import PostgresqlTarget
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
+from canvas_replicate.errors import ConfigError, DataError, LoginRefused, PermanentError, TransientError
 
 pytestmark = pytest.mark.postgresql
 
@@ -409,7 +409,7 @@ EXPECTED = {
     "22P02": DataError,
     "23505": DataError,
     "21000": DataError,
-    "28P01": PermanentError,
+    "28P01": LoginRefused,
     "42501": PermanentError,
     "42601": PermanentError,
     "42P01": PermanentError,
@@ -429,10 +429,16 @@ def test_an_error_is_grouped_by_what_to_do_next(state: str, expected: type[Excep
     assert ("secret" in error.message) == (expected is not DataError)
 
 
+def test_a_connection_that_breaks_in_a_copy_is_transient() -> None:
+    """libpq's own result has no state (psycopg raises DatabaseError itself)."""
+    broken = psycopg.DatabaseError("server closed the connection unexpectedly")
+    assert type(translated(broken, "the query")) is TransientError
+
+
 @pytest.mark.parametrize("kind", sorted(DRIVER_ERRORS, key=lambda kind: (kind.__name__, kind.sqlstate or "")))
 def test_no_error_of_the_driver_is_unmapped(kind: type[psycopg.Error]) -> None:
     error = translated(kind("said by the driver"), "loading tmp_x")
-    assert type(error) in (TransientError, PermanentError, DataError)
+    assert type(error) in (TransientError, PermanentError, LoginRefused, DataError)
     if issubclass(kind, psycopg.IntegrityError | psycopg.DataError):
         assert type(error) is DataError
     if issubclass(kind, psycopg.ProgrammingError | psycopg.NotSupportedError):

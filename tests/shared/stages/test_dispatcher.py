@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from tests.clocks import Clock
 
-from canvas_replicate.errors import AlreadyRunning, DataError, Interrupted, LeaseBusy, LeaseLost, TransientError
+from canvas_replicate.errors import (
+    AlreadyRunning,
+    DataError,
+    Interrupted,
+    LeaseBusy,
+    LeaseLost,
+    LoginRefused,
+    TransientError,
+)
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.records import Outcome, RunRequest, TableRequest
 from canvas_replicate.messaging import topology
@@ -262,6 +270,20 @@ def test_what_the_broker_gave_up_and_cannot_be_read_keeps_its_own_reason(bench: 
     bench.bus.publish(Envelope("x.v1", b"{}", "id-1", None, bench.clock.now()), queue=DEAD)
     bench.dispatcher.end_given_up()
     assert [letter.headers["code"] for letter in bench.dead()] == ["message.unreadable"]
+
+
+def test_while_the_ledger_refuses_the_login_a_message_rests_for_an_hour(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.ends_with(LoginRefused("wrong password"))
+    with monkeypatch.context() as refusing:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise LoginRefused("wrong password")
+
+        refusing.setattr(bench.ledger.items, "finish", refuse)
+        bench.work()
+    assert (list(bench.resting()), bench.dead(), bench.state()) == (["60m"], [], "requested")
 
 
 def test_without_a_ledger_to_write_to_nothing_becomes_a_dead_letter(

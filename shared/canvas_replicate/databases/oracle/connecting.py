@@ -9,6 +9,7 @@ from contextlib import suppress
 import oracledb
 from pydantic import SecretStr
 
+from canvas_replicate.databases.logins import trying_login
 from canvas_replicate.databases.oracle.address import Address, read_address
 from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.ports import Tag
@@ -54,13 +55,14 @@ class Oracle:
     def connect(self, tag: Tag | None = None) -> oracledb.Connection:
         """Open a session. ``tag`` is what a DBA sees of it in V$SESSION.
 
-        Raises TransientError when the server cannot be reached or does not answer, PermanentError when it refuses the
-        login, which is never tried twice.
+        Raises TransientError when the server cannot be reached or does not answer, LoginRefused when it refuses the
+        login.
         """
         doing = f"connecting to {self.address.name}"
         if self.address.thick:
             _start_thick(self.address)
-        with translate_errors(doing):
+        account = (self.address.name, self.address.user, self.password)
+        with trying_login(account), translate_errors(doing):
             connection = connect_within(CONNECT_SECONDS, self._open, doing)
             connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import oracledb
 
-from canvas_replicate.errors import DataError, PermanentError, ReplicateError, TransientError
+from canvas_replicate.errors import DataError, LoginRefused, PermanentError, ReplicateError, TransientError
 
 # These codes only name a place; the code that follows them in the stack names the cause.
 WRAPPERS = frozenset(
@@ -105,6 +105,8 @@ _UNTOLD = {
 # How often a transient error is worth trying, where that is less often than the ladder is long.
 _TRIES = {"ORA-01555": 2, "ORA-22924": 2, "ORA-12514": 3, "ORA-12505": 3, "DPY-6001": 3, "ORA-00028": 2, "DPY-4024": 2}
 
+_LOGIN = {"ORA-01017", "ORA-01005", "ORA-01045", "ORA-28000", "ORA-28001", "DPY-4001"}
+
 _NEXT_STEPS = {
     "ORA-01017": "Check user and password; it is not tried again, so that the account is not locked.",
     "ORA-28000": "The account is locked: ask the DBA to unlock it.",
@@ -157,7 +159,7 @@ def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     if code in _FULL:
         step = "Ask the DBA to make room; the work is retried meanwhile."
         return TransientError(text, code=code, next_step=step)
-    return PermanentError(text, code=code, next_step=next_step)
+    return (LoginRefused if code in _LOGIN else PermanentError)(text, code=code, next_step=next_step)
 
 
 def is_programmers(text: str) -> bool:

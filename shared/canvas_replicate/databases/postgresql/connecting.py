@@ -11,7 +11,15 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from canvas_replicate.errors import ConfigError, DataError, PermanentError, ReplicateError, TransientError
+from canvas_replicate.databases.logins import trying_login
+from canvas_replicate.errors import (
+    ConfigError,
+    DataError,
+    LoginRefused,
+    PermanentError,
+    ReplicateError,
+    TransientError,
+)
 
 # Seconds, except tcp_user_timeout (milliseconds). A peer that is gone is noticed within about a minute.
 _DEFAULTS: dict[str, Any] = {
@@ -28,6 +36,8 @@ _SESSION = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
     "default_transaction_isolation": "read committed",
+    # A state that was committed must outlive a crash of the server, whatever its configuration says.
+    "synchronous_commit": "on",
 }
 # Two who make the same tables at once wait for each other.
 MAKING = "SELECT pg_advisory_xact_lock(hashtext('canvas-replicate init-db'))"
@@ -72,11 +82,12 @@ class PostgreSql:
     def connect(self, **settings: str) -> psycopg.Connection[Any]:
         """Open a session in autocommit with these server settings (times in PostgreSQL's form: ``30s``).
 
-        Raises TransientError when the server cannot be reached, PermanentError when it refuses the login.
+        Raises TransientError when the server cannot be reached, LoginRefused when it refuses the login.
         """
         password = {"password": self._password.get_secret_value()} if self._password else {}
         chosen = "; ".join(f"SET {name} = '{value}'" for name, value in {**_SESSION, **settings}.items())
-        with translate_errors(f"connecting to {self.name}"):
+        account = (self.name, self._parameters.get("user"), self._password)
+        with trying_login(account), translate_errors(f"connecting to {self.name}"):
             # Statements are not prepared: a connection pooler may sit between.
             connection = psycopg.connect(**{**self._parameters, **password}, autocommit=True, prepare_threshold=None)
             try:
@@ -105,15 +116,18 @@ def translated(error: psycopg.Error, doing: str) -> ReplicateError:
     kind = _find_kind(error)
     if kind is DataError:
         return DataError(f"{doing}: the database refused a value ({name}{_format_place(error)}).", code=code)
-    next_step = _CHECK_LOGIN if kind is PermanentError and _is_about_login(error) else ""
+    next_step = _CHECK_LOGIN if kind is LoginRefused else ""
     first_line = (error.diag.message_primary or str(error)).strip().partition("\n")[0]
     return kind(f"{doing}: {first_line or name}", code=code, next_step=next_step)
 
 
 def _find_kind(error: psycopg.Error) -> type[TransientError] | type[PermanentError]:
     state = error.sqlstate
-    if state is None and isinstance(error, psycopg.OperationalError):  # a connection that failed or broke
-        return PermanentError if _is_about_login(error) else TransientError
+    if _is_about_login(error):
+        return LoginRefused
+    # A connection that failed or broke. A result without a state is libpq's own: the connection broke in a COPY.
+    if state is None and (isinstance(error, psycopg.OperationalError) or type(error) is psycopg.DatabaseError):
+        return TransientError
     if state is None:  # the driver cannot send a value, or does not know what to do
         return DataError if isinstance(error, psycopg.DataError | psycopg.IntegrityError) else PermanentError
     if state in _PERMANENT_CODES:
@@ -127,7 +141,9 @@ def _find_kind(error: psycopg.Error) -> type[TransientError] | type[PermanentErr
 
 def _is_about_login(error: psycopg.Error) -> bool:
     state = error.sqlstate
-    return bool(_LOGIN_REFUSED.search(str(error))) if state is None else state[:2] in ("28", "3D")
+    if state is None:
+        return isinstance(error, psycopg.OperationalError) and bool(_LOGIN_REFUSED.search(str(error)))
+    return state[:2] in ("28", "3D")
 
 
 def _format_place(error: psycopg.Error) -> str:
