@@ -33,9 +33,10 @@ def drain(dsn: str, rows: int, _: Path) -> int:
 
 
 def ours(dsn: str, rows: int, folder: Path) -> int:
-    """Query to finished file: exact, measured, hashed, synced."""
+    """Query to finished file: exact, measured, hashed row by row and whole, synced."""
     from pydantic import SecretStr
 
+    from canvas_replicate.databases.duckdb.digesting import FileDigester
     from canvas_replicate.databases.oracle.connecting import Oracle
     from canvas_replicate.databases.oracle.source import OracleSource
     from canvas_replicate.datfile.storage import written_aside
@@ -48,7 +49,7 @@ def ours(dsn: str, rows: int, folder: Path) -> int:
         source.open(f"SELECT * FROM bench_{rows}", batch_rows=BATCH_ROWS) as query,
         part.open("wb") as file,
     ):
-        writer = DatWriter(file, query.columns)
+        writer = DatWriter(file, query.columns, FileDigester(query.columns))
         for fetched in prefetch(query.fetched, on_idle=lambda: None, cancel=query.cancel):
             writer.write(query.exact(fetched))
     return writer.rows if writer.sha256 else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import random
 from collections import Counter
@@ -105,11 +106,11 @@ def _to_array(column: Column, texts: list[str | None]) -> pa.Array:
     return pa.array([None if text is None else datetime.fromisoformat(text) for text in texts], pa.timestamp("us"))
 
 
-def load_rows(engine: Engine, folder: Path, rows: list[dict[str, str | None]]) -> None:
+def load_rows(engine: Engine, folder: Path, rows: list[dict[str, str | None]], delete: pa.Table | None = None) -> None:
     folder.mkdir(exist_ok=True)
     columns = {name: [row[name] for row in rows] for name in TYPES}
     load = load_of(folder, engine.target, "tmp_mutated", batch(**columns), mode=engine.mode, method=engine.method)
-    engine.target.replace(load, verify=lambda loaded: None, check=nothing)
+    engine.target.replace(dataclasses.replace(load, delete=delete), verify=lambda loaded: None, check=nothing)
 
 
 def count_caught(engine: Engine, folder: Path, seed: int, mutations: int) -> tuple[Counter[str], list[str]]:
@@ -139,6 +140,16 @@ class DigestBehaviour:
         print(dict(caught))
         assert wrong == []
         assert sum(caught.values()) > MUTATIONS / 2
+
+    def test_rows_with_these_keys_are_replaced_and_no_others(self, engine: Engine, tmp_path: Path) -> None:
+        load_drawn_rows(engine, tmp_path)
+        rows = draw_rows(random.Random(1))
+        changed = [rows[2] | {"name": "changed", "born": None}, rows[5] | {"id": "77"}]
+        keys = pa.table({"id": pa.array([rows[2]["id"], rows[5]["id"], rows[8]["id"]], pa.large_string())})
+        load_rows(engine, tmp_path, changed, delete=keys)
+        expected = [row for number, row in enumerate(rows) if number not in (2, 5, 8)] + changed
+        found = engine.target.measure("tmp_mutated", DIGESTED)
+        assert (found.rows, found.digest) == (ROWS - 1, write_file(expected))
 
     def test_a_view_that_shows_the_table_as_it_is_has_its_digest(self, engine: Engine, tmp_path: Path) -> None:
         load_drawn_rows(engine, tmp_path)

@@ -219,3 +219,63 @@ def test_a_view_with_other_rows_than_the_verified_table_is_not_shown(place: Work
 def test_the_rows_of_a_view_that_changes_them_are_counted(place: Workplace) -> None:
     place.target_sql("UPDATE replicate_view SET definition = 'SELECT * FROM tmp_students WHERE gpa IS NOT NULL'")
     assert run(place, "--force") == "100 rows verified, view refreshed (counted only)."
+
+
+# Only what differs
+
+
+@pytest.fixture
+def delta(place: Workplace) -> Workplace:
+    place.configure("tmp_students", load="delta")
+    return place
+
+
+def change_three(place: Workplace) -> None:
+    place.source_sql(
+        "UPDATE sis.students SET gpa = 3.99 WHERE id = '000000007'",
+        "DELETE FROM sis.students WHERE id = '000000008'",
+        "INSERT INTO sis.students VALUES ('000000999', 'new | \"one\"', NULL, NULL)",
+    )
+
+
+def test_only_the_rows_that_differ_are_loaded(delta: Workplace) -> None:
+    change_three(delta)
+    assert run(delta) == "100 rows verified, 2 inserted and 2 deleted, view refreshed."
+    assert view_is_source(delta)
+    assert delta.target_sql("SELECT loaded_count, verified FROM replicate_run_table ORDER BY finished_at") == [
+        (100, "rows"),
+        (100, "rows"),
+    ]
+
+
+def test_a_table_that_changed_much_is_loaded_whole(delta: Workplace) -> None:
+    delta.source_sql("UPDATE sis.students SET gpa = 3.99 WHERE id < '000000020'")
+    assert run(delta) == "100 rows verified, view refreshed."
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE tmp_students SET gpa = 1 WHERE id = '000000070'", "DELETE FROM tmp_students"]
+)
+def test_a_delta_that_does_not_verify_is_loaded_whole(
+    delta: Workplace, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    delta.target_sql(change)
+    change_three(delta)
+    assert run(delta) == "100 rows verified, view refreshed."
+    assert "loaded whole instead" in caplog.text
+    assert view_is_source(delta)
+
+
+def test_without_the_published_file_a_table_is_loaded_whole(delta: Workplace) -> None:
+    for file in (delta.data / "dat").glob("*/tmp_students.dat"):
+        file.unlink()
+    change_three(delta)
+    assert run(delta) == "100 rows verified, view refreshed."
+    assert view_is_source(delta)
+
+
+@pytest.mark.parametrize("edit", CONTROL_FILES.values(), ids=CONTROL_FILES)
+def test_a_control_file_that_does_more_than_copy_is_loaded_whole(delta: Workplace, edit: tuple[str, str]) -> None:
+    edit_control_file(delta, *edit)
+    change_three(delta)
+    assert "inserted" not in run(delta)

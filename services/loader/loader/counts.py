@@ -24,17 +24,21 @@ class LoadCounts:
     def __init__(
         self, bad_file: Path, discard_file: Path, record_end: bytes, token: int, kept: int = DEFAULT_REJECTS_KEPT
     ) -> None:
-        self.read = 0
-        self.discarded = 0
-        self.rejected_records: set[int] = set()
-        self._rejects: list[Reject] = []
-        self._kept = kept
-        self._refused_by_database = False
         self.bad_file = bad_file
         self._discard_file = discard_file
         self._record_end = record_end
         self._token = token
-        for part in map(self._build_part, (bad_file, discard_file)):
+        self._kept = kept
+        self.clear()
+
+    def clear(self) -> None:
+        """Count from the start: the file is loaded in another way."""
+        self.read = 0
+        self.discarded = 0
+        self.rejected_records: set[int] = set()
+        self._rejects: list[Reject] = []
+        self._refused_by_database = False
+        for part in map(self._build_part, (self.bad_file, self._discard_file)):
             part.unlink(missing_ok=True)
 
     @property

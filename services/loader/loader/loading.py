@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,15 +18,18 @@ from canvas_replicate.databases.ports import Load, Loaded, Showing
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.storage import written_aside
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.gates import DEFAULT_MAX_REJECTED
 from canvas_replicate.ledger.records import Outcome, Verified
 from loader import gates
 from loader.batches import match_fields, read_frames
 from loader.counts import LoadCounts
+from loader.delta import Delta, find_delta
 from loader.job import LoadJob
 from loader.own_format import digest_file, digest_records
 from loader.unchanged import name_content
+
+log = logging.getLogger(__name__)
 
 
 def load_table(job: LoadJob) -> Outcome:
@@ -35,7 +40,7 @@ def load_table(job: LoadJob) -> Outcome:
     counts = LoadCounts(job.path("bad"), job.path("discard"), control.record_end, job.lease.token, kept)
     try:
         columns = job.loader.describe(table.base_table)
-        verified, loaded = _replace(job, control, columns, counts)
+        verified, loaded, delta = _load(job, control, columns, counts)
         job.runtime.progress.report(table.name, "refreshing", counts.read)
         shown = _refresh(job, control, columns, loaded)
     except PermanentError as error:
@@ -47,26 +52,42 @@ def load_table(job: LoadJob) -> Outcome:
         raise
     _publish_findings(job, counts)
     metrics.rows_loaded.labels(table.name).inc(counts.loaded)
-    message = _describe_success(job, counts, verified, loaded, shown)
+    message = _describe_success(job, counts, verified, loaded, shown, delta)
     outcome = _build_outcome("successful", message, counts, started)
     unchanging = content if verified == "rows" else None
     return replace(outcome, verified=verified, content_sha256=unchanging, view_rows=shown.rows)
 
 
-def _replace(
+def _load(
     job: LoadJob, control: ControlFile, columns: Sequence[Column], counts: LoadCounts
-) -> tuple[Verified, Loaded]:
-    """Load the file into the base table; gate 2 runs before the commit where the engine can undo the load.
+) -> tuple[Verified, Loaded, Delta | None]:
+    """Load the file into the base table, by its differences where that is asked for and works, else whole.
 
     Returns how gate 2 verified the table, and what it found there.
     """
+    require_none(find_problems(job.table, control, columns, [column.name for column in job.manifest.columns]))
+    job.views.require_view(job.table.view)  # before the table is emptied
+    path = job.runtime.storage.verify(job.manifest)
+    with tempfile.TemporaryFile(dir=path.parent) as added:
+        if delta := find_delta(job, control, added):
+            try:
+                return (*_replace(job, control, columns, counts, delta), delta)
+            except DataError as error:
+                log.warning("loaded whole instead", extra={"table": job.table.name, "reason": error.message})
+                counts.clear()
+    return (*_replace(job, control, columns, counts, None), None)
+
+
+def _replace(
+    job: LoadJob, control: ControlFile, columns: Sequence[Column], counts: LoadCounts, delta: Delta | None
+) -> tuple[Verified, Loaded]:
+    """Replace the table's rows, or those of ``delta``; gate 2 runs before the commit where the engine can undo."""
     table, manifest, runtime = job.table, job.manifest, job.runtime
-    require_none(find_problems(table, control, columns, [column.name for column in manifest.columns]))
-    job.views.require_view(table.view)  # before the table is emptied
-    path, fields = runtime.storage.verify(manifest), control.data_fields
+    path, fields = runtime.storage.absolute(manifest.file), control.data_fields
     base = {column.name: column for column in columns}
     measure = gates.choose_measures(manifest, fields, base)
-    max_rejected = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
+    most = DEFAULT_MAX_REJECTED if table.max_rejected is None else table.max_rejected
+    max_rejected = 0 if delta else most
     verified: list[tuple[Verified, Loaded]] = []
 
     def digest_loaded(hashed: Sequence[str]) -> RowDigest | None:
@@ -74,12 +95,14 @@ def _replace(
 
     def verify(loaded: Loaded) -> None:
         runtime.progress.report(table.name, "verifying", counts.read)
+        if delta:
+            counts.read += manifest.rows - delta.added_rows  # the records that are in the table already
         word = gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected, digest_loaded)
         verified.append((word, loaded))
 
     with path.open("rb") as file:
         bare = [column.kind in ("number", "float") for column in manifest.columns]
-        frames = read_frames(file, control, match_fields(control, base), bare, counts)
+        frames = read_frames(delta.added if delta else file, control, match_fields(control, base), bare, counts)
         load = Load(
             table=table.base_table,
             control=control,
@@ -94,6 +117,7 @@ def _replace(
             work_prefix=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
             method=table.loader or "auto",
             tag=job.tag,
+            delete=delta.removed if delta else None,
         )
         job.loader.replace(load, verify=verify, check=job.check)
     return verified[-1]
@@ -163,13 +187,17 @@ def _build_outcome(state: Literal["successful", "failed"], message: str, counts:
     )
 
 
-def _describe_success(job: LoadJob, counts: LoadCounts, verified: Verified, loaded: Loaded, shown: Loaded) -> str:
+def _describe_success(
+    job: LoadJob, counts: LoadCounts, verified: Verified, loaded: Loaded, shown: Loaded, delta: Delta | None
+) -> str:
     message = f"{counts.loaded:,} rows {'counted' if verified == 'count' else 'verified'}"
     others = [column.name for column in job.manifest.columns if column.name not in loaded.hashed]
     if verified != "rows" and loaded.digest is not None:
         message += f" ({', '.join(others)} by {'count' if verified == 'count' else 'statistics'} only)"
     elif verified == "columns":
         message += " (by statistics only)"
+    if delta:
+        message += f", {delta}"
     if counts.rejected:
         message += f", {counts.rejected:,} rejected"
     message += ", view refreshed" if shown.rows == counts.loaded else f"; view {job.table.view} shows {shown.rows:,}"

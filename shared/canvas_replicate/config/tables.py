@@ -58,6 +58,7 @@ class Table:
     max_shrink: float | None
     max_rejected: int | None
     loader: str | None
+    load: str | None
     place: Place
 
 
@@ -139,6 +140,9 @@ class TableEntry(Keys):
     max_shrink: Maybe[Ratio] = Field(None, description="How many fewer rows are accepted: `50%` (default) or `0.5`.")
     max_rejected: Maybe[WholeNumber] = Field(None, description="The most rejected rows of a good load (0).")
     loader: Maybe[LoaderName] = Field(None, description="`auto`, `sqlldr`, `direct` or `insert`.")
+    load: Maybe[Literal["full", "delta"]] = Field(
+        None, description="`full` (default), or `delta`: only the rows that differ from the published file."
+    )
 
 
 class ScheduleOptions(Keys):

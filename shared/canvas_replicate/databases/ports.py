@@ -202,6 +202,8 @@ class Load:
         reject: gets each record that the database refuses.
         work_prefix: where an engine's own loader may leave its files: a path to which suffixes are added.
         method: which of an engine's ways to load: ``auto``, or ``sqlldr``, ``direct``, ``insert``.
+        delete: the keys of the rows that are deleted before, as text columns of the base table; None: all rows. Then
+            ``batches`` are only the rows that take their place, and the load is one transaction on every engine.
     """
 
     table: str
@@ -217,6 +219,7 @@ class Load:
     method: str = "auto"
     tag: Tag | None = None
     digest: Digested = ()
+    delete: pa.Table | None = None
 
 
 class BulkLoader(Protocol):

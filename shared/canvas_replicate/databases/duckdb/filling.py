@@ -51,3 +51,12 @@ def _insert(
     cursor.register("batch", batch)
     cursor.execute(f"INSERT INTO {name} ({names}) SELECT {', '.join(values)} FROM batch")
     cursor.unregister("batch")
+
+
+def delete_keys(cursor: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, Column], keys: pa.Table) -> None:
+    """The rows with these keys, which are columns of text."""
+    texts = {column: write_from_text(f'removed."{column}"', columns[column]) for column in keys.column_names}
+    same = " AND ".join(f'base."{column}" = {value}' for column, value in texts.items())
+    cursor.register("removed", keys)
+    cursor.execute(f"DELETE FROM {name} AS base USING removed WHERE {same}")
+    cursor.unregister("removed")

@@ -10,7 +10,7 @@ import duckdb
 
 from canvas_replicate.databases.duckdb.catalogs import read_columns
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
-from canvas_replicate.databases.duckdb.filling import insert_batches
+from canvas_replicate.databases.duckdb.filling import delete_keys, insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
 from canvas_replicate.databases.measuring import measure_table, project
 from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
@@ -66,7 +66,10 @@ class DuckDbTarget:
         with self._session(f"loading {load.table}") as cursor:
             check(None)
             cursor.begin()
-            cursor.execute(f"DELETE FROM {name}")
+            if load.delete is None:
+                cursor.execute(f"DELETE FROM {name}")
+            else:
+                delete_keys(cursor, name, columns, load.delete)
             insert_batches(cursor, name, columns, load.batches, load.expressions)
             with translate_errors(f"verifying {load.table}"):
                 refuse_duplicates(cursor, name)

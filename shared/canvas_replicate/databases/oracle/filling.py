@@ -43,6 +43,16 @@ def insert_batches(connection: oracledb.Connection, table: str, columns: Mapping
             return
 
 
+def delete_keys(connection: oracledb.Connection, table: str, columns: Mapping[str, Column], keys: pa.Table) -> None:
+    """The rows with these keys, which are columns of text, without a commit."""
+    binds = {name: f"v{number}" for number, name in enumerate(keys.column_names)}
+    same = [f'"{name.upper()}" = {_convert_bind(columns[name], f":{bind}")}' for name, bind in binds.items()]
+    rows = keys.rename_columns(list(binds.values())).to_pylist()
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(f"DELETE FROM {table} WHERE {' AND '.join(same)}", rows)
+
+
 @dataclass(frozen=True)
 class _Insert:
     """``plain`` are the columns that are their own text, with the base table's type; ``bound`` all that are bound."""

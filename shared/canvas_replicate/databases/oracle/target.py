@@ -16,7 +16,7 @@ from canvas_replicate.databases.measuring import project
 from canvas_replicate.databases.oracle import dictionary, refreshing
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translate_errors
-from canvas_replicate.databases.oracle.filling import insert_batches, list_unsuited_columns, load_directly
+from canvas_replicate.databases.oracle.filling import delete_keys, insert_batches, list_unsuited_columns, load_directly
 from canvas_replicate.databases.oracle.ledger import OracleSession
 from canvas_replicate.databases.oracle.measuring import measure_table_exactly
 from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Reported, Showing, Tag
@@ -80,7 +80,10 @@ class OracleTarget:
             if way == "sqlldr" and self.sqlldr:
                 reported = self._load_by_sqlldr(owner, load, self.sqlldr, check)
             else:
-                _clear(connection, table, load.control, one_transaction=way == "insert")
+                if load.delete is None:
+                    _clear(connection, table, load.control, one_transaction=way == "insert")
+                else:
+                    delete_keys(connection, table, columns, load.delete)
                 if way == "direct":
                     load_directly(connection, owner, name, columns, load.batches)
                 else:
@@ -96,7 +99,7 @@ class OracleTarget:
         self, connection: oracledb.Connection, owner: str, name: str, columns: Mapping[str, Column], load: Load
     ) -> str:
         """Raises ConfigError if the configured way is not possible."""
-        if load.method == "insert":
+        if load.method == "insert" or load.delete is not None:
             return "insert"
         if load.method in ("auto", "sqlldr") and self.sqlldr:
             direct = load.control.options.get("direct") is True

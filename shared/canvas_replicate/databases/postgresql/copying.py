@@ -49,6 +49,16 @@ def insert_staged(
     connection.execute(f"INSERT INTO {base} ({names}) SELECT {', '.join(values)} FROM pg_temp.batch")
 
 
+def delete_keys(connection: psycopg.Connection[Any], base: str, columns: Mapping[str, Column], keys: pa.Table) -> None:
+    """The rows with these keys, which are columns of text."""
+    texts = ", ".join(f'"{name}" text' for name in keys.column_names)
+    connection.execute(f"CREATE TEMPORARY TABLE removed ({texts}) ON COMMIT DROP")
+    _send(connection, "pg_temp.removed", keys.column_names, [keys], set())
+    values = {name: _write_from_text(f'removed."{name}"', columns[name]) for name in keys.column_names}
+    same = " AND ".join(f'base."{name}" = {value}' for name, value in values.items())
+    connection.execute(f"DELETE FROM {base} AS base USING pg_temp.removed WHERE {same}")
+
+
 def _write_from_text(value: str, column: Column) -> str:
     """Without length and scale, which a cast would cut to in silence; the column itself refuses what is too long."""
     if column.kind == "raw":

@@ -23,7 +23,7 @@ from canvas_replicate.databases.postgresql.catalogs import (
     write_missing_schema,
 )
 from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors
-from canvas_replicate.databases.postgresql.copying import copy_batches, insert_staged
+from canvas_replicate.databases.postgresql.copying import copy_batches, delete_keys, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.names import quote_name
@@ -90,7 +90,10 @@ class PostgresqlTarget:
             base = quote_name(schema, name)
             check(None)
             with connection.transaction():
-                connection.execute(f"TRUNCATE {base}")
+                if load.delete is None:
+                    connection.execute(f"TRUNCATE {base}")
+                else:
+                    delete_keys(connection, base, columns, load.delete)
                 if load.expressions:
                     insert_staged(connection, base, columns, load.batches, load.expressions)
                 else:
