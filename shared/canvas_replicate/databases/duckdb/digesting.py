@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -15,11 +16,16 @@ from canvas_replicate.datfile.digest import RowDigest
 _ROWS = "file_rows"
 
 
+@cache  # a database costs 15 ms of CPU to open, which is more than hashing most reports
+def _open_database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 2})
+
+
 class FileDigester:
     """Implements ``datfile.digest.Digester`` for the columns of one file."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._connection = duckdb.connect(config={"threads": 2})
+        self._connection = _open_database().cursor()
         self._columns = columns
         self._total = 0
 
