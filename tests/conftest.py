@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copyfile
 from types import SimpleNamespace
 
 import hypothesis
@@ -35,14 +37,20 @@ hypothesis.settings.load_profile("no deadline")
 # Files that take longest, in this order; the tests of the other files come after them. So no processor waits at the end
 # while the other one works on a long file.
 SLOW_FILES = (
-    *("test_faults.py", "test_chain.py", "test_crashes.py", "test_status_page_served.py", "test_prometheus_rules.py"),
-    *("test_push.py", "test_provisions.py", "test_harm.py", "test_push_chain.py", "test_resources.py"),
-    *("test_pipeline.py", "test_ledger_oracle.py", "test_bus_rabbitmq.py", "test_startup.py"),
+    *("test_crashes.py", "test_faults.py", "test_chain.py", "test_push_chain.py", "test_ledger_oracle.py"),
+    *("test_oracle_outages.py", "test_oracle_pipeline.py", "test_provisions.py", "test_status_page_served.py"),
+    *("test_prometheus_rules.py", "test_bus_rabbitmq.py", "test_provisions_chain.py", "test_resources.py"),
+    *("test_right_person.py", "test_push.py", "test_startup.py", "test_pipeline.py", "test_harm.py"),
 )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     hide(config)
+    gc.disable()  # until thousands of tests are collected, which stay to the end
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -73,18 +81,30 @@ def ready() -> TableReady:
     )
 
 
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DuckDB file with a ledger and nothing in it, made once."""
+    file = tmp_path_factory.mktemp("ledger") / "empty.duckdb"
+    made = DuckDb.open(file, create=True)
+    upgrade(DuckDbLedger(made))
+    made.close()
+    return file
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[DuckDb]:
-    opened = DuckDb.open(tmp_path / "target.duckdb", create=True)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DuckDb]:
+    """An empty file; one with a ledger for tests that use ``ledger_database``."""
+    file = tmp_path / "target.duckdb"
+    if "ledger_database" in request.fixturenames:
+        copyfile(request.getfixturevalue("empty_ledger"), file)
+    opened = DuckDb.open(file, create=True)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def ledger_database(database: DuckDb) -> DuckDbLedger:
-    made = DuckDbLedger(database)
-    upgrade(made)
-    return made
+    return DuckDbLedger(database)
 
 
 @pytest.fixture
@@ -121,3 +141,25 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workp
         monkeypatch.setenv(name, value)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def copied_once(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """An installation with 100 students, copied once. Its databases are closed."""
+    made = Workplace(tmp_path_factory.mktemp("copied"))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        made.add_students()
+        made.students(100)
+        made.init_db()
+        assert made.run("replicate", "run", "hourly").code == 0
+        made.close()
+    return made
+
+
+@pytest.fixture
+def copied_students(workplace: Workplace, copied_once: Workplace) -> Workplace:
+    """The test's own installation with 100 students, copied once."""
+    workplace.copy_from(copied_once)
+    return workplace

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.given import take
+from tests.quick_reports import show_reports
 from tests.workplace import Done, Workplace
 
 from replicate_demo.canvas import CanvasSimulator, Options
@@ -52,6 +53,10 @@ class Pushing:
         self.place.target_sql("DELETE FROM wanted", f"INSERT INTO wanted VALUES {values}")
 
     def provision(self) -> str:
+        """Show Canvas as it is now in the reports' views; see ``quick_reports``."""
+        return show_reports(self.place, self.canvas)
+
+    def run_provisioner(self) -> str:
         done = self.place.run("provisioner", "run", "--json")
         assert done.code == 0, done
         return str(done.json[0]["run_id"])
@@ -112,21 +117,29 @@ def key_of(state: State, each: Enrollment) -> tuple[str, str] | None:
     return section.sis_id, logins[0].sis_id
 
 
-def prepared(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Pushing:
+def prepared(
+    workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch, provisions: str = PROVISIONS
+) -> Pushing:
     workplace.write_conf()
-    workplace.add_canvas(canvas.url, canvas.token, PROVISIONS)
+    workplace.add_canvas(canvas.url, canvas.token, provisions)
     for name, value in {**workplace.environment, "NO_PROXY": "*"}.items():
         monkeypatch.setenv(name, value)
     made = Pushing(workplace, canvas)
     made.configure()
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     workplace.target_sql("CREATE TABLE wanted (section_id VARCHAR, user_id VARCHAR, role VARCHAR, status VARCHAR)")
     return made
 
 
 @pytest.fixture
-def pushing(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pushing]:
+def provisions() -> str:
+    """What provisions.yaml has; a test file may fetch other reports."""
+    return PROVISIONS
+
+
+@pytest.fixture
+def pushing(workplace: Workplace, provisions: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pushing]:
     """A tiny campus, and a Canvas that is quick."""
     options = Options(token=TOKEN, report_seconds=0.05, import_seconds=0.1, abort_wait_seconds=0.5)
     with CanvasSimulator(options=options) as canvas:
-        yield prepared(workplace, canvas, monkeypatch)
+        yield prepared(workplace, canvas, monkeypatch, provisions)

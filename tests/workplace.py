@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,9 @@ CREATE TABLE tmp_students (
 );
 CREATE MATERIALIZED VIEW campus_students AS SELECT id, name, gpa, born FROM tmp_students;
 """
+
+# What init-db made of a configuration's files in this process.
+_made_targets: dict[tuple[tuple[str, bytes], ...], bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,23 @@ class Workplace:
 
     def target_sql(self, *statements: str) -> list[tuple[Any, ...]]:
         return self._sql(self.target_file, *statements)
+
+    def copy_from(self, other: Workplace) -> None:
+        """Take the configuration, the data and the databases of another workplace, whose databases are closed."""
+        shutil.copytree(other.folder, self.folder, dirs_exist_ok=True)
+        self._tables, self._schedules = deepcopy((other._tables, other._schedules))
+
+    def init_db(self) -> None:
+        """Call ``replicate init-db`` on a new DuckDB target. A workplace with the same files gets a copy of it."""
+        assert not self.target_file.exists(), "only a new target can be copied"
+        files = sorted(path for name in ("conf", "ctls", "ddl") for path in (self.folder / name).iterdir())
+        key = tuple((path.name, path.read_bytes()) for path in files)
+        if (made := _made_targets.get(key)) is not None:
+            self.target_file.write_bytes(made)
+            return
+        assert self.run("replicate", "init-db").code == 0
+        self.close()
+        _made_targets[key] = self.target_file.read_bytes()
 
     def run(self, *words: str) -> Done:
         program, *arguments = words

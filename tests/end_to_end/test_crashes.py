@@ -56,7 +56,7 @@ def place(workplace: Workplace) -> Workplace:
             ddl=STUDENTS_DDL.replace("students", name),
         )
     change_source(workplace, 0)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     return workplace
 
 
@@ -235,13 +235,8 @@ def held(place: Workplace) -> str:
 
 
 @pytest.fixture
-def students(workplace: Workplace) -> Workplace:
-    """100 students, copied once."""
-    workplace.add_students()
-    workplace.students(100)
-    assert workplace.run("replicate", "init-db").code == 0
-    assert workplace.run("replicate", "run", "hourly").code == 0
-    return workplace
+def students(copied_students: Workplace) -> Workplace:
+    return copied_students
 
 
 def test_an_approval_killed_before_it_was_recorded_is_simply_given_again(students: Workplace) -> None:

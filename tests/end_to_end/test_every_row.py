@@ -18,7 +18,7 @@ def place(workplace: Workplace) -> Workplace:
     """An installation with 100 students, copied once."""
     workplace.add_students()
     workplace.students(100)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     assert workplace.run("replicate", "run", "hourly").code == 0
     return workplace
 

@@ -91,7 +91,7 @@ def test_every_cell_of_the_flights_arrives(published: bytes, workplace: Workplac
     workplace.add_table(
         "tmp_flights", sql=f"SELECT {', '.join(KINDS)} FROM air.flights", ctl=CTL, ddl=DDL, mvtable="air_flights"
     )
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     done = workplace.run("replicate", "run", "hourly")
     assert done.code == 0, done
 

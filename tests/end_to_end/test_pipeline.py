@@ -16,13 +16,8 @@ SOURCE = "SELECT id, name, gpa, born FROM sis.students ORDER BY id"
 
 
 @pytest.fixture
-def place(workplace: Workplace) -> Workplace:
-    """An installation with 100 students, copied once."""
-    workplace.add_students()
-    workplace.students(100)
-    assert workplace.run("replicate", "init-db").code == 0
-    assert workplace.run("replicate", "run", "hourly").code == 0
-    return workplace
+def place(copied_students: Workplace) -> Workplace:
+    return copied_students
 
 
 def view_is_source(place: Workplace) -> bool:

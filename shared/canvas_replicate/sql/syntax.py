@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.dialects.oracle import Oracle
@@ -57,6 +58,7 @@ _CONSTRUCTS = {
 }
 
 
+@lru_cache(maxsize=256)  # the catalogue and the ddl files are checked by several parts of a command
 def check_query(sql: str) -> None:
     """Raise SqlSyntaxError unless ``sql`` is one SELECT, WITH or parenthesised query, all ``$names`` replaced.
 

@@ -77,10 +77,12 @@ class Campus:
 
 
 @pytest.fixture
+def provisions() -> str:
+    return PROVISIONS.replace("regular:\n", f"regular:\n{USERS}{XLIST}")
+
+
+@pytest.fixture
 def campus(pushing: Pushing) -> Campus:
-    with_users = PROVISIONS.replace("regular:\n", f"regular:\n{USERS}{XLIST}")
-    (pushing.place.folder / "conf" / "provisions.yaml").write_text(with_users, "utf-8")
-    assert pushing.place.run("replicate", "init-db").code == 0
     return Campus(pushing)
 
 

@@ -154,10 +154,8 @@ def seeded(request: pytest.FixtureRequest, workplace: Workplace, monkeypatch: py
     draw = random.Random(f"campus {request.param}")
     options = Options(token=TOKEN, report_seconds=0.0, import_seconds=0.0, abort_wait_seconds=0.1)
     with CanvasSimulator(options=options) as canvas:
-        pushing = prepared(workplace, canvas, monkeypatch)
         conf = PROVISIONS.replace("regular:\n", f"regular:\n{EXTRA}")
-        (workplace.folder / "conf" / "provisions.yaml").write_text(conf, "utf-8")
-        assert workplace.run("replicate", "init-db").code == 0
+        pushing = prepared(workplace, canvas, monkeypatch, conf)
         with canvas.edit() as state:
             shake(state, draw)
         yield pushing, draw

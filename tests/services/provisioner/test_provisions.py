@@ -65,7 +65,7 @@ def prepared(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.
     workplace.add_canvas(canvas.url, canvas.token, conf)
     for name, value in workplace.environment.items():
         monkeypatch.setenv(name, value)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     return workplace
 
 

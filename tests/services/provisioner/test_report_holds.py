@@ -39,7 +39,7 @@ def place(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.Mon
     workplace.add_canvas(canvas.url, canvas.token, CONF.replace("  accounts", "  # accounts"))
     for name, value in workplace.environment.items():
         monkeypatch.setenv(name, value)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     assert workplace.run("provisioner", "run").code == 0
     return workplace
 

@@ -31,7 +31,7 @@ def place(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     for name, value in workplace.environment.items():
         if name not in SETTINGS:
             monkeypatch.setenv(name, value)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     return workplace
 
 

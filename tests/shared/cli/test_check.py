@@ -53,7 +53,7 @@ def run(*words: str) -> Done:
 @pytest.fixture
 def place(workplace: Workplace) -> Workplace:
     workplace.add_students()
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     return workplace
 
 

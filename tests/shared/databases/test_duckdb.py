@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,3 +57,16 @@ def test_a_key_that_is_there_is_told(ledger_database: DuckDbLedger) -> None:
     with pytest.raises(DuplicateKey), ledger_database.transaction() as session:  # noqa: PT012
         session.execute(insert)
         session.execute(insert)
+
+
+def test_every_cursor_counts_in_utc_wherever_the_machine_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/Denver")
+    time.tzset()
+    opened = DuckDb.open(tmp_path / "zone.duckdb", create=True)
+    try:
+        for cursor in (opened.cursor(), opened.cursor()):
+            assert cursor.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+    finally:
+        opened.close()
+        monkeypatch.undo()
+        time.tzset()

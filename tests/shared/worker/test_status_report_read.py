@@ -15,7 +15,7 @@ def test_a_report_tells_what_became_of_each_table(workplace: Workplace) -> None:
         ctl = STUDENTS_CTL.replace("tmp_students", name)
         workplace.add_table(name, sql=STUDENTS_SQL, ctl=ctl, ddl=None, schedule=name.removeprefix("tmp_"))
     workplace.students(100)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     assert workplace.run("replicate", "run", "hourly").code == 0
     workplace.students(10)
     assert workplace.run("replicate", "run", "hourly").code == 4

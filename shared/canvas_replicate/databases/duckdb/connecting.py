@@ -73,9 +73,7 @@ class DuckDb:
             return cls._opened[path]
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor = self._connection.cursor()
-        cursor.execute("SET TimeZone = 'UTC'")
-        return cursor
+        return self._connection.cursor()
 
     @contextmanager
     def session(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -115,7 +113,9 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
     # A query must never find a Python variable where it names a table.
     config: Any = {"python_enable_replacements": False, "memory_limit": f"{_MEMORY_MB}MB", "threads": _THREADS}
     try:
-        return duckdb.connect(str(path), config=config)
+        connection = duckdb.connect(str(path), config=config)
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # for every cursor that is taken later
+        return connection
     except duckdb.Error as error:
         other = _OTHER_PROCESS.search(str(error))
         if other:

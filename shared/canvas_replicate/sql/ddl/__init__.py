@@ -6,6 +6,7 @@ comments, storage clauses, other indexes), and refuses what would change the con
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from canvas_replicate.sql.ddl.model import Ddl, Statement, TableDdl, ViewDdl
@@ -15,6 +16,7 @@ __all__ = ["Ddl", "Statement", "TableDdl", "ViewDdl", "parse_ddl", "read_objects
 
 
 # The parser is costly to import, and most commands read no SQL.
+@lru_cache(maxsize=64)  # init-db reads every text several times
 def parse_ddl(text: str, file: Path) -> Ddl:
     """Raises ConfigError, with its place, for a mistake and for what would be lost outside Oracle."""
     from canvas_replicate.sql.ddl.reading import read_ddl

@@ -119,12 +119,16 @@ def split_statements(source: Source) -> Iterator[list[Token]]:
     lines = source.text.splitlines()
     statement: list[Token] = []
     for token in tokens:
-        line = position(source.text, token.start)[0]
-        ends = token.token_type == TokenType.SEMICOLON or (token.text == "/" and lines[line - 1].strip() == "/")
-        if not ends:
+        if not _ends_statement(token, source.text, lines):
             statement.append(token)
         elif statement:
             yield statement
             statement = []
     if statement:
         yield statement
+
+
+def _ends_statement(token: Token, text: str, lines: Sequence[str]) -> bool:
+    if token.token_type == TokenType.SEMICOLON:
+        return True
+    return token.text == "/" and lines[position(text, token.start)[0] - 1].strip() == "/"

@@ -25,7 +25,7 @@ def reported(canvas: CanvasSimulator, tmp_path_factory: pytest.TempPathFactory) 
     made = Workplace(tmp_path_factory.mktemp("reported"))
     with pytest.MonkeyPatch.context() as monkeypatch:
         installed(made, canvas, monkeypatch)
-        assert made.run("replicate", "init-db").code == 0
+        made.init_db()
         assert made.run("provisioner", "run").code == 0
         made.close()
     return made.target_file
@@ -35,7 +35,7 @@ def reported(canvas: CanvasSimulator, tmp_path_factory: pytest.TempPathFactory) 
 def place(workplace: Workplace, canvas: CanvasSimulator, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     """Without any report."""
     installed(workplace, canvas, monkeypatch)
-    assert workplace.run("replicate", "init-db").code == 0
+    workplace.init_db()
     return workplace
 
 
