@@ -165,8 +165,7 @@ def _explain_error(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlS
         token, construct = unread
         line, column = position(sql, token.start)
         message = f"{construct} is not read by this parser."
-        place: dict[str, int] = {"line": line, "column": column}
-        return SqlSyntaxError(message, **place, word=token.text, is_certain=False, construct=construct)
+        return SqlSyntaxError(message, line=line, column=column, word=token.text, is_certain=False, construct=construct)
     # sqlglot counts a token's column at its last character.
     at = (found["line"], found["col"])
     reported = next((n for n, token in enumerate(tokens) if (token.line, token.col) == at), len(tokens) - 1)

@@ -24,7 +24,7 @@ from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.login import Login
 from canvas_replicate.databases.sqlldr.process import Program, find_sqlldr, run_sqlldr
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError, DataError
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
 from canvas_replicate.names import qualify_name, quote_name
 from canvas_replicate.sql.ddl import Statement, read_objects
 
@@ -80,10 +80,11 @@ class OracleTarget:
                 reported = self._load_by_sqlldr(owner, load, self.sqlldr, check)
             else:
                 _clear(connection, table, load.control, one_transaction=way == "insert")
-                if way == "direct":
-                    load_directly(connection, owner, name, columns, load.batches)
-                else:
-                    insert_batches(connection, table, columns, load)
+                with _tell_emptied(load, way), translate_errors(f"loading {load.table}"):
+                    if way == "direct":
+                        load_directly(connection, owner, name, columns, load.batches)
+                    else:
+                        insert_batches(connection, table, columns, load)
             measure, digest = (load.measure, load.digest) if way != "sqlldr" or reported else ({}, None)
             found = replace(measure_table_exactly(connection, table, columns, measure, digest), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
@@ -203,6 +204,17 @@ def _clear(connection: oracledb.Connection, table: str, control: ControlFile, *,
         connection.commit()
 
 
+@contextmanager
+def _tell_emptied(load: Load, way: str) -> Iterator[None]:
+    """A failed load leaves nothing where emptying the table could not be undone."""
+    try:
+        yield
+    except (PermanentError, TransientError) as error:
+        if way == "direct" or load.control.mode == "TRUNCATE":
+            error.message += f" The base table {load.table} is empty now; its view keeps the last good rows."
+        raise
+
+
 def _record_outcome(log: LoadLog, load: Load) -> Reported:
     """Raises DataError for a load that ended in the middle although no more records were refused than may be."""
     for rejection in log.rejections:
@@ -212,7 +224,9 @@ def _record_outcome(log: LoadLog, load: Load) -> Reported:
         text = f"SQL*Loader stopped half-way through {load.table}: {log.stopped}."
         raise DataError(text, code="sqlldr.stopped", next_step=f"Look at {load.work_prefix}.log.")
     if log.fatal:
-        logger.warning("SQL*Loader notes", extra={"table": load.table, "codes": [line.partition(":")[0] for line in log.fatal]})
+        logger.warning(
+            "SQL*Loader notes", extra={"table": load.table, "codes": [line.partition(":")[0] for line in log.fatal]}
+        )
     return Reported(log.read, log.loaded, log.rejected, log.discarded)
 
 
