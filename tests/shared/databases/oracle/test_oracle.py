@@ -169,6 +169,12 @@ def test_numbers_without_limits_keep_every_digit_whatever_the_others_need(engine
     assert values(engine, "SELECT COUNT(*) AS n, SUM(x) AS s FROM t WHERE n IN (0, 3)") == [(2, Decimal("3.5"))]
 
 
+def test_repeated_decimals_are_whole_in_every_batch(engine: Engine) -> None:
+    """As python-oracledb 26.0.0 did not have them."""
+    query = "SELECT LEVEL id, CAST(1.23 AS NUMBER(12,2)) amount, 2 / 4 part FROM dual CONNECT BY LEVEL <= 4"
+    assert values(engine, query, batch_rows=1) == [(n, Decimal("1.23"), Decimal("0.5")) for n in range(1, 5)]
+
+
 def test_a_number_is_read_exactly_or_asks_for_the_other_way(engine: Engine) -> None:
     numbers = [f"{digits}e{power}" for power in (*range(36, 46), 60, 76, 77, 100, 125) for digits in ("1", "-9")]
     numbers += ["1e-30", "-5e-36", "1e-38", "1e-39", "-1e-60", "3e-130"]
