@@ -15,6 +15,7 @@ from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from canvas_replicate.sql.quoting import compile_outside
 from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 
 _KEYWORDS = re.findall(
@@ -28,11 +29,7 @@ _COMMA = "Remove the comma or add what is missing."
 _STARTS = ("SELECT", "WITH")
 _CLAUSES = {"FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "UNION", "INTERSECT", "MINUS", "FETCH", "CONNECT BY"}
 _END_OF_CONDITION = _CLAUSES | {"JOIN", "LEFT", "RIGHT", "FULL", "INNER", "CROSS", "NATURAL", ","}
-_OPENERS = re.compile(
-    r"""--[^\n]* | /\*.*?\*/ | [nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|([^\s\[{(<]).*?\1)'
-        | '(?:[^']|'')*' | "[^"]*" | (?P<open>/\*|[nN]?[qQ]?'|")""",
-    re.VERBOSE | re.DOTALL,
-)
+_OPENERS = compile_outside(r"""/\*|[nN]?[qQ]?'|\"""")
 
 
 # Oracle's words that are no misspelt keyword, and that sqlglot does not read in their place.
@@ -85,10 +82,10 @@ def tokenize(sql: str) -> list[Token]:
     try:
         return list(Oracle().tokenize(sql))
     except TokenError:
-        opened = next((match for match in _OPENERS.finditer(sql) if match["open"]), None)
+        opened = next((match for match in _OPENERS.finditer(sql) if match["found"]), None)
         start = opened.start() if opened else 0
         line, column = position(sql, start)
-        what = {"/*": "comment", '"': "quoted name"}.get(opened["open"] if opened else "'", "text")
+        what = {"/*": "comment", '"': "quoted name"}.get(opened["found"] if opened else "'", "text")
         message = f"The {what} that starts here has no end."
         word = sql[start : start + 20].splitlines()[0] if sql else ""
         step = f"Close it. {_TWICE}" if what == "text" else "Close it."
