@@ -118,7 +118,7 @@ class DatWriter:
 _REFUSED = {
     "number": "is not a plain decimal number",
     "float": "is not a finite number",
-    **dict.fromkeys(("date", "timestamp", "timestamp_tz"), "is outside the years 1 to 9999"),
+    **dict.fromkeys(("date", "timestamp", "timestamp_tz"), "is outside the years 1 to 9999 (TO_CHAR makes it a text)"),
 }
 
 

@@ -15,7 +15,7 @@ from tests.shared.databases.oracle.oracle_tables import SOURCE_TABLE, values
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.ports import WiderNumbers
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import DataError, PermanentError
 
 pytestmark = [
     pytest.mark.oracle,
@@ -149,6 +149,32 @@ def test_a_type_that_no_file_can_hold_is_refused_by_name_and_as_text_it_is_read(
     with pytest.raises(PermanentError, match=r"Column span: type INTERVAL_.*TO_CHAR"):
         values(engine, "SELECT span FROM t")
     assert values(engine, "SELECT TO_CHAR(span) AS span FROM t") == [(None,)]
+
+
+def test_a_date_before_the_year_1_is_told_by_its_column_and_as_text_it_is_read(engine: Engine) -> None:
+    engine.sql(
+        "CREATE TABLE t (a DATE, born DATE, seen TIMESTAMP(6))",
+        "INSERT INTO t VALUES (DATE '2000-01-01', DATE '-0044-03-15', TIMESTAMP '2000-01-01 00:00:00')",
+    )
+    with pytest.raises(DataError, match=r"^Column born: a date before the year 1 .*TO_CHAR\(born, 'SYYYY"):
+        values(engine, "SELECT a, born, seen FROM t -- the end")
+    assert values(engine, "SELECT TO_CHAR(born, 'SYYYY-MM-DD') born FROM t") == [("-0044-03-15",)]
+
+
+def test_a_region_that_becomes_an_offset_is_noted(engine: Engine) -> None:
+    engine.sql(
+        "CREATE TABLE t (n NUMBER(1), seen TIMESTAMP(6) WITH TIME ZONE)",
+        "INSERT INTO t VALUES (1, TIMESTAMP '2030-07-01 10:00:00+02:00')",
+        "INSERT INTO t VALUES (2, FROM_TZ(TIMESTAMP '2030-07-01 10:00:00', 'Europe/Berlin'))",
+        "INSERT INTO t VALUES (3, NULL)",
+    )
+    with engine.source.open("SELECT seen FROM t ORDER BY n", batch_rows=9) as opened:
+        found = [row["seen"] for rows in opened.batches for row in rows.to_pylist()]
+    assert found == ["2030-07-01 10:00:00.000000+02:00"] * 2 + [None]
+    assert opened.notes() == ("Column seen: named time zones (Europe/Berlin) are written as their offset.",)
+    with engine.source.open("SELECT seen FROM t WHERE n = 1", batch_rows=9) as opened:
+        assert len(list(opened.batches)) == 1
+    assert opened.notes() == ()
 
 
 def test_char_comes_padded_or_trimmed_as_it_was_said(engine: Engine, oracle: OracleDatabase) -> None:
