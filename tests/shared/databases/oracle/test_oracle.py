@@ -15,7 +15,7 @@ from tests.shared.databases.oracle.oracle_tables import SOURCE_TABLE, values
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.ports import WiderNumbers
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.errors import DataError, PermanentError
+from canvas_replicate.errors import ConfigError, DataError, PermanentError
 
 pytestmark = [
     pytest.mark.oracle,
@@ -234,3 +234,25 @@ def test_a_table_is_told_with_its_key(engine: Engine) -> None:
     assert facts.key == ("b", "a")
     with pytest.raises(PermanentError, match=r"no table reporting\.nothing"):
         engine.source.table("nothing")
+
+
+def test_a_synonym_is_followed_to_its_table(engine: Engine) -> None:
+    engine.sql(
+        "CREATE TABLE t (a NUMBER(3), CONSTRAINT t_pk PRIMARY KEY (a))",
+        "CREATE SYNONYM first_name FOR t",
+        "CREATE SYNONYM second_name FOR first_name",
+    )
+    assert engine.source.table("second_name") == engine.source.table("t")
+
+
+def test_a_column_that_needs_quotation_marks_is_refused_in_a_table_to_add(engine: Engine) -> None:
+    engine.sql('CREATE TABLE t (a NUMBER(3), "Mixed" NUMBER(3))')
+    with pytest.raises(ConfigError, match=r'column "Mixed" is no name without quotation marks.*--query FILE'):
+        engine.source.table("t")
+
+
+@pytest.mark.parametrize("kind", ["INTERVAL DAY TO SECOND", "INTERVAL YEAR TO MONTH"])
+def test_a_table_with_a_type_without_text_names_the_column(engine: Engine, kind: str) -> None:
+    engine.sql(f"CREATE TABLE t (a NUMBER(3), span {kind})")
+    with pytest.raises(PermanentError, match=r"column span: type INTERVAL .* has no place"):
+        engine.source.table("t")
