@@ -106,6 +106,8 @@ _UNTOLD = {
 # How often a transient error is worth trying, where that is less often than the ladder is long.
 _TRIES = {"ORA-01555": 2, "ORA-22924": 2, "ORA-12514": 3, "ORA-12505": 3, "DPY-6001": 3, "ORA-00028": 2, "DPY-4024": 2}
 
+_SYNTAX = (905, 906, 907, 911, 918, 920, 921, 923, 933, 934, 936, 937, 979)
+
 _NEXT_STEPS = {
     "ORA-01017": "Check user and password; it is not tried again, so that the account is not locked.",
     "ORA-28000": "The account is locked: ask the DBA to unlock it.",
@@ -120,6 +122,7 @@ _NEXT_STEPS = {
     "ORA-01555": "Undo is kept for less time than this read takes: run it at a quieter hour, or have UNDO_RETENTION"
     " raised.",
     "ORA-23401": "Check mvtable in tablesconf.yaml; a synonym does not do, and the view must be visible to this user.",
+    **dict.fromkeys((f"ORA-{number:05}" for number in _SYNTAX), "Correct the SQL of the query."),
     "ORA-26002": "Direct path cannot load a table with this index: set loader: insert in tablesconf.yaml, or have the"
     " index dropped and made again after the load.",
     "ORA-39826": "Direct path needs the table itself: write its own name as cstable instead of a view or synonym, or"
