@@ -77,7 +77,7 @@ def _refuse(what: str, node: YamlNode, sql: str, match: re.Match[str], step: str
 
 def _check_unfilled(what: str, node: YamlNode, sql: str) -> None:
     for match in _find(_UNFILLED, sql):
-        if match["found"][0] == ":" and re.search(r"\bJSON_\w+\s*\(", sql, re.IGNORECASE):
+        if match["found"][0] == ":" and re.search(r"\bJSON(?:_\w+)?\s*[({]", sql, re.IGNORECASE):
             continue
         kind = "a bind variable" if match["found"][0] == ":" else "a variable of SQL*Plus"
         step = f"Nothing fills {kind} here: write the value, or $varbl1 with the name of a term in varbl1."

@@ -322,7 +322,7 @@ def test_sql_that_may_run_on_a_database_of_another_tongue_is_not_held_against_or
         "SELECT '$5 $x ${varbl1} :a &b' a FROM s",
         "SELECT q'[it's $x :y]' a, \"$x\" FROM s /* $y :z */ -- &t",
         "SELECT DATE '2030-01-01' + INTERVAL '1:30' HOUR TO MINUTE a, v$x FROM s",
-        "SELECT JSON_OBJECT('a':a, b : c) a FROM s",
+        "SELECT JSON_OBJECT('a':a, 'b' :b) a FROM s",
     ],
 )
 def test_what_is_in_a_text_or_a_comment_is_no_placeholder(sql: str) -> None:
