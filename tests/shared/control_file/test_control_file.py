@@ -325,7 +325,7 @@ def test_any_heap_of_words_gives_a_control_file_or_one_config_error(words: list[
         ("FILLER RECNUM", "a cannot be a filler and RECNUM."),
         ("NULLIF bb='x'", "no field of the record is named 'bb'. Did you mean b?"),
         ("NULLIF b='x' OR b='y'", "OR is not understood here: SQL*Loader combines conditions with AND only."),
-        ("NULLIF (1:2)='x'", "a condition names a column here, not a position."),
+        ("NULLIF (1:2)='x'", "not a position. The fields of a data file have no positions: name the field."),
         ("NULLIF b > 'x'", "expected = or <> after b, found '>'."),
         ("NULLIF b = x", "expected a text in quotation marks, X'...' or BLANKS, found 'x'."),
         ("NULLIF b = X'414'", "X'414' needs two hexadecimal digits for each byte."),
