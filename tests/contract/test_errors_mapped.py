@@ -165,6 +165,11 @@ def test_a_programmer_s_own_text_is_never_repeated(outer: int, stack: str) -> No
     assert caught.value.code in ("ORA-20001", "ORA-01403")
 
 
+def test_a_query_that_oracle_does_not_read_needs_more_than_a_rerun() -> None:
+    error = oracle.translated(driver_error(933, "SQL command not properly ended"), "the query")
+    assert error.next_for("tmp_x") == "Correct the SQL of the query. Then: replicate rerun tmp_x"
+
+
 def test_a_refresh_that_meets_a_repeated_key_names_the_index_and_what_to_do() -> None:
     stack = "error in path\nORA-00001: unique constraint (SCHEMA_B.CAMPUS_X_KEY) violated"
     error = oracle.translated(driver_error(12008, stack), "refreshing campus_x")

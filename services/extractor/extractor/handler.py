@@ -89,7 +89,7 @@ def _extract(job: _Job) -> Manifest:
     started, extracted_at = time.monotonic(), datetime.now(UTC)
     places = runtime.settings.databases[job.alias].max_parallel
     with runtime.leases.one_of(f"source:{job.alias}", places), written_aside(path, lease.token) as part:
-        writer, moment = _read(part, job)
+        writer, notes, moment = _read(part, job)
         runtime.leases.check(lease)
     origin = Origin(run.run_id, table.name, job.alias, table.query, extracted_at)
     if moment is not None and moment.scn is None:
@@ -98,7 +98,7 @@ def _extract(job: _Job) -> Manifest:
         # The moment of a run is between its opening and its first query: the earlier one is never too new.
         origin = replace(origin, snapshot="run", scn=moment.scn, extracted_at=run.opened_at)
     file, seconds = runtime.storage.relative(path), time.monotonic() - started
-    manifest = build_manifest(origin, writer, file=file, seconds=seconds)
+    manifest = build_manifest(origin, writer, file=file, seconds=seconds, notes=notes)
     runtime.leases.check(lease)  # the file may have taken long to sync
     write_manifest(runtime.storage.path("manifest", run.run_id, table.name), manifest, lease.token)
     metrics.rows_extracted.labels(table.name).inc(writer.rows)
@@ -106,15 +106,15 @@ def _extract(job: _Job) -> Manifest:
     return manifest
 
 
-def _read(part: Path, job: _Job) -> tuple[DatWriter, Snapshot | None]:
+def _read(part: Path, job: _Job) -> tuple[DatWriter, tuple[str, ...], Snapshot | None]:
     """Write the whole query to the file, from the start again if the database needs another way of reading. Returns
-    the moment of the rows as well, None if the run has none.
+    what the source notes, and the moment of the rows, None if the run has none.
     """
     moment = _find_moment(job) if job.run.snapshot else None
     wide_numbers = False
     while True:
         try:
-            return _write(part, job, as_of=moment.scn if moment else None, wide_numbers=wide_numbers), moment
+            return *_write(part, job, as_of=moment.scn if moment else None, wide_numbers=wide_numbers), moment
         except SnapshotUnavailable as error:
             if moment is None or moment.scn is None:
                 raise
@@ -161,7 +161,7 @@ def _require_running(job: _Job) -> None:
         raise Interrupted(f"Stopped while extracting {job.table.name}.", next_step="Run it again to resume.")
 
 
-def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> DatWriter:
+def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> tuple[DatWriter, tuple[str, ...]]:
     table, runtime = job.table, job.runtime
     tag = Tag("extractor", job.run.run_id, table.name)
     reading = job.source.open(table.query, batch_rows=BATCH_ROWS, as_of=as_of, wide_numbers=wide_numbers, tag=tag)
@@ -172,4 +172,4 @@ def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> D
             _require_running(job)
             writer.write(query.exact(fetched))
             runtime.progress.report(table.name, "extracting", writer.rows)
-    return writer
+        return writer, query.notes()

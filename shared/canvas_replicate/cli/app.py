@@ -67,7 +67,7 @@ COMMANDS = (
     ),
     ("dead", "dead", "Dead letters: messages that no stage retries any more, with the reason."),
     ("why", "why", "Find why a table is old or why a person is (not) in a course, and what to type next."),
-    ("table", "tables", "A table's files: add one, and see what changed in its source."),
+    ("table", "tables", "A table's files: add one, see what changed in its source, rewrite a foreign control file."),
     ("secret", "admin", "Encode a password for appconf.yaml like the original. It is not encryption."),
     ("config", "admin", "What is configured, and what can be."),
 )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from canvas_replicate.config.yaml_file import YamlNode
 from canvas_replicate.errors import ConfigError
+from canvas_replicate.sql.quoting import compile_outside
 from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 from canvas_replicate.suggest import did_you_mean
 
@@ -16,7 +17,10 @@ from canvas_replicate.suggest import did_you_mean
 SqlCheck = Literal["query", "statement", "nothing"]
 
 _VARIABLE = re.compile(r"\$varbl1(?!\w)")
-_PLACEHOLDER = re.compile(rf"{_VARIABLE.pattern}|(?<![\w$#])\$[A-Za-z_]\w*")  # v$session is a name
+_OUTSIDE = compile_outside(_VARIABLE.pattern)
+_PLACEHOLDER = compile_outside(r"(?<![\w$\#])(?:\$[A-Za-z_]\w*|\$\{\s*\w+\s*\})")  # v$session is a name
+# Binds and variables of SQL*Plus. A colon after a text or a name is one of JSON_OBJECT.
+_UNFILLED = compile_outside(r"(?<![:\w'\"\]$\#]):[A-Za-z]\w*|&&?[A-Za-z]\w*")
 
 
 def has_query(keys: Mapping[str, YamlNode]) -> bool:
@@ -40,24 +44,58 @@ def build_query(what: str, keys: Mapping[str, YamlNode], terms: Mapping[str, str
         term = terms[term_name]
     else:
         raise keys["varbl1"].error(f"{what}: no term {term_name!r}.", did_you_mean(term_name, terms))
-    query = _VARIABLE.sub(lambda _: term, sql)
+    query = _fill(sql, term) if term_name is not None else sql
     if check != "nothing":
+        _check_unfilled(what, node, sql)
         _check_syntax(what, node, sql, query, term, check)
     return query.strip()
 
 
+def _fill(sql: str, term: str) -> str:
+    for start in reversed(_find_variables(sql)):
+        sql = sql[:start] + term + sql[start + len("$varbl1") :]
+    return sql
+
+
+def _find_variables(sql: str) -> list[int]:
+    """Where each ``$varbl1`` starts. In a text it is one as well, as in the original; in a comment it is none."""
+    starts: list[int] = []
+    for match in _OUTSIDE.finditer(sql):
+        if not match[0].startswith(("--", "/*")):
+            starts += [match.start() + inner.start() for inner in _VARIABLE.finditer(match[0])]
+    return starts
+
+
+def _find(pattern: re.Pattern[str], sql: str) -> list[re.Match[str]]:
+    return [match for match in pattern.finditer(sql) if match["found"]]
+
+
+def _refuse(what: str, node: YamlNode, sql: str, match: re.Match[str], step: str) -> ConfigError:
+    place = node.place_at(*position(sql, match.start("found")))
+    return ConfigError(f"{what}: the sql has {match['found']!r}.", place=place, next_step=step)
+
+
+def _check_unfilled(what: str, node: YamlNode, sql: str) -> None:
+    for match in _find(_UNFILLED, sql):
+        if match["found"][0] == ":" and re.search(r"\bJSON(?:_\w+)?\s*[({]", sql, re.IGNORECASE):
+            continue
+        kind = "a bind variable" if match["found"][0] == ":" else "a variable of SQL*Plus"
+        step = f"Nothing fills {kind} here: write the value, or $varbl1 with the name of a term in varbl1."
+        raise _refuse(what, node, sql, match, step)
+
+
 def _check_placeholders(what: str, node: YamlNode, sql: str, term_name: str | None) -> None:
-    found = list(_PLACEHOLDER.finditer(sql))
-    for match in found:
-        if match[0] != "$varbl1":
-            place = node.place_at(*position(sql, match.start()))
-            step = "The only placeholder is '$varbl1'."
-            raise ConfigError(f"{what}: the sql has {match[0]!r}.", place=place, next_step=step)
-    if found and term_name is None:
-        place = node.place_at(*position(sql, found[0].start()))
+    for match in _find(_PLACEHOLDER, sql):
+        if match["found"] != "$varbl1":
+            is_braced = re.sub(r"[{}\s]", "", match["found"]) == "$varbl1"
+            step = "Write $varbl1." if is_braced else "The only placeholder is '$varbl1'."
+            raise _refuse(what, node, sql, match, step)
+    variables = _find_variables(sql)
+    if variables and term_name is None:
+        place = node.place_at(*position(sql, variables[0]))
         step = "Give varbl1 the name of a term."
         raise ConfigError(f"{what}: the sql has $varbl1, but varbl1 is empty.", place=place, next_step=step)
-    if term_name is not None and not found:
+    if term_name is not None and not variables:
         step = "Write $varbl1 where the term belongs, or leave varbl1 empty."
         raise node.key_error(f"{what}: varbl1 is {term_name!r}, but the sql has no $varbl1.", step)
 
@@ -84,10 +122,10 @@ def _find_place_before_substitution(sql: str, query: str, term: str, line: int, 
     """Where in ``sql`` that place of ``query`` comes from; within a term, where its placeholder is."""
     offset = sum(len(text) + 1 for text in query.split("\n")[: line - 1]) + column - 1
     grown = 0
-    for match in _VARIABLE.finditer(sql):
-        if offset < match.start() + grown:
+    for start in _find_variables(sql):
+        if offset < start + grown:
             break
-        if offset < match.start() + grown + len(term):
-            return position(sql, match.start())
-        grown += len(term) - len(match[0])
+        if offset < start + grown + len(term):
+            return position(sql, start)
+        grown += len(term) - len("$varbl1")
     return position(sql, offset - grown)

@@ -100,7 +100,8 @@ class ConditionReader:
         if not tokens.accept("("):
             return (self._read_one(),)
         if tokens.current.kind == "number":
-            tokens.fail(tokens.current, "a condition names a column here, not a position")
+            step = "The fields of a data file have no positions: name the field."
+            tokens.fail(tokens.current, "a condition names a column here, not a position", step)
         conditions = self.read()
         tokens.expect(")")
         return conditions

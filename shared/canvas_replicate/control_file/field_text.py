@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canvas_replicate.control_file.model import LONGEST_DOUBLE
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError
 
@@ -10,8 +11,8 @@ DEFAULT_TEXT_LIMIT = 1_000_000
 _DATE = "YYYY-MM-DD HH24:MI:SS"
 # HEXTORAW makes at most that many bytes of a text.
 _LONGEST_HEX_BYTES = 2000
-# A double is written out without exponent: sign, point and up to 324 + 17 digits.
-_DOUBLE = 350
+# A NUMBER without limits: sign, "0.", 129 zeros and 40 digits.
+_LONGEST_NUMBER = 172
 
 
 def field_text(column: Column, text_limit: int, for_oracle: bool) -> str:
@@ -23,13 +24,29 @@ def field_text(column: Column, text_limit: int, for_oracle: bool) -> str:
     if column.kind == "number":
         return "DECIMAL EXTERNAL"
     if column.kind == "float":
-        return f"FLOAT EXTERNAL({_DOUBLE})"
+        return f"FLOAT EXTERNAL({LONGEST_DOUBLE})"
     if column.kind == "text":
         return f"CHAR({column.length or text_limit})"
     if column.kind == "raw":
         return _format_raw_text(column, text_limit, for_oracle)
     kind = {"date": "DATE", "timestamp": "TIMESTAMP", "timestamp_tz": "TIMESTAMP WITH TIME ZONE"}[column.kind]
     return f'{kind} "{build_date_mask(column)}"'
+
+
+def count_longest_text(column: Column) -> int | None:
+    """The most characters that a value has in our own files; None for a text or raw without a limit."""
+    if column.kind == "number":
+        if column.precision is None:
+            return _LONGEST_NUMBER
+        scale = column.scale or 0
+        return 1 + (max(column.precision, scale + 1) + 1 if scale else column.precision)
+    if column.kind == "float":
+        return LONGEST_DOUBLE
+    if column.kind in ("text", "raw"):
+        return column.length * 2 if column.kind == "raw" and column.length is not None else column.length
+    if column.kind == "date":
+        return len("2030-01-01 00:00:00")
+    return len("2030-01-01 00:00:00.") + (9 if (column.precision or 0) > 6 else 6) + 6 * (column.kind == "timestamp_tz")
 
 
 def build_date_mask(column: Column) -> str:

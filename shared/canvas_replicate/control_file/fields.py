@@ -9,7 +9,15 @@ from typing import Literal, NoReturn
 from canvas_replicate.control_file import words
 from canvas_replicate.control_file.clauses import ConditionReader, read_delimiters
 from canvas_replicate.control_file.lexer import Tokens
-from canvas_replicate.control_file.model import DEFAULT_LENGTH, Condition, Delimiters, Field, FieldKind, Sequence
+from canvas_replicate.control_file.model import (
+    DEFAULT_LENGTH,
+    LONGEST_DOUBLE,
+    Condition,
+    Delimiters,
+    Field,
+    FieldKind,
+    Sequence,
+)
 from canvas_replicate.control_file.rewriting import LayoutEditor
 
 
@@ -131,7 +139,8 @@ class FieldReader:
         if not self._tokens.accept("EXTERNAL"):
             step = f"Write {token.word} EXTERNAL."
             self._tokens.fail(token, f"{token.word} alone is binary, and data files are text", step)
-        return replace(entry, kind="number", length=self._read_length())
+        longer = {"FLOAT": LONGEST_DOUBLE}
+        return replace(entry, kind="number", length=self._read_length(longer.get(token.word, DEFAULT_LENGTH)))
 
     def _read_timestamp(self, entry: Field) -> Field:
         tokens = self._tokens
@@ -172,10 +181,10 @@ class FieldReader:
             self._tokens.fail(token, f"expected an SQL expression in double quotation marks, found {token.shown}")
         return replace(entry, kind="expression", expression=token.text)
 
-    def _read_length(self) -> int:
+    def _read_length(self, default: int = DEFAULT_LENGTH) -> int:
         tokens = self._tokens
         if not tokens.accept("("):
-            return DEFAULT_LENGTH
+            return default
         token = tokens.current
         length = tokens.read_integer()
         if length < 1:

@@ -15,6 +15,8 @@ Mode = Literal["INSERT", "APPEND", "REPLACE", "TRUNCATE"]
 OptionValue = int | bool | str | tuple[str, ...]
 
 DEFAULT_LENGTH = 255
+# A double is written out without exponent: sign, point and up to 324 + 17 digits.
+LONGEST_DOUBLE = 350
 WHITE_SPACE = " \t\n\r\f\v"
 _GENERATED = {"constant", "recnum", "sequence", "sysdate", "expression"}
 

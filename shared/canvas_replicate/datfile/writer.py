@@ -118,7 +118,7 @@ class DatWriter:
 _REFUSED = {
     "number": "is not a plain decimal number",
     "float": "is not a finite number",
-    **dict.fromkeys(("date", "timestamp", "timestamp_tz"), "is outside the years 1 to 9999"),
+    **dict.fromkeys(("date", "timestamp", "timestamp_tz"), "is outside the years 1 to 9999 (TO_CHAR makes it a text)"),
 }
 
 
@@ -206,7 +206,23 @@ def _compute_residue(text: str) -> Decimal:
     return WIDE.remainder(WIDE.abs(WIDE.create_decimal(text)), Decimal(RESIDUE_MODULUS))
 
 
+def _drop_zeros(values: pl.Series) -> pl.Series:
+    """Numbers without limits are written without the zeros that only their Arrow type gives them."""
+    if isinstance(values.dtype, pl.Decimal) and values.dtype.scale:
+        whole = values.cast(pl.Decimal(38, 0))
+        if (whole == values).all():
+            return whole
+        return values.cast(pl.String).str.strip_chars_end("0").str.strip_chars_end(".")
+    if values.dtype == pl.String:
+        has_point = values.str.contains(".", literal=True)
+        trimmed = values.str.strip_chars_end("0").str.strip_chars_end(".")
+        return trimmed.zip_with(has_point.fill_null(False), values)
+    return values
+
+
 def _format_csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
+    unlimited = [column.name for column in columns if column.kind == "number" and column.precision is None]
+    frame = frame.with_columns(_drop_zeros(frame[name]) for name in unlimited)
     numbers_as_text = any(column.kind == "number" and frame[column.name].dtype == pl.String for column in columns)
     if numbers_as_text:  # polars would enclose them, so the texts get their enclosures here
         texts = [column.name for column in columns if column.kind not in ("number", "float")]

@@ -16,6 +16,7 @@ from sqlglot.dialects.oracle import Oracle
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from canvas_replicate.sql.quoting import compile_outside
 from canvas_replicate.sql.syntax_error import SqlSyntaxError, position
 
 _KEYWORDS = re.findall(
@@ -29,11 +30,7 @@ _COMMA = "Remove the comma or add what is missing."
 _STARTS = ("SELECT", "WITH")
 _CLAUSES = {"FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "UNION", "INTERSECT", "MINUS", "FETCH", "CONNECT BY"}
 _END_OF_CONDITION = _CLAUSES | {"JOIN", "LEFT", "RIGHT", "FULL", "INNER", "CROSS", "NATURAL", ","}
-_OPENERS = re.compile(
-    r"""--[^\n]* | /\*.*?\*/ | [nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|([^\s\[{(<]).*?\1)'
-        | '(?:[^']|'')*' | "[^"]*" | (?P<open>/\*|[nN]?[qQ]?'|")""",
-    re.VERBOSE | re.DOTALL,
-)
+_OPENERS = compile_outside(r"""/\*|[nN]?[qQ]?'|\"""")
 
 
 # Oracle's words that are no misspelt keyword, and that sqlglot does not read in their place.
@@ -87,10 +84,10 @@ def tokenize(sql: str) -> list[Token]:
     try:
         return list(Oracle().tokenize(sql))
     except TokenError:
-        opened = next((match for match in _OPENERS.finditer(sql) if match["open"]), None)
+        opened = next((match for match in _OPENERS.finditer(sql) if match["found"]), None)
         start = opened.start() if opened else 0
         line, column = position(sql, start)
-        what = {"/*": "comment", '"': "quoted name"}.get(opened["open"] if opened else "'", "text")
+        what = {"/*": "comment", '"': "quoted name"}.get(opened["found"] if opened else "'", "text")
         message = f"The {what} that starts here has no end."
         word = sql[start : start + 20].splitlines()[0] if sql else ""
         step = f"Close it. {_TWICE}" if what == "text" else "Close it."
@@ -167,8 +164,7 @@ def _explain_error(sql: str, tokens: Sequence[Token], error: ParseError) -> SqlS
         token, construct = unread
         line, column = position(sql, token.start)
         message = f"{construct} is not read by this parser."
-        place: dict[str, int] = {"line": line, "column": column}
-        return SqlSyntaxError(message, **place, word=token.text, is_certain=False, construct=construct)
+        return SqlSyntaxError(message, line=line, column=column, word=token.text, is_certain=False, construct=construct)
     # sqlglot counts a token's column at its last character.
     at = (found["line"], found["col"])
     reported = next((n for n, token in enumerate(tokens) if (token.line, token.col) == at), len(tokens) - 1)

@@ -133,6 +133,32 @@ def test_another_separator_of_one_field_is_an_error_at_its_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "written", "message"),
+    [
+        ("NUMBER(8,2)", "DECIMAL EXTERNAL(9)", "pay takes 9 characters, a NUMBER(8,2) may have 10 in the file."),
+        ("NUMBER", "DECIMAL EXTERNAL(40)", "pay takes 40 characters, a NUMBER may have 172 in the file."),
+        ("BINARY_DOUBLE", "DECIMAL EXTERNAL", "pay takes 255 characters, a BINARY_DOUBLE may have 350 in the file."),
+        ("BINARY_DOUBLE", "CHAR", "pay takes 255 characters, a BINARY_DOUBLE may have 350 in the file."),
+    ],
+)
+def test_a_field_that_is_shorter_than_a_number_s_text_is_a_warning(kind: str, written: str, message: str) -> None:
+    said = found(query={"pay": kind}, base={"pay": kind}, ctl=("DECIMAL EXTERNAL", written))
+    assert lines(said) == [f"warning: ctls/tmp_names.ctl:8: {message}"]
+
+
+@pytest.mark.parametrize("written", ["FLOAT EXTERNAL", "FLOAT EXTERNAL(350)"])
+def test_float_external_takes_every_double(written: str) -> None:
+    double = {"pay": "BINARY_DOUBLE"}
+    assert found(query=double, base=double, ctl=("DECIMAL EXTERNAL", written)) == []
+
+
+def test_a_date_field_that_is_shorter_than_the_file_s_dates_is_a_warning() -> None:
+    assert lines(found(ctl=("DATE ", "DATE(10) "))) == [
+        "warning: ctls/tmp_names.ctl:9: born takes 10 characters, a DATE may have 19 in the file."
+    ]
+
+
 def test_a_query_that_only_oracle_reads_is_a_warning() -> None:
     said = check_reading(replace(TABLE, query="SELECT d AT LOCAL d FROM t"))
     assert lines(said) == [

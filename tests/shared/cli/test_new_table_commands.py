@@ -157,6 +157,14 @@ class NoPrivileges:
         raise PermanentError("ORA-01031: insufficient privileges.", code="ORA-01031")
 
 
+def test_a_type_without_a_text_names_its_column_and_the_way_to_add_it(place: Workplace) -> None:
+    place.source_sql("CREATE TABLE sis.rooms (code VARCHAR, opens TIME)")
+    with pytest.raises(PermanentError, match=r"Column opens: type TIME has no place in a \.dat file\.") as refused:
+        run("add", "sis.rooms")
+    assert "TO_CHAR" in refused.value.next_step
+    assert refused.value.next_step.endswith("--query FILE")
+
+
 def test_an_oracle_table_with_a_word_of_sql_for_a_column_is_refused(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,25 @@ def test_a_shrink_is_a_percentage_or_a_part(written: str, ratio: float) -> None:
             TERMS + entry("  varbl1: upcoming\n", "SELECT a FROM s WHERE t = $varbl12"),
             "7:34: table tmp_a: the sql has '$varbl12'. The only placeholder is '$varbl1'.",
         ),
+        (
+            TERMS + entry("  varbl1: upcoming\n", "SELECT a FROM s WHERE t = ${varbl1}"),
+            "7:34: table tmp_a: the sql has '${varbl1}'. Write $varbl1.",
+        ),
+        (
+            entry(sql="SELECT a FROM s WHERE t = :term"),
+            "4:34: table tmp_a: the sql has ':term'. Nothing fills a bind variable here: write the value, or $varbl1"
+            " with the name of a term in varbl1.",
+        ),
+        (
+            entry(sql="|\n    SELECT a FROM s\n     WHERE t = '&kept' AND u = &&term"),
+            "6:32: table tmp_a: the sql has '&&term'. Nothing fills a variable of SQL*Plus here: write the value, or"
+            " $varbl1 with the name of a term in varbl1.",
+        ),
+        (
+            TERMS + entry("  varbl1: upcoming\n", "|\n    SELECT a FROM s -- $varbl1"),
+            "7:3: table tmp_a: varbl1 is 'upcoming', but the sql has no $varbl1. "
+            "Write $varbl1 where the term belongs, or leave varbl1 empty.",
+        ),
         ("terms:\n  upcoming: ['2199']\n" + TABLE, "2:13: terms.upcoming must be text, not a list."),
         ("terms:\n  upcoming:\n" + TABLE, "2:12: terms.upcoming must not be empty."),
         (
@@ -295,6 +314,26 @@ def test_sql_that_may_run_on_a_database_of_another_tongue_is_not_held_against_or
     assert load(by_schedule, native=("qna",)).table("tmp_a").query == native
     with pytest.raises(ConfigError, match=r"^conf/tablesconf\.yaml:4:"):
         load(entry("  source: odl_usr\n", native), native=("qna",))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT '$5 $x ${varbl1} :a &b' a FROM s",
+        "SELECT q'[it's $x :y]' a, \"$x\" FROM s /* $y :z */ -- &t",
+        "SELECT DATE '2030-01-01' + INTERVAL '1:30' HOUR TO MINUTE a, v$x FROM s",
+        "SELECT JSON_OBJECT('a':a, 'b' :b) a FROM s",
+    ],
+)
+def test_what_is_in_a_text_or_a_comment_is_no_placeholder(sql: str) -> None:
+    assert load(entry(sql=f"|\n    {sql}")).table("tmp_a").query == sql
+
+
+def test_a_term_is_filled_in_outside_of_comments_only() -> None:
+    sql = "|\n    SELECT '-- x' a FROM s WHERE t IN $varbl1 -- $varbl1\n      AND u = '$varbl1'"
+    query = load(TERMS + entry("  varbl1: upcoming\n", sql.replace("'$varbl1'", "q'{$varbl1}'"))).table("tmp_a").query
+    assert query.startswith("SELECT '-- x' a FROM s WHERE t IN ('2199', '2201') -- $varbl1")
+    assert query.endswith("q'{('2199', '2201')}'")
 
 
 @pytest.mark.parametrize("sql", ["SELECT a FORM s", "SELECT XMLSERIALIZE(CONTENT a AS CLOB) a FROM s"])

@@ -9,6 +9,7 @@ import oracledb
 import pyarrow as pa
 import pytest
 
+from canvas_replicate.databases.oracle.dictionary import READ_TYPES, read_columns
 from canvas_replicate.databases.oracle.types import ANY_NUMBER, plan_fetch
 from canvas_replicate.errors import PermanentError
 
@@ -48,6 +49,45 @@ def asked(described: Described, **how: bool) -> Any:
 def test_a_number_is_never_asked_for_as_a_double(precision: int, scale: int, told: str, arrow: pa.DataType) -> None:
     one = asked(Described(oracledb.DB_TYPE_NUMBER, precision=precision, scale=scale))
     assert (one.column.kind, one.column.type, one.arrow, one.sql) == ("number", told, arrow, '"X"')
+
+
+class Dictionary:
+    """A connection whose every query finds one column of ``kind``."""
+
+    def __init__(self, kind: str) -> None:
+        self._row = ("X", kind, 1, 0, None, None, "Y")
+
+    def cursor(self) -> Dictionary:
+        return self
+
+    def __enter__(self) -> Dictionary:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, sql: str, values: object) -> Dictionary:
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return [self._row]
+
+
+@pytest.mark.parametrize(
+    ("kind", "driver"),
+    [
+        ("BOOLEAN", oracledb.DB_TYPE_BOOLEAN),
+        ("JSON", oracledb.DB_TYPE_JSON),
+        ("ROWID", oracledb.DB_TYPE_ROWID),
+        ("UROWID", oracledb.DB_TYPE_UROWID),
+        ("LONG RAW", oracledb.DB_TYPE_LONG_RAW),
+    ],
+)
+def test_a_source_table_s_column_is_what_its_query_yields(kind: str, driver: oracledb.DbType) -> None:
+    connection = cast(oracledb.Connection, Dictionary(kind))
+    assert read_columns(connection, "S", "T", types=READ_TYPES) == (asked(Described(driver)).column,)
+    with pytest.raises(PermanentError, match=f"column x: type {kind} has no place"):  # a base table's
+        read_columns(connection, "S", "T")
 
 
 def test_only_numbers_without_limits_are_read_the_wide_way() -> None:

@@ -54,6 +54,26 @@ def test_38_digits_keep_every_digit() -> None:
     assert one("NUMBER(38)", pa.array([number, None], pa.decimal128(38, 0))) == f"{number}#EOR#\n#EOR#\n"
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (["1.0000000000", "-20.0000000000", None], ["1", "-20", ""]),
+        (["1.0000000000", "-2.5000000000", "0.0000000001", "100.0000000000", "0.0000000000"], ["1", "-2.5", "0.0000000001", "100", "0"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 10), pa.large_string()])
+def test_numbers_without_limits_have_no_zeros_without_meaning(
+    written: list[str | None], expected: list[str], kind: pa.DataType
+) -> None:
+    values = pa.array([None if text is None else Decimal(text) for text in written], pa.decimal128(38, 10))
+    given = pa.array(written, kind) if pa.types.is_large_string(kind) else values
+    assert one("NUMBER", given) == "".join(f"{text}#EOR#\n" for text in expected)
+
+
+def test_numbers_with_a_scale_keep_its_zeros() -> None:
+    assert one("NUMBER(8,2)", pa.array([Decimal("1.00")], pa.decimal128(38, 2))) == "1.00#EOR#\n"
+
+
 def test_numbers_never_have_an_exponent() -> None:
     assert one("BINARY_DOUBLE", pa.array([1e-7, 1e20])) == "0.0000001#EOR#\n100000000000000000000#EOR#\n"
 
@@ -137,7 +157,7 @@ WIDE = ["9" * 45, "-0." + "0" * 45 + "1", None, "1.50"]
 def test_numbers_that_come_as_text_stand_bare_beside_enclosed_texts() -> None:
     numbers, names = pa.array(WIDE, pa.large_string()), pa.array(['a"|b', None, "", "c"])
     data, writer = written({"x": "NUMBER", "t": "VARCHAR2(9)"}, {"x": numbers, "t": names})
-    records = [f'{WIDE[0]}|"a""|b"', f"{WIDE[1]}|", "|", '1.50|"c"', ""]
+    records = [f'{WIDE[0]}|"a""|b"', f"{WIDE[1]}|", "|", '1.5|"c"', ""]
     assert data.decode().split("#EOR#\n") == records
     assert writer.empty_strings == {"x": 0, "t": 1}
 

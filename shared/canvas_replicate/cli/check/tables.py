@@ -17,7 +17,12 @@ from canvas_replicate.cli.scaffold.drift import (
 from canvas_replicate.config.tables import Table
 from canvas_replicate.control_file import ControlFile, Field
 from canvas_replicate.control_file.checks import MOMENTS, find_name_problems, find_problems
-from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT, build_date_mask, field_text
+from canvas_replicate.control_file.field_text import (
+    DEFAULT_TEXT_LIMIT,
+    build_date_mask,
+    count_longest_text,
+    field_text,
+)
 from canvas_replicate.control_file.model import DEFAULT_LENGTH
 from canvas_replicate.datfile.columns import Column, Kind
 from canvas_replicate.errors import Place
@@ -60,10 +65,12 @@ def compare_parts(parts: Parts) -> list[Finding]:
             in_file = None if reported else names  # a difference of the query is more precise: it has the types
             lengths = _find_known_lengths(found)
             findings += _check_query(name, found) + _check_converted_lengths(name, found)
+            findings += _check_written_lengths(name, found.control, list_wanted_fields(found))
             findings += [_report_mask(name, parts.control, field, column) for field, column in unread]
         if parts.base is not None:
             base = {column.name: column for column in parts.base}
             findings += _check_field_lengths(name, parts.control, base, lengths)
+            findings += [] if parts.query else _check_written_lengths(name, parts.control, parts.base)
         own = find_problems(parts.table, parts.control, parts.base, in_file)
         problems += [each for each in own if each.error.code == "ctl.mask" or each.column not in reported]
     if parts.base is not None:
@@ -128,7 +135,7 @@ def _is_mask_of(mask: str, column: Column) -> bool:
 def _find_known_lengths(found: Found) -> dict[str, int]:
     """How long the query's texts can be, by field; only of those where that is known."""
     known = [column for column in list_wanted_fields(found) if column.length is not None and found.sizes_known]
-    return {column.name: _count_characters(column) or 0 for column in known}
+    return {column.name: count_longest_text(column) or 0 for column in known}
 
 
 def _check_converted_lengths(table: str, found: Found) -> list[Finding]:
@@ -143,6 +150,21 @@ def _check_converted_lengths(table: str, found: Found) -> list[Finding]:
     return findings
 
 
+def _check_written_lengths(table: str, control: ControlFile, columns: Sequence[Column]) -> list[Finding]:
+    """Numbers and moments, whose longest text follows from their type."""
+    by_name, findings = _map_by_name(columns), []
+    for field in control.data_fields:
+        column = by_name.get(field.name)
+        if column is None or field.filler or column.kind in ("text", "raw"):
+            continue
+        longest = count_longest_text(column) or 0
+        if field.length < longest:
+            message = f"{field.name} takes {field.length} characters, a {column.type} may have {longest} in the file."
+            place = Place(control.file, field.line)
+            findings.append(Finding("warning", table, f"{place}: {message}", f"Write the length {longest}."))
+    return findings
+
+
 def _check_field_lengths(
     table: str, control: ControlFile, base: Mapping[str, Column], lengths: Mapping[str, int]
 ) -> list[Finding]:
@@ -154,7 +176,7 @@ def _check_field_lengths(
         column = base.get(field.name)
         if column is None or field.filler or field.kind != "char" or column.kind not in ("text", "raw"):
             continue
-        size = _count_characters(column)
+        size = count_longest_text(column)
         if field.expression is None and field.name not in lengths and _is_too_short(field, size):
             message = f"{field.name} takes {field.length} characters, the base table's column is {column.type}."
             findings.append(_report_field(field, control, table, message, f"Write {_format_field(column)}."))
@@ -207,11 +229,6 @@ def _check_view(parts: Parts, base: Sequence[Column]) -> list[Finding]:
 
 def _map_by_name(columns: Sequence[Column]) -> dict[str, Column]:
     return {column.name: column for column in columns}
-
-
-def _count_characters(column: Column) -> int | None:
-    """The most characters in the file: two for each byte of a raw."""
-    return column.length * 2 if column.kind == "raw" and column.length is not None else column.length
 
 
 def _format_field(column: Column) -> str:

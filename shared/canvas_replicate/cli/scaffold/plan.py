@@ -21,9 +21,9 @@ from canvas_replicate.config.yaml_file import read_yaml
 from canvas_replicate.control_file import parse_control_file
 from canvas_replicate.control_file.field_text import DEFAULT_TEXT_LIMIT
 from canvas_replicate.databases.opening import get_engine
-from canvas_replicate.databases.ports import Source
+from canvas_replicate.databases.ports import Source, TableFacts
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError, Place
+from canvas_replicate.errors import ConfigError, PermanentError, Place
 from canvas_replicate.sql.ddl import parse_ddl
 from canvas_replicate.sql.syntax_error import SqlSyntaxError
 
@@ -67,7 +67,7 @@ def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, cata
     for file in (ctl, ddl):
         _refuse_file(file)
     if wanted.sql is None:
-        facts = source.table(names.source_table)
+        facts = _read_facts(source, names.source_table)
         refuse_columns(facts.columns, names.source_table)
         conf = _plan_conf_changes(wanted, format_select(names.source_table, facts.columns), settings)
         _read_with(conf, names.entry, settings, catalogue)
@@ -83,6 +83,16 @@ def plan_table(wanted: ScaffoldRequest, source: Source, settings: Settings, cata
     _verify_readable(texts, ctl, ddl)
     changes = (FileChange(ctl, None, texts[0]), FileChange(ddl, None, texts[1]), *conf)
     return TablePlan(changes, tuple(_list_notes(wanted, columns, key)))
+
+
+def _read_facts(source: Source, table: str) -> TableFacts:
+    try:
+        return source.table(table)
+    except PermanentError as error:
+        if error.code in ("query.type", "table.type"):
+            convert = "convert this column to a text, with TO_CHAR for an interval or a time, or leave it out"
+            error.next_step = f"Write the query yourself and {convert}: --query FILE"
+        raise
 
 
 def format_table_files(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,9 +12,14 @@ import oracledb
 
 from canvas_replicate.databases.ports import TableFacts
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import ConfigError, PermanentError
 from canvas_replicate.names import split_name
 
+# What the source's reader makes of types that a base table does not have (`types.plan_fetch`).
+READ_TYPES = {"BOOLEAN": "NUMBER(1)", "JSON": "CLOB", "LONG RAW": "BLOB", "ROWID": "CLOB", "UROWID": "CLOB"}
+_OF_TABLE = "owner = :o AND table_name = :t"
+_SYNONYM = "SELECT table_owner, table_name FROM all_synonyms WHERE owner = :o AND synonym_name = :s"
+_MOST_SYNONYMS = 5
 _SIZED = ("VARCHAR2", "CHAR", "NVARCHAR2", "NCHAR")
 
 
@@ -40,30 +46,63 @@ def read_own_schema(connection: oracledb.Connection) -> str:
 
 
 def read_table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
-    """Raises PermanentError where there is no such table or view, or a column's type has no place in a file."""
-    place = resolve_name(connection, name)
-    return TableFacts(read_columns(connection, *place), read_key(connection, *place))
+    """A table, a view, or what a synonym stands for.
+
+    Raises PermanentError where there is none, where a column's type has no place in a file, and for a column whose name
+    needs quotation marks.
+    """
+    place = _follow_synonyms(connection, *resolve_name(connection, name))
+    return TableFacts(read_columns(connection, *place, types=READ_TYPES), read_key(connection, *place))
 
 
-def read_columns(connection: oracledb.Connection, owner: str, name: str) -> tuple[Column, ...]:
-    """Those that can be loaded, in order: virtual and hidden columns are left out."""
+def _follow_synonyms(connection: oracledb.Connection, owner: str, name: str) -> tuple[str, str]:
+    """The owner's synonyms, then the public ones; the place itself where there is a table or none of both."""
+    place = (owner, name)
+    for _ in range(_MOST_SYNONYMS):
+        if fetch_rows(connection, f"SELECT 1 FROM all_tab_cols WHERE {_OF_TABLE}", o=place[0], t=place[1]):
+            break
+        found = [
+            row
+            for schema in (place[0], "PUBLIC")
+            for row in fetch_rows(connection, _SYNONYM, o=schema, s=place[1])
+            if row != place
+        ]
+        if not found:
+            break
+        place = (str(found[0][0]), str(found[0][1]))
+    return place
+
+
+def read_columns(
+    connection: oracledb.Connection, owner: str, name: str, *, types: Mapping[str, str] | None = None
+) -> tuple[Column, ...]:
+    """Those that can be loaded, in order: virtual and hidden columns are left out.
+
+    With ``types``, which a reader converts, they are those of a source: a name that needs quotation marks is refused.
+    """
     sql = (
         "SELECT column_name, data_type, data_length, char_length, data_precision, data_scale, nullable"
-        " FROM all_tab_cols WHERE owner = :o AND table_name = :t AND hidden_column = 'NO' AND virtual_column = 'NO'"
-        " ORDER BY column_id"
+        f" FROM all_tab_cols WHERE {_OF_TABLE} AND hidden_column = 'NO' AND virtual_column = 'NO' ORDER BY column_id"
     )
     found = fetch_rows(connection, sql, o=owner, t=name)
     if not found:
         problem = f"There is no table {owner.lower()}.{name.lower()} that this user can see."
         step = "Make it (replicate table add --apply, or the DBA), or have SELECT on it granted."
         raise PermanentError(problem, code="table.missing", next_step=step)
-    return tuple(_read_column(f"{owner}.{name}".lower(), row) for row in found)
+    table = f"{owner}.{name}".lower()
+    if types is not None and (quoted := next((row[0] for row in found if row[0] != row[0].upper()), None)):
+        step = f'Write the query yourself, with an alias for it: --query FILE, with SELECT "{quoted}" AS name'
+        problem = f'{table}: column "{quoted}" is no name without quotation marks in Oracle.'
+        raise ConfigError(problem, code="table.column", next_step=step)
+    return tuple(_read_column(table, row, types or {}) for row in found)
 
 
-def _read_column(table: str, row: tuple[Any, ...]) -> Column:
+def _read_column(table: str, row: tuple[Any, ...], types: Mapping[str, str]) -> Column:
     """``row`` as ``read_columns`` selects it."""
     name, kind, size, characters, precision, scale, nullable = row
-    if kind in _SIZED:
+    if kind in types:
+        oracle = types[kind]
+    elif kind in _SIZED:
         oracle = f"{kind}({characters or size} CHAR)"
     elif kind == "RAW":
         oracle = f"RAW({size})"

@@ -26,6 +26,7 @@ WRAPPERS = frozenset(
 _CODE = re.compile(r"\b(ORA|DPY|DPI|TNS)-(\d{3,5})\b")
 _PROGRAMMERS = re.compile(r"\bORA-20\d{3}\b")  # RAISE_APPLICATION_ERROR: the text may hold people's data
 _COLUMN = re.compile(r'"[^".]+"\."[^".]+"\."([^"]+)"')
+_INDEX = re.compile(r"index '?([\w$#.]+)'? (?:or partition|initially)")
 _CONSTRAINT = re.compile(r"constraint \(([\w$#.]+)\)")
 
 # The same work may succeed on a new connection.
@@ -106,6 +107,7 @@ _UNTOLD = {
 _TRIES = {"ORA-01555": 2, "ORA-22924": 2, "ORA-12514": 3, "ORA-12505": 3, "DPY-6001": 3, "ORA-00028": 2, "DPY-4024": 2}
 
 _LOGIN = {"ORA-01017", "ORA-01005", "ORA-01045", "ORA-28000", "ORA-28001", "DPY-4001"}
+_SYNTAX = (905, 906, 907, 911, 918, 920, 921, 923, 933, 934, 936, 937, 979)
 
 _NEXT_STEPS = {
     "ORA-01017": "Check user and password; it is not tried again, so that the account is not locked.",
@@ -121,6 +123,12 @@ _NEXT_STEPS = {
     "ORA-01555": "Undo is kept for less time than this read takes: run it at a quieter hour, or have UNDO_RETENTION"
     " raised.",
     "ORA-23401": "Check mvtable in tablesconf.yaml; a synonym does not do, and the view must be visible to this user.",
+    **dict.fromkeys((f"ORA-{number:05}" for number in _SYNTAX), "Correct the SQL of the query."),
+    "ORA-26002": "Direct path cannot load a table with this index: set loader: insert in tablesconf.yaml, or have the"
+    " index dropped and made again after the load.",
+    "ORA-39826": "Direct path needs the table itself: write its own name as cstable instead of a view or synonym, or"
+    " set loader: insert in tablesconf.yaml.",
+    **dict.fromkeys(("ORA-01502", "ORA-26026"), "Have the index rebuilt: ALTER INDEX {index} REBUILD"),
     "ORA-02266": "A foreign key refers to this table: write REPLACE in the control file instead of TRUNCATE.",
     "DPY-3010": "This database is older than thin mode reaches: add ?mode=thick to its URL.",
     "DPY-3015": "The user has only a 10G password verifier: have the password set again, or add ?mode=thick.",
@@ -142,7 +150,8 @@ def build_error(code: str, doing: str, message: str = "") -> ReplicateError:
     ``doing`` names the table, view or query; ``message`` is Oracle's message: only its first line is shown,
     and none of it where it may quote a value.
     """
-    next_step = _NEXT_STEPS.get(code, "")
+    index = _INDEX.search(message)
+    next_step = _NEXT_STEPS.get(code, "").replace("{index}", index[1] if index else "...")
     if code in _VALUE:
         column, constraint = find_column(message), _CONSTRAINT.search(message)
         if code == "ORA-00001" and "ORA-12008" in message:

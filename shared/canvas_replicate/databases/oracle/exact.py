@@ -14,6 +14,8 @@ from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import DataError
 
 _MOST_DIGITS = 40  # of a NUMBER that are not zero
+_REGION = r"([+-][0-9]{2}:[0-9]{2}) (.+)$"  # an offset, and the zone that it comes from
+_MOST_NAMED = 3
 # A number that wrapped fits this as seldom as one in 10 to the 38th.
 _FITTING = pa.decimal128(38, ANY_NUMBER.scale)
 
@@ -24,6 +26,14 @@ class Exact:
     def __init__(self, columns: Sequence[Fetched]) -> None:
         self._columns = columns
         self._first_row = 1
+        self._regions: dict[str, set[str]] = {}
+
+    def list_notes(self) -> tuple[str, ...]:
+        """What the file does not keep of the values so far."""
+        return tuple(
+            f"Column {name}: named time zones ({', '.join(sorted(regions)[:_MOST_NAMED])}) are written as their offset."
+            for name, regions in self._regions.items()
+        )
 
     def __call__(self, table: pa.Table) -> pa.RecordBatch:
         arrays = [self._convert_value(_join_chunks(table.column(n)), column) for n, column in enumerate(self._columns)]
@@ -42,8 +52,16 @@ class Exact:
             return _encode_hex(values)
         if kind in ("timestamp", "timestamp_tz") and is_text:
             # SYYYY leaves room for the sign; the writer of the file refuses a year before Christ.
-            return pc.utf8_ltrim_whitespace(values)
+            return self._take_regions(pc.utf8_ltrim_whitespace(values), column.column)
         return values
+
+    def _take_regions(self, values: pa.Array, column: Column) -> pa.Array:
+        if column.kind != "timestamp_tz" or not pc.any(pc.match_substring_regex(values, _REGION)).as_py():
+            return values
+        named = values.filter(pc.fill_null(pc.match_substring_regex(values, _REGION), False))
+        regions = pc.unique(pc.replace_substring_regex(named, f"^.*{_REGION}", r"\2")).to_pylist()
+        self._regions.setdefault(column.name, set()).update(regions)
+        return pc.replace_substring_regex(values, _REGION, r"\1")
 
     def _convert_any_number(self, values: pa.Array, column: Column) -> pa.Array:
         """A decimal where the batch fits one, or text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from canvas_replicate.errors import DataError, ReplicateError
 from canvas_replicate.sql.control_expressions import replace_binds
 
 _LOBS = {"CLOB": oracledb.DB_TYPE_LONG, "NCLOB": oracledb.DB_TYPE_LONG, "BLOB": oracledb.DB_TYPE_LONG_RAW}
+# What the driver says of a value that it cannot send: column and row, counted over the whole load.
+_REFUSED_ROW = re.compile(r'(?P<code>DPY-800[01]): .*column "(?P<column>[^"]+)" .*\brow (?P<row>\d+)')
 _CONVERTED = {
     "number": "{bind}",  # as TO_NUMBER: the session sets the point
     "float": "TO_BINARY_DOUBLE({bind})",
@@ -146,10 +149,12 @@ def load_directly(
     names = [name for name in first.column_names if name in columns]
     schema = pa.schema([(name, _map_direct_type(columns[name])) for name in names])
     failed: list[ReplicateError] = []
+    records = RecordNumbers()
 
     def converted() -> Iterator[pa.RecordBatch]:
         try:
             for batch in every:
+                records.add(batch.column(RECORD))
                 arrays = [_cast(batch.column(field.name), field.type, columns[field.name]) for field in schema]
                 yield from pa.table(arrays, schema=schema).to_batches()
         except ReplicateError as error:
@@ -159,10 +164,43 @@ def load_directly(
     reader = pa.RecordBatchReader.from_batches(schema, converted())
     try:
         connection.direct_path_load(owner, table, [name.upper() for name in names], reader)
-    except (oracledb.Error, pa.ArrowException, OSError, ReplicateError):
+    except (oracledb.Error, pa.ArrowException, OSError, ReplicateError) as error:
         if failed:
             raise failed[0] from None
+        if (found := _REFUSED_ROW.search(str(error))) is not None:
+            column, record = found["column"].lower(), records.find(int(found["row"]))
+            raise _refuse_value(f"{owner}.{table}".lower(), column, record, found["code"]) from None
         raise
+
+
+class RecordNumbers:
+    """Which record of the file each row of a load is; rows count from 1."""
+
+    def __init__(self) -> None:
+        self._pieces: list[range | pa.ChunkedArray] = []
+
+    def add(self, numbers: pa.ChunkedArray) -> None:
+        if not len(numbers):
+            return
+        first, last = numbers[0].as_py(), numbers[-1].as_py()
+        is_whole = last - first + 1 == len(numbers)  # they only grow
+        self._pieces.append(range(first, last + 1) if is_whole else numbers)
+
+    def find(self, row: int) -> int:
+        place = row - 1
+        for piece in self._pieces:
+            if place < len(piece):
+                number = piece[place]
+                return number if isinstance(number, int) else int(number.as_py())
+            place -= len(piece)
+        return row
+
+
+def _refuse_value(table: str, column: str, record: int, code: str) -> DataError:
+    text = f"loading {table}, column {column}, record {record}: {find_reason(code)} ({code})."
+    remedy = "Widen the column (its length may count bytes)" if code == "DPY-8000" else "Let the column be NULL"
+    step = f"{remedy}, or correct the value in the source; with loader: insert only this record is rejected."
+    return DataError(text, code=code, next_step=step)
 
 
 def _map_direct_type(column: Column) -> pa.DataType:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import oracledb
 import pyarrow as pa
 
-from canvas_replicate.databases.decimals import refuse_value
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.dictionary import fetch_rows, read_table_facts
 from canvas_replicate.databases.oracle.errors import translate_errors
@@ -18,7 +17,7 @@ from canvas_replicate.databases.oracle.flashback import add_as_of_scn, strip_end
 from canvas_replicate.databases.oracle.types import Fetched, plan_fetch
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, WiderNumbers
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import PermanentError, ReplicateError
+from canvas_replicate.errors import DataError, PermanentError, ReplicateError
 
 _DOING = "the query"
 _CLOSE_SECONDS = 5.0
@@ -51,9 +50,21 @@ class OracleSource:
             with _translate_errors(as_of):
                 columns = _describe(connection, sql, trim_char=self._trim_char, wide_numbers=wide_numbers)
             # The query runs when the first piece is taken, so that ``cancel`` also ends the wait for that piece.
-            tables = _read_tables(_fetch_frames(connection, reading, columns, batch_rows), as_of)
-            described = tuple(column.column for column in columns)
-            yield OpenQuery(described, tables, Exact(columns), lambda: _cancel(connection))
+            frames = _fetch_frames(connection, reading, columns, batch_rows)
+            tables = _read_tables(frames, as_of, lambda: self._find_early_columns(reading, columns))
+            described, exact = tuple(column.column for column in columns), Exact(columns)
+            yield OpenQuery(described, tables, exact, lambda: _cancel(connection), exact.list_notes)
+
+    def _find_early_columns(self, sql: str, columns: Sequence[Fetched]) -> list[str]:
+        """Those with a moment before the year 1, counted by the database; all that may have one where that fails."""
+        names = [column.column.name for column in columns if pa.types.is_timestamp(column.arrow)]
+        counts = ", ".join(f"COUNT(CASE WHEN \"{name.upper()}\" < DATE '0001-01-01' THEN 1 END)" for name in names)
+        try:
+            with self._session() as connection, translate_errors(_DOING):
+                [found] = fetch_rows(connection, f"SELECT {counts} FROM (\n{sql}\n) q")
+        except ReplicateError:
+            return names
+        return [name for name, count in zip(names, found, strict=True) if count] or names
 
     def moment(self) -> int:
         """The SCN. Needs EXECUTE on DBMS_FLASHBACK, or SELECT on V$DATABASE."""
@@ -85,7 +96,7 @@ class OracleSource:
 
 
 @contextmanager
-def _translate_errors(as_of: int | None) -> Iterator[None]:
+def _translate_errors(as_of: int | None, find_early: Callable[[], list[str]] = list) -> Iterator[None]:
     """As ``translate_errors``; errors that another way of reading avoids have their own class."""
     try:
         with translate_errors(_DOING):
@@ -97,7 +108,11 @@ def _translate_errors(as_of: int | None) -> Iterator[None]:
             raise WiderNumbers(error.message) from None
         raise
     except ValueError:
-        raise refuse_value(f"{_DOING}: a moment outside the years 1 to 9999 cannot be read.") from None
+        names = find_early()
+        problem = f"Column {', '.join(names)}: a date before the year 1 cannot be read."
+        text = f"TO_CHAR({', '.join(names[:1])}, 'SYYYY-MM-DD HH24:MI:SS')"
+        step = f"Correct it in the source, or select it as text: {text}."
+        raise DataError(problem, code="value.refused", next_step=step) from None
 
 
 def _describe(
@@ -121,9 +136,11 @@ def _fetch_frames(
     return connection.fetch_df_batches(sql, size=batch_rows, requested_schema=wanted)
 
 
-def _read_tables(frames: Iterator[oracledb.DataFrame], as_of: int | None) -> Iterator[pa.Table]:
+def _read_tables(
+    frames: Iterator[oracledb.DataFrame], as_of: int | None, find_early: Callable[[], list[str]]
+) -> Iterator[pa.Table]:
     while True:
-        with _translate_errors(as_of):
+        with _translate_errors(as_of, find_early):
             frame = next(frames, None)
         if frame is None:
             return

@@ -25,7 +25,7 @@ from canvas_replicate.databases.sqlldr.log_file import LoadLog
 from canvas_replicate.databases.sqlldr.login import Login
 from canvas_replicate.databases.sqlldr.process import Program, find_sqlldr, run_sqlldr
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import ConfigError, DataError
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
 from canvas_replicate.names import qualify_name, quote_name
 from canvas_replicate.sql.ddl import Statement, read_objects
 
@@ -84,10 +84,11 @@ class OracleTarget:
                     _clear(connection, table, load.control, one_transaction=way == "insert")
                 else:
                     delete_keys(connection, table, columns, load.delete)
-                if way == "direct":
-                    load_directly(connection, owner, name, columns, load.batches)
-                else:
-                    insert_batches(connection, table, columns, load)
+                with _tell_emptied(load, way), translate_errors(f"loading {load.table}"):
+                    if way == "direct":
+                        load_directly(connection, owner, name, columns, load.batches)
+                    else:
+                        insert_batches(connection, table, columns, load)
             measure, digest = (load.measure, load.digest) if way != "sqlldr" or reported else ({}, ())
             found = replace(measure_table_exactly(connection, table, columns, measure, digest), reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
@@ -216,6 +217,17 @@ def _clear(connection: oracledb.Connection, table: str, control: ControlFile, *,
         cursor.execute(f"DELETE FROM {table}" if delete else f"TRUNCATE TABLE {table}")
     if delete and not one_transaction:
         connection.commit()
+
+
+@contextmanager
+def _tell_emptied(load: Load, way: str) -> Iterator[None]:
+    """A failed load leaves nothing where emptying the table could not be undone."""
+    try:
+        yield
+    except (PermanentError, TransientError) as error:
+        if way == "direct" or load.control.mode == "TRUNCATE":
+            error.message += f" The base table {load.table} is empty now; its view keeps the last good rows."
+        raise
 
 
 def _record_outcome(log: LoadLog, load: Load) -> Reported:

@@ -55,8 +55,14 @@ _ZONED_TEXT = (
     "CASE WHEN {x} IS NOT NULL THEN TO_CHAR(CAST({x} AS TIMESTAMP(9)), 'SYYYY-MM-DD HH24:MI:SS.FF{digits}')"
     " || CASE WHEN EXTRACT(TIMEZONE_HOUR FROM {x}) * 60 + EXTRACT(TIMEZONE_MINUTE FROM {x}) < 0 THEN '-' ELSE '+' END"
     " || LPAD(TO_CHAR(ABS(EXTRACT(TIMEZONE_HOUR FROM {x}))), 2, '0')"
-    " || ':' || LPAD(TO_CHAR(ABS(EXTRACT(TIMEZONE_MINUTE FROM {x}))), 2, '0') END"
+    " || ':' || LPAD(TO_CHAR(ABS(EXTRACT(TIMEZONE_MINUTE FROM {x}))), 2, '0')"
 )
+# Behind a blank, the name of a zone that is a region; `exact` takes it off again.
+_ZONED_TEXTS = {
+    oracledb.DB_TYPE_TIMESTAMP_TZ: _ZONED_TEXT
+    + " || CASE WHEN SUBSTR(TO_CHAR({x}, 'TZR'), 1, 1) NOT IN ('+', '-') THEN ' ' || TO_CHAR({x}, 'TZR') END END",
+    oracledb.DB_TYPE_TIMESTAMP_LTZ: _ZONED_TEXT + " END",
+}
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,8 @@ def _fetch_zoned(description: oracledb.FetchInfo, quoted: str) -> Fetched:
     """The offset stays with each value. A local one comes in the session's zone, which is UTC."""
     digits = 6 if description.scale is None else description.scale
     column = column_from_oracle_type(description.name, f"TIMESTAMP({digits}) {_ZONED[description.type_code]}")
-    return Fetched(column, _ZONED_TEXT.format(x=quoted, digits=9 if digits > 6 else 6), pa.large_string())
+    text = _ZONED_TEXTS[description.type_code].format(x=quoted, digits=9 if digits > 6 else 6)
+    return Fetched(column, text, pa.large_string())
 
 
 def _refuse_type(description: oracledb.FetchInfo) -> PermanentError:

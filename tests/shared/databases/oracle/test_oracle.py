@@ -15,7 +15,7 @@ from tests.shared.databases.oracle.oracle_tables import SOURCE_TABLE, values
 from canvas_replicate.databases.oracle.source import OracleSource
 from canvas_replicate.databases.ports import WiderNumbers
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import ConfigError, DataError, PermanentError
 
 pytestmark = [
     pytest.mark.oracle,
@@ -151,6 +151,32 @@ def test_a_type_that_no_file_can_hold_is_refused_by_name_and_as_text_it_is_read(
     assert values(engine, "SELECT TO_CHAR(span) AS span FROM t") == [(None,)]
 
 
+def test_a_date_before_the_year_1_is_told_by_its_column_and_as_text_it_is_read(engine: Engine) -> None:
+    engine.sql(
+        "CREATE TABLE t (a DATE, born DATE, seen TIMESTAMP(6))",
+        "INSERT INTO t VALUES (DATE '2000-01-01', DATE '-0044-03-15', TIMESTAMP '2000-01-01 00:00:00')",
+    )
+    with pytest.raises(DataError, match=r"^Column born: a date before the year 1 .*TO_CHAR\(born, 'SYYYY"):
+        values(engine, "SELECT a, born, seen FROM t -- the end")
+    assert values(engine, "SELECT TO_CHAR(born, 'SYYYY-MM-DD') born FROM t") == [("-0044-03-15",)]
+
+
+def test_a_region_that_becomes_an_offset_is_noted(engine: Engine) -> None:
+    engine.sql(
+        "CREATE TABLE t (n NUMBER(1), seen TIMESTAMP(6) WITH TIME ZONE)",
+        "INSERT INTO t VALUES (1, TIMESTAMP '2030-07-01 10:00:00+02:00')",
+        "INSERT INTO t VALUES (2, FROM_TZ(TIMESTAMP '2030-07-01 10:00:00', 'Europe/Berlin'))",
+        "INSERT INTO t VALUES (3, NULL)",
+    )
+    with engine.source.open("SELECT seen FROM t ORDER BY n", batch_rows=9) as opened:
+        found = [row["seen"] for rows in opened.batches for row in rows.to_pylist()]
+    assert found == ["2030-07-01 10:00:00.000000+02:00"] * 2 + [None]
+    assert opened.notes() == ("Column seen: named time zones (Europe/Berlin) are written as their offset.",)
+    with engine.source.open("SELECT seen FROM t WHERE n = 1", batch_rows=9) as opened:
+        assert len(list(opened.batches)) == 1
+    assert opened.notes() == ()
+
+
 def test_char_comes_padded_or_trimmed_as_it_was_said(engine: Engine, oracle: OracleDatabase) -> None:
     make_kinds(engine)
     query = "SELECT code, ncode, name FROM kinds WHERE code IS NOT NULL -- the end"
@@ -167,6 +193,12 @@ def test_numbers_without_limits_keep_every_digit_whatever_the_others_need(engine
     for batch_rows in (1, 9):
         assert values(engine, "SELECT x FROM t ORDER BY n", batch_rows) == [(Decimal(x),) for x in numbers]
     assert values(engine, "SELECT COUNT(*) AS n, SUM(x) AS s FROM t WHERE n IN (0, 3)") == [(2, Decimal("3.5"))]
+
+
+def test_repeated_decimals_are_whole_in_every_batch(engine: Engine) -> None:
+    """As python-oracledb 26.0.0 did not have them."""
+    query = "SELECT LEVEL id, CAST(1.23 AS NUMBER(12,2)) amount, 2 / 4 part FROM dual CONNECT BY LEVEL <= 4"
+    assert values(engine, query, batch_rows=1) == [(n, Decimal("1.23"), Decimal("0.5")) for n in range(1, 5)]
 
 
 def test_a_number_is_read_exactly_or_asks_for_the_other_way(engine: Engine) -> None:
@@ -202,3 +234,25 @@ def test_a_table_is_told_with_its_key(engine: Engine) -> None:
     assert facts.key == ("b", "a")
     with pytest.raises(PermanentError, match=r"no table reporting\.nothing"):
         engine.source.table("nothing")
+
+
+def test_a_synonym_is_followed_to_its_table(engine: Engine) -> None:
+    engine.sql(
+        "CREATE TABLE t (a NUMBER(3), CONSTRAINT t_pk PRIMARY KEY (a))",
+        "CREATE SYNONYM first_name FOR t",
+        "CREATE SYNONYM second_name FOR first_name",
+    )
+    assert engine.source.table("second_name") == engine.source.table("t")
+
+
+def test_a_column_that_needs_quotation_marks_is_refused_in_a_table_to_add(engine: Engine) -> None:
+    engine.sql('CREATE TABLE t (a NUMBER(3), "Mixed" NUMBER(3))')
+    with pytest.raises(ConfigError, match=r'column "Mixed" is no name without quotation marks.*--query FILE'):
+        engine.source.table("t")
+
+
+@pytest.mark.parametrize("kind", ["INTERVAL DAY TO SECOND", "INTERVAL YEAR TO MONTH"])
+def test_a_table_with_a_type_without_text_names_the_column(engine: Engine, kind: str) -> None:
+    engine.sql(f"CREATE TABLE t (a NUMBER(3), span {kind})")
+    with pytest.raises(PermanentError, match=r"column span: type INTERVAL .* has no place"):
+        engine.source.table("t")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.behaviours.databases import HOSTILE, batch, nothing
 from tests.oracle_fixtures import OracleDatabase
 from tests.shared.databases.oracle.oracle_tables import REMEMBERED, loading, students
 
+from canvas_replicate.databases.oracle.filling import RecordNumbers
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import Loaded
 from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.datfile.statistics import Figures
-from canvas_replicate.errors import ConfigError, DataError, TransientError
+from canvas_replicate.errors import ConfigError, DataError, PermanentError, TransientError
 
 pytestmark = [
     pytest.mark.oracle,
@@ -124,6 +126,52 @@ def test_direct_path_is_taken_without_being_asked_for_where_nothing_hinders(
     [load] = oracle.control.statements("DIRECT PATH")
     assert load["sql"] == "DIRECT PATH LOAD REPORTING.TMP_STUDENTS (ID, NAME)"
     assert oracle.sql("SELECT id, name FROM tmp_students ORDER BY id") == [(1, "Ada"), (2, None)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "names", "column", "code"),
+    [(["1", "2", "3"], ["Ada", "Bob", "äää"], "name", "DPY-8000"), (["1", "2", None], ["a"] * 3, "id", "DPY-8001")],
+)
+def test_a_value_that_direct_path_refuses_is_told_by_column_and_record(
+    oracle: OracleDatabase, ids: list[str | None], names: list[str], column: str, code: str, tmp_path: Path
+) -> None:
+    oracle.sql("CREATE TABLE tmp_students (id NUMBER(9) NOT NULL, name VARCHAR2(3 BYTE))")
+    with pytest.raises(DataError) as caught:
+        loading(OracleTarget(oracle.opened), tmp_path, batch(id=ids, name=names), method="direct")
+    assert caught.value.code == code
+    assert f"loading reporting.tmp_students, column {column}, record 3: " in caught.value.message
+    assert "The base table tmp_students is empty now; its view keeps the last good rows." in caught.value.message
+    assert "loader: insert" in caught.value.next_step
+    assert "äää" not in str(caught.value)
+
+
+def test_a_row_of_a_load_is_found_as_a_record_of_the_file() -> None:
+    numbers = RecordNumbers()
+    for piece in ([1, 2, 3], [], [5, 9], [10, 11]):
+        numbers.add(pa.chunked_array([piece], pa.int64()))
+    assert [numbers.find(row) for row in range(1, 8)] == [1, 2, 3, 5, 9, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "step"),
+    [
+        (26002, "Table REPORTING.TMP_STUDENTS has index defined upon it.", "loader: insert"),
+        (39826, "Direct path load of view or synonym REPORTING.TMP_STUDENTS could not be resolved.", "cstable"),
+        (26026, "unique index REPORTING.STUDENTS_U initially in unusable state", "ALTER INDEX REPORTING.STUDENTS_U REBUILD"),
+        (1502, "index 'REPORTING.S_U' or partition of such index is in unusable state", "ALTER INDEX REPORTING.S_U REBUILD"),
+    ],
+)  # fmt: skip
+def test_a_direct_path_that_an_index_ends_says_more_than_to_repeat_it(
+    oracle: OracleDatabase, code: int, text: str, step: str, tmp_path: Path
+) -> None:
+    students(oracle, "INSERT INTO tmp_students VALUES (7, 'old')")
+    oracle.control.fail("DIRECT PATH FINISH", code, text)
+    with pytest.raises(PermanentError) as caught:
+        loading(OracleTarget(oracle.opened), tmp_path, batch(id=["1"], name=["Ada"]), method="direct")
+    assert caught.value.code == f"ORA-{code:05}"
+    assert step in caught.value.next_step
+    assert "is empty now" in caught.value.message
+    assert oracle.sql("SELECT id FROM tmp_students") == []
 
 
 def test_direct_path_is_refused_for_what_only_the_dictionary_or_the_control_file_knows(
