@@ -160,9 +160,9 @@ def test_tables_that_grew_old_together_need_one_command() -> None:
     assert "tmp_advisor_notes (5 h 11 min)" in shown.text["old"]
 
 
-def test_every_table_is_listed_with_its_age_rows_and_last_run() -> None:
+def test_every_table_is_listed_with_its_age_rows_verification_and_last_run() -> None:
     text = document(BAD).text["tables"]
-    assert "tmp_sections campus_sections✓ fresh41 min ago 01-02 03:193 h6,000successful 40 min ago" in text
+    assert "tmp_sections campus_sections✓ fresh41 min ago 01-02 03:193 h6,000columnssuccessful 40 min ago" in text
     assert "tmp_early_enrollments – off" in text
 
 

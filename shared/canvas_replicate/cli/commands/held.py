@@ -49,10 +49,9 @@ def held(
         for a in found
     ]
     columns = ["id", "table", "state", "gate", "since (UTC)", "run", "decided by", "why"]
-    output.console().print(output.build_table(columns, lines, keep=["id", "table", "state"]))
-    if output.is_narrow():
-        for artifact in found:
-            output.print_line(f"{artifact.artifact_id}: {artifact.reason}")
+    drop = ["decided by", "why", "run", "gate", "state", "since (UTC)"]
+    if "why" not in output.print_table(columns, lines, drop=drop):
+        output.print_messages((artifact.artifact_id, artifact.reason) for artifact in found)
     if waiting := [a for a in found if a.state == "held"]:
         for artifact in waiting:
             if artifact.gate == "push":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ import typer
 from canvas_replicate.cli import output
 from canvas_replicate.cli.completion import complete_run
 from canvas_replicate.cli.options import AsJson, TableName
+from canvas_replicate.cli.screen import print_screen
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
@@ -42,19 +45,23 @@ def status(
             output.print_json([{**asdict(row), "next_step": steps.get(row.table)} for row in rows])
         elif not rows:
             output.console().print("No table was copied yet. Start: replicate run SCHEDULE")
+        elif watch:
+            print_screen(rows, partial(_show_status, runtime, steps=steps), output.console().height)
         else:
-            if watch:
-                output.console().clear()
-            output.show_status(rows, steps)
-            output.show_pushes(_find_pushes(runtime))
-            for view in list_atomic_views(runtime.ledger.database):
-                reason = "the database refuses to build it out of place"
-                output.print_line(f"{view} is refreshed in one transaction: {reason}.")
-            for run in runtime.ledger.runs.list_unfinished():
-                output.print_line(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}")
+            _show_status(runtime, rows, steps)
         if not watch:
             return
         time.sleep(_WATCH_SECONDS)
+
+
+def _show_status(runtime: Runtime, rows: Sequence[Status], steps: Mapping[str, str]) -> None:
+    output.show_status(rows, steps)
+    output.show_pushes(_find_pushes(runtime))
+    for view in list_atomic_views(runtime.ledger.database):
+        reason = "the database refuses to build it out of place"
+        output.print_line(f"{view} is refreshed in one transaction: {reason}.")
+    for run in runtime.ledger.runs.list_unfinished():
+        output.print_line(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}")
 
 
 def runs(
@@ -88,7 +95,7 @@ def runs(
     for run in found:
         states, age = _count_states(runtime, run), output.format_age(run.opened_at)
         lines.append([run.run_id, output.style_state(run.status), states, age, run.requested_by, run.rerun_of])
-    output.console().print(output.build_table(columns, lines, numbers=["age"], keep=["run", "status"]))
+    output.print_table(columns, lines, numbers=["age"], drop=["rerun of", "by", "age", "tables"])
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
