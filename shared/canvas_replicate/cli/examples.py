@@ -19,6 +19,7 @@ EXAMPLES = {
     "replicate approve": f"replicate approve --run {_RUN}",
     "replicate discard": f"replicate discard --run {_RUN}",
     "replicate check": "replicate check tmp_enrollments",
+    "replicate init": "replicate init campus --source oracle://reader@host:1521/service",
     "replicate init-db": "replicate init-db --print",
     "replicate dead": "replicate dead list",
     "replicate dead list": "replicate dead list --stage loader",
