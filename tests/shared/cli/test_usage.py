@@ -87,6 +87,28 @@ def test_with_json_an_error_is_one_line_of_json_on_standard_error(
     assert found["next_step"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "step"),
+    [
+        ("run huorly", "Did you mean 'hourly'?"),
+        ("rejects tmp_studnts", "Did you mean 'tmp_students'?"),
+        ("why table tmp_studnts", "Did you mean 'tmp_students'?"),
+        ("runs 20300101T000000Z-hourly-abcdef", "List them: replicate runs"),
+        ("approve h-123456", "See: replicate held"),
+        ("rerun tmp_students --then pusch", "For example: --then provisions --then push"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_or_where_they_are_listed(
+    workplace: Workplace, typed: str, step: str
+) -> None:
+    workplace.add_students()
+    assert workplace.run("replicate", "init-db").code == ExitCode.OK
+    done = workplace.run("replicate", *typed.split())
+    assert done.code == ExitCode.USAGE
+    assert done.error
+    assert step in done.error.next_step
+
+
 def test_an_error_in_a_file_has_its_place_in_json(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

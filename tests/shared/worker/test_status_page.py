@@ -120,7 +120,7 @@ def test_a_failed_table_comes_with_its_reason_and_the_recorded_next_step() -> No
         (None, [f"replicate runs {RUN_ID}"]),
         ("replicate rerun tmp_a", ["replicate rerun tmp_a"]),
         ("See: replicate runs X   or give it up: replicate run y --new", ["replicate runs X", "replicate run y --new"]),
-        ("List them: replicate runs.", ["replicate runs"]),
+        ("List them: replicate runs", ["replicate runs"]),
         ("Grant it to the loader of replicate things.", []),
     ],
 )

@@ -71,5 +71,5 @@ def init(
         output.print_json({"folder": str(folder), "files": [str(file) for file in files]})
         return
     output.print_line(f"Wrote {', '.join(str(file.relative_to(folder)) for file in files)} in {folder}.")
-    steps = "replicate table add SCHEMA.TABLE --schedule daily --write"
-    output.print_line(f"next:  correct the URLs in {folder / 'env'}, then: . {values['folder']}/env && {steps}")
+    output.print_line(f"next:  check the URLs in {folder / 'env'}, then: . {values['folder']}/env")
+    output.print_line("       replicate table add SCHEMA.TABLE --schedule daily --write")

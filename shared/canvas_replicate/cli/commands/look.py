@@ -21,6 +21,7 @@ from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
 from canvas_replicate.ledger.views import list_atomic_views
 from canvas_replicate.runs import resume
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import did_you_mean
 from canvas_replicate.wiring import open_runtime
 
 _WATCH_SECONDS = 5
@@ -104,7 +105,9 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
     runtime = open_runtime(load_settings(), check_sql=False)
     latest = runtime.ledger.items.find_latest(table)
     if latest is None:
-        raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")
+        known = [*runtime.catalogue.loaded_tables, *map(push_row, _list_processes(runtime))]
+        step = "See: replicate status" if table.lower() in known else did_you_mean(table, known)
+        raise ConfigError(f"No run had {table} yet.", next_step=step)
     if latest.kind == "pushes":
         _show_refused(runtime, latest, as_json=as_json)
         return
@@ -137,8 +140,11 @@ def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
 
 def _find_pushes(runtime: Runtime) -> list[RunItem]:
     """The last push of each process of pushes.yaml."""
-    names = [process.name for group in runtime.catalogue.pushes.values() for process in group]
-    return [row for name in names if (row := runtime.ledger.items.find_latest(push_row(name)))]
+    return [row for name in _list_processes(runtime) if (row := runtime.ledger.items.find_latest(push_row(name)))]
+
+
+def _list_processes(runtime: Runtime) -> list[str]:
+    return [process.name for group in runtime.catalogue.pushes.values() for process in group]
 
 
 def _count_states(runtime: Runtime, run: Run) -> str:
