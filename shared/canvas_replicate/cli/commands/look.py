@@ -62,7 +62,7 @@ def _show_status(runtime: Runtime, rows: Sequence[Status], steps: Mapping[str, s
         reason = "the database refuses to build it out of place"
         output.print_line(f"{view} is refreshed in one transaction: {reason}.")
     for run in runtime.ledger.runs.list_unfinished():
-        output.print_line(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}")
+        output.print_line(f"unfinished: see replicate runs {run.run_id}")
 
 
 def runs(
@@ -90,6 +90,9 @@ def runs(
     found = runtime.ledger.runs.list_newest(limit)
     if as_json:
         output.print_json(found)
+        return
+    if not found:
+        output.print_line("No run was opened yet. Start: replicate run SCHEDULE")
         return
     columns = ["run", "status", "tables", "age", "by", "rerun of"]
     lines = []

@@ -104,7 +104,9 @@ def _show_links(facts: PersonFacts) -> None:
     links += [(report.kind, report.link) for report in facts.reports]
     lines = [[name, *_format_cells(link)] for name, link in links]
     columns = ["of", "link", "rows", "as of (UTC)", "where", "what it has"]
-    if "what it has" not in output.print_table(columns, lines, numbers=["rows"], drop=["what it has", "where"]):
+    if lines and "what it has" not in output.print_table(
+        columns, lines, numbers=["rows"], drop=["what it has", "where"]
+    ):
         for name, link in links:
             if link.trouble:
                 output.print_line(f"{name}: {link.where} {link.trouble}")
