@@ -90,8 +90,11 @@ def _check_timezone(name: str) -> str:
 
 
 Alias = Annotated[str, AfterValidator(read_alias)]
-SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
-ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
+_WORD = "[A-Za-z][A-Za-z0-9_$#]*"
+SqlName = Annotated[str, _require_match(_WORD, "a name is a letter, then letters, digits, _, $ and #")]
+ProcedureName = Annotated[
+    str, _require_match(rf"{_WORD}(\.{_WORD}){{0,2}}", "a procedure is like refresh_view or owner.package.refresh_view")
+]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
 BusUrl = Annotated[
     str, _require_match("memory://|amqps?://.+", "a bus URL is memory:// or begins with amqp:// or amqps://")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def test_every_program_has_a_version(
 
 @pytest.mark.parametrize("path", list_paths())
 def test_every_command_has_an_example_that_it_accepts(path: str) -> None:
-    words = EXAMPLES[path].split()
+    words = shlex.split(EXAMPLES[path])
     assert EXAMPLES[path].startswith(path)
     command = find_command(path)
     if not isinstance(command, TyperGroup):

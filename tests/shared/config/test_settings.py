@@ -173,7 +173,7 @@ def test_variables_by_which_kubernetes_announces_services_are_no_settings() -> N
         ),
         (
             {"REPLICATE_BASE_SCHEMA": "a; drop"},
-            "REPLICATE_BASE_SCHEMA: String should match pattern '^[A-Za-z][A-Za-z0-9_$#]*$'.",
+            "REPLICATE_BASE_SCHEMA: a name is a letter, then letters, digits, _, $ and #.",
         ),
         (
             {"REPLICATE_CANVAS__BASE_URL": "https://canvas.example.edu/api/v1"},
