@@ -30,6 +30,7 @@ FRESH = TableReport(
     last_status="successful",
     last_run=RUN_ID,
     last_at=before(minutes=40),
+    verified="columns",
 )
 FAILED = replace(
     FRESH,

@@ -61,6 +61,11 @@ COMMANDS = (
         "Check everything that a run needs and change nothing: configuration, databases, tables, services.",
     ),
     (
+        "init",
+        "init",
+        "Write the smallest configuration of your own into DIR: settings and an empty schedule. It replaces no file.",
+    ),
+    (
         "init-db",
         "admin",
         "Create what the target database lacks: ledger, status tables, base tables, views. Upgrade an older ledger.",

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from canvas_replicate.cli.table_layout import choose_columns, group_messages
 from canvas_replicate.ledger.records import Run, RunItem, Status
 from canvas_replicate.ledger.what_follows import suggest_repair
 from canvas_replicate.log import escape_json, escape_text
@@ -39,7 +40,6 @@ _WAITING = {"requested": "waiting", "extracted": "waits for loader"}
 _LIVE_SECONDS = 0.2
 # Without a terminal there is no width to fit: lines must stay whole for grep.
 _PLAIN_WIDTH = 1000
-_WIDE = 130
 
 
 class _Console(Console):
@@ -69,27 +69,40 @@ def print_line(line: str) -> None:
     console().print(Text(line))
 
 
-def is_narrow() -> bool:
-    """Too narrow for whole lines: then tables keep the columns that ids are copied from, and reasons get lines."""
-    return console().width < _WIDE
-
-
 def build_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = (), keep: Sequence[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = (), drop: Sequence[str] = ()
 ) -> Table:
-    """A table without boxes; columns named in ``numbers`` are set to the right, ``keep`` is all that a narrow
-    screen gets. Only the last column of a wide table may wrap: names and ids stay whole.
+    """A table without boxes; columns named in ``numbers`` are set to the right. Those in ``drop`` are left out one by
+    one, the first first, where the screen is too narrow. Only the last column may wrap: names and ids stay whole.
     """
-    kept = [place for place, column in enumerate(columns) if not (keep and is_narrow()) or column in keep]
+    cells: list[list[Text]] = [
+        [_escape(cell if isinstance(cell, Text) else Text(format_cell(cell))) for cell in row] for row in rows
+    ]
+    wraps = columns[-1] not in numbers
+    kept = choose_columns(columns, cells, drop, console().width, wraps=wraps)
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for place in kept:
         right = columns[place] in numbers
-        wraps = place == len(columns) - 1 and not right
-        shown.add_column(columns[place], justify="right" if right else "left", overflow="fold", no_wrap=not wraps)
-    for row in rows:
-        cells = [row[place] for place in kept]
-        shown.add_row(*(_escape(cell if isinstance(cell, Text) else Text(format_cell(cell))) for cell in cells))
+        folds = wraps and place == len(columns) - 1
+        shown.add_column(columns[place], justify="right" if right else "left", overflow="fold", no_wrap=not folds)
+    for row in cells:
+        shown.add_row(*(row[place] for place in kept))
     return shown
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Sequence[str] = (), drop: Sequence[str] = ()
+) -> set[str]:
+    """Print what ``build_table`` builds. Returns the columns that fit."""
+    shown = build_table(columns, rows, numbers=numbers, drop=drop)
+    console().print(shown)
+    return {str(column.header) for column in shown.columns}
+
+
+def print_messages(messages: Iterable[tuple[str, str | None]], prefix: str = "") -> None:
+    """One line for each message, with the names of all that have it."""
+    for line in group_messages((name, message) for name, message in messages if message):
+        print_line(prefix + line)
 
 
 def format_cell(value: object) -> str:
@@ -126,20 +139,18 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    columns = ["table", "status", "rows", "rejected", "extract s", "load s", "what happened"]
+    columns = ["table", "status", "rows", "rejected", "verified", "extract s", "load s", "what happened"]
     lines = []
     for row in rows:
         state, seconds = style_state(row.state), (row.extract_seconds, row.load_seconds)
-        lines.append([row.table, state, row.rows, row.rejected, *seconds, row.message])
-    shown, out = build_table(columns, lines, numbers=columns[2:6], keep=columns[:4]), console()
+        lines.append([row.table, state, row.rows, row.rejected, row.verified, *seconds, row.message])
     for run_id in dict.fromkeys(row.run_id for row in rows):
-        out.print(Text(f"run {run_id}", style="dim"))
-    out.print(shown)
-    for row in rows:
-        if row.message and is_narrow() and row.state != "successful":
-            out.print(Text(f"{row.table}: {row.message}"))
-        if row.next_step:
-            out.print(Text(f"next for {row.table}: {row.next_step}"))
+        console().print(Text(f"run {run_id}", style="dim"))
+    numbers = ["rows", "rejected", "extract s", "load s"]
+    drop = ["extract s", "load s", "what happened", "verified", "rejected", "rows"]
+    if "what happened" not in print_table(columns, lines, numbers=numbers, drop=drop):
+        print_messages((row.table, row.message) for row in rows if row.state != "successful")
+    print_messages(((row.table, row.next_step) for row in rows), "next for ")
 
 
 def show_failure(run: Run, failure: str | None, items: Sequence[RunItem]) -> None:
@@ -152,36 +163,30 @@ def show_failure(run: Run, failure: str | None, items: Sequence[RunItem]) -> Non
 
 def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
     """``steps`` gives the next command of tables that need one."""
-    out = console()
-    columns = ["table", "view", "status", "rows", "rejected", "data as of (UTC)", "age", "seconds", "from"]
+    columns = ["table", "view", "status", "rows", "rejected", "verified", "data as of (UTC)", "age", "seconds", "from"]
     lines = [
         [
-            *(row.table, row.view, style_state(row.status), row.rows, row.rejected, row.as_of, format_age(row.as_of)),
-            *(row.seconds, row.source, row.message),
+            *(row.table, row.view, style_state(row.status), row.rows, row.rejected, row.verified, row.as_of),
+            *(format_age(row.as_of), row.seconds, row.source, row.message),
         ]
         for row in rows
     ]
-    numbers, keep = ["rows", "rejected", "age", "seconds"], ["table", "status", "rows", "age"]
-    out.print(build_table([*columns, "what happened"], lines, numbers=numbers, keep=keep))
-    for row in rows:
-        if row.message and is_narrow() and row.status != "successful":
-            out.print(Text(f"{row.table}: {row.message}"))
-    for name, step in steps.items():
-        out.print(Text(f"next for {name}: {step}"))
+    drop = ["seconds", "from", "view", "what happened", "data as of (UTC)", "rejected", "verified", "rows"]
+    shown = print_table([*columns, "what happened"], lines, numbers=["rows", "rejected", "age", "seconds"], drop=drop)
+    if "what happened" not in shown:
+        print_messages((row.table, row.message) for row in rows if row.status != "successful")
+    print_messages(steps.items(), "next for ")
 
 
 def show_pushes(rows: Sequence[RunItem]) -> None:
     """The last push of each process; nothing where there was none."""
     if not rows:
         return
-    out = console()
     columns = ["push", "status", "planned", "applied", "refused", "run", "what happened"]
     lines = [[r.table, style_state(r.state), r.rows, r.loaded, r.rejected, r.run_id, r.message] for r in rows]
-    numbers, keep = ["planned", "applied", "refused"], ["push", "status", "planned", "applied"]
-    out.print(build_table(columns, lines, numbers=numbers, keep=keep))
-    for row in rows:
-        if row.state in ("failed", "held") and row.next_step:
-            out.print(Text(f"next for {row.table}: {row.next_step}"))
+    drop = ["run", "what happened", "refused", "applied", "planned"]
+    print_table(columns, lines, numbers=["planned", "applied", "refused"], drop=drop)
+    print_messages(((row.table, row.next_step) for row in rows if row.state in ("failed", "held")), "next for ")
 
 
 @contextmanager

@@ -83,7 +83,10 @@ class Catalogue:
             step = did_you_mean(only, found.tables)
             raise ConfigError(f"table {only!r} is not in schedule {found.name}.", next_step=step)
         if not found.tables and found.provisions is None:
-            raise ConfigError(f"schedule {found.name} has no tables.", next_step="List some in tablelist.yaml.")
+            raise ConfigError(
+                f"schedule {found.name} has no tables.",
+                next_step=f"Add one: replicate table add SCHEMA.TABLE --schedule {found.name} --write",
+            )
         return tuple(self.tables[name] for name in found.tables if only is None or name == only.lower())
 
     def run_tables(self, schedule: str, *, then: bool = True) -> tuple[Table, ...]:

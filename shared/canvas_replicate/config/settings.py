@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -49,12 +49,23 @@ def _check_database_url(url: str) -> str:
         raise ValueError("this is not a URL") from None  # the original text would show the value
     if parts.password is not None or {"password", "passwd", "pwd"} & parse_qs(parts.query.lower()).keys():
         raise ValueError("a URL may not hold a password; set it apart, as ..__PASSWORD or in a secret file")
+    _check_port(parts)
     return url
+
+
+def _check_port(parts: SplitResult) -> None:
+    try:
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("the port of a URL is a whole number from 1 to 65535") from None
 
 
 def _read_canvas_url(url: str) -> str:
     if not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", url) or url.rstrip("/").endswith("/api/v1"):
         raise ValueError("this must be like https://canvas.example.edu, without user and without /api/v1")
+    _check_port(urlsplit(url))
     return url.rstrip("/")
 
 
@@ -79,8 +90,11 @@ def _check_timezone(name: str) -> str:
 
 
 Alias = Annotated[str, AfterValidator(read_alias)]
-SqlName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*$")]
-ProcedureName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_$#]*(\.[A-Za-z][A-Za-z0-9_$#]*){0,2}$")]
+_WORD = "[A-Za-z][A-Za-z0-9_$#]*"
+SqlName = Annotated[str, _require_match(_WORD, "a name is a letter, then letters, digits, _, $ and #")]
+ProcedureName = Annotated[
+    str, _require_match(rf"{_WORD}(\.{_WORD}){{0,2}}", "a procedure is like refresh_view or owner.package.refresh_view")
+]
 DatabaseUrl = Annotated[str, AfterValidator(_check_database_url)]
 BusUrl = Annotated[
     str, _require_match("memory://|amqps?://.+", "a bus URL is memory:// or begins with amqp:// or amqps://")

@@ -29,6 +29,19 @@ _DSN = re.compile(r"[\w.-]+(:\d+)?(/[\w.$-]+)?")
 # Kubernetes announces services to every pod in variables like these (unless enableServiceLinks is false):
 # a service named replicate-rabbitmq would otherwise look like a mistyped setting.
 _SERVICE_LINK = re.compile(r".*_SERVICE_(HOST|PORT)(_\w+)?|.*_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?")
+# What a value must be, by pydantic's name of the mistake.
+_LIMITS = {
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "greater than {gt}",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_parsing": "true or false",
+    "literal_error": "{expected}",
+}
 _SERVICE_LINK_VALUE = re.compile("(tcp|udp|sctp)://.*")
 
 
@@ -128,8 +141,11 @@ def _build_setting_error(problem: ErrorDetails, places: Mapping[str, Place]) -> 
     name = PREFIX + "__".join(str(part) for part in problem["loc"]).upper()
     if problem["type"] == "missing":
         return ConfigError(f"{name} is not set.", next_step="It is needed because another setting of its group is set.")
-    ours = problem.get("ctx", {}).get("error")
-    return ConfigError(f"{name}: {ours or problem['msg']}.", place=places.get(name))
+    context = problem.get("ctx", {})
+    if problem["type"] in _LIMITS:
+        return ConfigError(f"{name} must be {_LIMITS[problem['type']].format(**context)}.", place=places.get(name))
+    text = str(context.get("error") or problem["msg"])
+    return ConfigError(f"{name}: {text}{'' if text.endswith('?') else '.'}", place=places.get(name))
 
 
 def _nest(variables: Mapping[str, str]) -> dict[str, Any]:

@@ -114,13 +114,13 @@ class YamlNode:
 
 
 def read_yaml(path: Path) -> YamlNode:
-    """Raises ConfigError unless the file is one YAML document with unique keys."""
+    """An empty file is an empty map. Raises ConfigError unless the file is one YAML document with unique keys."""
     text = _read_text(path)
     lines = _LINE_END.split(text)
     try:
         root = yaml.compose(text, Loader=_Loader)
-        if root is None:
-            raise ConfigError("the file is empty.", place=Place(path))
+        if root is None or root.tag == _CORE_TAG + "null":
+            return YamlNode("the file", {}, Place(path, 1, 1), Place(path, 1, 1))
         return _build_node(root, path, lines, name="the file", key_place=_build_place(path, root.start_mark))
     except yaml.reader.ReaderError as error:
         place = _find_place_of_offset(path, text, error.position)

@@ -42,7 +42,7 @@ def read_control_file(path: Path) -> ControlFile:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"There is no control file {path}.", code=CODE) from None
+        raise ConfigError(f"There is no control file {path}.", code=CODE, next_step=_find_other_case(path)) from None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}.", place=Place(path), code=CODE) from error
     try:
@@ -51,6 +51,12 @@ def read_control_file(path: Path) -> ControlFile:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError("this line is not UTF-8 text.", place=Place(path, line), code=CODE) from error
     return parse_control_file(text.replace("\r\n", "\n"), path)
+
+
+def _find_other_case(path: Path) -> str:
+    """What to do about a missing file: rename the one that is written in other case, if there is one."""
+    names = [each.name for each in path.parent.glob("*") if each.name.lower() == path.name.lower()]
+    return f"Rename {path.with_name(names[0])} to {path.name}." if names else "Write it, or take the table out."
 
 
 def parse_control_file(text: str, file: Path | str) -> ControlFile:

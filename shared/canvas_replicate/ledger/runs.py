@@ -63,7 +63,7 @@ class Runs:
     def get(self, run_id: str) -> Run:
         """Raises ConfigError when there is no such run."""
         if not (found := self.find(run_id)):
-            raise ConfigError(f"There is no run {run_id}.", next_step="List them: replicate runs.")
+            raise ConfigError(f"There is no run {run_id}.", next_step="List them: replicate runs")
         return found
 
     def find(self, run_id: str) -> Run | None:

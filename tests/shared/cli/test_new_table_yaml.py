@@ -110,7 +110,20 @@ def test_an_empty_schedule_gets_its_first_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["all: [tmp_a]\n", "all: []\n", "all: [tmp_a,\n  tmp_z]\n", 'all: ""\n', "all: {a: b}\n"]
+    ("text", "after"),
+    [
+        ("all: []\n", "all:\n  - tmp_m\n"),
+        ("all:\n", "all:\n  - tmp_m\n"),
+        ("all: []", "all:\n  - tmp_m\n"),
+        ("all: [ ]   # soon\r\nqna:\r\n- tmp_a\r\n", "all:   # soon\r\n- tmp_m\r\nqna:\r\n- tmp_a\r\n"),
+    ],
+)
+def test_a_schedule_that_is_an_empty_list_gets_its_first_table(tmp_path: Path, text: str, after: str) -> None:
+    assert with_item(tmp_path, text, "all") == after
+
+
+@pytest.mark.parametrize(
+    "text", ["all: [tmp_a]\n", "all: [\n]\n", "all: [tmp_a,\n  tmp_z]\n", 'all: ""\n', "all: {a: b}\n"]
 )
 def test_a_list_that_is_not_one_item_a_line_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"tablelist.yaml:\d+:\d+: "):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,28 @@ def test_with_json_an_error_is_one_line_of_json_on_standard_error(
     assert found["next_step"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "step"),
+    [
+        ("run huorly", "Did you mean 'hourly'?"),
+        ("rejects tmp_studnts", "Did you mean 'tmp_students'?"),
+        ("why table tmp_studnts", "Did you mean 'tmp_students'?"),
+        ("runs 20300101T000000Z-hourly-abcdef", "List them: replicate runs"),
+        ("approve h-123456", "See: replicate held"),
+        ("rerun tmp_students --then pusch", "For example: --then provisions --then push"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_or_where_they_are_listed(
+    workplace: Workplace, typed: str, step: str
+) -> None:
+    workplace.add_students()
+    assert workplace.run("replicate", "init-db").code == ExitCode.OK
+    done = workplace.run("replicate", *typed.split())
+    assert done.code == ExitCode.USAGE
+    assert done.error
+    assert step in done.error.next_step
+
+
 def test_an_error_in_a_file_has_its_place_in_json(
     workplace: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,7 +130,7 @@ def test_every_program_has_a_version(
 
 @pytest.mark.parametrize("path", list_paths())
 def test_every_command_has_an_example_that_it_accepts(path: str) -> None:
-    words = EXAMPLES[path].split()
+    words = shlex.split(EXAMPLES[path])
     assert EXAMPLES[path].startswith(path)
     command = find_command(path)
     if not isinstance(command, TyperGroup):

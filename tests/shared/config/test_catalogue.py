@@ -374,7 +374,10 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
             lambda: catalogue.schedule_tables("hourly", "tmp_bc"),
             "table 'tmp_bc' is not in schedule hourly. Did you mean 'tmp_a'?",
         ),
-        (lambda: catalogue.schedule_tables("empty"), "schedule empty has no tables. List some in tablelist.yaml."),
+        (
+            lambda: catalogue.schedule_tables("empty"),
+            "schedule empty has no tables. Add one: replicate table add SCHEMA.TABLE --schedule empty --write",
+        ),
     ]
     for ask, message in cases:
         with pytest.raises(ConfigError) as caught:

@@ -221,7 +221,6 @@ def test_a_parameter_that_would_not_do_what_it_says_is_refused(kind: str, parame
     [
         ("regulr: {}\n", "1:1: the file has a key 'regulr' that is not known. Did you mean 'regular'?"),
         ("- regular\n", "1:1: the file must be a map of keys, not a list."),
-        ("", " the file is empty."),
         ("regular:\n", "1:1: regular lists no report. List some, or take regular out."),
         ("orgs: {account: self}\n", "1:1: orgs lists no report. List some, or take orgs out."),
         (

@@ -147,12 +147,21 @@ def test_variables_by_which_kubernetes_announces_services_are_no_settings() -> N
         ),
         (
             {"REPLICATE_METRICS_PORT": "http"},
-            "REPLICATE_METRICS_PORT: Input should be a valid integer, unable to parse string as an integer.",
+            "REPLICATE_METRICS_PORT must be a whole number.",
         ),
-        ({"REPLICATE_RETENTION_DAYS": "0"}, "REPLICATE_RETENTION_DAYS: Input should be greater than or equal to 1."),
+        ({"REPLICATE_METRICS_PORT": "99999"}, "REPLICATE_METRICS_PORT must be at most 65535."),
+        *(
+            ({ODL_URL: url}, f"{ODL_URL}: the port of a URL is a whole number from 1 to 65535.")
+            for url in ("oracle://u@h:99999/s", "postgresql://u@h:abc/s")
+        ),
+        (
+            {"REPLICATE_TIMEZONE": "Europe/Berln"},
+            "REPLICATE_TIMEZONE: no time zone 'Europe/Berln' is known. Did you mean 'Europe/Berlin'?",
+        ),
+        ({"REPLICATE_RETENTION_DAYS": "0"}, "REPLICATE_RETENTION_DAYS must be at least 1."),
         (
             {"REPLICATE_BUS_DECLARE": "maybe"},
-            "REPLICATE_BUS_DECLARE: Input should be a valid boolean, unable to interpret input.",
+            "REPLICATE_BUS_DECLARE must be true or false.",
         ),
         (
             {"REPLICATE_BUS_URL": "http://x"},
@@ -160,11 +169,11 @@ def test_variables_by_which_kubernetes_announces_services_are_no_settings() -> N
         ),
         (
             {"REPLICATE_LOG_LEVEL": "loud"},
-            "REPLICATE_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'.",
+            "REPLICATE_LOG_LEVEL must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'.",
         ),
         (
             {"REPLICATE_BASE_SCHEMA": "a; drop"},
-            "REPLICATE_BASE_SCHEMA: String should match pattern '^[A-Za-z][A-Za-z0-9_$#]*$'.",
+            "REPLICATE_BASE_SCHEMA: a name is a letter, then letters, digits, _, $ and #.",
         ),
         (
             {"REPLICATE_CANVAS__BASE_URL": "https://canvas.example.edu/api/v1"},
@@ -232,8 +241,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         (
             "REPLICATE_METRICS_PORT",
             "x",
-            "secrets/REPLICATE_METRICS_PORT: REPLICATE_METRICS_PORT: "
-            "Input should be a valid integer, unable to parse string as an integer.",
+            "secrets/REPLICATE_METRICS_PORT: REPLICATE_METRICS_PORT must be a whole number.",
         ),
         ("REPLICATE_CANVAS__TOKEN", b"\xff", "secrets/REPLICATE_CANVAS__TOKEN: not UTF-8 text."),
     ],

@@ -69,6 +69,12 @@ def test_an_empty_value_is_empty_text(written: str) -> None:
     assert read(f"a: {written}\n").mapping()["a"].text() == ""
 
 
+@pytest.mark.parametrize("text", ["", "# nothing but this\n", "---\n", "~\n", "\n\n"])
+def test_an_empty_file_is_an_empty_map(text: str) -> None:
+    assert read(text).mapping() == {}
+    assert read(text).place == Place(HERE, 1, 1)
+
+
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert read(b"\xef\xbb\xbfa: b\n").mapping()["a"].place == Place(HERE, 1, 4)
 
@@ -114,8 +120,6 @@ def test_every_spelling_of_off_switches_off(written: str) -> None:
         ("a:\n  b: 1\n  'b': 2\n", "x.yaml:3:3: the key 'b' is here twice, first in line 2."),
         ("a: ok\nb: \x07\n", "x.yaml:2:4: not valid YAML: a control character."),
         (b"a: ok\nb: M\xfcller\n", "x.yaml:2:5: not UTF-8 text. Save the file as UTF-8."),
-        ("", "x.yaml: the file is empty."),
-        ("# nothing but this\n", "x.yaml: the file is empty."),
         ("? [a]\n: b\n", "x.yaml:1:3: a key must be text."),
         ("a: !secret b\n", "x.yaml:1:4: the tag '!secret' is not supported."),
         ("a: &x b\nc: *x\n", "x.yaml:2:4: not valid YAML: an alias (*name) is not supported, write it out."),

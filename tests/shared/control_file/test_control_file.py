@@ -421,6 +421,13 @@ def test_a_missing_file_and_a_file_that_is_not_text_are_configuration_errors(tmp
         read_control_file(latin)
 
 
+def test_a_file_whose_name_is_written_in_other_case_is_named(tmp_path: Path) -> None:
+    (tmp_path / "TMP_X.CTL").write_text("LOAD DATA", "utf-8")
+    with pytest.raises(ConfigError, match="There is no control file") as refused:
+        read_control_file(tmp_path / "tmp_x.ctl")
+    assert refused.value.next_step == f"Rename {tmp_path}/TMP_X.CTL to tmp_x.ctl."
+
+
 def test_a_file_of_windows_says_the_same(tmp_path: Path) -> None:
     path = tmp_path / "windows.ctl"
     path.write_bytes(b"\xef\xbb\xbf" + ORIGINAL.replace("\n", "\r\n").encode())

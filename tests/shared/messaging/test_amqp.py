@@ -70,6 +70,8 @@ def test_a_url_without_vhost_means_the_broker_s_default(url: str, vhost: str) ->
         ("amqp://u:secret-word[@host/", "amqp://user:password@host"),
         ("amqp://u:secret-word@/x", "amqp://user:password@host"),
         ("amqp://u:secret-word@host:port/x", "amqp://user:password@host"),
+        ("amqp://u:secret-word@host:99999/x", "the port must be a whole number from 1 to 65535"),
+        ("amqp://host:0", "the port must be a whole number from 1 to 65535"),
         ("amqp://u:secret-word@host/x?hartbeat=5", "Did you mean 'heartbeat'?"),
         ("amqp://u:secret-word@host/x?heartbeat=0", "heartbeat must be whole seconds"),
         ("amqp://u:secret-word@host/x?heartbeat=1.5", "heartbeat must be whole seconds"),

@@ -319,7 +319,7 @@ def test_the_mail_server_is_set_by_the_environment() -> None:
         ({"RECIPIENTS": ""}, "REPLICATE_SMTP: a host needs a sender and recipients"),
         ({"USERNAME": "joe"}, "REPLICATE_SMTP: a login needs both"),
         ({"USERNAME": "joe", "PASSWORD": f"{PASSWORD}ü"}, "REPLICATE_SMTP__PASSWORD: only ASCII"),
-        ({"TIMEOUT_SECONDS": "inf"}, "REPLICATE_SMTP__TIMEOUT_SECONDS: Input should be less than or equal to 600"),
+        ({"TIMEOUT_SECONDS": "inf"}, "REPLICATE_SMTP__TIMEOUT_SECONDS must be at most 600"),
     ],
 )
 def test_a_mistake_in_the_mail_settings_is_told_at_start(values: dict[str, str], message: str) -> None:

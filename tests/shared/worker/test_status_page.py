@@ -120,7 +120,7 @@ def test_a_failed_table_comes_with_its_reason_and_the_recorded_next_step() -> No
         (None, [f"replicate runs {RUN_ID}"]),
         ("replicate rerun tmp_a", ["replicate rerun tmp_a"]),
         ("See: replicate runs X   or give it up: replicate run y --new", ["replicate runs X", "replicate run y --new"]),
-        ("List them: replicate runs.", ["replicate runs"]),
+        ("List them: replicate runs", ["replicate runs"]),
         ("Grant it to the loader of replicate things.", []),
     ],
 )
@@ -160,9 +160,9 @@ def test_tables_that_grew_old_together_need_one_command() -> None:
     assert "tmp_advisor_notes (5 h 11 min)" in shown.text["old"]
 
 
-def test_every_table_is_listed_with_its_age_rows_and_last_run() -> None:
+def test_every_table_is_listed_with_its_age_rows_verification_and_last_run() -> None:
     text = document(BAD).text["tables"]
-    assert "tmp_sections campus_sections✓ fresh41 min ago 01-02 03:193 h6,000successful 40 min ago" in text
+    assert "tmp_sections campus_sections✓ fresh41 min ago 01-02 03:193 h6,000columnssuccessful 40 min ago" in text
     assert "tmp_early_enrollments – off" in text
 
 

@@ -15,7 +15,7 @@ from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Artifact, process_of
 from canvas_replicate.runs import opening, rerun, resume
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.suggest import suggest_decision
+from canvas_replicate.suggest import did_you_mean, suggest_decision
 from canvas_replicate.wiring import open_runtime
 
 ArtifactId = Annotated[
@@ -49,10 +49,9 @@ def held(
         for a in found
     ]
     columns = ["id", "table", "state", "gate", "since (UTC)", "run", "decided by", "why"]
-    output.console().print(output.build_table(columns, lines, keep=["id", "table", "state"]))
-    if output.is_narrow():
-        for artifact in found:
-            output.print_line(f"{artifact.artifact_id}: {artifact.reason}")
+    drop = ["decided by", "why", "run", "gate", "state", "since (UTC)"]
+    if "why" not in output.print_table(columns, lines, drop=drop):
+        output.print_messages((artifact.artifact_id, artifact.reason) for artifact in found)
     if waiting := [a for a in found if a.state == "held"]:
         for artifact in waiting:
             if artifact.gate == "push":
@@ -113,7 +112,9 @@ def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) ->
         return found
     artifact = runtime.ledger.artifacts.find(artifact_id or "")
     if artifact is None:
-        raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step="List it: replicate held")
+        known = [each.artifact_id for each in runtime.ledger.artifacts.list_all("held")]
+        step = f"{did_you_mean(artifact_id or '', known)} List them: replicate held" if known else "See: replicate held"
+        raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step=step)
     if artifact.state != "held":
         decided = f"{artifact.state} by {artifact.decided_by}, {output.format_cell(artifact.decided_at)} UTC"
         step = _find_next_step(runtime, artifact)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,12 +14,14 @@ import typer
 from canvas_replicate.cli import output
 from canvas_replicate.cli.completion import complete_run
 from canvas_replicate.cli.options import AsJson, TableName
+from canvas_replicate.cli.screen import print_screen
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run, RunItem, Status, push_row
 from canvas_replicate.ledger.views import list_atomic_views
 from canvas_replicate.runs import resume
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import did_you_mean
 from canvas_replicate.wiring import open_runtime
 
 _WATCH_SECONDS = 5
@@ -42,19 +46,23 @@ def status(
             output.print_json([{**asdict(row), "next_step": steps.get(row.table)} for row in rows])
         elif not rows:
             output.console().print("No table was copied yet. Start: replicate run SCHEDULE")
+        elif watch:
+            print_screen(rows, partial(_show_status, runtime, steps=steps), output.console().height)
         else:
-            if watch:
-                output.console().clear()
-            output.show_status(rows, steps)
-            output.show_pushes(_find_pushes(runtime))
-            for view in list_atomic_views(runtime.ledger.database):
-                reason = "the database refuses to build it out of place"
-                output.print_line(f"{view} is refreshed in one transaction: {reason}.")
-            for run in runtime.ledger.runs.list_unfinished():
-                output.print_line(f"unfinished: {run.run_id}   see: replicate runs {run.run_id}")
+            _show_status(runtime, rows, steps)
         if not watch:
             return
         time.sleep(_WATCH_SECONDS)
+
+
+def _show_status(runtime: Runtime, rows: Sequence[Status], steps: Mapping[str, str]) -> None:
+    output.show_status(rows, steps)
+    output.show_pushes(_find_pushes(runtime))
+    for view in list_atomic_views(runtime.ledger.database):
+        reason = "the database refuses to build it out of place"
+        output.print_line(f"{view} is refreshed in one transaction: {reason}.")
+    for run in runtime.ledger.runs.list_unfinished():
+        output.print_line(f"unfinished: see replicate runs {run.run_id}")
 
 
 def runs(
@@ -83,12 +91,15 @@ def runs(
     if as_json:
         output.print_json(found)
         return
+    if not found:
+        output.print_line("No run was opened yet. Start: replicate run SCHEDULE")
+        return
     columns = ["run", "status", "tables", "age", "by", "rerun of"]
     lines = []
     for run in found:
         states, age = _count_states(runtime, run), output.format_age(run.opened_at)
         lines.append([run.run_id, output.style_state(run.status), states, age, run.requested_by, run.rerun_of])
-    output.console().print(output.build_table(columns, lines, numbers=["age"], keep=["run", "status"]))
+    output.print_table(columns, lines, numbers=["age"], drop=["rerun of", "by", "age", "tables"])
 
 
 def rejects(table: TableName, as_json: AsJson = False) -> None:
@@ -97,7 +108,9 @@ def rejects(table: TableName, as_json: AsJson = False) -> None:
     runtime = open_runtime(load_settings(), check_sql=False)
     latest = runtime.ledger.items.find_latest(table)
     if latest is None:
-        raise ConfigError(f"No run had {table} yet.", next_step="See: replicate status")
+        known = [*runtime.catalogue.loaded_tables, *map(push_row, _list_processes(runtime))]
+        step = "See: replicate status" if table.lower() in known else did_you_mean(table, known)
+        raise ConfigError(f"No run had {table} yet.", next_step=step)
     if latest.kind == "pushes":
         _show_refused(runtime, latest, as_json=as_json)
         return
@@ -130,8 +143,11 @@ def _show_refused(runtime: Runtime, row: RunItem, *, as_json: bool) -> None:
 
 def _find_pushes(runtime: Runtime) -> list[RunItem]:
     """The last push of each process of pushes.yaml."""
-    names = [process.name for group in runtime.catalogue.pushes.values() for process in group]
-    return [row for name in names if (row := runtime.ledger.items.find_latest(push_row(name)))]
+    return [row for name in _list_processes(runtime) if (row := runtime.ledger.items.find_latest(push_row(name)))]
+
+
+def _list_processes(runtime: Runtime) -> list[str]:
+    return [process.name for group in runtime.catalogue.pushes.values() for process in group]
 
 
 def _count_states(runtime: Runtime, run: Run) -> str:

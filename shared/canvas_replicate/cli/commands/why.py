@@ -84,8 +84,8 @@ def _show_table(facts: TableFacts) -> None:
         state, age = output.style_state(row.state), output.format_age(run.opened_at)
         lines.append([run.run_id, state, run.requested_by, age, row.rows, row.rejected, row.message])
     if lines:
-        numbers, keep = ["age", "rows", "rejected"], ["run", "status", "age"]
-        output.console().print(output.build_table(columns, lines, numbers=numbers, keep=keep))
+        drop = ["what happened", "by", "rejected", "rows"]
+        output.print_table(columns, lines, numbers=["age", "rows", "rejected"], drop=drop)
     for file in facts.waiting:
         when, rows = output.format_cell(file.extracted_at), output.format_cell(file.rows)
         output.print_line(f"waiting: a file of {when} UTC, {rows} rows, run {file.run_id}")
@@ -104,9 +104,9 @@ def _show_links(facts: PersonFacts) -> None:
     links += [(report.kind, report.link) for report in facts.reports]
     lines = [[name, *_format_cells(link)] for name, link in links]
     columns = ["of", "link", "rows", "as of (UTC)", "where", "what it has"]
-    keep = ["of", "link", "rows", "as of (UTC)"]
-    output.console().print(output.build_table(columns, lines, numbers=["rows"], keep=keep))
-    if output.is_narrow():
+    if lines and "what it has" not in output.print_table(
+        columns, lines, numbers=["rows"], drop=["what it has", "where"]
+    ):
         for name, link in links:
             if link.trouble:
                 output.print_line(f"{name}: {link.where} {link.trouble}")
@@ -153,8 +153,8 @@ def _show_planned(planned: Sequence[PlannedChange]) -> None:
         place, when = line.section_id or line.course_id, line.answered_at or line.sent_at
         row = [plan.plan_id, plan.planned_at, plan.process, line.change, place]
         lines.append([*row, line.wanted, line.was, line.state, when, line.answer])
-    output.console().print(output.build_table(columns, lines, keep=["plan", "process", "wanted", "state"]))
-    if output.is_narrow():
+    drop = ["answer or reason", "was", "when (UTC)", "planned (UTC)", "change", "section or course"]
+    if "answer or reason" not in output.print_table(columns, lines, drop=drop):
         for plan, line in ((each.plan, each.line) for each in planned[:_LINES_SHOWN]):
             if line.state in ("rejected", "sticky"):
                 output.print_line(f"{plan.plan_id} {line.state}: {line.answer or 'no reason given'}")

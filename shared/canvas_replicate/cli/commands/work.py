@@ -67,7 +67,7 @@ def provision(
 ) -> None:
     """Fetch the provisioning reports of Canvas, load them, refresh their views."""
     if set(then or ()) - {"push"}:
-        raise ConfigError("--then takes push, and nothing else.")
+        raise ConfigError("--then takes push, and nothing else.", next_step="For example: --then push")
     if then and historical:
         raise ConfigError("Historical provisions are never pushed.", next_step="Leave out --then, or --historical.")
     mode = options.choose_mode(historical, processorgs)
@@ -117,9 +117,9 @@ def rerun(
 ) -> None:
     """Extract and load one TABLE again, or only what failed in a run. It opens a new run, and nothing follows it."""
     if (table is None) == (failed is None):
-        raise ConfigError("Give either a table or --failed RUN.")
+        raise ConfigError("Give either a table or --failed RUN.", next_step="See: replicate rerun --help")
     if set(then or ()) - {"provisions", "push"}:
-        raise ConfigError("--then takes provisions and push.")
+        raise ConfigError("--then takes provisions and push.", next_step="For example: --then provisions --then push")
     settings = load_settings()
 
     def wanted(catalogue: Catalogue) -> tuple[Table, ...]:

@@ -22,10 +22,13 @@ _RESERVED = ("terms", "schedules")
 
 @dataclass(frozen=True)
 class Insertion:
-    """``lines``, without line ends, come before the line with the number ``before``, which counts from 0."""
+    """``lines``, without line ends, come before the line with the number ``before``, which counts from 0; with
+    ``replaced`` in the place of so many lines from there on.
+    """
 
     before: int
     lines: tuple[str, ...]
+    replaced: int = 0
 
 
 def insert_lines(text: str, insertions: Iterable[Insertion]) -> str:
@@ -36,7 +39,7 @@ def insert_lines(text: str, insertions: Iterable[Insertion]) -> str:
         at = insertion.before
         if at and at == len(lines) and not _is_ended(lines[-1]):
             lines[-1] += end
-        lines[at:at] = [line + end for line in insertion.lines]
+        lines[at : at + insertion.replaced] = [line + end for line in insertion.lines]
     return "".join(lines)
 
 
@@ -86,11 +89,13 @@ def find_schedule_place(text: str, root: YamlNode, schedule: str, name: str) -> 
     if isinstance(node.value, str):
         return _place_first_item(lines, root, node, name)
     items = node.items()
+    if not items:
+        return _place_first_item(lines, root, node, name)
     dashes = [re.match(r"( *)- *", lines[(item.place.line or 1) - 1]) for item in items]
     for item, dash in zip(items, dashes, strict=True):
         if dash is None or dash.end() + 1 != item.place.column:
             raise item.error(f"schedule {schedule} is not a list with one '- table' a line.", _advise_by_hand(name))
-    if not dashes or dashes[0] is None:
+    if dashes[0] is None:
         raise node.error(f"schedule {schedule} is not a list with one '- table' a line.", _advise_by_hand(name))
     indent = dashes[0][1]
     new = (f"{indent}- {format_scalar(name)}",)
@@ -122,12 +127,16 @@ def _find_schedule(keys: Mapping[str, YamlNode], schedule: str) -> YamlNode:
 def _place_first_item(lines: Sequence[str], root: YamlNode, node: YamlNode, name: str) -> Insertion:
     """The place in a schedule without tables: below its key, indented as the lists of the others."""
     line = node.key_place.line or 1
-    if not re.fullmatch(r"[^#\s]+:\s*(#.*)?", lines[line - 1].strip()):
+    written = re.fullmatch(r"([^#\s]+:)(\s*\[\s*\])?\s*(#.*)?", lines[line - 1].strip())
+    if not written:
         raise node.error("this is not a list of tables.", _advise_by_hand(name))
     others = [other.items() for other in root.mapping().values() if not isinstance(other.value, str)]
     first = next((items[0] for items in others if items), None)
     indent = re.match(" *", lines[(first.place.line or 1) - 1]) if first else None
-    return Insertion(line, (f"{indent[0] if indent else '  '}- {format_scalar(name)}",))
+    item = f"{indent[0] if indent else '  '}- {format_scalar(name)}"
+    if not written[2]:
+        return Insertion(line, (item,))
+    return Insertion(line - 1, (written[1] + (f"   {written[3]}" if written[3] else ""), item), replaced=1)
 
 
 def _find_start(lines: Sequence[str], line: int, indent: str = "") -> int:

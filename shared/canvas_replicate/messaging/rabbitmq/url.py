@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ def _split(url: str) -> SplitResult:
         usable = bool(parts.hostname) and parts.port != 0 and not parts.fragment and "/" not in parts.path[1:]
     except ValueError:
         usable = False
+    if re.fullmatch(r"amqps?://([^/?#]*@)?[^/?#@:]+:[0-9]+([/?].*)?", url) and not usable:
+        raise ConfigError(f"{_VARIABLE}: the port must be a whole number from 1 to 65535.")
     if not usable or parts.scheme not in ("amqp", "amqps"):
         raise ConfigError(f"{_VARIABLE}: not like amqp://user:password@host:5672/vhost.", next_step=_ENCODE) from None
     return parts

@@ -99,6 +99,7 @@ def list_tables(reports: Sequence[TableReport], now: datetime) -> Grid:
             _build_moment("as of", found.as_of, now),
             Cell("max age", format_span(found.limit) if found.limit else ""),
             _build_number("rows", found.rows),
+            Cell("verified", found.verified or ""),
             Cell("last run", found.last_status or "", note=format_ago(found.last_at, now)),
         ]
         for found in reports

@@ -29,7 +29,7 @@ class TableReport:
         schedule: the one that demands the freshest rows, if any.
         limit: how old its rows may be at this time of the week.
         as_of: as of when the rows are that readers see.
-        rows: of the load that readers see.
+        rows, verified: of the load that readers see; verified by ``rows``, ``columns`` or ``count``.
         message, code, next_step: about the last run, where that failed.
     """
 
@@ -46,6 +46,7 @@ class TableReport:
     message: str | None = None
     code: str | None = None
     next_step: str | None = None
+    verified: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,13 @@ def _build_report(
     if status is None:
         return TableReport(name, condition, schedule, limit)
     shown = TableReport(name, condition, schedule, limit, status.view, status.as_of, status.rows)
-    report = replace(shown, last_status=status.status, last_run=status.run_id, last_at=status.load_date)
+    report = replace(
+        shown,
+        verified=status.verified,
+        last_status=status.status,
+        last_run=status.run_id,
+        last_at=status.load_date,
+    )
     if condition != "failed":
         return report
     return replace(report, message=status.message, code=status.error_code, next_step=step)
