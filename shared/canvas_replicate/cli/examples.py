@@ -11,7 +11,6 @@ EXAMPLES = {
     "replicate rerun": "replicate rerun tmp_enrollments",
     "replicate replay": f"replicate replay {_RUN} tmp_enrollments",
     "replicate resume": f"replicate resume {_RUN}",
-    "replicate end": f"replicate end {_RUN} --why 'the source is down until Monday'",
     "replicate trigger": "replicate trigger hourly --skip-if-running",
     "replicate sweep": "replicate sweep --json",
     "replicate end": f"replicate end {_RUN} --why wrong-source",
