@@ -48,6 +48,12 @@ def run(app: typer.Typer) -> NoReturn:
         if error.next_step:
             sys.stderr.write(f"next:  {log.escape_text(error.next_step)}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        from canvas_replicate.datfile.storage import translate_os_error  # rarely needed
+
+        failure = translate_os_error(error)
+        sys.stderr.write(f"error: {log.escape_text(failure.message)}\n")
+        sys.exit(failure.exit_code)
     sys.exit(ExitCode.OK)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
-from canvas_replicate.config.settings import Settings, mask_settings, require_alias, target_alias
+from canvas_replicate.config.settings import Settings, mask_settings, require_source, target_alias
 from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
 from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
@@ -157,7 +157,11 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
     return Catalogue(
         {
             name: Table(
-                name, queries[name], place=tables[name].key_place, **entry.model_dump(exclude={"sql", "varbl1"})
+                name,
+                queries[name],
+                place=tables[name].key_place,
+                sql_place=_read_keys(tables[name])["sql"].key_place,
+                **entry.model_dump(exclude={"sql", "varbl1"}),
             )
             for name, entry in entries.items()
         },
@@ -180,16 +184,18 @@ def resolve_source(
     schedule's or last source that is not configured is ignored. Raises ConfigError if none of these is set.
     """
     if command_line:
-        return require_alias(command_line, settings, "the command line")
+        return require_source(command_line, settings, "the command line")
     planned = catalogue.schedules.get((schedule or "").lower())
-    chosen = catalogue.table(table).source or (planned.source if planned else None)
+    own = catalogue.table(table).source
+    chosen = own or (planned.source if planned else None)
     if chosen:
-        return require_alias(chosen, settings, f"table {table}")
-    if last_successful and last_successful.lower() in settings.databases:
-        return last_successful.lower()
+        where = f"table {table}" if own else f"schedule {schedule}"
+        return require_source(chosen, settings, f"tablesconf.yaml: {where}: source")
+    if last_successful and last_successful.lower() in settings.databases.keys() - {target_alias(settings)}:
+        return require_source(last_successful, settings, f"table {table}")
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     if len(others) == 1:
-        return others[0]
+        return require_source(others[0], settings, f"table {table}")
     step = f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
     step = step if others else "Configure the source database besides the target."
     raise ConfigError(f"table {table}: no source database is configured.", next_step=step)
@@ -197,7 +203,10 @@ def resolve_source(
 
 def build_effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """All that holds, with secrets masked, as JSON can hold it."""
-    tables = {name: {**asdict(table), "place": str(table.place)} for name, table in catalogue.tables.items()}
+    tables = {
+        name: {**asdict(table), "place": str(table.place), "sql_place": str(table.sql_place)}
+        for name, table in catalogue.tables.items()
+    }
     schedules = {name: asdict(schedule) for name, schedule in catalogue.schedules.items()}
     for options in schedules.values():
         options |= {key: f"{age.total_seconds():.0f}s" for key, age in options.items() if isinstance(age, timedelta)}

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from canvas_replicate import errors, metrics
+from canvas_replicate.datfile.storage import translate_os_error
 from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.records import Outcome
@@ -103,9 +104,9 @@ class Dispatcher:
             outcome = self._give_up(envelope, message, error)
         except OSError as error:
             # A full disk, a storage that is away: the shared storage fails with OSError.
-            reason = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
-            storage = TransientError(reason, code="storage")
-            outcome = self._retry_or_give_up(envelope, message, storage, len(self._policy.rungs))
+            storage = translate_os_error(error)
+            retries = len(self._policy.rungs) if isinstance(storage, TransientError) else 0
+            outcome = self._retry_or_give_up(envelope, message, storage, retries)
         except Exception as error:  # the one place that decides between retry and dead letter
             log.exception("unexpected error", extra=self._describe(envelope))
             unexpected = PermanentError(f"{type(error).__name__} (see the log).", code="unexpected")

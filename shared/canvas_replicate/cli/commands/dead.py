@@ -66,8 +66,13 @@ def list_dead(
     columns = ["id", "stage", "type", "about", "tried", "code", "reason", "next"]
     headers = ("attempts", "code", "reason", "next_step")
     lines = [
-        [each.message_id, each.stage, each.envelope.type, _describe(each.envelope)]
-        + [each.envelope.headers.get(header) for header in headers]
+        [
+            each.message_id,
+            each.stage,
+            each.envelope.type,
+            _describe(each.envelope),
+            *map(each.envelope.headers.get, headers),
+        ]
         for each in shown
     ]
     output.console().print(output.build_table(columns, lines, numbers=["tried"]))

@@ -27,10 +27,11 @@ def _decode_table_or_nothing(encoded: bytes, offset: int) -> tuple[dict[str, Any
     """A header that pika cannot decode (a moment without a calendar, a type of another protocol, tables 1,000 deep)
     would end the connection, and the message would come again without end."""
     try:
-        return _decode_table(encoded, offset)
+        table, after = _decode_table(encoded, offset)
     except (InvalidFieldTypeException, ValueError, OverflowError, OSError, RecursionError, struct.error):
         length: int = struct.unpack_from(">I", encoded, offset)[0]
         return {_UNDECODED: 1}, offset + 4 + length
+    return table, after
 
 
 pika.data.decode_table = _decode_table_or_nothing
