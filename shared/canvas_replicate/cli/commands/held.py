@@ -66,6 +66,7 @@ def approve(
     """Publish exactly the held file, or send exactly the held plan, ID. Records who approved it and when."""
     runtime = open_runtime(load_settings())
     artifacts = _find_held(runtime, artifact_id, run)
+    opening.require_storage_here(runtime)
     opened = [rerun.open_approved(runtime, artifact, even_if_older=even_if_older) for artifact in artifacts]
     proceed(runtime, opened, as_json=as_json)
 
