@@ -21,6 +21,7 @@ from canvas_replicate.ledger.what_follows import suggest_repair
 from canvas_replicate.log import escape_json, escape_text
 from canvas_replicate.progress import Step
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import merge_next_steps
 
 if TYPE_CHECKING:
     from canvas_replicate.runs.local import Watch
@@ -135,11 +136,22 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     for run_id in dict.fromkeys(row.run_id for row in rows):
         out.print(Text(f"run {run_id}", style="dim"))
     out.print(shown)
-    for row in rows:
-        if row.message and is_narrow() and row.state != "successful":
-            out.print(Text(f"{row.table}: {row.message}"))
-        if row.next_step:
-            out.print(Text(f"next for {row.table}: {row.next_step}"))
+    _show_reasons((row.table, row.run_id, row.state, row.message, row.next_step) for row in rows)
+
+
+def _show_reasons(rows: Iterable[tuple[str, str | None, str, str | None, str | None]]) -> None:
+    """The next step of each table, state and message of a run; what failed for the same reason gets one line."""
+    groups: dict[tuple[str | None, str, str | None, str], list[tuple[str, str | None]]] = {}
+    for table, run_id, state, message, step in rows:
+        alone = "" if state == "failed" and message else table
+        groups.setdefault((run_id, state, message, alone), []).append((table, step))
+    out = console()
+    for (run_id, state, message, _), group in groups.items():
+        names, steps = ", ".join(table for table, _ in group), {table: step for table, step in group if step}
+        if message and is_narrow() and state != "successful":
+            out.print(Text(f"{names}: {message}"))
+        if steps:
+            out.print(Text(f"next for {names}: {merge_next_steps(steps, run_id)}"))
 
 
 def show_failure(run: Run, failure: str | None, items: Sequence[RunItem]) -> None:
@@ -163,11 +175,7 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
     ]
     numbers, keep = ["rows", "rejected", "age", "seconds"], ["table", "status", "rows", "age"]
     out.print(build_table([*columns, "what happened"], lines, numbers=numbers, keep=keep))
-    for row in rows:
-        if row.message and is_narrow() and row.status != "successful":
-            out.print(Text(f"{row.table}: {row.message}"))
-    for name, step in steps.items():
-        out.print(Text(f"next for {name}: {step}"))
+    _show_reasons((row.table, row.run_id, row.status, row.message, steps.get(row.table)) for row in rows)
 
 
 def show_pushes(rows: Sequence[RunItem]) -> None:
