@@ -15,7 +15,7 @@ from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
 from canvas_replicate.config.settings import Settings, mask_settings, require_source, target_alias
 from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
 from canvas_replicate.config.terms import build_query, has_query
-from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
+from canvas_replicate.config.yaml_file import YamlNode, noting, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.names import TABLE_PATTERN
@@ -119,12 +119,22 @@ def read_catalogue(settings: Settings, *, check_sql: bool = True) -> Catalogue:
     Without ``check_sql`` no query is checked against Oracle's grammar, because the parser is costly to import.
     """
     native = [alias for alias, database in settings.databases.items() if not check_sql or database.dialect == "native"]
-    catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native)
+    problems: list[ConfigError] = []
+    catalogue = Catalogue({}, {}, {})
+    with noting(problems):
+        catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native)
     taken = {n for table in catalogue.tables.values() for n in (table.name, table.base_table, table.view)}
-    provisions = load_provisions(settings.conf_dir, taken=taken)
-    oracle_sql = target_alias(settings) not in native
-    pushes = load_pushes(settings.conf_dir, catalogue.terms, oracle_sql=oracle_sql)
-    return replace(catalogue, provisions=provisions, pushes=pushes)
+    with noting(problems):
+        catalogue = replace(catalogue, provisions=load_provisions(settings.conf_dir, taken=taken))
+    if catalogue.tables:  # its terms are what a push may name
+        oracle_sql = target_alias(settings) not in native
+        with noting(problems):
+            pushes = load_pushes(settings.conf_dir, catalogue.terms, oracle_sql=oracle_sql)
+            catalogue = replace(catalogue, pushes=pushes)
+    if len(problems) == 1:
+        raise problems[0]
+    raise_problems(problems)
+    return catalogue
 
 
 def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collection[str] = ()) -> Catalogue:

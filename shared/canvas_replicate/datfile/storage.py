@@ -51,7 +51,7 @@ class Storage:
             while not os.path.lexists(there):
                 there = there.parent
             if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
-                what = "cannot be written to" if os.path.isdir(there) else "is not a folder"
+                what = "cannot be written to" if os.path.isdir(there) else "is no folder: it cannot be written to"
                 step = "Let this user write there, or name another folder."
                 raise ConfigError(f"REPLICATE_DATA_DIR is {self.root}, and {there} {what}.", next_step=step)
         if make:

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 from canvas_replicate.cli.check.connections import Connections
 from canvas_replicate.cli.check.findings import Finding, build_finding, collect_errors, describe_query, run_check
+from canvas_replicate.cli.check.reading import check_reading
 from canvas_replicate.cli.check.tables import Parts, compare_parts
 from canvas_replicate.cli.scaffold.changes import read_text, strip_bom
 from canvas_replicate.cli.scaffold.ddl_text import read_columns
 from canvas_replicate.config.catalogue import Catalogue, resolve_source
 from canvas_replicate.config.tables import Table
-from canvas_replicate.control_file import read_control_file
+from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.databases.opening import get_engine
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import ConfigError, PermanentError
@@ -33,8 +34,10 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
         query = describe_query(findings, table.name, alias, source, table)
         sizes_known = get_engine(connections.settings, alias) == "oracle"
         findings += compare_parts(Parts(table, query, control, base, ddl, view, sizes_known))
+        findings += _check_reading(table, control, query, connections)
     if not sources:
         findings += compare_parts(Parts(table, None, control, base, ddl, view))
+        findings += _check_reading(table, control, None, connections)
     if connections.target_is_oracle and target is not None and base is not None:
         from canvas_replicate.cli.check import oracle
 
@@ -44,6 +47,13 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
         message = f"loader: {table.loader} is only for Oracle; this database has one way to load."
         findings.append(Finding("note", table.name, message))
     return findings
+
+
+def _check_reading(
+    table: Table, control: ControlFile | None, query: Sequence[Column] | None, connections: Connections
+) -> list[Finding]:
+    engine = get_engine(connections.settings, connections.target) if connections.target else "oracle"
+    return check_reading(table.name, control, query, engine) if control else []
 
 
 def find_sources(table: Table, catalogue: Catalogue, connections: Connections, findings: list[Finding]) -> list[str]:
