@@ -96,7 +96,7 @@ def end(
     if not run.is_open:
         raise ConfigError(f"Run {run_id} has ended: {run.status}.", next_step=f"See: replicate runs {run_id}")
     reason = f"Ended by {opening.find_current_user()}: {' '.join(why.split())}"
-    runtime.ledger.abandon(run_id, reason, code="run.ended")
+    runtime.ledger.end(run_id, reason)
     if settings.has_broker:
         with connect_bus(settings) as bus, suppress(TransientError):  # a worker publishes what is left
             publish_outbox(bus, runtime.ledger)
