@@ -155,7 +155,7 @@ class Dispatcher:
         log.warning("dead letter", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
             if not error.is_recorded:
-                self._end_in_ledger(envelope, message, error, next_step)
+                end_in_ledger(self._ledger, self._stage.name, envelope, message, error, next_step)
             if not _is_mailed_by_ledger(message):
                 self._ledger.notify(self._build_notice(envelope, message, error, next_step))
         except TransientError:
@@ -172,22 +172,6 @@ class Dispatcher:
         )
         self._bus.publish(letter, queue=topology.dead_queue(self._stage.name))
         return "dead"
-
-    def _end_in_ledger(
-        self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
-    ) -> None:
-        """A message that cannot be read ends what it names as well, because no other message would."""
-        run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
-        if message is None:
-            run_id, table = messages.find_item(envelope)
-        failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
-        if run_id and table:
-            again = next_step if message else f"replicate rerun {table}"
-            self._ledger.items.finish(run_id, table, replace(failed, next_step=again))
-        elif run_id and envelope.type in _STEPS:
-            step = self._ledger.provisions if envelope.type in _PROVISIONS_TYPES else self._ledger.pushes
-            again = next_step if message and next_step else f"replicate rerun --failed {run_id}"
-            step.fail(run_id, replace(failed, next_step=again))
 
     def _build_notice(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
@@ -214,3 +198,34 @@ class Dispatcher:
 def _is_mailed_by_ledger(message: Message | None) -> bool:
     """Provisions and pushes of a run that failed are mailed by the ledger: their dead letter is the same cause."""
     return isinstance(message, _PROVISIONS | _PUSHES) and message.run_id is not None
+
+
+def end_in_ledger(
+    ledger: Ledger, stage: str, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
+) -> None:
+    """Fail what a dead letter names. A message that cannot be read ends it as well, because no other message would."""
+    run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+    if message is None:
+        run_id, table = messages.find_item(envelope)
+    failed = Outcome("failed", stage, message=error.message, error_code=error.code, next_step=next_step)
+    if run_id and table:
+        again = next_step if message else f"replicate rerun {table}"
+        ledger.items.finish(run_id, table, replace(failed, next_step=again))
+    elif run_id and envelope.type in _STEPS:
+        step = ledger.provisions if envelope.type in _PROVISIONS_TYPES else ledger.pushes
+        again = next_step if message and next_step else f"replicate rerun --failed {run_id}"
+        step.fail(run_id, replace(failed, next_step=again))
+
+
+def end_letters_of_broker(bus: Bus, ledger: Ledger) -> int:
+    """Fail what the broker's own dead letters name: no handler ended it, as each died with the message. Repeatable.
+
+    Returns how many such letters there are.
+    """
+    text = "The process died again and again while it worked on the message, so the broker gave it up."
+    gave_up = PermanentError(text, code="message.delivery_limit")
+    found = [(stage, letter) for stage in topology.STAGES for letter in bus.browse(topology.dead_queue(stage))]
+    of_broker = [(stage, letter) for stage, letter in found if "code" not in letter.headers]
+    for stage, letter in of_broker:
+        end_in_ledger(ledger, stage, letter, None, gave_up, "")
+    return len(of_broker)

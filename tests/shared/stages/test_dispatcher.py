@@ -19,7 +19,7 @@ from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Envelope, ProvisionsRequested, TableRequested, wrap
 from canvas_replicate.messaging.retry import LADDER, LadderPolicy
-from canvas_replicate.stages.dispatcher import Dispatcher
+from canvas_replicate.stages.dispatcher import Dispatcher, end_letters_of_broker
 from canvas_replicate.stages.stage import Stage, publish_outbox
 
 QUEUE = "replicate.extractor"
@@ -322,3 +322,13 @@ def test_a_request_of_provisions_that_cannot_be_read_ends_them(bench: Bench) -> 
     bench.work()
     assert not bench.ledger.runs.get(run.run_id).is_open
     assert str(bench.ledger.find_failure(run.run_id)).endswith("The header attempts is not a number of attempts.")
+
+
+def test_a_sweep_ends_what_the_broker_gave_up(bench: Bench) -> None:
+    [whole] = bench.bus.browse(QUEUE)
+    bench.bus.publish(whole.with_headers(reason="delivery_limit"), queue=DEAD)
+    assert end_letters_of_broker(bench.bus, bench.ledger) == 1
+    [row] = bench.ledger.items.list_all(bench.run.run_id)
+    assert (row.state, row.error_code, row.next_step) == ("failed", "message.delivery_limit", "replicate rerun tmp_a")
+    assert not bench.ledger.runs.get(bench.run.run_id).is_open
+    assert end_letters_of_broker(bench.bus, bench.ledger) == 1

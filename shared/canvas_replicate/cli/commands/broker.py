@@ -17,6 +17,7 @@ from canvas_replicate.ledger.records import Run
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.runs import opening, retention
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.stages.dispatcher import end_letters_of_broker
 from canvas_replicate.stages.stage import publish_outbox
 from canvas_replicate.wiring import get_broker_settings, open_runtime
 
@@ -71,6 +72,10 @@ def sweep(as_json: AsJson = False) -> None:
     published = 0
     if settings.has_broker:
         with connect_bus(settings) as bus:
+            try:
+                end_letters_of_broker(bus, runtime.ledger)
+            except ConfigError as error:  # a user that may publish and may not read them
+                sys.stderr.write(f"Dead letters were not looked at: {error.message}\n")
             published = publish_outbox(bus, runtime.ledger, left_over=True)
     if as_json:
         output.print_json({"closed": closed, "published": published, "expired": expired})
