@@ -17,7 +17,7 @@ from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, Tab
 from canvas_replicate.config.terms import build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.names import TABLE_PATTERN
 from canvas_replicate.suggest import did_you_mean
 
@@ -123,10 +123,11 @@ def read_catalogue(settings: Settings, *, check_sql: bool = True) -> Catalogue:
     catalogue = Catalogue({}, {}, {})
     with noting(problems):
         catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native)
+    is_loaded = not problems
     taken = {n for table in catalogue.tables.values() for n in (table.name, table.base_table, table.view)}
     with noting(problems):
         catalogue = replace(catalogue, provisions=load_provisions(settings.conf_dir, taken=taken))
-    if catalogue.tables:  # its terms are what a push may name
+    if is_loaded:  # its terms are what a push may name
         oracle_sql = target_alias(settings) not in native
         with noting(problems):
             pushes = load_pushes(settings.conf_dir, catalogue.terms, oracle_sql=oracle_sql)
@@ -170,7 +171,7 @@ def load_catalogue(conf_dir: Path, databases: Collection[str], *, native: Collec
                 name,
                 queries[name],
                 place=tables[name].key_place,
-                sql_place=_read_keys(tables[name])["sql"].key_place,
+                sql_place=_find_place(tables[name], "sql"),
                 **entry.model_dump(exclude={"sql", "varbl1"}),
             )
             for name, entry in entries.items()
@@ -231,6 +232,11 @@ def _build_schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions
 def _read_keys(node: YamlNode | None) -> _Nodes:
     """No keys where it is no map: its model refuses that."""
     return node.value if node and isinstance(node.value, Mapping) else {}
+
+
+def _find_place(node: YamlNode, key: str) -> Place | None:
+    found = _read_keys(node).get(key)
+    return found.key_place if found else None
 
 
 def _list_items(node: YamlNode) -> Sequence[YamlNode]:

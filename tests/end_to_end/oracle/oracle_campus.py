@@ -16,6 +16,7 @@ from canvas_replicate.ledger.records import Run, RunItem
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
+from canvas_replicate.messaging.retry import LADDER
 from canvas_replicate.runs.opening import RunScope, open_schedule_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
@@ -105,7 +106,7 @@ class Stages:
         return found
 
     def resting(self, stage: str) -> bool:
-        return self.bus.resting(stage) is not None
+        return any(self.bus.browse(topology.retry_queue(stage, rung)) for rung in LADDER)
 
     def dead(self, stage: str) -> list[dict[str, Any]]:
         return [dict(letter.headers) for letter in self.bus.browse(topology.dead_queue(stage))]
