@@ -103,7 +103,10 @@ class Place:
 
 
 class ConfigError(PermanentError):
-    """Wrong configuration. The text starts with the place, as compilers print it: ``file:line:column``."""
+    """Wrong configuration. The text starts with the place, as compilers print it: ``file:line:column``.
+
+    ``problems`` are the mistakes that this one error lists, where those are several.
+    """
 
     exit_code = ExitCode.USAGE
     default_code = "config"
@@ -113,6 +116,7 @@ class ConfigError(PermanentError):
     ) -> None:
         super().__init__(f"{place}: {message}" if place else message, code=code, next_step=next_step)
         self.place = place
+        self.problems: tuple[ConfigError, ...] = ()
 
 
 class LoginRefused(ConfigError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
@@ -15,6 +15,15 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     listed = ", ".join(sorted(known)[:12])
     more = ", ..." if len(known) > 12 else ""
     return f"Known: {listed}{more}." if known else "None is configured."
+
+
+def merge_next_steps(steps: Mapping[str, str], run_id: str | None) -> str:
+    """One next step for tables of a run that failed alike; ``steps`` has the step of each."""
+    if len({*steps.values()}) == 1 or run_id is None:
+        return next(iter(steps.values()))
+    again = f"replicate rerun --failed {run_id}"
+    merged = {step.replace(f"replicate rerun {table}", again) for table, step in steps.items()}
+    return merged.pop() if len(merged) == 1 else again
 
 
 def suggest_decision(artifact: str) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from canvas_replicate import log
 from canvas_replicate.config.catalogue import Catalogue, read_catalogue
 from canvas_replicate.config.pushes import PushProcess
-from canvas_replicate.config.settings import Settings, require_alias
+from canvas_replicate.config.settings import Settings, require_source
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import noting, raise_problems
@@ -62,15 +62,19 @@ def open_runtime(
 
     ``wanted`` finds in the catalogue what the command names; ``source`` is the alias on the command line. Raises
     ConfigError for an unknown name, for a target without a ledger, and with ``control_files`` for an unreadable one of
-    a wanted table. Commands that run no query start faster without ``check_sql``.
+    a wanted table, and for a data folder that this process would write to and cannot. Commands that run no query start
+    faster without ``check_sql``.
     """
     log.set_level(settings.log_level)
     catalogue = read_catalogue(settings, check_sql=check_sql)
     if source is not None:
-        require_alias(source, settings, "the command line")
+        require_source(source, settings, "the command line")
     found = wanted(catalogue) if wanted else ()
     if control_files:
         _require_control_files(settings, found)
+    storage = Storage(settings.data_dir)
+    if wanted and control_files and not settings.has_broker:
+        storage.require_writable()
     database = open_ledger(settings)
     require_newest(database)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -84,7 +88,7 @@ def open_runtime(
         leases=leases,
         journal=PushJournal(database),
         notices=Notices(database),
-        storage=Storage(settings.data_dir),
+        storage=storage,
         progress=Progress(),
         stop=threading.Event(),
     )

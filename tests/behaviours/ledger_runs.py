@@ -12,7 +12,7 @@ from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy, LeaseLost
 from canvas_replicate.ledger.leases import Lease, Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.records import Approval, Outcome, Reject, Run, RunRequest, TableRequest
+from canvas_replicate.ledger.records import Approval, FinalState, Outcome, Reject, Run, RunRequest, TableRequest
 from canvas_replicate.messaging.messages import RunLoaded, TableReady, TableRequested
 
 
@@ -264,6 +264,26 @@ class RunsBehaviour(LedgerTests):
         with pytest.raises(ConfigError, match="already decided"):
             approve()
         assert len(ledger.runs.list_newest()) == 2
+
+    @pytest.mark.parametrize(("state", "hours", "left"), [("held", 1, 1), ("successful", 1, 0), ("successful", -1, 1)])
+    def test_a_newer_hold_or_load_of_a_table_supersedes_the_older_hold(
+        self, ledger: Ledger, run: Run, lease: Lease, state: FinalState, hours: int, left: int
+    ) -> None:
+        older = self.held(ledger, run, lease)
+        again = ledger.runs.open(RunRequest(schedule="rerun", tables=[TableRequest("tmp_a", "v_a", "campus")]))
+        manifest = manifest_of(again.run_id, "tmp_a", extracted_at=EXTRACTED_AT + timedelta(hours=hours))
+        ledger.items.record_extracted(again, manifest, "path", lease)
+        gate = "file" if state == "held" else None
+        ledger.items.finish(again.run_id, "tmp_a", Outcome(state, "loader", message="0 rows", hold_gate=gate), lease)
+        assert len(ledger.artifacts.list_all("held")) == left
+        artifact = ledger.artifacts.find(older)
+        assert artifact is not None
+        is_older = hours > 0
+        assert artifact.state == ("superseded" if is_older else "held")
+        assert artifact.decided_by == (again.run_id if is_older else None)
+        item = ledger.items.find(run.run_id, "tmp_a")
+        assert item is not None
+        assert (item.next_step is None) == is_older
 
     def test_what_was_discarded_cannot_be_decided_again(self, ledger: Ledger, run: Run, lease: Lease) -> None:
         artifact_id = self.held(ledger, run, lease)

@@ -263,7 +263,7 @@ def test_an_approval_killed_later_is_published_once_by_the_next_run(students: Wo
     again = students.run("replicate", "approve", artifact_id)
     assert again.code == 2
     assert "was approved by" in str(again.error)
-    assert "replicate run hourly" in str(again.error)
+    assert "resume: replicate resume " in str(again.error)
 
     students.students(12)
     assert students.run("replicate", "run", "hourly").code == 0

@@ -9,7 +9,8 @@ from tests.workplace import Workplace
 
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.databases.opening import open_source
-from canvas_replicate.ledger.records import Run, RunRequest
+from canvas_replicate.errors import LeaseLost
+from canvas_replicate.ledger.records import Push, Run, RunRequest
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import TableReady, wrap
 from canvas_replicate.runs.local import run_until_done
@@ -114,6 +115,19 @@ def test_a_run_without_items_keeps_who_and_why_as_well(place: Workplace) -> None
     assert open_runs(place) == []
 
 
+def test_a_push_at_work_loses_its_lease_when_its_run_is_ended(place: Workplace) -> None:
+    runtime = open_runtime(load_settings())
+    run = runtime.ledger.runs.open(RunRequest(schedule="push", exclusive=True, push=Push("regular")))
+    runtime.ledger.pushes.plan(run, ["people"])
+    lease = runtime.leases.acquire("push:people")
+    runtime.ledger.pushes.record_plan(run.run_id, "push:people", "a" * 64, "path", 2, lease)
+    assert runtime.ledger.items.begin(run.run_id, "push:people", "loading", lease)
+    runtime.ledger.end(run.run_id, "Ended by a person.")
+    with pytest.raises(LeaseLost):
+        runtime.leases.check(lease)
+    assert open_runs(place) == []
+
+
 def test_only_an_open_run_is_ended_and_only_with_a_reason(place: Workplace) -> None:
     ended = place.run("replicate", "end", newest(place), "--why", "x")
     assert (ended.code, "has ended: successful" in str(ended.error)) == (2, True)
@@ -127,7 +141,7 @@ def test_a_late_message_of_an_ended_run_is_acked_and_touches_nothing(place: Work
     runtime, bus = open_runtime(load_settings()), MemoryBus()
     run = open_replay(runtime, kept, "tmp_students")
     [late] = runtime.ledger.outbox.list_unpublished()
-    runtime.ledger.abandon(run.run_id, "Ended by a person.", code="run.ended")
+    runtime.ledger.end(run.run_id, "Ended by a person.")
     lose_messages(runtime, run)
     place.target_sql("DELETE FROM campus_students")
     [stage] = build_stages(runtime, ("loader",))

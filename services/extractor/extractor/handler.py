@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,11 +162,30 @@ def _require_running(job: _Job) -> None:
         raise Interrupted(f"Stopped while extracting {job.table.name}.", next_step="Run it again to resume.")
 
 
+@contextmanager
+def _name_query(job: _Job) -> Iterator[None]:
+    """A query that the source refuses is refused at its place, because running it again changes nothing."""
+    try:
+        yield
+    except (SnapshotUnavailable, WiderNumbers):
+        raise
+    except PermanentError as error:
+        table, place = job.table, job.table.sql_place or job.table.place
+        again = f"replicate rerun {table.name}"
+        step = error.next_step or "Correct the sql there, or have what it names granted."
+        step = step if "replicate " in step else f"{step} Then: replicate check {table.name}   and: {again}"
+        text = f"{place}: {job.alias} refuses the query of {table.name}: {error.message}"
+        raise PermanentError(text, code=error.code, next_step=step) from error
+
+
 def _write(part: Path, job: _Job, *, as_of: int | None, wide_numbers: bool) -> tuple[DatWriter, tuple[str, ...]]:
     table, runtime = job.table, job.runtime
     tag = Tag("extractor", job.run.run_id, table.name)
     reading = job.source.open(table.query, batch_rows=BATCH_ROWS, as_of=as_of, wide_numbers=wide_numbers, tag=tag)
-    with reading as query, part.open("wb") as file:
+    with ExitStack() as opened:
+        with _name_query(job):
+            query = opened.enter_context(reading)
+        file = opened.enter_context(part.open("wb"))
         require_none(find_name_problems(table, [column.name for column in query.columns]))
         writer = DatWriter(file, query.columns, FileDigester(query.columns))
         for fetched in prefetch(query.fetched, on_idle=_Watch(job), cancel=query.cancel):

@@ -25,6 +25,7 @@ COMMANDS = (
         "Extract and load one TABLE again, or only what failed in a run. It opens a new run, and nothing follows it.",
     ),
     ("replay", "work", "Load the kept file of an earlier RUN again, even if newer rows are published."),
+    ("resume", "work", "Go on with the unfinished RUN, and with nothing else."),
     (
         "trigger",
         "broker",

@@ -61,6 +61,10 @@ def run(app: typer.Typer) -> NoReturn:
         sys.exit(ExitCode.USAGE)
     except ReplicateError as error:
         _exit_with_error(error, as_json="--json" in arguments)
+    except OSError as error:
+        from canvas_replicate.datfile.storage import translate_os_error  # rarely needed
+
+        _exit_with_error(translate_os_error(error), as_json="--json" in arguments)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 

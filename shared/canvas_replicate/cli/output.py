@@ -22,6 +22,7 @@ from canvas_replicate.ledger.what_follows import suggest_repair
 from canvas_replicate.log import escape_json, escape_text
 from canvas_replicate.progress import Step
 from canvas_replicate.runtime import Runtime
+from canvas_replicate.suggest import merge_next_steps
 
 if TYPE_CHECKING:
     from canvas_replicate.runs.local import Watch
@@ -150,7 +151,18 @@ def show_run(rows: Sequence[RunItem], *, as_json: bool) -> None:
     drop = ["extract s", "load s", "what happened", "verified", "rejected", "rows"]
     if "what happened" not in print_table(columns, lines, numbers=numbers, drop=drop):
         print_messages((row.table, row.message) for row in rows if row.state != "successful")
-    print_messages(((row.table, row.next_step) for row in rows), "next for ")
+    _print_next_steps((row.table, row.run_id, row.state, row.message, row.next_step) for row in rows)
+
+
+def _print_next_steps(rows: Iterable[tuple[str, str | None, str, str | None, str | None]]) -> None:
+    """The next step of each table, state and message of a run; what failed for the same reason gets one line."""
+    groups: dict[tuple[str | None, str, str | None, str], dict[str, str]] = {}
+    for table, run_id, state, message, step in rows:
+        alone = "" if state == "failed" and message else table
+        if step:
+            groups.setdefault((run_id, state, message, alone), {})[table] = step
+    for (run_id, _, _, _), steps in groups.items():
+        print_line(f"next for {', '.join(steps)}: {merge_next_steps(steps, run_id)}")
 
 
 def show_failure(run: Run, failure: str | None, items: Sequence[RunItem]) -> None:
@@ -175,7 +187,7 @@ def show_status(rows: Sequence[Status], steps: Mapping[str, str]) -> None:
     shown = print_table([*columns, "what happened"], lines, numbers=["rows", "rejected", "age", "seconds"], drop=drop)
     if "what happened" not in shown:
         print_messages((row.table, row.message) for row in rows if row.status != "successful")
-    print_messages(steps.items(), "next for ")
+    _print_next_steps((row.table, row.run_id, row.status, row.message, steps.get(row.table)) for row in rows)
 
 
 def show_pushes(rows: Sequence[RunItem]) -> None:

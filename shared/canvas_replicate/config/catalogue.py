@@ -12,12 +12,12 @@ from typing import Any
 from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
-from canvas_replicate.config.settings import Settings, mask_settings, require_alias, target_alias
+from canvas_replicate.config.settings import Settings, mask_settings, require_source, target_alias
 from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
 from canvas_replicate.config.terms import SqlCheck, build_query, has_query
-from canvas_replicate.config.yaml_file import YamlNode, noting, read_yaml, together
+from canvas_replicate.config.yaml_file import YamlNode, noting, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import ConfigError, Place
 from canvas_replicate.names import TABLE_PATTERN
 from canvas_replicate.suggest import did_you_mean
 
@@ -124,12 +124,22 @@ def read_catalogue(settings: Settings, *, check_sql: bool = True) -> Catalogue:
     databases = settings.databases.items()
     native = [alias for alias, database in databases if not check_sql or database.dialect == "native"]
     oracle = [alias for alias, database in databases if database.url.startswith("oracle:")]
-    catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native, oracle=oracle)
+    problems: list[ConfigError] = []
+    catalogue = Catalogue({}, {}, {})
+    with noting(problems):
+        catalogue = load_catalogue(settings.conf_dir, settings.databases, native=native, oracle=oracle)
+    is_loaded = not problems
     taken = {n for table in catalogue.tables.values() for n in (table.name, table.base_table, table.view)}
-    provisions = load_provisions(settings.conf_dir, taken=taken)
-    check = _choose_check({target_alias(settings)}, native, oracle)
-    pushes = load_pushes(settings.conf_dir, catalogue.terms, check=check)
-    return replace(catalogue, provisions=provisions, pushes=pushes)
+    with noting(problems):
+        catalogue = replace(catalogue, provisions=load_provisions(settings.conf_dir, taken=taken))
+    if is_loaded:  # its terms are what a push may name
+        check = _choose_check({target_alias(settings)}, native, oracle)
+        with noting(problems):
+            catalogue = replace(catalogue, pushes=load_pushes(settings.conf_dir, catalogue.terms, check=check))
+    if len(problems) == 1:
+        raise problems[0]
+    raise_problems(problems)
+    return catalogue
 
 
 def load_catalogue(
@@ -165,7 +175,11 @@ def load_catalogue(
     return Catalogue(
         {
             name: Table(
-                name, queries[name], place=tables[name].key_place, **entry.model_dump(exclude={"sql", "varbl1"})
+                name,
+                queries[name],
+                place=tables[name].key_place,
+                sql_place=_find_place(tables[name], "sql"),
+                **entry.model_dump(exclude={"sql", "varbl1"}),
             )
             for name, entry in entries.items()
         },
@@ -188,16 +202,18 @@ def resolve_source(
     schedule's or last source that is not configured is ignored. Raises ConfigError if none of these is set.
     """
     if command_line:
-        return require_alias(command_line, settings, "the command line")
+        return require_source(command_line, settings, "the command line")
     planned = catalogue.schedules.get((schedule or "").lower())
-    chosen = catalogue.table(table).source or (planned.source if planned else None)
+    own = catalogue.table(table).source
+    chosen = own or (planned.source if planned else None)
     if chosen:
-        return require_alias(chosen, settings, f"table {table}")
-    if last_successful and last_successful.lower() in settings.databases:
-        return last_successful.lower()
+        where = f"table {table}" if own else f"schedule {schedule}"
+        return require_source(chosen, settings, f"tablesconf.yaml: {where}: source")
+    if last_successful and last_successful.lower() in settings.databases.keys() - {target_alias(settings)}:
+        return require_source(last_successful, settings, f"table {table}")
     others = sorted(settings.databases.keys() - {target_alias(settings)})
     if len(others) == 1:
-        return others[0]
+        return require_source(others[0], settings, f"table {table}")
     step = f"Name one on the command line, or as source: in tablesconf.yaml. Known: {', '.join(others)}."
     step = step if others else "Configure the source database besides the target."
     raise ConfigError(f"table {table}: no source database is configured.", next_step=step)
@@ -205,7 +221,10 @@ def resolve_source(
 
 def build_effective_config(settings: Settings, catalogue: Catalogue) -> dict[str, Any]:
     """All that holds, with secrets masked, as JSON can hold it."""
-    tables = {name: {**asdict(table), "place": str(table.place)} for name, table in catalogue.tables.items()}
+    tables = {
+        name: {**asdict(table), "place": str(table.place), "sql_place": str(table.sql_place)}
+        for name, table in catalogue.tables.items()
+    }
     schedules = {name: asdict(schedule) for name, schedule in catalogue.schedules.items()}
     for options in schedules.values():
         options |= {key: f"{age.total_seconds():.0f}s" for key, age in options.items() if isinstance(age, timedelta)}
@@ -220,6 +239,11 @@ def _build_schedule(name: str, tables: tuple[str, ...], options: ScheduleOptions
 def _read_keys(node: YamlNode | None) -> _Nodes:
     """No keys where it is no map: its model refuses that."""
     return node.value if node and isinstance(node.value, Mapping) else {}
+
+
+def _find_place(node: YamlNode, key: str) -> Place | None:
+    found = _read_keys(node).get(key)
+    return found.key_place if found else None
 
 
 def _list_items(node: YamlNode) -> Sequence[YamlNode]:

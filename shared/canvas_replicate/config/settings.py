@@ -277,6 +277,26 @@ def require_alias(alias: str, settings: Settings, named_by: str) -> str:
     return alias.lower()
 
 
+def require_source(alias: str, settings: Settings, named_by: str) -> str:
+    """As ``require_alias``, for a database that tables are read from: ConfigError for the target itself."""
+    alias, target = require_alias(alias, settings, named_by), target_alias(settings)
+    if alias == target:
+        others = sorted(settings.databases.keys() - {target})
+        step = f"Name another: {', '.join(others)}." if others else f"Set {PREFIX}DATABASES__<ALIAS>__URL of a source."
+        text = f"{named_by}: {alias} is the target ({PREFIX}TARGET), and no table is copied from there."
+        raise ConfigError(text, code="config.source", next_step=step)
+    files = {_find_file(settings.databases[name].url) for name in (alias, target)}
+    if len(files) == 1 and None not in files:  # a server may have both, in schemas of their own
+        text = f"{PREFIX}DATABASES__{alias.upper()}__URL and {PREFIX}DATABASES__{target.upper()}__URL are one database."
+        raise ConfigError(text, code="config.source", next_step="Give source and target a database each.")
+    return alias
+
+
+def _find_file(url: str) -> Path | None:
+    """The file of a DuckDB database, the same for every spelling; None for a server."""
+    return Path(url.removeprefix("duckdb:///")).resolve() if url.startswith("duckdb:///") else None
+
+
 def split_addresses(text: str) -> tuple[str, ...]:
     """The addresses of a comma list; a comma too many gives an empty one."""
     return tuple(address.strip() for address in text.split(","))

@@ -46,6 +46,7 @@ class Table:
         source_table: the ``dctable``, for readers only.
         max_shrink: the largest part (0 to 1) by which a load may be smaller than the last one.
         max_rejected: the most rejected rows of a good load.
+        place, sql_place: of the entry, and of its ``sql``.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Table:
     loader: str | None
     load: str | None
     place: Place
+    sql_place: Place | None = None
 
 
 @dataclass(frozen=True)

@@ -148,12 +148,13 @@ def raise_problems(problems: Sequence[ConfigError]) -> None:
 
 def together(problems: Sequence[ConfigError]) -> ConfigError:
     """Several (at least one) as one error, one a line, in the order of the files, the first ten."""
-    problems = sorted(problems, key=_build_sort_key)
+    problems = sorted((each for problem in problems for each in problem.problems or (problem,)), key=_build_sort_key)
     lines = [str(problem) for problem in problems[:MOST_PROBLEMS_SHOWN]]
     if len(problems) > MOST_PROBLEMS_SHOWN:
         lines.append(f"... and {len(problems) - MOST_PROBLEMS_SHOWN} more.")
     error = ConfigError("\n".join(lines))
     error.place = problems[0].place
+    error.problems = tuple(problems)
     return error
 
 

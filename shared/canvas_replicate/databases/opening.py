@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from canvas_replicate.config.settings import Settings, require_alias, target_alias
 from canvas_replicate.databases.ports import LedgerDatabase, Source, Target
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
 
 if TYPE_CHECKING:
     from canvas_replicate.databases.duckdb.connecting import DuckDb
@@ -93,7 +93,28 @@ def _find_url(settings: Settings, alias: str) -> str:
 def _open_duckdb(settings: Settings, alias: str, *, create: bool) -> DuckDb:
     from canvas_replicate.databases.duckdb.connecting import DuckDb
 
-    return DuckDb.open(Path(_find_url(settings, alias).removeprefix("duckdb:///")), create=create)
+    is_target = alias.lower() == target_alias(settings)
+    try:
+        return DuckDb.open(Path(_find_url(settings, alias).removeprefix("duckdb:///")), create=create)
+    except AlreadyRunning as error:
+        if is_target:
+            raise
+        step = "Wait until that process has closed it, then type the command again."
+        raise AlreadyRunning(f"Source database {alias}: {error.message}", code=error.code, next_step=step) from error
+    except ConfigError as error:
+        raise ConfigError(f"{_name_url(alias)}: {error.message}", code=error.code, next_step=error.next_step) from error
+    except TransientError as error:
+        if error.code != "duckdb.missing":
+            raise
+        if not is_target:
+            step = f"Correct {_name_url(alias)}, or make the file."
+            raise TransientError(error.message, code=error.code, next_step=step) from error
+        step = f"Make it: replicate init-db   or correct {_name_url(alias)}"
+        raise ConfigError(error.message, code=error.code, next_step=step) from error
+
+
+def _name_url(alias: str) -> str:
+    return f"REPLICATE_DATABASES__{alias.upper()}__URL"
 
 
 def open_postgresql(settings: Settings, alias: str) -> PostgreSql:

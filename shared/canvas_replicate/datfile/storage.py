@@ -11,6 +11,7 @@ pushes/<run_id>/<process>.plan.json    what a push is to change
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -21,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 
 from canvas_replicate.datfile.manifest import Manifest, read_manifest
-from canvas_replicate.errors import DataError
+from canvas_replicate.errors import ConfigError, DataError, ReplicateError, TransientError
 from canvas_replicate.names import RUN_ID_PATTERN, TABLE_PATTERN
 
 KINDS = ("dat", "bad", "logs", "reports", "pushes")
@@ -33,6 +34,7 @@ _SUFFIX = {
     "log": ("logs", ".log"),
     "plan": ("pushes", ".plan.json"),
 }
+_PERMANENT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 _CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -41,6 +43,23 @@ class Storage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def require_writable(self, *, make: bool = True) -> None:
+        """Raises ConfigError where this user cannot make files. ``make``: the folder is made where it is missing."""
+        for folder in (self.root, *(self.root / kind for kind in KINDS)):
+            there = folder.absolute()
+            while not os.path.lexists(there):
+                there = there.parent
+            if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
+                what = "cannot be written to" if os.path.isdir(there) else "is no folder: it cannot be written to"
+                step = "Let this user write there, or name another folder."
+                raise ConfigError(f"REPLICATE_DATA_DIR is {self.root}, and {there} {what}.", next_step=step)
+        if make:
+            try:  # what rights do not show: a file system that takes no folders
+                self.root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                text = f"REPLICATE_DATA_DIR is {self.root}, which cannot be made: {error.strerror}."
+                raise ConfigError(text, next_step="Name another folder.") from error
 
     def path(self, what: str, run_id: str, table: str) -> Path:
         """The file of a table, or the plan of a push process; ``what`` is a key of _SUFFIX. Raises ValueError."""
@@ -120,6 +139,15 @@ def written_aside(path: Path, token: int | str) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def translate_os_error(error: OSError) -> ReplicateError:
+    """A failure of the shared storage. What depends on a folder or on rights stays as it is until a person acts."""
+    reason = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
+    if error.errno in _PERMANENT:
+        step = "Let this user write there, or name another folder: REPLICATE_DATA_DIR"
+        return ConfigError(reason, code="storage", next_step=step)
+    return TransientError(reason, code="storage")
 
 
 def build_part_path(path: Path, token: int | str) -> Path:

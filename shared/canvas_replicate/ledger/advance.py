@@ -110,7 +110,7 @@ def _end_provisions(
     if failure:
         message = failure.message
     elif failed:
-        message = " ".join(f"{item.table} {item.state}: {item.message}" for item in failed)
+        message = _describe_failed(failed)
     elif not succeeded:  # a push looks at what was fetched now
         message = "No report was fetched: all are switched off, or older than what is shown."
     status: Any = "successful" if succeeded else "failed"
@@ -126,6 +126,14 @@ def _end_provisions(
     record_provisions_status(session, run, reports, status, message, now)
     if not succeeded:
         notify_provisions_failed(session, run, message, what_follows.suggest_repair(run.run_id, failed))
+
+
+def _describe_failed(items: Sequence[RunItem]) -> str:
+    """Every reason once, with the tables that it holds for."""
+    reasons: dict[tuple[str, str | None], list[str]] = {}
+    for item in items:
+        reasons.setdefault((item.state, item.message), []).append(item.table)
+    return " ".join(f"{', '.join(names)} {state}: {message}" for (state, message), names in reasons.items())
 
 
 def _fail_unfetched(session: Session, run: Run, now: datetime) -> list[RunItem]:

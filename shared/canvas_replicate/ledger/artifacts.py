@@ -32,12 +32,9 @@ class Artifacts:
 
 
 def hold(session: Session, item: RunItem, gate: str, reason: str, now: datetime) -> str:
-    """Returns the artifact's id. Of a push only the newest plan can be decided on: older ones have another base."""
+    """Returns the artifact's id. Only the newest file or plan can be decided on: older ones have another base."""
     artifact_id = f"h-{secrets.token_hex(3)}"
-    if item.kind == "pushes":
-        superseded = {"state": "superseded", "decided_by": item.run_id, "decided_at": now}
-        where = "gate = :gate AND table_name = :name AND state = 'held'"
-        update(session, ARTIFACTS.table, superseded, where, gate=gate, name=item.table)
+    supersede_older(session, item, now)
     artifact = {
         "artifact_id": artifact_id,
         "run_id": item.run_id,
@@ -53,6 +50,20 @@ def hold(session: Session, item: RunItem, gate: str, reason: str, now: datetime)
     values = {"artifact_id": artifact_id, "next_step": suggest_decision(artifact_id)}
     update(session, ITEMS.table, values, "run_id = :run_id AND table_name = :name", run_id=item.run_id, name=item.table)
     return artifact_id
+
+
+def supersede_older(session: Session, item: RunItem, now: datetime) -> None:
+    """End the holds of older files of the item's table, as it was held or loaded now."""
+    where = "WHERE table_name = :name AND state = 'held' ORDER BY held_at"
+    for artifact in ARTIFACTS.select(session, where, name=item.table):
+        key = {"run_id": artifact.run_id, "name": item.table}
+        [held] = ITEMS.select(session, "WHERE run_id = :run_id AND table_name = :name", **key) or [item]
+        if held.extracted_at and item.extracted_at and held.extracted_at > item.extracted_at:
+            continue
+        values = {"state": "superseded", "decided_by": item.run_id, "decided_at": now}
+        update(session, ARTIFACTS.table, values, "artifact_id = :id", id=artifact.artifact_id)
+        step = {"next_step": None}
+        update(session, ITEMS.table, step, "run_id = :run_id AND table_name = :name AND state = 'held'", **key)
 
 
 def decide(session: Session, artifact_id: str, decision: str, who: str, *, even_if_older: bool = False) -> None:

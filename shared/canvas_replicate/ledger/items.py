@@ -11,7 +11,7 @@ from canvas_replicate.databases.ports import LedgerDatabase, Session
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.errors import LeaseLost
 from canvas_replicate.ledger.advance import UNFINISHED, advance_after_item, lock_run, select_items
-from canvas_replicate.ledger.artifacts import hold
+from canvas_replicate.ledger.artifacts import hold, supersede_older
 from canvas_replicate.ledger.leases import Lease, require_lease
 from canvas_replicate.ledger.mapper import ITEMS, REJECTS, RUNS, insert, read, update
 from canvas_replicate.ledger.notices import notify_push
@@ -118,6 +118,8 @@ class Items:
                 insert(session, REJECTS.table, {"run_id": run_id, "table_name": name, **row})
             if outcome.hold_gate:
                 item = replace(item, artifact_id=hold(session, item, outcome.hold_gate, outcome.message, now))
+            if outcome.state == "successful" and not isinstance(item, PushItem):
+                supersede_older(session, item, now)
             if isinstance(item, PushItem):
                 record_push_status(session, run, item, outcome, now)
                 if notify:

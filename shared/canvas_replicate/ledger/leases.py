@@ -153,6 +153,12 @@ def release_in(session: Session, key: str, owner: str, token: int | None = None)
     update(session, _TABLE, values, f"lease_key = :key AND owner = :holder{same}", key=key, holder=owner, **held)
 
 
+def revoke_in(session: Session, key: str) -> None:
+    """Take the key from whoever holds it: its next check raises LeaseLost."""
+    sql = "UPDATE replicate_lease SET owner = NULL, token = token + 1, expires_at = :now WHERE lease_key = :key"
+    session.execute(sql, now=session.now(), key=key)
+
+
 def require_lease(session: Session, lease: Lease) -> None:
     """An UPDATE and not a SELECT: it waits for a process that is taking the key over, and then sees it."""
     where = f"{_OURS} AND owner = :holder"

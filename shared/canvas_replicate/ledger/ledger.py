@@ -9,11 +9,12 @@ from __future__ import annotations
 from canvas_replicate.databases.ports import LedgerDatabase
 from canvas_replicate.ledger.artifacts import Artifacts
 from canvas_replicate.ledger.items import Items
+from canvas_replicate.ledger.leases import revoke_in
 from canvas_replicate.ledger.mapper import CURRENT_STATUS
 from canvas_replicate.ledger.outbox import Outbox
 from canvas_replicate.ledger.provisions import Provisions
 from canvas_replicate.ledger.pushes import Pushes
-from canvas_replicate.ledger.records import Outcome, Status
+from canvas_replicate.ledger.records import Outcome, Status, process_of
 from canvas_replicate.ledger.runs import Runs
 from canvas_replicate.ledger.what_follows import select_kind
 from canvas_replicate.notifications.outbox import record_notice
@@ -41,6 +42,14 @@ class Ledger:
                 self.items.finish(run_id, item.table, outcome)
         self.provisions.fail(run_id, outcome)
         self.pushes.fail(run_id, outcome)
+
+    def end(self, run_id: str, why: str) -> None:
+        """Close a run by hand, as ``abandon`` does. A push at work stops before its next change."""
+        at_work = [item for item in self.items.list_all(run_id) if item.kind == "pushes" and item.state == "loading"]
+        self.abandon(run_id, why, code="run.ended")
+        with self.database.transaction() as session:
+            for item in at_work:
+                revoke_in(session, f"push:{process_of(item.table)}")
 
     def close_overdue(self) -> list[str]:
         """Abandon runs past their deadline, and return their ids. Repeatable."""

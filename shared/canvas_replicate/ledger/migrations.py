@@ -6,12 +6,13 @@ Any other change is a numbered step.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from canvas_replicate.databases.ports import LedgerDatabase
-from canvas_replicate.errors import ConfigError
+from canvas_replicate.errors import ConfigError, PermanentError
 from canvas_replicate.ledger.mapper import read, upsert
 
 
@@ -107,3 +108,16 @@ def require_newest(database: LedgerDatabase) -> None:
         text = f"The run ledger has version {version}, and this program needs {NEWEST}."
         step = "Upgrade it, which keeps all that is in it: replicate init-db"
         raise ConfigError(text, code="ledger.old", next_step=step)
+    if missing := _find_missing_tables(database):
+        text = f"The run ledger lacks {', '.join(missing)}."
+        raise ConfigError(text, code="ledger.incomplete", next_step="Make what is missing: replicate init-db")
+
+
+def _find_missing_tables(database: LedgerDatabase) -> list[str]:
+    """One query over all tables, and only where it fails one for each."""
+    names = re.findall(r"^CREATE TABLE (\w+)", schema(), re.MULTILINE)
+    try:
+        read(database, " UNION ALL ".join(f"SELECT 1 FROM {name} WHERE 1 = 0" for name in names))  # our own names
+    except PermanentError:
+        return [name for name in names if not database.has_table(name)]
+    return []

@@ -46,6 +46,11 @@ class Outbox:
             )
         return [Envelope(kind, body.encode(), *rest) for kind, body, *rest in found]
 
+    def is_ours(self, session: Session, run_id: str) -> bool:
+        """Whether this process recorded all messages of the run."""
+        others = "SELECT 1 FROM replicate_outbox WHERE run_id = :run_id AND recorded_by <> :owner"
+        return not session.query(others, run_id=run_id, owner=self._owner)
+
     def mark_published(self, message_ids: Iterable[str]) -> None:
         with self._database.transaction() as session:
             for message_id in message_ids:

@@ -243,7 +243,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Artifact:
-    """Something that a gate stopped: ``state`` is held, approved or discarded."""
+    """Something that a gate stopped: ``state`` is held, approved, discarded or superseded."""
 
     artifact_id: str
     gate: str

@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
-from canvas_replicate.ledger.advance import build_requests, select_items
+from canvas_replicate.ledger.advance import build_requests, lock_run, select_items
 from canvas_replicate.ledger.artifacts import decide
 from canvas_replicate.ledger.items import insert_item
 from canvas_replicate.ledger.leases import acquire_in, release_in
@@ -125,6 +125,18 @@ class Runs:
         run = self.get(run_id)
         with self._database.transaction() as session:
             return self._request_next_step(session, run)
+
+    def withdraw(self, run_id: str) -> bool:
+        """Remove a run that this process opened and that nothing was done for; False, and it stays, for any other."""
+        with self._database.transaction() as session:
+            run = lock_run(session, run_id)
+            untouched = all(item.state == "requested" for item in select_items(session, run_id))
+            if run is None or not run.is_open or not untouched or not self._outbox.is_ours(session, run_id):
+                return False
+            release_in(session, f"slot:{run.schedule}", run_id)
+            for table in ("replicate_outbox", "replicate_run_table", "replicate_run"):
+                session.execute(f"DELETE FROM {table} WHERE run_id = :run_id", run_id=run_id)  # our own names
+        return True
 
     def record_forced(self, run_id: str) -> None:
         """From now on the run loads tables that have not changed."""

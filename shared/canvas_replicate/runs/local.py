@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 
 from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.databases.ports import Source
-from canvas_replicate.errors import AlreadyRunning, Interrupted, LeaseBusy, ReplicateError
+from canvas_replicate.errors import AlreadyRunning, ConfigError, Interrupted, LeaseBusy, ReplicateError
 from canvas_replicate.ledger.records import Outcome, Run, RunItem
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus
 from canvas_replicate.messaging.memory import MemoryBus
 from canvas_replicate.messaging.messages import Message
-from canvas_replicate.runs.resume import resume_command
+from canvas_replicate.runs.resume import list_resume_commands
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import Stage, build_stages, publish_outbox
@@ -62,7 +62,7 @@ def run_until_done(
         raise failed[0]
     if runtime.stop.is_set():
         program = stages[0] if len(stages) == 1 else "replicate"
-        raise Interrupted("Stopped before the end.", next_step=f"Resume: {resume_command(runs[0], program)}")
+        raise Interrupted("Stopped before the end.", next_step=f"Resume: {list_resume_commands(runs, program)}")
     return _list_items(runtime, runs)
 
 
@@ -173,6 +173,10 @@ def _ping_sources(runtime: Runtime, runs: Sequence[Run], open_source: Callable[[
         waiting = [row for row in _list_items(runtime, runs) if row.state == "requested" and row.kind == "tables"]
         for alias in sorted({row.source for row in waiting}):
             open_source(alias).reach()
+    except (AlreadyRunning, ConfigError):
+        for run in runs:  # nothing is wrong with the tables
+            runtime.ledger.runs.withdraw(run.run_id)
+        raise
     except ReplicateError as error:
         for run in runs:  # no table is under way, so no run needs to be resumed
             if all(row.state == "requested" for row in runtime.ledger.items.list_all(run.run_id)):

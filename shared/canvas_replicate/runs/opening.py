@@ -55,6 +55,12 @@ def require_canvas_here(settings: Settings, what: str) -> None:
         require_canvas(settings, what)
 
 
+def require_storage_here(runtime: Runtime) -> None:
+    """Raises ConfigError where this process does the work and cannot write to the shared storage."""
+    if not runtime.settings.has_broker:
+        runtime.storage.require_writable()
+
+
 def require_canvas_of(settings: Settings, schedule: Schedule) -> None:
     """The same for a run of the schedule with all that follows its tables."""
     if schedule.needs_canvas:

@@ -1,10 +1,14 @@
-"""Unfinished runs: whether a process works on one, and which command resumes it."""
+"""Unfinished runs: whether a process works on one, which command resumes it, and resuming it."""
 
 from __future__ import annotations
 
-from canvas_replicate.errors import LeaseBusy
-from canvas_replicate.ledger.records import RERUN, Run
+from collections.abc import Sequence
+
+from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
+from canvas_replicate.ledger.records import ONLY_FILES, RERUN, Run
 from canvas_replicate.runtime import Runtime
+
+RESUME = "replicate resume"
 
 
 def is_left_over(runtime: Runtime, run: Run) -> bool:
@@ -22,7 +26,7 @@ def is_being_run(runtime: Runtime, run: Run) -> bool:
 
 
 def resume_command(run: Run, program: str = "replicate") -> str:
-    """The command that resumes an unfinished run. Every schedule's run resumes a run without a schedule."""
+    """The command that resumes an unfinished run, and does no more than that."""
     only_pushes = run.push is not None and not run.provisions
     if run.push and only_pushes and run.push.plan_id is None:
         orgs = " --processorgs" if run.push.group == "orgs" else ""
@@ -31,10 +35,33 @@ def resume_command(run: Run, program: str = "replicate") -> str:
     if run.rerun_of is None and run.provisions and run.schedule == run.provisions:
         option = {"historical": " --historical", "orgs": " --processorgs"}.get(run.provisions, "")
         return f"provisioner run{option}"
-    if only_pushes:
-        return "replicate run SCHEDULE"
-    belongs_to_none = run.schedule in (RERUN, run.provisions)
-    return f"{program} run {'SCHEDULE' if belongs_to_none else run.schedule}"
+    if only_pushes or (run.limited_to != ONLY_FILES and (run.rerun_of or run.schedule in (RERUN, run.provisions))):
+        return f"{RESUME} {run.run_id}"
+    return f"{program} run {run.schedule}"
+
+
+def list_resume_commands(runs: Sequence[Run], program: str) -> str:
+    """The command that resumes all of these runs. A schedule's run resumes those that were left over with it."""
+    first = resume_command(runs[0], program)
+    return " ".join([RESUME, *(run.run_id for run in runs)]) if first.startswith(RESUME) else first
+
+
+def resume_run(runtime: Runtime, run_id: str) -> Run:
+    """Record the messages of an unfinished run's next step again.
+
+    Raises ConfigError for a run that has ended or only extracts, AlreadyRunning while a process works on it.
+    """
+    run = runtime.ledger.runs.get(run_id)
+    if not run.is_open:
+        raise ConfigError(f"Run {run_id} has ended: {run.status}.", next_step=f"See: replicate runs {run_id}")
+    if run.limited_to == ONLY_FILES:
+        text = f"Run {run_id} only extracts."
+        raise ConfigError(text, next_step=f"Resume: {resume_command(run, 'extractor')}")
+    if not runtime.settings.has_broker and is_being_run(runtime, run):
+        step = f"See how far it is: replicate runs {run_id}"
+        raise AlreadyRunning(f"Run {run_id} is being worked on by another process.", next_step=step)
+    runtime.ledger.runs.request_again(run_id)
+    return run
 
 
 def resume_left_over(runtime: Runtime, schedule: str) -> list[Run]:

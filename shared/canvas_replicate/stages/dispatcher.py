@@ -25,6 +25,7 @@ from itertools import chain, repeat
 from typing import Literal
 
 from canvas_replicate import errors, metrics
+from canvas_replicate.datfile.storage import translate_os_error
 from canvas_replicate.errors import PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.ledger.records import Outcome
@@ -160,9 +161,9 @@ class Dispatcher:
             outcome = self._give_up(envelope, message, error)
         except OSError as error:
             # A full disk, a storage that is away: the shared storage fails with OSError.
-            reason = f"{error.strerror or type(error).__name__}: {error.filename or 'the shared storage'}."
-            storage = TransientError(reason, code="storage")
-            outcome = self._retry_or_give_up(envelope, message, storage, len(self._policy.rungs))
+            storage = translate_os_error(error)
+            retries = len(self._policy.rungs) if isinstance(storage, TransientError) else 0
+            outcome = self._retry_or_give_up(envelope, message, storage, retries)
         except Exception as error:  # the one place that decides between retry and dead letter
             log.exception("unexpected error", extra=self._describe(envelope))
             unexpected = PermanentError(f"{type(error).__name__} (see the log).", code="unexpected")
@@ -221,7 +222,7 @@ class Dispatcher:
         log.warning("dead letter", extra={**self._describe(envelope), "code": error.code, "reason": error.message})
         try:
             if not error.is_recorded and not isinstance(error, messages.MisroutedMessage):
-                self._end_in_ledger(envelope, message, error, next_step)
+                end_in_ledger(self._ledger, self._stage.name, envelope, message, error, next_step)
             if not _is_mailed_by_ledger(message):
                 self._ledger.notify(self._build_notice(envelope, message, error, next_step))
         except (TransientError, errors.LoginRefused):
@@ -238,22 +239,6 @@ class Dispatcher:
         )
         self._bus.publish(letter, queue=topology.dead_queue(self._stage.name))
         return "dead"
-
-    def _end_in_ledger(
-        self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
-    ) -> None:
-        """A message that cannot be read ends what it names as well, because no other message would."""
-        run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
-        if message is None:
-            run_id, table = messages.find_item(envelope)
-        failed = Outcome("failed", self._stage.name, message=error.message, error_code=error.code, next_step=next_step)
-        if run_id and table:
-            again = next_step if message else f"replicate rerun {table}"
-            self._ledger.items.finish(run_id, table, replace(failed, next_step=again))
-        elif run_id and envelope.type in _STEPS:
-            step = self._ledger.provisions if envelope.type in _PROVISIONS_TYPES else self._ledger.pushes
-            again = next_step if message and next_step else f"replicate rerun --failed {run_id}"
-            step.fail(run_id, replace(failed, next_step=again))
 
     def _build_notice(
         self, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
@@ -284,3 +269,20 @@ def _write_drop(envelope: Envelope) -> str:
 def _is_mailed_by_ledger(message: Message | None) -> bool:
     """Provisions and pushes of a run that failed are mailed by the ledger: their dead letter is the same cause."""
     return isinstance(message, _PROVISIONS | _PUSHES) and message.run_id is not None
+
+
+def end_in_ledger(
+    ledger: Ledger, stage: str, envelope: Envelope, message: Message | None, error: ReplicateError, next_step: str
+) -> None:
+    """Fail what a dead letter names. A message that cannot be read ends it as well, because no other message would."""
+    run_id, table = getattr(message, "run_id", None), getattr(message, "table", None)
+    if message is None:
+        run_id, table = messages.find_item(envelope)
+    failed = Outcome("failed", stage, message=error.message, error_code=error.code, next_step=next_step)
+    if run_id and table:
+        again = next_step if message else f"replicate rerun {table}"
+        ledger.items.finish(run_id, table, replace(failed, next_step=again))
+    elif run_id and envelope.type in _STEPS:
+        step = ledger.provisions if envelope.type in _PROVISIONS_TYPES else ledger.pushes
+        again = next_step if message and next_step else f"replicate rerun --failed {run_id}"
+        step.fail(run_id, replace(failed, next_step=again))

@@ -35,6 +35,7 @@ def consume(stage_name: str) -> None:
     if stage_name in topology.CANVAS_STAGES:
         require_canvas(settings, f"{stage_name} consume")
     runtime = open_runtime(settings)
+    runtime.storage.require_writable()
     bus = connect(settings.bus_url, declare=settings.bus_declare)
     health = Health(bus)
     [stage] = build_stages(runtime, (stage_name,))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.cli.check.findings import Finding, sort_findings
-from canvas_replicate.cli.check.parts import check_reading
+from canvas_replicate.cli.check.parts import check_grammar
 from canvas_replicate.cli.check.tables import Parts, compare_parts
 from canvas_replicate.cli.scaffold.control_text import control_text
 from canvas_replicate.cli.scaffold.names import Names
@@ -160,12 +160,12 @@ def test_a_date_field_that_is_shorter_than_the_file_s_dates_is_a_warning() -> No
 
 
 def test_a_query_that_only_oracle_reads_is_a_warning() -> None:
-    said = check_reading(replace(TABLE, query="SELECT d AT LOCAL d FROM t"))
+    said = check_grammar(replace(TABLE, query="SELECT d AT LOCAL d FROM t"))
     assert lines(said) == [
         "warning: conf/tablesconf.yaml:3:1: our SQL parser does not read the query, which Oracle runs as written:"
         " line 1, column 10: AT LOCAL is not read by this parser."
     ]
-    assert check_reading(TABLE) == []
+    assert check_grammar(TABLE) == []
 
 
 def test_two_columns_of_one_name_are_one_finding() -> None:

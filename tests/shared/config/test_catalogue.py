@@ -401,13 +401,38 @@ def test_the_source_is_what_the_nearest_says() -> None:
     by_schedule = load("schedules: {hourly: {source: odl_usr}}\n" + TABLE)
     nothing = load()
     three, two = settings("odl_usr", "qna", "dbprod"), settings("odl_usr", "dbprod")
-    assert resolve_source("tmp_a", "hourly", both, three, "DbProd", "odl_usr") == "dbprod"
+    assert resolve_source("tmp_a", "hourly", both, three, "ODL_USR", "qna") == "odl_usr"
     assert resolve_source("tmp_a", "hourly", both, three, None, "odl_usr") == "qna"
     assert resolve_source("tmp_a", "hourly", by_schedule, three, None, "qna") == "odl_usr"
     assert resolve_source("tmp_a", None, by_schedule, three, None, "qna") == "qna"
     assert resolve_source("tmp_a", "rerun", nothing, three, None, "QNA") == "qna"
     assert resolve_source("tmp_a", "hourly", nothing, two, None, None) == "odl_usr"
     assert resolve_source("tmp_a", "hourly", nothing, two, None, "gone") == "odl_usr"
+    assert resolve_source("tmp_a", "hourly", nothing, two, None, "dbprod") == "odl_usr"
+
+
+@pytest.mark.parametrize("named_by", ["the command line", "table tmp_a", "schedule hourly"])
+def test_the_target_is_no_source_of_a_table(named_by: str) -> None:
+    texts = {
+        "table tmp_a": entry("  source: dbprod\n"),
+        "schedule hourly": "schedules: {hourly: {source: dbprod}}\n" + TABLE,
+    }
+    catalogue, two = load(texts.get(named_by, TABLE)), settings("odl_usr", "dbprod")
+    with pytest.raises(ConfigError) as caught:
+        resolve_source("tmp_a", "hourly", catalogue, two, None if named_by in texts else "dbprod", None)
+    assert named_by in str(caught.value)
+    assert str(caught.value).endswith(
+        "is the target (REPLICATE_TARGET), and no table is copied from there. Name another: odl_usr."
+    )
+
+
+def test_one_file_is_not_source_and_target() -> None:
+    urls = {"campus": "duckdb:///data/one.duckdb", "dbprod": "duckdb:///data/../data/one.duckdb"}
+    one = Settings.model_validate({"target": "dbprod", "databases": {name: {"url": url} for name, url in urls.items()}})
+    with pytest.raises(
+        ConfigError, match="REPLICATE_DATABASES__CAMPUS__URL and REPLICATE_DATABASES__DBPROD__URL are one"
+    ):
+        resolve_source("tmp_a", "hourly", load(), one, None, None)
 
 
 def test_a_source_that_nothing_tells_is_never_guessed() -> None:

@@ -134,6 +134,20 @@ def test_a_failed_table_of_no_run_leads_to_the_list_of_runs() -> None:
     assert document(replace(GOOD, tables=[imported])).commands["failed"] == ["replicate runs"]
 
 
+def test_tables_of_a_run_that_failed_alike_are_one_card() -> None:
+    names = [f"tmp_cnv_{number}" for number in range(7)]
+    message = "Canvas is not configured, and a report needs it."
+    alike = [
+        replace(FAILED, table=name, message=message, next_step=f"Set the token. Then: replicate rerun {name}")
+        for name in names
+    ]
+    shown = document(replace(GOOD, tables=[*alike, replace(FAILED, table="tmp_z", message="another")]))
+    assert shown.text["failed"].count(message) == 1
+    assert ", ".join(names) in shown.text["failed"]
+    assert shown.commands["failed"][0] == f"replicate rerun --failed {RUN_ID}"
+    assert len(shown.commands["failed"]) == 2
+
+
 def test_dead_letters_are_counted_by_stage() -> None:
     shown = document(dead_letters={**NO_LETTERS, "loader": 2})
     assert shown.commands["dead-letters"] == ["replicate dead list --stage loader"]

@@ -90,7 +90,8 @@ def check_ledger(settings: Settings) -> tuple[Ledger | None, list[Finding]]:
     try:
         require_newest(database)
     except ConfigError as error:
-        return None, [Finding("error", what, error.message, error.next_step)]
+        if error.code != "ledger.incomplete":  # the columns that are missing as well are more precise
+            return None, [Finding("error", what, error.message, error.next_step)]
     if pending := list_pending_statements(database):
         first = [sql.partition(" (")[0] for sql in pending if not sql.startswith("COMMENT")]
         message = f"the run ledger is incomplete; missing are: {'; '.join(first)}."

@@ -6,8 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
-from canvas_replicate.cli.check.findings import Finding
+from canvas_replicate.cli.check.findings import Finding, build_finding
 from canvas_replicate.config.settings import Settings
+from canvas_replicate.datfile.storage import Storage
+from canvas_replicate.errors import ConfigError
 
 # Below this a single night's files fill the disk of most schools. It is a figure to think at, not a limit.
 _LITTLE_BYTES = 1024**3
@@ -19,12 +21,13 @@ def check_files(settings: Settings) -> list[Finding]:
 
 def _check_storage(data_dir: Path) -> list[Finding]:
     """Check the nearest existing folder: the first run creates the storage folder in it."""
+    try:
+        Storage(data_dir).require_writable(make=False)
+    except ConfigError as error:
+        return [build_finding("files", error)]
     folder = data_dir.absolute()
     while not os.path.exists(folder):  # Path.exists raises where it may not look
         folder = folder.parent
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-        message = f"{folder} cannot be written to, and REPLICATE_DATA_DIR is {data_dir}."
-        return [Finding("error", "files", message, "Let this user write there, or name another folder.")]
     free = shutil.disk_usage(folder).free
     message = f"{free / 1024**3:.1f} GB are free for files in {data_dir}."
     if free < _LITTLE_BYTES:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from canvas_replicate.errors import ExitCode, PermanentError, ReplicateError
+from canvas_replicate.errors import ConfigError, ExitCode, PermanentError, ReplicateError
 
 if TYPE_CHECKING:
     from canvas_replicate.config.pushes import PushProcess
@@ -46,13 +46,19 @@ def build_finding(what: str, error: ReplicateError, level: Level = "error") -> F
     return Finding(level, what, error.message, error.next_step, code)
 
 
+def build_findings(what: str, error: ReplicateError) -> list[Finding]:
+    """One for each mistake that the error lists."""
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    return [build_finding(what, each) for each in problems or (error,)]
+
+
 @contextmanager
 def collect_errors(findings: list[Finding], what: str) -> Iterator[None]:
     """Turn one of our errors in the block into a finding, so that the checks after it still run."""
     try:
         yield
     except ReplicateError as error:
-        findings.append(build_finding(what, error))
+        findings += build_findings(what, error)
 
 
 def run_check(findings: list[Finding], what: str, look: Callable[[], T]) -> T | None:
@@ -60,7 +66,7 @@ def run_check(findings: list[Finding], what: str, look: Callable[[], T]) -> T | 
     try:
         return look()
     except ReplicateError as error:
-        findings.append(build_finding(what, error))
+        findings += build_findings(what, error)
         return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from canvas_replicate.cli.check.connections import Connections
+from canvas_replicate.cli.check.expressions import check_expressions
 from canvas_replicate.cli.check.findings import Finding, build_finding, collect_errors, describe_query, run_check
 from canvas_replicate.cli.check.tables import Parts, compare_parts
 from canvas_replicate.cli.scaffold.changes import read_text, strip_bom
@@ -34,10 +35,13 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
         query = describe_query(findings, table.name, alias, source, table)
         sizes_known = get_engine(connections.settings, alias) == "oracle"
         if sizes_known:
-            findings += check_reading(table)
+            findings += check_grammar(table)
         findings += compare_parts(Parts(table, query, control, base, ddl, view, sizes_known))
     if not sources:
         findings += compare_parts(Parts(table, None, control, base, ddl, view))
+    if control is not None:
+        engine = get_engine(connections.settings, connections.target) if connections.target else "oracle"
+        findings += check_expressions(table.name, control, engine)
     if connections.target_is_oracle and target is not None and base is not None:
         from canvas_replicate.cli.check import oracle
 
@@ -49,7 +53,7 @@ def check_table(table: Table, aliases: Sequence[str], connections: Connections) 
     return findings
 
 
-def check_reading(table: Table) -> list[Finding]:
+def check_grammar(table: Table) -> list[Finding]:
     """Oracle runs a query as written; a query that our parser does not read has a mistake, or an unusual construct."""
     from canvas_replicate.sql.syntax import check_query  # the parser is costly to import
 

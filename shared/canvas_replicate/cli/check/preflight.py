@@ -24,16 +24,20 @@ class Report:
     tables: the checked tables.
     partly: checked tables whose source or base table could not be read, so that the comparison is incomplete.
     off: tables whose toggle is off; they are not checked.
+    needed: what every load needs: the storage, the target database, the broker.
     """
 
     findings: tuple[Finding, ...]
     tables: tuple[str, ...] = ()
     partly: tuple[str, ...] = ()
     off: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
 
     @property
     def fine(self) -> tuple[str, ...]:
-        """Tables that were compared completely, without an error or a warning."""
+        """Tables that were compared completely, without an error or a warning; none while nothing can be loaded."""
+        if any(finding.level == "error" and finding.what in self.needed for finding in self.findings):
+            return ()
         troubled = {finding.what for finding in self.findings if finding.level != "note"} | {*self.partly}
         return tuple(name for name in self.tables if name not in troubled)
 
@@ -60,6 +64,7 @@ def run_preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
         findings=tuple(sort_findings(findings)),
         tables=tuple(table.name for table in tables),
         partly=tuple(table.name for table, aliases in sources.items() if not connections.has_all(aliases)),
+        needed=("files", "broker", f"database {connections.target}"),
         off=() if only else tuple(name for name, table in catalogue.tables.items() if not table.enabled),
     )
 

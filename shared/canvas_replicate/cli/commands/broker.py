@@ -14,10 +14,12 @@ from canvas_replicate.config.settings import Settings
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
 from canvas_replicate.ledger.records import Run
+from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
 from canvas_replicate.runs import opening, retention
 from canvas_replicate.runtime import Runtime
-from canvas_replicate.stages.stage import publish_outbox
+from canvas_replicate.stages.dispatcher import Dispatcher
+from canvas_replicate.stages.stage import Stage, publish_outbox
 from canvas_replicate.wiring import get_broker_settings, open_runtime
 
 
@@ -71,6 +73,10 @@ def sweep(as_json: AsJson = False) -> None:
     published = 0
     if settings.has_broker:
         with connect_bus(settings) as bus:
+            try:
+                _end_given_up(bus, runtime)
+            except ConfigError as error:  # a user that may publish and may not read them
+                sys.stderr.write(f"Dead letters were not looked at: {error.message}\n")
             published = publish_outbox(bus, runtime.ledger, left_over=True)
     if as_json:
         output.print_json({"closed": closed, "published": published, "expired": expired})
@@ -80,6 +86,12 @@ def sweep(as_json: AsJson = False) -> None:
     output.console().print(
         f"{len(closed)} runs closed, {published} messages published, files of {len(expired)} runs removed."
     )
+
+
+def _end_given_up(bus: Bus, runtime: Runtime) -> None:
+    """What the broker gave up, also of stages without a worker right now."""
+    for stage, types in topology.CONSUMES.items():
+        Dispatcher(Stage(stage, dict.fromkeys(types, print)), bus, runtime.ledger).end_given_up()
 
 
 def end(
@@ -96,7 +108,7 @@ def end(
     if not run.is_open:
         raise ConfigError(f"Run {run_id} has ended: {run.status}.", next_step=f"See: replicate runs {run_id}")
     reason = f"Ended by {opening.find_current_user()}: {' '.join(why.split())}"
-    runtime.ledger.abandon(run_id, reason, code="run.ended")
+    runtime.ledger.end(run_id, reason)
     if settings.has_broker:
         with connect_bus(settings) as bus, suppress(TransientError):  # a worker publishes what is left
             publish_outbox(bus, runtime.ledger)

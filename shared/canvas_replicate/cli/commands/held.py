@@ -70,6 +70,7 @@ def approve(
     """Publish exactly the held file, or send exactly the held plan, ID. Records who approved it and when."""
     runtime = open_runtime(load_settings())
     artifacts = _find_held(runtime, artifact_id, run)
+    opening.require_storage_here(runtime)
     opened = [rerun.open_approved(runtime, artifact, even_if_older=even_if_older) for artifact in artifacts]
     proceed(runtime, opened, as_json=as_json)
 
@@ -77,19 +78,27 @@ def approve(
 def discard(
     artifact_id: ArtifactId = None,
     run: HeldRun = None,
+    older: Annotated[
+        bool, typer.Option("--older", help="Everything whose table was held or loaded again since.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Drop the held file or plan ID: it is never published, and its files are removed after their retention."""
     runtime = open_runtime(load_settings())
-    artifacts = _find_held(runtime, artifact_id, run)
-    for artifact in artifacts:
+    if older and (artifact_id or run):
+        raise ConfigError("--older chooses by itself.", next_step="Leave out ID and --run: replicate discard --older")
+    found = _find_older(runtime) if older else _find_held(runtime, artifact_id, run)
+    for artifact in found:
         runtime.ledger.artifacts.discard(artifact.artifact_id, opening.find_current_user())
+    if as_json:
+        output.print_json([runtime.ledger.artifacts.find(artifact.artifact_id) for artifact in found])
+        return
+    if not found:
+        output.print_line("Nothing is discarded: what is held is the newest of its table.")
+    for artifact in found:
         is_push = artifact.gate == "push"
         again = _build_plan_command(runtime, artifact) if is_push else f"replicate rerun {artifact.table}"
-        if not as_json:
-            output.print_line(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}")
-    if as_json:
-        output.print_json([runtime.ledger.artifacts.find(artifact.artifact_id) for artifact in artifacts])
+        output.print_line(f"Discarded {artifact.artifact_id} ({artifact.table}). Afresh: {again}")
 
 
 def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
@@ -99,6 +108,18 @@ def _build_plan_command(runtime: Runtime, artifact: Artifact) -> str:
         return f"it takes {kept.undoes} back; all of it is in {runtime.storage.absolute(kept.file)}"
     orgs = " --processorgs" if kept and kept.group == "orgs" else ""
     return f"canvas-pusher plan{orgs} --tablename {process_of(artifact.table)}"
+
+
+def _find_older(runtime: Runtime) -> list[Artifact]:
+    """Held artifacts that are not the newest of their table, as an earlier release left them."""
+    waiting = runtime.ledger.artifacts.list_all("held")
+    newest = {artifact.table: artifact.artifact_id for artifact in waiting}
+    older = [artifact for artifact in waiting if newest[artifact.table] != artifact.artifact_id]
+    for artifact in waiting:
+        published = runtime.ledger.items.find_published(artifact.table)
+        if artifact not in older and published and published.finished_at and published.finished_at > artifact.held_at:
+            older.append(artifact)
+    return older
 
 
 def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:

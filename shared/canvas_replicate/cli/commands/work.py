@@ -1,4 +1,4 @@
-"""Commands that move data: run, provision, push, rerun, replay."""
+"""Commands that move data: run, provision, push, rerun, replay, resume."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.config.tables import Table
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.records import Run
-from canvas_replicate.runs import opening, resume
+from canvas_replicate.runs import opening
 from canvas_replicate.runs.rerun import RerunRequest, open_replay, rerun_failed, rerun_tables
+from canvas_replicate.runs.resume import resume_left_over, resume_run
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.wiring import open_runtime
 
@@ -31,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(push)
     app.command()(rerun)
     app.command()(replay)
+    app.command()(resume)
 
 
 def run(
@@ -53,7 +55,7 @@ def run(
         return found
 
     runtime = open_runtime(settings, wanted, source=db)
-    left_over = resume.resume_left_over(runtime, schedule)
+    left_over = resume_left_over(runtime, schedule)
     scope = opening.RunScope(source=db, then=not only_tables, forced=force)
     opened = opening.open_or_resume(runtime, schedule, scope, new=new)
     run_here(runtime, [opened, *left_over], as_json=as_json)
@@ -148,6 +150,20 @@ def replay(
     """Load the kept file of an earlier RUN again, even if newer rows are published."""
     runtime = open_runtime(load_settings(), lambda catalogue: [catalogue.table(table)])
     proceed(runtime, [open_replay(runtime, run_id, table)], as_json=as_json)
+
+
+def resume(
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN...", help="Unfinished runs.")],
+    as_json: options.AsJson = False,
+) -> None:
+    """Go on with the unfinished RUN, and with nothing else."""
+    settings = load_settings()
+    runtime = open_runtime(settings)
+    for run in map(runtime.ledger.runs.get, run_ids):
+        if run.is_open and (run.provisions or run.push):
+            opening.require_canvas_here(settings, f"run {run.run_id}")
+    opening.require_storage_here(runtime)
+    proceed(runtime, [resume_run(runtime, run_id) for run_id in dict.fromkeys(run_ids)], as_json=as_json)
 
 
 def load_local_settings() -> Settings:

@@ -12,7 +12,14 @@ from typing import Any
 
 import duckdb
 
-from canvas_replicate.errors import AlreadyRunning, DataError, PermanentError, ReplicateError, TransientError
+from canvas_replicate.errors import (
+    AlreadyRunning,
+    ConfigError,
+    DataError,
+    PermanentError,
+    ReplicateError,
+    TransientError,
+)
 
 _TRANSIENT = (
     duckdb.TransactionException,
@@ -27,6 +34,9 @@ _BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutO
 # DuckDB would keep all that it has read, up to 80 % of the machine's memory. Sorts and joins beyond the limit go to
 # disk; what cannot go there grows with threads and columns. A source is read once and needs little.
 _MEMORY_MB, _THREADS = 256, 2
+# What the system may give in a moment; everything else about a file needs a person.
+_PASSES = ("No space left", "Too many open files", "Input/output error", "Stale file handle", "Cannot allocate memory")
+_STEP = "Name the file of a DuckDB database there, one that this user may write."
 _OTHER_PROCESS = re.compile(r"Could not set lock on file .*?PID (\d+)", re.DOTALL)
 
 
@@ -105,11 +115,7 @@ atexit.register(DuckDb.close_all)
 
 
 def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
-    if not create and not path.exists():
-        problem = f"The database file {path} is not there."
-        step = "Check the URL of that database. The target's file is made by: replicate init-db"
-        raise TransientError(problem, code="duckdb.missing", next_step=step)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _require_file(path, create=create)
     # A query must never find a Python variable where it names a table.
     config: Any = {"python_enable_replacements": False, "memory_limit": f"{_MEMORY_MB}MB", "threads": _THREADS}
     try:
@@ -122,4 +128,28 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
             problem = f"{path} is in use by process {other[1]}, and a DuckDB file belongs to one process at a time."
             step = "Wait for it, or keep the target in PostgreSQL or Oracle (docs/configuration.md)."
             raise AlreadyRunning(problem, code="duckdb.locked", next_step=step) from error
-        raise translated(error, f"opening {path}") from error
+        if isinstance(error, duckdb.OutOfMemoryException) or any(word in str(error) for word in _PASSES):
+            raise translated(error, f"opening {path}") from error
+        problem = f"{path} cannot be opened as a DuckDB database: {_describe(error)}"
+        raise ConfigError(problem, code="duckdb.path", next_step=_STEP) from error
+
+
+def _require_file(path: Path, *, create: bool) -> None:
+    """Raises TransientError for a file that is not there, ConfigError where none can be."""
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder.", code="duckdb.path", next_step=_STEP)
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            path.stat()
+    except FileNotFoundError:
+        raise TransientError(f"The database file {path} is not there.", code="duckdb.missing") from None
+    except OSError as error:
+        problem = f"{path} cannot be opened: {error.strerror or type(error).__name__}."
+        raise ConfigError(problem, code="duckdb.path", next_step=_STEP) from error
+
+
+def _describe(error: duckdb.Error) -> str:
+    """The first line, without the driver's advice to look into its documentation."""
+    return str(error).partition("\n")[0].removeprefix("IO Error: ")

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from canvas_replicate.ledger.views import ModeStatus, PushStatus
+from canvas_replicate.suggest import merge_next_steps
 from canvas_replicate.worker.status_page import grids
 from canvas_replicate.worker.status_page.formats import format_ago, format_span, split_commands
 from canvas_replicate.worker.status_page.report import StatusReport, TableReport
@@ -103,7 +104,7 @@ def render_page(page: Page) -> str:
         tone="bad" if page.ledger_wrong or "bad" in tones else "warn" if tones else "good",
         troubles=troubles,
         summary=_summarize([table for table in tables if table.condition == "fresh"], now),
-        failed=[table for table in tables if table.condition == "failed"],
+        failed=_merge_alike([table for table in tables if table.condition == "failed"]),
         not_fresh=_group_by_schedule([table for table in tables if table.condition in ("old", "never published")]),
         modes=grids.list_modes(report.provisions, now) if report else [],
         pushes=grids.list_pushes(report.pushes, now) if report else [],
@@ -141,6 +142,19 @@ def _count(count: int, one: str, many: str, section: str, tone: str) -> Trouble:
 
 def _count_failed(rows: Sequence[ModeStatus] | Sequence[PushStatus]) -> int:
     return sum(row.status == "failed" for row in rows)
+
+
+def _merge_alike(tables: Sequence[TableReport]) -> list[TableReport]:
+    """One card for the tables of a run that failed for the same reason."""
+    groups: dict[object, list[TableReport]] = {}
+    for table in tables:
+        groups.setdefault((table.last_run, table.message or table.table), []).append(table)
+    merged = []
+    for group in groups.values():
+        first, steps = group[0], {table.table: table.next_step for table in group if table.next_step}
+        step = merge_next_steps(steps, first.last_run) if steps else None
+        merged.append(replace(first, table=", ".join(table.table for table in group), next_step=step))
+    return merged
 
 
 def _group_by_schedule(tables: Sequence[TableReport]) -> list[list[TableReport]]:
