@@ -30,7 +30,7 @@ _COMPARABLE: Mapping[Kind, tuple[Kind, ...]] = {
 def check_file(manifest: Manifest, last: RunItem | None, shown: int, max_shrink: float | None) -> str | None:
     """Return why this file must be held, or None.
 
-    ``last`` is the load that readers see now, of whatever source; ``shown`` is the number of rows that the view has
+    ``last`` is the load that readers see now, of any source; ``shown`` is the number of rows that the view has
     where no load is recorded.
     """
     if last is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -103,24 +103,35 @@ def _replace(
     with path.open("rb") as file:
         bare = [column.kind in ("number", "float") for column in manifest.columns]
         frames = read_frames(delta.added if delta else file, control, match_fields(control, base), bare, counts)
-        load = Load(
-            table=table.base_table,
-            control=control,
-            file=path,
-            batches=_report_progress(frames, job, counts),
-            expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
-            measure=measure,
-            digest=gates.choose_digested(manifest, fields),
-            rejected=counts.rejected_records,
-            max_rejected=max_rejected,
-            reject=counts.refuse,
-            work_prefix=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
-            method=table.loader or "auto",
-            tag=job.tag,
-            delete=delta.removed if delta else None,
-        )
+        load = _build_load(job, control, _report_progress(frames, job, counts), measure, counts, max_rejected)
+        load = replace(load, delete=delta.removed) if delta else load
         job.loader.replace(load, verify=verify, check=job.check)
     return verified[-1]
+
+
+def _build_load(
+    job: LoadJob,
+    control: ControlFile,
+    batches: Iterator[pa.Table],
+    measure: Mapping[str, Column | None],
+    counts: LoadCounts,
+    max_rejected: int,
+) -> Load:
+    return Load(
+        table=job.table.base_table,
+        control=control,
+        file=job.runtime.storage.absolute(job.manifest.file),
+        batches=batches,
+        expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
+        measure=measure,
+        digest=gates.choose_digested(job.manifest, control.data_fields),
+        rejected=counts.rejected_records,
+        max_rejected=max_rejected,
+        reject=counts.refuse,
+        work_prefix=job.path("log").with_suffix(f".{job.lease.token}.sqlldr"),
+        method=job.table.loader or "auto",
+        tag=job.tag,
+    )
 
 
 def _digest_loaded(job: LoadJob, hashed: Sequence[str], counts: LoadCounts) -> RowDigest | None:

@@ -36,7 +36,7 @@ COMMANDS = (
         "broker",
         "Close runs past their deadline, publish the messages of dead processes, remove files past their retention.",
     ),
-    ("end", "broker", "Close RUN by hand, whatever it waits for: its unfinished items fail with who ended it and why."),
+    ("end", "broker", "Close RUN by hand and at once: its unfinished items fail with who ended it and why."),
     ("status", "look", "Show every table: how fresh its view is, what happened last, and what to type next."),
     ("runs", "look", "List the newest runs, or show one RUN table by table."),
     (

@@ -1,4 +1,4 @@
-"""How commands are typed: their help, and what a mistyped command line is told."""
+"""How commands are typed: their help, and what is printed for a mistyped command line."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 _GAP = 2
 _NAMES_SHOWN = 3
-# The least width of sentences beside other columns, and the longest word that they are never broken within: an id.
+# The least width of sentences next to other columns, and the longest word that they are never broken within: an id.
 _SENTENCE = 36
 _LONGEST_ID = 60
 

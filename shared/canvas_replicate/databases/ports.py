@@ -38,7 +38,7 @@ class OpenQuery:
     as strings, date as Arrow timestamps without zone, timestamp likewise or as ``YYYY-MM-DD HH:MM:SS.fffffffff``
     where it is finer than a microsecond, timestamp_tz as text with its offset, raw as upper-case hex text.
 
-    ``notes`` tells, after the last piece, what a file does not keep.
+    ``notes`` has, after the last piece, what a file does not keep.
 
     ``cancel`` may be called from any thread, more than once: a reader that waits for the next batch gets an error soon.
     """

@@ -38,7 +38,7 @@ _NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 
 @dataclass(frozen=True)
 class DigestSql:
-    """``aggregate`` sums the rows of ``source`` up, where ``{table}`` stands for the table.
+    """``aggregate`` sums the rows of ``source`` up, where ``{table}`` is replaced by the table.
 
     ``columns`` are the names of the file's columns that it covers.
     """

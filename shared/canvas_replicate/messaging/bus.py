@@ -51,7 +51,7 @@ class Bus(Protocol):
     def remove(self, queue: str, is_done: Callable[[Envelope], bool]) -> None:
         """Take messages out of a queue without consumers: each for which ``is_done``, which may publish others.
 
-        Nobody else gets a message meanwhile; the others go back.
+        No other process gets a message meanwhile; the others go back.
         """
 
     def is_connected(self) -> bool:

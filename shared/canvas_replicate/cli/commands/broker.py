@@ -99,7 +99,7 @@ def end(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, which the ledger keeps.")],
     as_json: AsJson = False,
 ) -> None:
-    """Close RUN by hand, whatever it waits for: its unfinished items fail with who ended it and why."""
+    """Close RUN by hand and at once: its unfinished items fail with who ended it and why."""
     if not why.strip():
         raise ConfigError("--why is empty.", next_step=f'Give the reason: replicate end {run_id} --why "..."')
     settings = load_settings()

@@ -223,7 +223,7 @@ def _list_notes(wanted: ScaffoldRequest, columns: Sequence[Column], key: Sequenc
     if not wanted.schedules:
         notes.append("No schedule copies it yet: --schedule NAME")
     if not key:
-        why = "the source table has no primary key" if wanted.sql is None else "a query tells none"
+        why = "the source table has no primary key" if wanted.sql is None else "a query names none"
         notes.append(f"No key ({why}): PostgreSQL keeps readers waiting while the view is refreshed. Name one: --key")
     if not wanted.grants:
         notes.append("Only its owner may read the view: --grant ROLE")

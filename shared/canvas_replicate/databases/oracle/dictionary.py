@@ -46,7 +46,7 @@ def read_own_schema(connection: oracledb.Connection) -> str:
 
 
 def read_table_facts(connection: oracledb.Connection, name: str) -> TableFacts:
-    """A table, a view, or what a synonym stands for.
+    """A table, a view, or what a synonym names.
 
     Raises PermanentError where there is none, where a column's type has no place in a file, and for a column whose name
     needs quotation marks.

@@ -36,7 +36,7 @@ _SESSION = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
     "default_transaction_isolation": "read committed",
-    # A state that was committed must outlive a crash of the server, whatever its configuration says.
+    # A state that was committed must outlive a crash of the server, also of one that is configured otherwise.
     "synchronous_commit": "on",
 }
 # Two who make the same tables at once wait for each other.

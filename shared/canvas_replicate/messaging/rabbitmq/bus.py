@@ -106,7 +106,7 @@ class RabbitBus:
             return sorted((envelope for _, envelope in messages), key=lambda each: (each.timestamp, each.message_id))
 
     def remove(self, queue: str, is_done: Callable[[Envelope], bool]) -> None:
-        """Take out for good the ready messages for which ``is_done``. Nobody else gets a message meanwhile."""
+        """Take out for good the ready messages for which ``is_done``. No other process gets one meanwhile."""
         with self._fetch_messages(queue) as messages:
             for settle, envelope in messages:
                 if is_done(envelope):
