@@ -113,7 +113,7 @@ class Catalogue:
 def _build_table(report: Report) -> Table:
     both = ("base_table", "view", "enabled", "max_shrink", "max_rejected", "place")
     shared = {name: getattr(report, name) for name in both}
-    return Table(report.table, "", source_table=None, source=None, loader=None, load=None, **shared)
+    return Table(report.table, "", source_table=None, source=None, loader=None, **shared)
 
 
 def read_catalogue(settings: Settings, *, check_sql: bool = True) -> Catalogue:

@@ -59,9 +59,9 @@ class Table:
     max_shrink: float | None
     max_rejected: int | None
     loader: str | None
-    load: str | None
     place: Place
     sql_place: Place | None = None
+    load: str | None = None
 
 
 @dataclass(frozen=True)
