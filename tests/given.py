@@ -30,3 +30,5 @@ MUTATIONS = int(take("REPLICATE_TEST_MUTATIONS") or 30)
 # How many random histories of one table are tried (tests/end_to_end/test_histories.py), and from which seed on.
 HISTORIES = int(take("REPLICATE_TEST_HISTORIES") or 30)
 HISTORIES_SEED = int(take("REPLICATE_TEST_HISTORIES_SEED") or 20300101)
+# Whether commands of the tests are forked from a process that has imported their libraries (tests/forking.py).
+FORKING = take("REPLICATE_TEST_FORKING") != "off"

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 import yaml
+from tests.forking import start_module
 from tests.repository import ROOT
 from typer.testing import CliRunner
 
@@ -225,13 +225,12 @@ class Workplace:
             module, arguments = "tests.quick_worker", [module, *arguments]
             environment["PYTHONPATH"] = str(ROOT)
         with log.open("a") if log else nullcontext() as file:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+            return start_module(
+                [module, *arguments],
                 env={**os.environ, **self.environment, **environment},
                 cwd=self.folder,
                 stdout=file or subprocess.PIPE,
                 stderr=file or subprocess.PIPE,
-                text=True,
             )
 
     def close(self) -> None:

@@ -8,38 +8,21 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.forking import start_module
+from tests.repository import ROOT
 from tests.workplace import STUDENTS_CTL, STUDENTS_DDL, STUDENTS_SQL, Workplace
 
 pytestmark = pytest.mark.kill
 
 SHARES = {"students": 1.0, "courses": 0.4, "sections": 0.1, "terms": 0.02}  # of the rows of the largest table
-FEW, SOME, MANY = 500, 5_000, 200_000
+FEW, SOME, MANY = 500, 12_000, 200_000
 FILES = 12  # of a run: the data, the manifest and the loader's log of each table
 SEED = 20300101
-# Runs the command of argv, and ends its own process with SIGKILL at the n-th call of a function.
-DIES_AT = """
-import importlib, os, runpy, signal, sys
-place, count, module, *sys.argv[1:] = sys.argv[1:]
-owner, path = place.split(":")
-owner, (*path, name) = importlib.import_module(owner), path.split(".")
-for step in path:
-    owner = getattr(owner, step)
-real, calls = getattr(owner, name), 0
-def dying(*arguments, **named):
-    global calls
-    calls += 1
-    if calls == int(count):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*arguments, **named)
-setattr(owner, name, dying)
-runpy.run_module(module, run_name="__main__", alter_sys=True)
-"""
 MODULES = {"replicate": "canvas_replicate.cli", "extractor": "extractor", "loader": "loader"}
 
 
@@ -142,16 +125,15 @@ def dies_at(place: Workplace, function: str, *words: str, call: int = 1) -> None
     """Run a command whose process is killed when it calls ``module:function`` for the n-th time."""
     place.close()
     program, *arguments = words
-    process = subprocess.run(
-        [sys.executable, "-c", DIES_AT, function, str(call), MODULES[program], *arguments],
-        env={**os.environ, **place.environment},
+    process = start_module(
+        ["tests.dying", function, str(call), MODULES[program], *arguments],
+        env={**os.environ, **place.environment, "PYTHONPATH": str(ROOT)},
         cwd=place.folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    assert process.returncode == -signal.SIGKILL, (process.returncode, process.stdout, process.stderr)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, (process.returncode, out, errors)
 
 
 # A whole run
@@ -166,7 +148,7 @@ def test_a_run_killed_at_random_moments_is_finished_by_the_next_and_nothing_is_l
     kills = FILES + 1
     interrupted = 0
     for kill, files in enumerate(draw.sample(range(kills), kills), start=1):
-        seconds = draw.uniform(0, 0.1)
+        seconds = draw.uniform(0, 0.03)
         about = f"seed {SEED}, kill {kill}: {seconds:.3f} s after the run had {files} files"
         change_source(place, kill, SOME)
         kill_run(place, files, seconds)

@@ -214,7 +214,7 @@ def kill_after(pushing: Pushing, process: subprocess.Popen[str], requests: int, 
     deadline = time.monotonic() + 60
     while len(pushing.canvas.requests) <= requests and process.poll() is None:
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.005)
     time.sleep(seconds)
     process.kill()
     process.wait(10)
