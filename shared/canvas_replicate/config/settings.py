@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -81,6 +82,14 @@ def _check_ascii(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_ip_address(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("this must be an address of IPv4 or IPv6, like 127.0.0.1, 0.0.0.0 or ::1") from None
+    return text
+
+
 def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -115,6 +124,8 @@ MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
 LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
 AsciiSecret = Annotated[SecretStr, AfterValidator(_check_ascii)]
 TimeZone = Annotated[str, AfterValidator(_check_timezone)]
+IpAddress = Annotated[str, AfterValidator(_check_ip_address)]
+FilledSecret = Annotated[SecretStr, Field(min_length=1)]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
@@ -205,6 +216,12 @@ class Settings(BaseSettings):
         description="Folder of secret files named like variables; it may be missing. Only the environment sets it.",
     )
     metrics_port: int = Field(9100, ge=0, le=65535, description="Port of `/`, `/metrics`, `/healthz` and `/readyz`.")
+    metrics_address: IpAddress = Field(
+        "127.0.0.1", description="Address that they are served at; `0.0.0.0` or `::` for other machines."
+    )
+    metrics_token: FilledSecret | None = Field(
+        None, description="Token that `/` and `/metrics` need; best given as a secret file. Probes need none."
+    )
     databases: dict[Alias, DatabaseSettings] = Field(
         default_factory=dict, description="Databases by alias, in any case."
     )
