@@ -170,7 +170,7 @@ def settings_of(template: Manifest, manifests: list[Manifest], folder: Path) -> 
     keys = {**SECRETS, "replicate-databases": databases}
     for secret in secrets_of(template):
         for name in keys[secret]:
-            (folder / name).write_text("amqp://user:secret@broker/vhost" if name.endswith("BUS_URL") else "secret")
+            (folder / name).write_text("amqps://user:secret@broker/vhost" if name.endswith("BUS_URL") else "secret")
     return load_settings({**variables, "REPLICATE_CONF_DIR": str(ROOT / "conf"), "REPLICATE_SECRETS_DIR": str(folder)})
 
 

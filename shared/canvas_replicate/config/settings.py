@@ -139,6 +139,7 @@ class DatabaseSettings(BaseModel):
         description="`duckdb:///path`, `postgresql://user@host/db` or `oracle://user@host:1521/service`, no password."
     )
     password: SecretStr | None = Field(None, description="The user's password; best given as a secret file.")
+    allow_insecure: bool = Field(False, description="Connect to PostgreSQL on another machine without `sslmode`.")
     max_parallel: int = Field(4, ge=1, description="The most tables read from it at a time by all processes together.")
     timeout: int = Field(
         3600, ge=1, description="Seconds for one answer of Oracle: a query's first rows, a view refresh."
@@ -155,6 +156,7 @@ class CanvasSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: CanvasUrl | None = Field(default=None, description="Where Canvas is: `https://canvas.example.edu`.")
+    allow_insecure: bool = Field(default=False, description="Connect to another machine by `http://`.")
     token: SecretStr | None = Field(default=None, description="Access token of the Canvas user that reads and imports.")
     poll_seconds: float = Field(default=30.0, gt=0, description="The longest pause between two looks at a report.")
     account: str = Field(
@@ -206,6 +208,7 @@ class Settings(BaseSettings):
         repr=False,  # may hold the broker's password
         description="`memory://` for one process, else `amqp://user:password@host/vhost` or `amqps://...`.",
     )
+    bus_allow_insecure: bool = Field(False, description="Connect to a broker on another machine by `amqp://`.")
     bus_declare: bool = Field(True, description="Declare exchange and queues at start; off where a policy does it.")
     conf_dir: Path = Field(Path("conf"), description="Folder of the YAML files.")
     ctl_dir: Path = Field(Path("ctls"), description="Folder of the SQL*Loader control files, one per table.")
