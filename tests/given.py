@@ -30,3 +30,7 @@ MUTATIONS = int(take("REPLICATE_TEST_MUTATIONS") or 30)
 # How many random histories of one table are tried (tests/end_to_end/test_histories.py), and from which seed on.
 HISTORIES = int(take("REPLICATE_TEST_HISTORIES") or 30)
 HISTORIES_SEED = int(take("REPLICATE_TEST_HISTORIES_SEED") or 20300101)
+# How long a handler works that outlasts heartbeats of the broker.
+HANDLER_SECONDS = float(take("REPLICATE_TEST_HANDLER_SECONDS") or 8)
+# From which seed on workers and broker are killed (tests/end_to_end/test_chain.py).
+KILLS_SEED = int(take("REPLICATE_TEST_SEED") or 7)
