@@ -32,3 +32,7 @@ HISTORIES = int(take("REPLICATE_TEST_HISTORIES") or 30)
 HISTORIES_SEED = int(take("REPLICATE_TEST_HISTORIES_SEED") or 20300101)
 # Whether commands of the tests are forked from a process that has imported their libraries (tests/forking.py).
 FORKING = take("REPLICATE_TEST_FORKING") != "off"
+# How long a handler works that outlasts heartbeats of the broker.
+HANDLER_SECONDS = float(take("REPLICATE_TEST_HANDLER_SECONDS") or 8)
+# From which seed on workers and broker are killed (tests/end_to_end/test_chain.py).
+KILLS_SEED = int(take("REPLICATE_TEST_SEED") or 7)

@@ -23,10 +23,15 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import quote, unquote, urlsplit
 
+from tests.given import take
+
 _STARTS = 3
 START_SECONDS = 90
 STOP_SECONDS = 30
-DOCKER_IMAGE = "rabbitmq:4.1-management"
+_GIVEN_URL = take("REPLICATE_TEST_AMQP_URL")
+_GIVEN_MANAGEMENT_URL = take("REPLICATE_TEST_RABBITMQ_MANAGEMENT_URL")
+_GIVEN_IMAGE = take("REPLICATE_TEST_RABBITMQ_IMAGE")
+DOCKER_IMAGE = _GIVEN_IMAGE or "rabbitmq:4.1-management"
 
 # Debian's /usr/sbin/rabbitmq-server changes to the user rabbitmq, who may not write into our folders.
 _UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -82,10 +87,13 @@ def _started(folder: Path, program: Path) -> RabbitServer:
 
 
 def find_rabbitmq() -> Found:
-    """The server that REPLICATE_TEST_AMQP_URL names, else installed programs, else a container."""
-    url = os.environ.get("REPLICATE_TEST_AMQP_URL")
-    if url:
+    """The server that REPLICATE_TEST_AMQP_URL names, or a container of REPLICATE_TEST_RABBITMQ_IMAGE; else installed
+    programs, else a container.
+    """
+    if url := _GIVEN_URL:
         return Found("REPLICATE_TEST_AMQP_URL", lambda _folder: GivenServer(url))
+    if _GIVEN_IMAGE:
+        return Found(f"container: {DOCKER_IMAGE}", lambda _folder: ContainerServer())
     program = _UNWRAPPED if _UNWRAPPED.exists() else shutil.which("rabbitmq-server")
     if program and shutil.which("epmd"):
         return Found(f"installed: {program}", lambda folder: _started(folder, Path(program)))
@@ -106,9 +114,7 @@ class GivenServer:
         self.url = url
         parts = urlsplit(url)
         login = parts.netloc.rpartition("@")[0] or "guest:guest"
-        self.management_url = os.environ.get(
-            "REPLICATE_TEST_RABBITMQ_MANAGEMENT_URL", f"http://{login}@{parts.hostname}:15672"
-        )
+        self.management_url = _GIVEN_MANAGEMENT_URL or f"http://{login}@{parts.hostname}:15672"
         self.metrics_at = f"{parts.hostname}:15692"
 
     def kill(self) -> None:

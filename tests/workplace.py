@@ -108,10 +108,12 @@ class Workplace:
             "REPLICATE_DATABASES__REPORTING__URL": f"duckdb:///{self.target_file}",
             "REPLICATE_TARGET": "reporting",
             "REPLICATE_BUS_URL": bus_url,
+            "REPLICATE_BUS_ALLOW_INSECURE": "true",  # a given test server may be on another machine
         }
         for alias, database in (("CAMPUS", source), ("REPORTING", target)):
             if database is not None:
                 self.environment[f"REPLICATE_DATABASES__{alias}__URL"] = database.server.url_of(database.name)
+                self.environment[f"REPLICATE_DATABASES__{alias}__ALLOW_INSECURE"] = "true"
                 self.environment[f"REPLICATE_DATABASES__{alias}__PASSWORD"] = database.server.password or ""
         self._tables: dict[str, Any] = {}
         self._schedules: dict[str, list[str]] = {}

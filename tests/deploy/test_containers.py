@@ -147,7 +147,9 @@ def test_a_services_image_starts_a_command_that_its_package_has(stage: str) -> N
 @EVERY_STAGE
 def test_what_an_image_sets_is_a_setting(stage: str) -> None:
     names = re.findall(r"\b(REPLICATE_\w+)=", dockerfile(stage))
-    assert set(names) == {f"REPLICATE_{name}_DIR" for name in ("CONF", "CTL", "DDL", "DATA", "SECRETS")}
+    folders = {f"REPLICATE_{name}_DIR" for name in ("CONF", "CTL", "DDL", "DATA", "SECRETS")}
+    assert set(names) == {*folders, "REPLICATE_METRICS_ADDRESS"}
+    assert "REPLICATE_METRICS_ADDRESS=0.0.0.0" in dockerfile(stage)
     assert set(names) <= list_setting_fields().keys()
 
 

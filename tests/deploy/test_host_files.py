@@ -63,6 +63,7 @@ def test_cron_has_nothing_to_mail_when_all_is_well_or_the_run_before_is_still_at
     done = run_by_cron(tmp_path, f'echo "target $REPLICATE_TARGET"; exit {code}')
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
     assert "target reports\n" in (tmp_path / "log").read_text("utf-8")
+    assert (tmp_path / "log").stat().st_mode & 0o027 == 0
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5])
@@ -83,3 +84,4 @@ def test_a_worker_of_systemd_has_time_to_finish_and_is_not_restarted_for_a_wrong
     assert told["ExecStart"] == f"/opt/canvas-replicate/bin/{stage} consume"
     assert int(told["TimeoutStopSec"]) > 600
     assert (told["Restart"], told["RestartPreventExitStatus"]) == ("always", "2")
+    assert told["UMask"] == "0027"

@@ -41,6 +41,7 @@ SECRETS = {
     "replicate-databases": {"REPLICATE_DATABASES__DBPROD__PASSWORD", "REPLICATE_DATABASES__ODL_USR__PASSWORD"},
     "replicate-canvas": {"REPLICATE_CANVAS__TOKEN"},
     "replicate-mail": {"REPLICATE_SMTP__USERNAME", "REPLICATE_SMTP__PASSWORD"},
+    "replicate-page": {"REPLICATE_METRICS_TOKEN"},
 }
 CANVAS_STAGES = {"provisioner", "canvas-pusher"}
 Manifest = dict[str, Any]
@@ -169,7 +170,7 @@ def settings_of(template: Manifest, manifests: list[Manifest], folder: Path) -> 
     keys = {**SECRETS, "replicate-databases": databases}
     for secret in secrets_of(template):
         for name in keys[secret]:
-            (folder / name).write_text("amqp://user:secret@broker/vhost" if name.endswith("BUS_URL") else "secret")
+            (folder / name).write_text("amqps://user:secret@broker/vhost" if name.endswith("BUS_URL") else "secret")
     return load_settings({**variables, "REPLICATE_CONF_DIR": str(ROOT / "conf"), "REPLICATE_SECRETS_DIR": str(folder)})
 
 
@@ -279,6 +280,7 @@ def test_every_pod_has_the_settings_that_its_stage_needs(built: list[Manifest], 
         assert settings.canvas.base_url
         assert (settings.canvas.token is not None) is (name in CANVAS_STAGES)
         assert set(ports_of(template).values()) <= {settings.metrics_port}
+        assert settings.metrics_address == "0.0.0.0", "probes and Prometheus ask from outside the pod"
 
 
 def test_every_folder_of_the_settings_is_mounted_and_only_three_can_be_written(built: list[Manifest]) -> None:

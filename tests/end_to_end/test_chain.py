@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
@@ -11,6 +10,7 @@ import urllib.request
 
 import pytest
 from tests.chain import TABLES, Chain
+from tests.given import KILLS_SEED
 
 from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 
@@ -171,8 +171,7 @@ def test_health_and_metrics_say_what_is_true(chain: Chain, free_port: int) -> No
 @pytest.mark.kill
 def test_whatever_is_killed_at_whatever_moment_every_table_ends_right(chain: Chain) -> None:
     """Kill -9 of a random worker, or of the broker, at 20 random moments."""
-    seed = int(os.environ.get("REPLICATE_TEST_SEED", "7"))
-    dice = random.Random(seed)
+    dice = random.Random(KILLS_SEED)
     stages = ["extractor", "extractor", "loader", "loader"]
     workers = [chain.start(stage) for stage in stages]
     for turn in range(4):
@@ -190,9 +189,9 @@ def test_whatever_is_killed_at_whatever_moment_every_table_ends_right(chain: Cha
             chain.forget(workers[victim])
             workers[victim] = chain.start(stages[victim])
         chain.wait_closed(run_id, 180)
-        assert set(chain.states(run_id).values()) == {"successful"}, (seed, turn, chain.states(run_id))
+        assert set(chain.states(run_id).values()) == {"successful"}, (KILLS_SEED, turn, chain.states(run_id))
         for table in TABLES:
-            assert chain.view_rows(table) == chain.source_rows(), (seed, turn, table)
+            assert chain.view_rows(table) == chain.source_rows(), (KILLS_SEED, turn, table)
         assert chain.loaded_events(run_id) == 1
     history = chain.target.sql(
         "SELECT run_id, tablename, count(*) FROM replicate_status GROUP BY 1, 2 HAVING count(*) > 1"

@@ -492,7 +492,7 @@ def test_the_manifest_says_what_the_file_holds(place: Workplace) -> None:
 
 
 def test_a_broker_url_is_refused_where_one_process_works(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPLICATE_BUS_URL", "amqp://broker/replicate")
+    monkeypatch.setenv("REPLICATE_BUS_URL", "amqps://broker/replicate")
     done = place.run("replicate", "run", "hourly")
     assert done.code == 2
     assert "trigger" in str(done.error)

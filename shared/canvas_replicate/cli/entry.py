@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -53,6 +54,7 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a command and exit. Our errors become their message and exit code, never a traceback; JSON with --json."""
+    restrict_new_files()
     log.configure()
     arguments = normalize_legacy_options(sys.argv[1:])
     try:
@@ -66,6 +68,15 @@ def run(app: typer.Typer) -> NoReturn:
 
         _exit_with_error(translate_os_error(error), as_json="--json" in arguments)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def restrict_new_files() -> None:
+    """Make new files at most 0640 and new folders at most 0750, whatever umask the process was started with.
+
+    The umask holds for the whole process, so also for what libraries and child processes write, such as the log of
+    DuckDB's transactions.
+    """
+    os.umask(os.umask(0o777) | 0o027)
 
 
 def _exit_with_error(error: ReplicateError, *, as_json: bool) -> NoReturn:

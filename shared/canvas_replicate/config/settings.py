@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -81,6 +82,14 @@ def _check_ascii(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_ip_address(text: str) -> str:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("this must be an address of IPv4 or IPv6, like 127.0.0.1, 0.0.0.0 or ::1") from None
+    return text
+
+
 def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -115,6 +124,8 @@ MailAddresses = Annotated[str, AfterValidator(_check_mail_addresses)]
 LoginName = Annotated[str, Field(pattern=r"^[ -~]+$")]
 AsciiSecret = Annotated[SecretStr, AfterValidator(_check_ascii)]
 TimeZone = Annotated[str, AfterValidator(_check_timezone)]
+IpAddress = Annotated[str, AfterValidator(_check_ip_address)]
+FilledSecret = Annotated[SecretStr, Field(min_length=1)]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
@@ -128,6 +139,7 @@ class DatabaseSettings(BaseModel):
         description="`duckdb:///path`, `postgresql://user@host/db` or `oracle://user@host:1521/service`, no password."
     )
     password: SecretStr | None = Field(None, description="The user's password; best given as a secret file.")
+    allow_insecure: bool = Field(False, description="Connect to PostgreSQL on another machine without `sslmode`.")
     max_parallel: int = Field(4, ge=1, description="The most tables read from it at a time by all processes together.")
     timeout: int = Field(
         3600, ge=1, description="Seconds for one answer of Oracle: a query's first rows, a view refresh."
@@ -144,6 +156,7 @@ class CanvasSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: CanvasUrl | None = Field(default=None, description="Where Canvas is: `https://canvas.example.edu`.")
+    allow_insecure: bool = Field(default=False, description="Connect to another machine by `http://`.")
     token: SecretStr | None = Field(default=None, description="Access token of the Canvas user that reads and imports.")
     poll_seconds: float = Field(default=30.0, gt=0, description="The longest pause between two looks at a report.")
     account: str = Field(
@@ -195,6 +208,7 @@ class Settings(BaseSettings):
         repr=False,  # may hold the broker's password
         description="`memory://` for one process, else `amqp://user:password@host/vhost` or `amqps://...`.",
     )
+    bus_allow_insecure: bool = Field(False, description="Connect to a broker on another machine by `amqp://`.")
     bus_declare: bool = Field(True, description="Declare exchange and queues at start; off where a policy does it.")
     conf_dir: Path = Field(Path("conf"), description="Folder of the YAML files.")
     ctl_dir: Path = Field(Path("ctls"), description="Folder of the SQL*Loader control files, one per table.")
@@ -205,6 +219,12 @@ class Settings(BaseSettings):
         description="Folder of secret files named like variables; it may be missing. Only the environment sets it.",
     )
     metrics_port: int = Field(9100, ge=0, le=65535, description="Port of `/`, `/metrics`, `/healthz` and `/readyz`.")
+    metrics_address: IpAddress = Field(
+        "127.0.0.1", description="Address that they are served at; `0.0.0.0` or `::` for other machines."
+    )
+    metrics_token: FilledSecret | None = Field(
+        None, description="Token that `/` and `/metrics` need; best given as a secret file. Probes need none."
+    )
     databases: dict[Alias, DatabaseSettings] = Field(
         default_factory=dict, description="Databases by alias, in any case."
     )

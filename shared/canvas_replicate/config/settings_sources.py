@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
+from canvas_replicate.config.encryption import require_encryption
 from canvas_replicate.config.settings import ALIAS, PREFIX, Settings, list_setting_fields, read_alias, target_alias
 from canvas_replicate.config.yaml_file import YamlNode, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import FilledText, InvalidValue, Keys, read_model
@@ -69,6 +70,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise together(problems) from None
     if settings.target is not None:
         target_alias(settings)
+    require_encryption(settings)
     return settings
 
 

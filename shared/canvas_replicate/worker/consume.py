@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from canvas_replicate.backoff import stop_on_signals
-from canvas_replicate.config.settings import require_canvas
+from canvas_replicate.config.settings import Settings, require_canvas
 from canvas_replicate.errors import ReplicateError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import connect
@@ -20,7 +20,7 @@ from canvas_replicate.stages.stage import build_stages
 from canvas_replicate.wiring import get_broker_settings, open_runtime
 from canvas_replicate.worker.gauges import start_counters, update_gauges
 from canvas_replicate.worker.health import TEND_SECONDS, Health
-from canvas_replicate.worker.http_server import Answer, serve_paths
+from canvas_replicate.worker.http_server import Access, Answer, serve_paths
 from canvas_replicate.worker.status_page.endpoint import open_status_page
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def consume(stage_name: str) -> None:
     with (
         stop_on_signals(runtime.stop),
         open_status_page(runtime, bus, stage_name) as board,
-        serve_paths(settings.metrics_port, _list_paths(board, health)),
+        serve_paths(settings.metrics_port, _list_paths(board, health), _read_access(settings)),
         _keep_tending(runtime, dispatcher, health),
     ):
         bus.consume(topology.work_queue(stage_name), dispatcher.dispatch, runtime.stop)
@@ -95,6 +95,11 @@ def _list_paths(board: Callable[[], Answer], health: Health) -> Mapping[str, Cal
         "/healthz": lambda: _build_probe(health.find_liveness_error()),
         "/readyz": lambda: _build_probe(health.find_readiness_error()),
     }
+
+
+def _read_access(settings: Settings) -> Access:
+    token = settings.metrics_token.get_secret_value() if settings.metrics_token else None
+    return Access(settings.metrics_address, token, open_paths=("/healthz", "/readyz"))
 
 
 def _build_probe(wrong: str | None) -> Answer:

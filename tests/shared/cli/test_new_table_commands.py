@@ -289,5 +289,12 @@ def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
 
 
+def test_who_reads_the_configuration_reads_a_new_file_of_it(tmp_path: Path) -> None:
+    (tmp_path / "conf").write_text("old", "utf-8")
+    (tmp_path / "conf").chmod(0o664)
+    write_together([FileChange(tmp_path / "ctl", None, "new"), FileChange(tmp_path / "conf", "old", "new")])
+    assert (tmp_path / "ctl").stat().st_mode & 0o777 == 0o664
+
+
 def test_a_byte_order_mark_is_no_change_of_the_first_line() -> None:
     assert changes.strip_bom("\ufeffterms:") == "terms:"

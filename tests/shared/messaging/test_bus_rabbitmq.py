@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 import traceback
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 import pika
 import pytest
 from tests.behaviours.bus import BusBehaviour, consume, requested, take
+from tests.given import HANDLER_SECONDS
 from tests.rabbitmq_fixtures import Vhost
 from tests.repository import ROOT
 
@@ -98,8 +98,7 @@ def test_a_handler_that_outlasts_three_heartbeats_keeps_its_connection(
     rabbit: Vhost, caplog: pytest.LogCaptureFixture
 ) -> None:
     """REPLICATE_TEST_HANDLER_SECONDS=90 makes it 90 s at a heartbeat of 10 s."""
-    seconds = float(os.environ.get("REPLICATE_TEST_HANDLER_SECONDS", "8"))
-    bus = RabbitBus(f"{rabbit.url}?heartbeat={max(2, int(seconds / 9))}")
+    bus = RabbitBus(f"{rabbit.url}?heartbeat={max(2, int(HANDLER_SECONDS / 9))}")
     bus.publish(requested())
     publisher = bus._publisher.connection
     begun: list[str] = []
@@ -107,13 +106,13 @@ def test_a_handler_that_outlasts_three_heartbeats_keeps_its_connection(
 
     def work_long(delivery: Delivery) -> None:
         begun.append(delivery.envelope.message_id)
-        threading.Event().wait(seconds)
+        threading.Event().wait(HANDLER_SECONDS)
         bus.publish(requested("tmp_next"), queue=topology.dead_queue("extractor"))
         delivery.ack()
         ended.set()
 
     with consuming(bus, work_long):
-        assert ended.wait(seconds + 10)
+        assert ended.wait(HANDLER_SECONDS + 10)
     assert len(begun) == 1
     assert bus.depth(WORK) == 0
     assert bus._publisher.connection is publisher, "the publishing connection idled as long and is the same"
@@ -379,6 +378,39 @@ def test_a_stages_user_works_on_its_own_queues_and_reaches_no_other(rabbit: Vhos
         limited.close()
     finally:
         rabbit.management.drop_user("extractor")
+
+
+def test_the_shipped_definitions_are_all_that_each_user_needs(rabbit: Vhost) -> None:
+    shipped = json.loads((ROOT / "deploy/rabbitmq/definitions.json").read_text())
+    parts = {
+        key: [{name: value for name, value in each.items() if name != "vhost"} for each in shipped[key]]
+        for key in ("exchanges", "queues", "bindings")
+    }
+    rabbit.management.call("POST", f"definitions/{rabbit.name}", parts)
+    urls = {each["user"]: rabbit.url_of(f"{rabbit.name}-{each['user']}", PASSWORD) for each in shipped["permissions"]}
+    try:
+        for each in shipped["permissions"]:
+            user = f"{rabbit.name}-{each['user']}"
+            rabbit.management.add_user(user, PASSWORD)
+            rabbit.management.allow(user, rabbit.name, **{key: each[key] for key in ("configure", "write", "read")})
+        operator = RabbitBus(urls.pop("operator"), declare=False)
+        operator.publish(requested())
+        assert urls.keys() == set(topology.STAGES)
+        for stage, url in urls.items():
+            limited, letter = RabbitBus(url, declare=False), requested()
+            limited.publish(letter, queue=topology.dead_queue(stage))
+            assert limited.depth(topology.work_queue(stage)) == (1 if stage == "extractor" else 0)
+            assert operator.browse(topology.dead_queue(stage)) == [letter]
+            [other, *_] = [name for name in topology.STAGES if name != stage]
+            with pytest.raises(ConfigError, match="403 ACCESS_REFUSED"):
+                take(limited, topology.work_queue(other))
+            limited.close()
+        with pytest.raises(ConfigError, match="403 ACCESS_REFUSED"):
+            take(operator, WORK)
+        operator.close()
+    finally:
+        for name in (each["user"] for each in shipped["permissions"]):
+            rabbit.management.drop_user(f"{rabbit.name}-{name}")
 
 
 def test_a_queue_with_other_arguments_is_refused_by_name(rabbit: Vhost) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from canvas_replicate.errors import ConfigError
-from canvas_replicate.worker.http_server import Answer, serve_paths
+from canvas_replicate.worker.http_server import Access, Answer, serve_paths
 
 PATHS = {
     "/": lambda: Answer(200, b"hello", "text/html; charset=utf-8", {"X-Said": "yes"}),
@@ -23,10 +24,12 @@ def served(free_port: int) -> Iterator[int]:
         yield free_port
 
 
-def ask(port: int, method: str, path: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+def ask(
+    port: int, method: str, path: str, *, host: str = "127.0.0.1", authorization: str | None = None
+) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers={"Authorization": authorization} if authorization else {})
         answer = connection.getresponse()
         return answer, answer.read()
     finally:
@@ -79,3 +82,49 @@ def test_a_port_that_is_taken_is_a_clear_error(served: int) -> None:
 def test_port_0_serves_nothing(free_port: int) -> None:
     with serve_paths(0, PATHS), pytest.raises(ConnectionRefusedError):
         ask(free_port, "GET", "/")
+
+
+def test_other_machines_are_answered_only_where_it_is_set(free_port: int) -> None:
+    with serve_paths(free_port, PATHS), pytest.raises(ConnectionRefusedError):
+        ask(free_port, "GET", "/", host="127.0.0.2")  # an address of this machine, and not the default one
+    with serve_paths(free_port, PATHS, Access("0.0.0.0")):
+        assert ask(free_port, "GET", "/", host="127.0.0.2")[0].status == 200
+    with serve_paths(free_port, PATHS, Access("::1")):
+        assert ask(free_port, "GET", "/", host="::1")[0].status == 200
+
+
+def test_an_address_of_another_machine_is_a_clear_error(free_port: int) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"cannot be served at 192\.0\.2\.1") as caught,
+        serve_paths(free_port, PATHS, Access("192.0.2.1")),
+    ):
+        pass
+    assert "REPLICATE_METRICS_ADDRESS" in caught.value.next_step
+
+
+def encode_basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        ("Bearer t0ken", 200),
+        ("bearer t0ken", 200),
+        (encode_basic("anyone:t0ken"), 200),
+        (None, 401),
+        ("Bearer t0ke", 401),
+        ("Bearer ", 401),
+        ("t0ken", 401),
+        (encode_basic("t0ken"), 401),
+        (encode_basic("t0ken:"), 401),
+        ("Basic t0ken!", 401),
+    ],
+)
+def test_a_token_is_sent_by_programs_and_browsers(free_port: int, authorization: str | None, status: int) -> None:
+    with serve_paths(free_port, PATHS, Access(token="t0ken", open_paths=("/other",))):
+        answer, body = ask(free_port, "GET", "/?x", authorization=authorization)
+        assert answer.status == status
+        assert (b"hello" in body) is (status == 200)
+        assert (answer.headers["WWW-Authenticate"] or "").startswith("Basic") is (status == 401)
+        assert ask(free_port, "GET", "/other")[0].status == 503  # probes send no token

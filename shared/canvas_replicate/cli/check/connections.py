@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from canvas_replicate.cli.check.findings import Finding, collect_errors
+from canvas_replicate.config.encryption import find_plain_connections
 from canvas_replicate.config.settings import Settings, target_alias
 from canvas_replicate.databases.opening import get_engine, open_ledger, open_postgresql, open_source, open_target
 from canvas_replicate.databases.ports import Source, Target
@@ -57,6 +58,19 @@ def ping(settings: Settings) -> tuple[Connections, list[Finding]]:
             ledger, found = check_ledger(settings)
             findings += found
     return Connections(settings, sources, target, base, ledger), findings
+
+
+def check_encryption(settings: Settings) -> list[Finding]:
+    """Those that are not allowed stop every command before this check."""
+    return [
+        Finding(
+            "warning",
+            "configuration",
+            f"{plain.what} is not encrypted: others on the network can read and change what it carries.",
+            f"Write {plain.secure_form} in {plain.setting}, or keep the network private.",
+        )
+        for plain in find_plain_connections(settings)
+    ]
 
 
 def check_database(settings: Settings, alias: str, *, is_target: bool) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from canvas_replicate.cli.check.connections import ping
+from canvas_replicate.cli.check.connections import check_encryption, ping
 from canvas_replicate.cli.check.files import check_files
 from canvas_replicate.cli.check.findings import Finding, run_check, sort_findings
 from canvas_replicate.cli.check.parts import check_table, find_sources
@@ -52,6 +52,7 @@ def run_preflight(settings: Settings, only: Sequence[str] = ()) -> Report:
     tables = _choose_tables(catalogue, only) if catalogue else []
     connections, found = ping(settings)
     findings += found + check_files(settings) + check_broker(settings) + check_canvas(settings, catalogue)
+    findings += check_encryption(settings)
     if catalogue is None:
         return Report(tuple(sort_findings(findings)))
     sources = {table: find_sources(table, catalogue, connections, findings) for table in tables}

@@ -62,6 +62,7 @@ def init(
         for name in _FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "secrets").mkdir(mode=0o700, exist_ok=True)
+        (folder / "env").touch(mode=0o600)  # people add passwords to it
         for file, text in files.items():
             file.write_text(text, "utf-8")
     except OSError as error:

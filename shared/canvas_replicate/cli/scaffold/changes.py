@@ -50,22 +50,24 @@ def format_diff(change: FileChange) -> list[str]:
 def write_together(changes: Sequence[FileChange]) -> None:
     """Write and sync all changes to temporary files, then move these into place in the given order.
 
-    Raises ConfigError where a file has changed since the plan, PermanentError where one cannot be written. No file is
-    changed then.
+    A new file can be read by those who can read the first changed one: the service may be another user. Raises
+    ConfigError where a file has changed since the plan, PermanentError where one cannot be written. No file is changed
+    then.
     """
     for change in changes:
         if read_text(change.file) != change.before:
             raise ConfigError(
                 "changed while this was planned.", place=Place(change.file), next_step="Repeat the command."
             )
+    configuration = next((change.file for change in changes if change.before is not None), None)
     try:
         with ExitStack() as parts:
             for change in reversed(changes):
                 path = change.file.resolve()  # a link stays a link
                 part = parts.enter_context(written_aside(path, os.getpid()))
                 part.write_bytes(change.after.encode("utf-8"))
-                if change.before is not None:
-                    shutil.copymode(path, part)
+                if rights := path if change.before is not None else configuration:
+                    shutil.copymode(rights, part)
     except OSError as error:
         step = "Let this user write there, or give the diff to a person who may."
         raise PermanentError(f"{error.filename}: cannot be written: {error.strerror}.", next_step=step) from None

@@ -201,7 +201,11 @@ def _read_with(changes: Sequence[FileChange], entry: str, settings: Settings, ca
 
 
 def _list_others(catalogue: Catalogue, entry: str) -> tuple[object, object]:
-    tables = {name: replace(table, place=Place("")) for name, table in catalogue.tables.items() if name != entry}
+    tables = {
+        name: replace(table, place=Place(""), sql_place=None)
+        for name, table in catalogue.tables.items()
+        if name != entry
+    }
     schedules = {
         name: replace(schedule, tables=tuple(table for table in schedule.tables if table != entry))
         for name, schedule in catalogue.schedules.items()
