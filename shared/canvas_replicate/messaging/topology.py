@@ -26,11 +26,17 @@ CONSUMES: dict[str, tuple[type[messages.Message], ...]] = {
 }
 
 
-# What the processes of a stage publish; each publishes what others recorded only where it is its own kind.
+# What the processes of a stage publish: all that their own handlers record. Of what others recorded they publish the
+# same types. The stage that ends the last report of a run records ``provisions.done``.
 PUBLISHES: dict[str, tuple[type[messages.Message], ...]] = {
-    "extractor": (messages.TableRequested, messages.TableReady, messages.RunLoaded),
-    "loader": (messages.TableReady, messages.RunLoaded),
-    "provisioner": (messages.ProvisionsRequested, messages.RunLoaded, messages.ProvisionsDone),
+    "extractor": (messages.TableRequested, messages.TableReady, messages.RunLoaded, messages.ProvisionsDone),
+    "loader": (messages.TableReady, messages.RunLoaded, messages.ProvisionsDone),
+    "provisioner": (
+        messages.ProvisionsRequested,
+        messages.TableReady,
+        messages.RunLoaded,
+        messages.ProvisionsDone,
+    ),
     "canvas-pusher": (messages.PushRequested, messages.PushDone),
 }
 

@@ -18,9 +18,9 @@ def place(workplace: Workplace) -> Workplace:
 
 
 NOT_READ = [
-    ("'|'", "','", ": id ends with ',', in data files with '|'.", "Write TERMINATED BY '|'."),
-    (" OPTIONALLY ENCLOSED BY '\"'", "", ': id is read without the " that enclose it', "Write OPTIONALLY ENCLOSED"),
-    ("#EOR#", "#EOX#", ": records end with '#EOX#\\n'", "Write \"STR '#EOR#\\n'\""),
+    ("'|'", "','", ": fields end with ',' by the control file, in the data file '|'.", "replicate table ctl"),
+    (" OPTIONALLY ENCLOSED BY '\"'", "", ": texts are enclosed in nothing by the control file", "replicate table ctl"),
+    ("#EOR#", "#EOX#", ": records end with ", "replicate table ctl"),
     ("(4000)", '(4000) "NOSUCH(:name)"', ": name: the function NOSUCH is not translated", "compute it in the query"),
     ("(4000)", '(4000) "UPPER(:nme)"', ": name: its expression uses :nme, which is no field.", ""),
 ]

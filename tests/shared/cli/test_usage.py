@@ -40,6 +40,7 @@ def type_line(typed: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run a command as its program does. Returns the exit code."""
     program = typed.split()[0]
     monkeypatch.setattr("sys.argv", typed.split())
+    monkeypatch.setattr("canvas_replicate.log.configure", lambda: None)  # it would stay for the tests that follow
     with pytest.raises(SystemExit) as ended:
         entry.run(APPS[program])
     return int(ended.value.code or 0)
