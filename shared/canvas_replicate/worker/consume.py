@@ -16,6 +16,7 @@ from canvas_replicate.config.settings import Settings, require_canvas
 from canvas_replicate.errors import ReplicateError, TransientError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
+from canvas_replicate.runs.retention import expire_rows_hourly
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import build_stages
@@ -86,8 +87,8 @@ def _work(stage_name: str, runtime: Runtime, bus: Bus, health: Health, paths: di
 
 
 def run_maintenance(runtime: Runtime, dispatcher: Dispatcher, health: Health) -> None:
-    """Close overdue runs, end what the broker gave up, refresh the gauges, publish the messages of dead processes, send
-    waiting mails. The first step that fails ends the round; ``health`` keeps its error.
+    """Close overdue runs, end what the broker gave up, refresh the gauges, remove old rows, publish the messages of
+    dead processes, send waiting mails. The first step that fails ends the round; ``health`` keeps its error.
     """
     try:
         with health.asking(LEDGER):
@@ -96,6 +97,7 @@ def run_maintenance(runtime: Runtime, dispatcher: Dispatcher, health: Health) ->
             dispatcher.end_given_up()
         with health.asking(LEDGER):
             update_gauges(runtime)
+            expire_rows_hourly(runtime)
         with health.asking(BROKER):
             dispatcher.publish_outbox(left_over=True)
         runtime.notices.send_waiting(runtime.settings.smtp)

@@ -192,7 +192,7 @@ def _make(session: Session, statement: str) -> None:
         made = read_objects(statement, _DDL)[0]
         if made.kind == "table" and not _can_select(session, made.name):
             problem = f"{_DOING}: {made.name} is the name of something else, or of a table that this user may not read."
-            step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted."
+            step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT, UPDATE and DELETE on it granted."
             raise PermanentError(problem, code=error.code, next_step=step) from None
 
 
