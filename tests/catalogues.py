@@ -17,7 +17,7 @@ _PLACE = Place(Path("made by a test"))
 
 def table(name: str, *, enabled: bool = True) -> Table:
     view = name.replace("tmp_", "campus_")
-    return Table(name, "SELECT 1 FROM DUAL", name, view, None, enabled, None, None, None, None, _PLACE)
+    return Table(name, "SELECT 1 FROM DUAL", name, view, None, enabled, None, None, None, None, None, _PLACE)
 
 
 def report(name: str, *, enabled: bool = True) -> Report:

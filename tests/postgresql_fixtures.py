@@ -58,16 +58,16 @@ def postgresql_template(postgresql_server: Server) -> Iterator[str]:
 @pytest.fixture
 def postgresql(postgresql_server: Server, postgresql_template: str) -> Iterator[Database]:
     """A fresh database with the ledger's tables."""
-    yield from _fresh(postgresql_server, postgresql_template)
+    yield from create_database(postgresql_server, postgresql_template)
 
 
 @pytest.fixture
 def empty_postgresql(postgresql_server: Server) -> Iterator[Database]:
     """A fresh database with nothing in it."""
-    yield from _fresh(postgresql_server, "template0")
+    yield from create_database(postgresql_server, "template0")
 
 
-def _fresh(server: Server, template: str) -> Iterator[Database]:
+def create_database(server: Server, template: str) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex}"
     server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield Database(server, name, _opened(server, name))

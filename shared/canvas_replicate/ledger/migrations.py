@@ -48,6 +48,16 @@ STEPS: Sequence[Step] = (
         "an index for the last change of an object",
         ("CREATE INDEX replicate_push_journal_i3 ON replicate_push_journal (object_key)",),
     ),
+    Step(
+        4,
+        "indexes for the newest load of a table and its waiting files, for a run's messages, and for what is removed",
+        (
+            "CREATE INDEX replicate_run_table_i2 ON replicate_run_table (table_name, state, finished_at)",
+            "CREATE INDEX replicate_outbox_i2 ON replicate_outbox (run_id)",
+            "CREATE INDEX replicate_artifact_i1 ON replicate_artifact (table_name, state)",
+            "CREATE INDEX replicate_lease_i1 ON replicate_lease (expires_at)",
+        ),
+    ),
 )
 NEWEST = STEPS[-1].number
 

@@ -15,7 +15,8 @@ from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger, rewri
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.migrations import schema, upgrade
+from canvas_replicate.ledger.mapper import read
+from canvas_replicate.ledger.migrations import NEWEST, schema, upgrade, version_of
 from canvas_replicate.ledger.records import RunRequest, TableRequest
 
 pytestmark = pytest.mark.postgresql
@@ -65,6 +66,34 @@ def test_the_tables_are_made_once(empty_postgresql: Database) -> None:
     assert ledger.has_table("replicate_run")
     assert ledger.missing(schema()) == []
     ledger.close()
+
+
+# A server that hangs
+
+
+def test_a_statement_without_an_answer_is_given_up_and_the_next_one_has_a_new_session(postgresql: Database) -> None:
+    impatient = PostgresqlLedger(postgresql.opened, answer_seconds=0.2)
+    with pytest.raises(TransientError, match=r"the run ledger: no answer in 0\.2 seconds") as caught:
+        read(impatient, "SELECT pg_sleep(20)")
+    assert caught.value.code == "postgresql.SilentServer"
+    assert read(impatient, "SELECT 1") == [(1,)]
+    impatient.close()
+
+
+def test_a_kept_session_that_does_not_answer_is_replaced(
+    ledger_database: PostgresqlLedger, postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(before,)] = read(ledger_database, "SELECT pg_backend_pid()")
+    monkeypatch.setattr("canvas_replicate.databases.postgresql.ledger._PING_SECONDS", -1.0)
+    [(after,)] = read(ledger_database, "SELECT pg_backend_pid()")
+    assert before != after
+
+
+def test_an_upgrade_may_take_longer_than_a_statement_of_a_run(postgresql: Database) -> None:
+    impatient = PostgresqlLedger(postgresql.opened, answer_seconds=0.2)
+    impatient.apply(["UPDATE replicate_schema SET version = version + 1 WHERE pg_sleep(0.5) IS NOT NULL"])
+    assert version_of(impatient) == NEWEST + 1
+    impatient.close()
 
 
 # Races: the second of two must wait, and then be told

@@ -65,7 +65,7 @@ def publish_runs(runtime: Runtime, opened: list[Run], *, as_json: bool) -> None:
 
 
 def sweep(as_json: AsJson = False) -> None:
-    """Close runs past their deadline, publish the messages of dead processes, remove files past their retention."""
+    """Close overdue runs, publish the messages of dead processes, remove files and rows past their retention."""
     settings = load_settings()
     runtime = open_runtime(settings, check_sql=False)
     closed = runtime.ledger.close_overdue()
@@ -78,13 +78,15 @@ def sweep(as_json: AsJson = False) -> None:
             except ConfigError as error:  # a user that may publish and may not read them
                 sys.stderr.write(f"Dead letters were not looked at: {error.message}\n")
             published = publish_outbox(bus, runtime.ledger, left_over=True)
+    pruned = retention.expire_rows(runtime)
     if as_json:
-        output.print_json({"closed": closed, "published": published, "expired": expired})
+        output.print_json({"closed": closed, "published": published, "expired": expired, "pruned": pruned})
         return
     for run_id in closed:
         output.print_line(f"closed {run_id}   next: replicate rerun --failed {run_id}")
     output.console().print(
-        f"{len(closed)} runs closed, {published} messages published, files of {len(expired)} runs removed."
+        f"{len(closed)} runs closed, {published} messages published, files of {len(expired)} runs removed,"
+        f" {pruned.messages + pruned.leases} rows of the ledger removed."
     )
 
 

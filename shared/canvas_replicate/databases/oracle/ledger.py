@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ _DDL = Path("tables.sql")
 # Shorter than a lease. An Oracle session waits for another's transaction without end, unless its client gives up.
 _CALL_SECONDS = 30.0
 _PING_SECONDS = 5.0
+_MAKING_SECONDS = 3600.0
 
 _KEY_IS_THERE = "ORA-00001"
 _NOT_THERE = ("ORA-00942", "ORA-00904")  # a table, a column
@@ -35,7 +36,7 @@ class OracleSession:
     """The transaction that is open on a connection; its opener ends it."""
 
     def __init__(self, connection: oracledb.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def execute(self, sql: str, **values: Any) -> int:
         """A refused row leaves the rest of the transaction as it was: Oracle undoes the statement alone."""
@@ -46,7 +47,7 @@ class OracleSession:
         binds = [select_values(sql, to_naive_values(row)) for row in rows]
         if not binds:
             return
-        with _translate_errors(), self._connection.cursor() as cursor:
+        with _translate_errors(), self.connection.cursor() as cursor:
             # Binds of an array get the type of their first value, and a NULL there has none.
             cursor.setinputsizes(**{name: _choose_type([row[name] for row in binds]) for name in binds[0]})
             cursor.executemany(rewrite_sql(sql), binds)
@@ -64,7 +65,7 @@ class OracleSession:
     def _run(self, sql: str, values: Mapping[str, Any]) -> Iterator[oracledb.Cursor]:
         binds = select_values(sql, to_naive_values(values))
         moments = {name: oracledb.DB_TYPE_TIMESTAMP for name, value in binds.items() if isinstance(value, datetime)}
-        with _translate_errors(), self._connection.cursor() as cursor:
+        with _translate_errors(), self.connection.cursor() as cursor:
             if moments:
                 cursor.setinputsizes(**moments)  # else they go out as DATE, without their fractions (oracle.md 11)
             cursor.execute(rewrite_sql(sql), binds, fetch_lobs=False)
@@ -105,8 +106,11 @@ class OracleLedger:
             partial(_connect, database, call_seconds), partial(_is_alive, call_seconds=call_seconds), close_quietly
         )
 
+    def transaction(self) -> AbstractContextManager[Session]:
+        return self._open_session()
+
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def _open_session(self) -> Iterator[OracleSession]:
         connection = self._kept.take()
         committed = False
         try:
@@ -138,7 +142,9 @@ class OracleLedger:
 
     def apply(self, statements: Iterable[str]) -> None:
         """Oracle commits every CREATE: created objects stay, and ``missing`` returns the rest."""
-        with self.transaction() as session:
+        with self._open_session() as session:
+            # An index of a long history takes its time; the next transaction has the usual limit again.
+            _set_call_timeout(session.connection, _MAKING_SECONDS)
             for statement in statements:
                 _make(session, statement)
 
@@ -186,7 +192,7 @@ def _make(session: Session, statement: str) -> None:
         made = read_objects(statement, _DDL)[0]
         if made.kind == "table" and not _can_select(session, made.name):
             problem = f"{_DOING}: {made.name} is the name of something else, or of a table that this user may not read."
-            step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT and UPDATE on it granted."
+            step = "Look it up in ALL_OBJECTS; drop it, or have SELECT, INSERT, UPDATE and DELETE on it granted."
             raise PermanentError(problem, code=error.code, next_step=step) from None
 
 

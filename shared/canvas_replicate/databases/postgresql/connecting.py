@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +31,7 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+_SETTING_SECONDS = 30.0
 # How values are written as text must not depend on a server's configuration.
 _SESSION = {
     "DateStyle": "ISO, YMD",
@@ -58,6 +60,47 @@ _CHECK_LOGIN = "Check REPLICATE_DATABASES__<ALIAS>__URL and __PASSWORD."
 _COPIED_ROW = re.compile(r"^COPY \S+, line (\d+)(?:, column (\w+))?", re.MULTILINE)
 
 
+class SilentServer(psycopg.OperationalError):
+    """The server did not answer a statement in time. Its connection is closed."""
+
+
+class DeadlineConnection(psycopg.Connection[Any]):
+    """A connection whose statements can have a deadline of the client's: then a TransientError, and the session ends.
+
+    The system of a server that hangs still acknowledges what it receives, so that no timeout of TCP ends the waiting.
+    """
+
+    answer_seconds: float | None = None
+
+    @contextmanager
+    def limit_answers(self, seconds: float | None) -> Iterator[None]:
+        """Another deadline for the statements of a block, or none."""
+        before, self.answer_seconds = self.answer_seconds, seconds
+        try:
+            yield
+        finally:
+            self.answer_seconds = before
+
+    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.answer_seconds is not None:
+            gen = self._limit(gen, self.answer_seconds)
+        return super().wait(gen, *args, **kwargs)
+
+    def _limit(self, gen: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
+        """The driver goes on with it several times a second while no answer comes."""
+        until = time.monotonic() + seconds
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if time.monotonic() > until:
+                    self.pgconn.finish()  # whatever comes later would be taken for the answer to another statement
+                    raise SilentServer(f"no answer in {seconds:g} seconds")
+                wanted = gen.send(ready)
+        except StopIteration as ended:
+            return ended.value
+
+
 class PostgreSql:
     """Where the database is and who logs in. Connects only when a session is wanted."""
 
@@ -79,7 +122,7 @@ class PostgreSql:
     def name(self) -> str:
         return f"{self._parameters.get('host', 'localhost')}/{self._parameters.get('dbname', '')}"
 
-    def connect(self, **settings: str) -> psycopg.Connection[Any]:
+    def connect(self, **settings: str) -> DeadlineConnection:
         """Open a session in autocommit with these server settings (times in PostgreSQL's form: ``30s``).
 
         Raises TransientError when the server cannot be reached, LoginRefused when it refuses the login.
@@ -89,9 +132,12 @@ class PostgreSql:
         account = (self.name, self._parameters.get("user"), self._password)
         with trying_login(account), translate_errors(f"connecting to {self.name}"):
             # Statements are not prepared: a connection pooler may sit between.
-            connection = psycopg.connect(**{**self._parameters, **password}, autocommit=True, prepare_threshold=None)
+            connection = DeadlineConnection.connect(
+                **{**self._parameters, **password}, autocommit=True, prepare_threshold=None
+            )
             try:
-                connection.execute(chosen)
+                with connection.limit_answers(_SETTING_SECONDS):
+                    connection.execute(chosen)
             except psycopg.Error:
                 connection.close()
                 raise

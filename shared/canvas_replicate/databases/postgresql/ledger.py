@@ -14,12 +14,21 @@ import psycopg
 from canvas_replicate.databases.binds import rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.ports import DuplicateKey, Session
-from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors, translated
+from canvas_replicate.databases.postgresql.connecting import (
+    MAKING,
+    DeadlineConnection,
+    PostgreSql,
+    translate_errors,
+    translated,
+)
 from canvas_replicate.sql.ddl import parse_ddl, write_missing
 
 _DOING = "the run ledger"
 # Shorter than a lease. A process that hangs in the middle of a transaction must not keep all others waiting.
 _AT_MOST = "30s"
+# The client's own deadlines, for a server that hangs and enforces none: longer than the server's, and for a ping.
+_ANSWER_SECONDS = 45.0
+_PING_SECONDS = 5.0
 
 
 class PostgresqlSession:
@@ -59,12 +68,15 @@ def rewrite_sql(sql: str) -> str:
 
 
 class PostgresqlLedger:
-    """The ledger is in the schema that the target user's session starts in."""
+    """The ledger is in the schema that the target user's session starts in.
+
+    ``answer_seconds`` limits every statement, also on a server that hangs.
+    """
 
     single_process = False
 
-    def __init__(self, database: PostgreSql) -> None:
-        self._kept = KeptConnections(partial(_connect, database), _is_alive, _close)
+    def __init__(self, database: PostgreSql, *, answer_seconds: float = _ANSWER_SECONDS) -> None:
+        self._kept = KeptConnections(partial(_connect, database, answer_seconds), _is_alive, _close)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -72,7 +84,7 @@ class PostgresqlLedger:
             yield PostgresqlSession(connection)
 
     @contextmanager
-    def _take_connection(self) -> Iterator[psycopg.Connection[Any]]:
+    def _take_connection(self) -> Iterator[DeadlineConnection]:
         connection = self._kept.take()
         try:
             yield connection
@@ -98,25 +110,31 @@ class PostgresqlLedger:
         return write_missing(parse_ddl(ddl, Path("tables.sql")).tables, dict(found), "postgresql")
 
     def apply(self, statements: Iterable[str]) -> None:
-        with self.transaction() as session:
+        with translate_errors(_DOING), self._take_connection() as connection, connection.transaction():
+            session = PostgresqlSession(connection)
             session.query(MAKING)
-            for statement in statements:
-                session.execute(statement.replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))
+            session.execute("SET LOCAL statement_timeout = 0")  # an index of a long history takes its time
+            with connection.limit_answers(None):
+                for statement in statements:
+                    session.execute(statement.replace("CREATE INDEX ", "CREATE INDEX IF NOT EXISTS ", 1))
 
 
-def _connect(database: PostgreSql) -> psycopg.Connection[Any]:
-    return database.connect(
+def _connect(database: PostgreSql, answer_seconds: float) -> DeadlineConnection:
+    connection = database.connect(
         lock_timeout=_AT_MOST, statement_timeout=_AT_MOST, idle_in_transaction_session_timeout=_AT_MOST
     )
+    connection.answer_seconds = answer_seconds
+    return connection
 
 
-def _is_alive(connection: psycopg.Connection[Any]) -> bool:
+def _is_alive(connection: DeadlineConnection) -> bool:
     try:
-        connection.execute("")
+        with connection.limit_answers(_PING_SECONDS):
+            connection.execute("")
     except psycopg.Error:
         return False
     return True
 
 
-def _close(connection: psycopg.Connection[Any]) -> None:
+def _close(connection: DeadlineConnection) -> None:
     connection.close()
