@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: help setup demo test lint typecheck check bench up smoke down clean
+.PHONY: help setup demo test lint typecheck check bench sbom up smoke down clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ bench: setup ## Measure against other tools, in one run
 	@$(BIN)/python bench/row_digest.py
 	@$(BIN)/python bench/push_plan.py
 	@if [ -d "$${REPLICATE_TEST_STANDIN:-../shared/oracle-standin}" ]; then $(BIN)/python bench/oracle_extract.py; fi
+
+sbom: setup ## Write a bill of materials per image into sbom/ (CycloneDX)
+	@$(BIN)/python scripts/sbom
 
 up: ## Build and start all of it in containers, with a campus in PostgreSQL and a simulated Canvas
 	@$(COMPOSE) build -q && $(COMPOSE) up -d

@@ -47,6 +47,12 @@ def test_every_path_is_there(page: Path) -> None:
     assert [path for path in sorted(paths) if not any((root / path).exists() for root in roots)] == []
 
 
+def test_every_defence_names_a_test_that_there_is() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (DOCS / "security.md").read_text("utf-8"))
+    assert len(named) > 15
+    assert [name for file, name in named if f"def {name}(" not in (ROOT / file).read_text("utf-8")] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_module_is_there(page: Path) -> None:
     dotted = re.findall(rf"`((?:{'|'.join(PACKAGES)})(?:\.[a-z_]+)+)", page.read_text("utf-8"))

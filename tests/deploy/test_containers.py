@@ -165,6 +165,41 @@ def test_requirements_are_the_versions_of_the_constraints_with_hashes_and_no_add
     assert [entry for entry in entries if entry and "--hash=sha256:" not in entry] == []
 
 
+def test_the_guide_for_a_host_installs_what_every_stage_needs_by_hash() -> None:
+    guide = (ROOT / "docs/deploy.md").read_text("utf-8")
+    installed = re.findall(r"install --require-hashes .*-r (\S+)", guide)
+    given = set().union(*(pins(ROOT / path).items() for path in installed))
+    for stage in topology.STAGES:
+        assert pins(ROOT / f"deploy/requirements/{stage}.txt").items() <= given
+    assert [line for line in guide.splitlines() if "pip install" in line and "--no-deps" not in line] == [
+        line for line in guide.splitlines() if "pip install" in line and "--require-hashes" in line
+    ]
+
+
+def test_a_bill_of_materials_lists_what_the_requirements_pin(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "scripts/sbom", tmp_path], check=True, timeout=60)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.cdx.json" for name in DOCKERFILES}
+    for name in DOCKERFILES:
+        bill = json.loads((tmp_path / f"{name}.cdx.json").read_text("utf-8"))
+        pinned, shared = pins(ROOT / f"deploy/requirements/{name}.txt"), name in topology.STAGES
+        own = {f"canvas-replicate-{name}", *(["canvas-replicate"] if shared else [])}
+        found = {each["name"]: each for each in bill["components"]}
+        assert found.keys() == {*pinned, *own}
+        for package, version in pinned.items():
+            assert found[package]["purl"] == f"pkg:pypi/{package}@{version}"
+            [reference] = found[package]["externalReferences"]
+            text = (ROOT / f"deploy/requirements/{name}.txt").read_text("utf-8")
+            assert all(each["content"] in text for each in reference["hashes"])
+
+
+@EVERY_DOCKERFILE
+def test_an_image_tells_its_base_which_every_build_can_replace(name: str) -> None:
+    assert instructions(name, "ARG")[0] == "PYTHON_IMAGE=python:3.11-slim-bookworm"
+    assert 'org.opencontainers.image.base.name="${PYTHON_IMAGE}"' in instructions(name, "LABEL")[0]
+    builds = [service["build"] for service in services().values() if "build" in service]
+    assert {build["args"]["PYTHON_IMAGE"] for build in builds} == {"${PYTHON_IMAGE:-python:3.11-slim-bookworm}"}
+
+
 @EVERY_DOCKERFILE
 def test_requirements_hold_all_that_the_installed_packages_need(name: str) -> None:
     """Run scripts/requirements after a pyproject.toml or constraints.txt has changed."""
