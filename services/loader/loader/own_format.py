@@ -66,5 +66,5 @@ def _digest(chunks: Iterable[bytes], columns: Sequence[Column], hashed: Sequence
         frame = read_own_format(chunk, bare)
         if frame is None:
             return None
-        digester.add(frame.select(hashed).to_arrow())
+        digester.add(frame.select(hashed))
     return int(digester.total().value)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from canvas_replicate.datfile.columns import Column
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # costly, and manifests need none of it
+    import polars as pl  # costly, and manifests need none of it
 
 # Oracle's VARCHAR2, without extended types, holds 4,000 bytes: longer rows are hashed in pieces.
 _MOST_BYTES = 3900
@@ -33,9 +33,9 @@ class RowDigest(BaseModel):
 
 
 class Digester(Protocol):
-    """Adds rows up. ``add`` takes the file's columns in order, times as text."""
+    """Adds rows up. ``add`` takes the columns in order, times as text and wide numbers as plain decimals."""
 
-    def add(self, rows: pa.Table) -> None: ...
+    def add(self, rows: pl.DataFrame) -> None: ...
 
     def total(self) -> RowDigest: ...
 

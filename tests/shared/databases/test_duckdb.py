@@ -4,15 +4,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from tests.behaviours.databases import DatabasesBehaviour, Engine
 from tests.behaviours.digests import DigestBehaviour
 
 from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.digesting import FileDigester
 from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.databases.duckdb.source import DuckDbSource
 from canvas_replicate.databases.duckdb.target import DuckDbTarget
 from canvas_replicate.databases.ports import DuplicateKey
+from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.errors import PermanentError
 
 
@@ -70,3 +73,22 @@ def test_every_cursor_counts_in_utc_wherever_the_machine_is(tmp_path: Path, monk
         opened.close()
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("oracle_type", "written", "canonical"),
+    [
+        ("NUMBER(12,2)", ["1.50", "10", "5.", "0.00", "100.05"], ["1.5", "10", "5", "0", "100.05"]),
+        ("VARCHAR2(9)", ["a ", "  ", "", " b", None], ["a", None, None, " b", None]),
+    ],
+)
+def test_values_of_a_file_have_one_digest_however_they_are_written(
+    oracle_type: str, written: list[str | None], canonical: list[str | None]
+) -> None:
+    column = column_from_oracle_type("c", oracle_type)
+    digests = []
+    for values in (written, canonical):
+        digester = FileDigester([column])
+        digester.add(pl.DataFrame({"c": values}))
+        digests.append(digester.total())
+    assert digests[0] == digests[1]

@@ -5,10 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
+from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.writer import DatWriter
 from canvas_replicate.errors import DataError
 
@@ -207,3 +209,34 @@ def test_a_range_of_zoned_moments_is_told_in_utc_and_in_microseconds() -> None:
     _, writer = written({"c": "TIMESTAMP(9) WITH TIME ZONE"}, {"c": values})
     assert writer.figures["c"].lowest == "2029-12-31 21:30:00"
     assert writer.figures["c"].highest == "2030-01-01 05:00:00.123456"
+
+
+@pytest.mark.parametrize("seconds", [-62_135_596_801, 253_402_300_800])
+@pytest.mark.parametrize(("oracle_type", "unit"), [("DATE", "s"), ("TIMESTAMP(6)", "us"), ("TIMESTAMP(3)", "ms")])
+def test_a_moment_just_outside_the_calendar_is_refused(seconds: int, oracle_type: str, unit: str) -> None:
+    factor = {"s": 1, "ms": 1000, "us": 1_000_000}[unit]
+    values = pa.array([0, seconds * factor], pa.int64()).cast(pa.timestamp(unit))
+    with pytest.raises(DataError, match=r"Column c, row 2: .*outside the years 1 to 9999"):
+        written({"c": oracle_type}, {"c": values})
+
+
+def test_an_error_of_the_digest_is_raised_by_the_writer() -> None:
+    class Broken:
+        def add(self, rows: pl.DataFrame) -> None:
+            raise DataError("no", code="test")
+
+        def total(self) -> RowDigest:
+            return RowDigest(value="0")
+
+    writer = DatWriter(io.BytesIO(), (column_from_oracle_type("c", "NUMBER(9)"),), Broken())
+    writer.write(pa.table({"c": pa.array([1])}))
+    with pytest.raises(DataError):
+        _ = writer.digest
+
+
+def test_only_texts_with_an_enclosure_are_doubled_beside_wide_numbers() -> None:
+    data, _ = written(
+        {"n": "NUMBER", "plain": "VARCHAR2(9)", "quoted": "VARCHAR2(9)"},
+        {"n": pa.array(["1.5", None]), "plain": pa.array(["a|b", None]), "quoted": pa.array(['c"d', ""])},
+    )
+    assert data.decode() == '1.5|"a|b"|"c""d"#EOR#\n||#EOR#\n'
