@@ -36,10 +36,11 @@ def another_port(free_port: int) -> int:
         return int(second.getsockname()[1])
 
 
-def get(port: int, path: str = "/") -> tuple[int, str, str]:
+def get(port: int, path: str = "/", *, token: str = "t0ken") -> tuple[int, str, str]:
     """Status, policy and body; status 0 while nobody answers."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.headers["Content-Security-Policy"], answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.headers["Content-Security-Policy"], error.read().decode()
@@ -48,9 +49,10 @@ def get(port: int, path: str = "/") -> tuple[int, str, str]:
 
 
 def test_a_worker_shows_what_happened_and_what_to_type(chain: Chain, free_port: int, ready: TableReady) -> None:
-    chain.start("loader", quick=True, REPLICATE_METRICS_PORT=str(free_port))
+    chain.start("loader", quick=True, REPLICATE_METRICS_PORT=str(free_port), REPLICATE_METRICS_TOKEN="t0ken")
     chain.start("extractor")
-    chain.wait(lambda: get(free_port, "/readyz")[0] == 200, "the loader ready")
+    chain.wait(lambda: get(free_port, "/readyz", token="none")[0] == 200, "the loader ready")
+    assert [get(free_port, path, token="none")[0] for path in ("/", "/metrics", "/healthz")] == [401, 401, 200]
     chain.wait_closed(chain.trigger())
     chain.wait(lambda: "All fresh" in get(free_port)[2], "all fresh")
     status, policy, body = get(free_port)
