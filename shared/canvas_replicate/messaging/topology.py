@@ -26,8 +26,8 @@ CONSUMES: dict[str, tuple[type[messages.Message], ...]] = {
 }
 
 
-# What the processes of a stage publish: all that their own handlers record. What others recorded they publish only where
-# it is their own kind. Whoever ends the last report of a run records ``provisions.done``.
+# What the processes of a stage publish: all that their own handlers record. What others recorded they publish only
+# where it is their own kind. Whoever ends the last report of a run records ``provisions.done``.
 PUBLISHES: dict[str, tuple[type[messages.Message], ...]] = {
     "extractor": (messages.TableRequested, messages.TableReady, messages.RunLoaded, messages.ProvisionsDone),
     "loader": (messages.TableReady, messages.RunLoaded, messages.ProvisionsDone),

@@ -10,7 +10,8 @@
     broker takes no message   this process keeps it and tries again; back to the queue only when it stops
 
 A dead letter: the ledger row gets its final state, then the message is published to our dead letters, then acked.
-What the broker gave up ends in the same way (``end_given_up``).
+What the broker gave up ends in the same way (``end_given_up``), and so does a message that it would have given up if it
+had not rested on the ladder in between, because the lease of a dead worker was not yet over.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from canvas_replicate.ledger.records import Outcome
 from canvas_replicate.messaging import messages, topology
 from canvas_replicate.messaging.bus import Bus, Delivery
 from canvas_replicate.messaging.messages import Envelope, Message
-from canvas_replicate.messaging.retry import LadderPolicy, count_attempts, record_attempt
+from canvas_replicate.messaging.retry import LadderPolicy, count_attempts, get_lost_deliveries, record_attempt
 from canvas_replicate.notifications import texts
 from canvas_replicate.stages.stage import Stage, publish_outbox
 
@@ -122,9 +123,7 @@ class Dispatcher:
         except PermanentError as error:
             self._move_to_dead(letter, None, error)
             return True
-        tried = topology.DELIVERY_LIMIT + 1
-        text = f"The broker gave the message up: {tried} workers were killed or died while they worked on it."
-        self._move_to_dead(letter, message, PermanentError(text, code="bus.delivery_limit", next_step=_LOOK_AT_WORKERS))
+        self._move_to_dead(letter, message, _build_given_up())
         return True
 
     def _hold(self, delivery: Delivery) -> None:
@@ -146,6 +145,8 @@ class Dispatcher:
         outcome: MessageOutcome
         try:
             message = self._read(envelope)
+            if get_lost_deliveries(envelope) > topology.DELIVERY_LIMIT:
+                raise _build_given_up()
             self._stage.handlers[type(message)](message)
         except errors.Interrupted:
             self._put_on_rung(envelope, self._policy.rungs[0])
@@ -260,6 +261,12 @@ class Dispatcher:
     def _describe(self, envelope: Envelope) -> dict[str, str | None]:
         about = {"type": envelope.type, "message_id": envelope.message_id, "run_id": envelope.correlation_id}
         return {"stage": self._stage.name, **about}
+
+
+def _build_given_up() -> PermanentError:
+    tried = topology.DELIVERY_LIMIT + 1
+    text = f"The message was given up: {tried} workers were killed or died while they worked on it."
+    return PermanentError(text, code="bus.delivery_limit", next_step=_LOOK_AT_WORKERS)
 
 
 def _write_drop(envelope: Envelope) -> str:
