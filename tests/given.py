@@ -30,3 +30,6 @@ MUTATIONS = int(take("REPLICATE_TEST_MUTATIONS") or 30)
 # How many random histories of one table are tried (tests/end_to_end/test_histories.py), and from which seed on.
 HISTORIES = int(take("REPLICATE_TEST_HISTORIES") or 30)
 HISTORIES_SEED = int(take("REPLICATE_TEST_HISTORIES_SEED") or 20300101)
+# The faults of tests/chaos: from which seed, and for how many runs.
+CHAOS_SEED = int(take("REPLICATE_TEST_CHAOS_SEED") or 1)
+CHAOS_RUNS = int(take("REPLICATE_TEST_CHAOS_RUNS") or 2)
