@@ -114,7 +114,9 @@ def find_messages(campus: Campus) -> list[str]:
 
 
 def find_parts(campus: Campus) -> list[str]:
-    return [f"half-written file: {path.name}" for path in campus.place.data.rglob("*.part")]
+    """A part of a dead worker goes with the next whole file; beside none it stays until its retention ends."""
+    parts = list(campus.place.data.rglob("*.part"))
+    return [f"half-written file: {path}" for path in parts if path.with_name(path.name.rsplit(".", 2)[0]).exists()]
 
 
 def find_growth(before: dict[int, int], after: dict[int, int]) -> list[str]:
