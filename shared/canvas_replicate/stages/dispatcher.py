@@ -52,6 +52,8 @@ _STEPS = {*_PROVISIONS_TYPES, messages.PushRequested.type, messages.ProvisionsDo
 # While neither the ladder nor the dead letters can be reached; the last pause repeats. A requeued message would be
 # handed out again at once, until the broker gives it up.
 HOLD_SECONDS = (5.0, 15.0, 60.0)
+# Rounds of a worker's loop after which it looks at its dead letters although their number is the same.
+LOOK_AGAIN = 20
 
 
 class Dispatcher:
@@ -78,6 +80,7 @@ class Dispatcher:
         self._on_wait = on_wait
         self._stop = stop or threading.Event()
         self._looked_at = 0  # dead letters at the last look
+        self._looks_left = LOOK_AGAIN
 
     def dispatch(self, delivery: Delivery) -> None:
         name, envelope = self._stage.name, delivery.envelope
@@ -110,10 +113,13 @@ class Dispatcher:
         Their workers died or were killed with the message, one after another. Raises TransientError.
         """
         queue = topology.dead_queue(self._stage.name)
-        if (depth := self._bus.depth(queue)) != self._looked_at:
-            if depth:
-                self._bus.remove(queue, self._end_if_given_up)
-            self._looked_at = self._bus.depth(queue)
+        depth = self._bus.depth(queue)
+        self._looks_left -= 1
+        # The same number may be other letters: one was dropped and another one came.
+        if depth and (depth != self._looked_at or self._looks_left <= 0):
+            self._bus.remove(queue, self._end_if_given_up)
+            self._looks_left = LOOK_AGAIN
+        self._looked_at = self._bus.depth(queue) if depth else 0
 
     def _end_if_given_up(self, letter: Envelope) -> bool:
         if "code" in letter.headers:

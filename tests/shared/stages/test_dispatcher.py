@@ -281,6 +281,18 @@ def test_deaths_of_workers_count_although_the_message_rested_for_the_lease_of_a_
     assert rests.headers["lost_deliveries"] == topology.DELIVERY_LIMIT
 
 
+def test_a_letter_that_took_the_place_of_a_dropped_one_is_found_a_little_later(bench: Bench) -> None:
+    [requested] = bench.bus.browse(QUEUE)
+    bench.bus.publish(requested.with_headers(code="old"), queue=DEAD)
+    bench.dispatcher.end_given_up()
+    bench.bus.remove(DEAD, lambda _: True)
+    die_with_the_message(bench)
+    for _ in range(dispatcher.LOOK_AGAIN):
+        bench.dispatcher.end_given_up()
+    assert [letter.headers["code"] for letter in bench.dead()] == ["bus.delivery_limit"]
+    assert bench.state() == "failed"
+
+
 def test_what_the_broker_gave_up_and_cannot_be_read_keeps_its_own_reason(bench: Bench) -> None:
     bench.bus.publish(Envelope("x.v1", b"{}", "id-1", None, bench.clock.now()), queue=DEAD)
     bench.dispatcher.end_given_up()
