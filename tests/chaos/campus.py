@@ -42,7 +42,8 @@ Rows = list[tuple[str, ...]]
 
 
 class Campus:
-    """``contents``: what each source table had after each change, oldest first."""
+    """``contents``: what each source table had after each change, oldest first. ``seen_requests``: of Canvas, before
+    the newest run."""
 
     def __init__(self, chain: Chain, canvas: CanvasSimulator, role: str) -> None:
         self.chain, self.canvas, self.role = chain, canvas, role
@@ -52,7 +53,7 @@ class Campus:
         self.workers: dict[str, subprocess.Popen[str]] = {}
         self.contents: dict[str, list[Rows]] = {name: [] for name in TABLES}
         self.missing: set[str] = set()
-        self.started = 0
+        self.seen_requests = 0
 
     # Workers
 
@@ -63,7 +64,6 @@ class Campus:
                 self.workers[stage] = self.start(stage)
 
     def start(self, stage: str) -> subprocess.Popen[str]:
-        self.started += 1
         log = self.place.folder / f"{stage}.log"
         module = "tests.chaos.worker"
         return self.chain.keep(self.place.start_module(module, stage.replace("-", "_"), "consume", log=log), log)
@@ -118,6 +118,7 @@ class Campus:
 
     def trigger(self, seconds: float = 30) -> str:
         """As a CronJob: again while a dependency is down. The run that a failed try opened counts."""
+        self.seen_requests = len(self.canvas.requests)
         deadline = time.monotonic() + seconds
         while True:
             done = self.place.run("replicate", "trigger", "hourly", "--json")

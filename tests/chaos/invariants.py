@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -82,6 +83,16 @@ def find_open_changes(campus: Campus) -> list[str]:
     ]
 
 
+def find_repeated_calls(campus: Campus) -> list[str]:
+    """Canvas took each change of the newest run once, also where its answer was lost or the worker died."""
+    taken = Counter(
+        (request.path, re.sub(rb"\s", b"", request.body))
+        for request in campus.canvas.requests[campus.seen_requests :]
+        if request.method == "POST" and "/enrollments" in request.path and request.body and 200 <= request.status < 300
+    )
+    return [f"sent twice: {path} {body!r}" for (path, body), count in taken.items() if count > 1]
+
+
 def find_repeated_events(campus: Campus) -> list[str]:
     """``run.loaded`` once per run and kind; ``provisions.done`` and ``push.done`` at most once per run."""
     loaded = campus.target.sql(
@@ -131,6 +142,7 @@ AFTER_EACH_RUN: Sequence[Callable[[Campus], list[str]]] = (
     find_overdue,
     find_strange_views,
     find_repeated_events,
+    find_repeated_calls,
     find_messages,
 )
 AT_THE_END = (*AFTER_EACH_RUN, find_stale_views, find_wrong_enrollments, find_open_changes, find_parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.chaos.invariants import MOST_GROWTH, find_growth
 from tests.chaos.schedule import KINDS, draw_schedule
 
 
@@ -32,3 +33,8 @@ def test_kinds_that_are_not_possible_here_are_left_out() -> None:
     turns = draw_schedule(5, 4, kinds=("kill_worker", "end_sessions"), faults=(2, 2))
     assert [len(turn.before) + len(turn.during) for turn in turns] == [2] * 4
     assert {fault.kind for turn in turns for fault in (*turn.before, *turn.during)} == {"kill_worker", "end_sessions"}
+
+
+def test_a_worker_that_grew_too_much_is_found_and_one_that_was_replaced_is_not_compared() -> None:
+    before = {1: 100, 2: 100, 3: 100}
+    assert len(find_growth(before, {1: 101 + MOST_GROWTH, 2: 100 + MOST_GROWTH})) == 1
