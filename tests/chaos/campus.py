@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from tests.pushing import PROVISIONS, TOKEN, Pushing
 from tests.rabbitmq_fixtures import Vhost
 from tests.workplace import STUDENTS_CTL, STUDENTS_DDL, STUDENTS_SQL, Workplace
 
+from canvas_replicate.messaging import topology
 from replicate_demo.canvas import CanvasSimulator, Options
 
 TABLES = ("students", "a", "b", "wanted")
@@ -62,6 +64,17 @@ class Campus:
         for stage in STAGES:
             if stage not in self.workers or self.workers[stage].poll() is not None:
                 self.workers[stage] = self.start(stage)
+
+    def wait_ready(self) -> None:
+        """Until a worker of each stage consumes its queue."""
+        self.supervise()
+        queues = {topology.work_queue(stage) for stage in STAGES}
+
+        def are_consumed() -> bool:
+            found = self.rabbit.management.call("GET", f"queues/{self.rabbit.name}")
+            return queues <= {queue["name"] for queue in found if queue.get("consumers")}
+
+        self.chain.wait(are_consumed, "all stages ready")
 
     def start(self, stage: str) -> subprocess.Popen[str]:
         log = self.place.folder / f"{stage}.log"
@@ -193,8 +206,9 @@ def configure(place: Workplace, canvas: CanvasSimulator) -> None:
 def role_of_workers(database: Database) -> Iterator[str]:
     """A login whose password may change while the tests log in with another."""
     role = f"chaos_{secrets.token_hex(4)}"
+    [(owner,)] = database.sql("SELECT current_user")  # owns what the role makes, so that the role can be dropped
     database.sql(
-        f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{ROLE_PASSWORD}'", f"ALTER ROLE {role} SET role = 'postgres'"
+        f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{ROLE_PASSWORD}'", f"ALTER ROLE {role} SET role = '{owner}'"
     )
     try:
         yield role
@@ -225,8 +239,9 @@ def open_campus(
     with CanvasSimulator(options=options) as canvas, role_of_workers(target) as role:
         place = Workplace(folder, source=source, target=target, bus_url=bus)
         for alias, database in (("CAMPUS", source), ("REPORTING", target)):
-            url = database.server.url_of(database.name).replace("//postgres@", f"//{role}@")
-            place.environment[f"REPLICATE_DATABASES__{alias}__URL"] = f"{url}?connect_timeout=3"
+            parts = urlsplit(database.server.url_of(database.name))
+            url = parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}", query="connect_timeout=3")
+            place.environment[f"REPLICATE_DATABASES__{alias}__URL"] = url.geturl()
             place.environment[f"REPLICATE_DATABASES__{alias}__PASSWORD"] = ROLE_PASSWORD
         place.environment["REPLICATE_METRICS_PORT"] = "0"
         configure(place, canvas)

@@ -88,7 +88,7 @@ def drive(campus: Campus, seed: int, turns: tuple[Turn, ...]) -> Drive:
     """A rolling restart, then the turns, then a run without faults. Stops at the first turn with a violation."""
     driven = Drive(campus, seed)
     draw = random.Random(seed)
-    campus.supervise()
+    campus.wait_ready()
     try:
         if carry_out(driven, ROLLING_RESTART, draw, invariants.AT_THE_END):
             before = campus.memory()
