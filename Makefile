@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: help setup demo test lint typecheck check bench sbom up smoke down clean
+.PHONY: help setup demo test chaos lint typecheck check bench sbom up smoke down clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -22,6 +22,12 @@ demo: setup ## Generate a campus, copy it, verify it, show it (everything is bel
 test: setup ## Run the tests; they start private RabbitMQ and PostgreSQL servers
 	@scripts/test-servers
 	@scripts/test
+
+SEED ?= 1
+RUNS ?= 10
+
+chaos: setup ## Break everything at random moments: SEED=5 RUNS=20 (docs/reliability.md)
+	@REPLICATE_TEST_CHAOS_SEED=$(SEED) REPLICATE_TEST_CHAOS_RUNS=$(RUNS) $(BIN)/pytest -s tests/chaos/test_chaos.py
 
 lint: setup ## Style, and the import rules
 	@$(BIN)/ruff check .

@@ -32,7 +32,10 @@ class Chain:
         """A worker of the stage; ``quick``: with short waiting times."""
         log = self.place.folder / f"{stage}-{len(self.workers)}.log"
         environment = {"REPLICATE_METRICS_PORT": "0", **environment}
-        worker = self.place.start(stage, "consume", log=log, quick=quick, **environment)
+        return self.keep(self.place.start(stage, "consume", log=log, quick=quick, **environment), log)
+
+    def keep(self, worker: subprocess.Popen[str], log: Path) -> subprocess.Popen[str]:
+        """A worker that is ended with the others."""
         self.workers.append(worker)
         self.logs[worker.pid] = log
         return worker

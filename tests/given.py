@@ -36,3 +36,6 @@ FORKING = take("REPLICATE_TEST_FORKING") != "off"
 HANDLER_SECONDS = float(take("REPLICATE_TEST_HANDLER_SECONDS") or 8)
 # From which seed on workers and broker are killed (tests/end_to_end/test_chain.py).
 KILLS_SEED = int(take("REPLICATE_TEST_SEED") or 7)
+# The faults of tests/chaos: from which seed, and for how many runs.
+CHAOS_SEED = int(take("REPLICATE_TEST_CHAOS_SEED") or 1)
+CHAOS_RUNS = int(take("REPLICATE_TEST_CHAOS_RUNS") or 2)

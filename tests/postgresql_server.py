@@ -36,10 +36,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; ``url`` is without password and names a database of the superuser."""
+    """A running server; ``url`` is without password and names a database of the superuser.
+
+    ``process`` is there where the server is our own.
+    """
 
     url: str
     password: str | None
+    process: Process | None = None
 
     def url_of(self, database: str) -> str:
         parts = urlsplit(self.url)
@@ -109,8 +113,11 @@ def _private_server(binaries: Path) -> Iterator[Server]:
         words = ["-D", folder / "data", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
         words += ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={passwords}"]
         subprocess.run([*as_user, binaries / "initdb", *words], check=True, capture_output=True, cwd=folder)
-        with _process([*as_user, str(binaries / "postgres")], folder) as port:
-            yield Server(f"postgresql://postgres@127.0.0.1:{port}/postgres", _PASSWORD)
+        process = Process([*as_user, str(binaries / "postgres")], folder)
+        try:
+            yield Server(f"postgresql://postgres@127.0.0.1:{process.port}/postgres", _PASSWORD, process)
+        finally:
+            process.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -127,28 +134,47 @@ def _prepare(folder: Path) -> list[str]:
     return ["setpriv", "--reuid", user, "--regid", group, "--init-groups", "--"]
 
 
-@contextmanager
-def _process(command: list[str], folder: Path) -> Iterator[int]:
-    port = _free_port()
-    # Nothing survives the tests, so nothing has to reach the disk.
-    settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=4GB"]
-    settings += ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}"]
-    words = [word for setting in settings for word in ("-c", setting)]
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "-D", str(folder / "data"), *words], stdout=output, stderr=output, cwd=folder
-        )
-    try:
-        _wait(process, f"host={folder} port={port} user=postgres dbname=postgres", log)
-        yield port
-    finally:
-        process.send_signal(signal.SIGINT)  # "fast": open sessions are ended
+class Process:
+    """The server's own process; making it starts it. It serves the same data at the same port after each start."""
+
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self.port = _free_port()
+        self._folder = folder
+        # Nothing survives the tests, so nothing has to reach the disk.
+        settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=4GB"]
+        settings += ["listen_addresses=127.0.0.1", f"port={self.port}", f"unix_socket_directories={folder}"]
+        words = [word for setting in settings for word in ("-c", setting)]
+        self._command = [*command, "-D", str(folder / "data"), *words]
+        self.start()
+
+    def start(self) -> None:
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output, cwd=self._folder)
         try:
-            process.wait(10)
+            _wait(self._process, f"host={self._folder} port={self.port} user=postgres dbname=postgres", log)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Open sessions are ended."""
+        self.signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGINT)  # "fast"
+        try:
+            self._process.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the server and to each of its sessions."""
+        pid = self._process.pid
+        with suppress(FileNotFoundError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            for each in (pid, *map(int, children)):
+                with suppress(ProcessLookupError):
+                    os.kill(each, number)
 
 
 def _free_port() -> int:

@@ -45,6 +45,7 @@ prometheus.tcp.port = {metrics}
 disk_free_limit.absolute = 50MB
 vm_memory_high_watermark.absolute = 1GB
 log.file.level = info
+collect_statistics_interval = 1000
 """
 
 
@@ -169,6 +170,15 @@ class RabbitServer:
     def restart(self) -> None:
         self._stop_node()
         self._start()
+
+    def halt(self) -> None:
+        """As an administrator stops it: connections are closed, everything is written."""
+        self._stop_node()
+
+    def control(self, *words: str) -> None:
+        """Call rabbitmqctl."""
+        program = self._program.with_name("rabbitmqctl")
+        subprocess.run([program, "-q", *words], env=self._environment(), check=True, capture_output=True, timeout=60)
 
     def stop(self) -> None:
         """Nobody wants the data any more, so the node is not given the six seconds of an orderly stop."""

@@ -220,12 +220,18 @@ class Workplace:
 
         ``log`` takes what it prints. ``quick``: a worker with short waiting times (tests/quick_worker.py).
         """
-        self.close()
         program, *arguments = words
         module = {"replicate": "canvas_replicate.cli"}.get(program, program.replace("-", "_"))
         if quick:
-            module, arguments = "tests.quick_worker", [module, *arguments]
-            environment["PYTHONPATH"] = str(ROOT)
+            return self.start_module("tests.quick_worker", module, *arguments, log=log, **environment)
+        return self.start_module(module, *arguments, log=log, **environment)
+
+    def start_module(
+        self, module: str, *arguments: str, log: Path | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
+        """As ``start``, for a module of this repository."""
+        self.close()
+        environment["PYTHONPATH"] = str(ROOT)
         with log.open("a") if log else nullcontext() as file:
             return start_module(
                 [module, *arguments],

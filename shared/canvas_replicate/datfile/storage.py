@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 
 from canvas_replicate.datfile.manifest import Manifest, read_manifest
@@ -128,6 +129,7 @@ def written_aside(path: Path, token: int | str) -> Iterator[Path]:
     """Yield a ``.part`` file next to ``path``; when the block succeeds it is synced and renamed to ``path``.
 
     The token separates two writers of the same file. After any error the part is removed and ``path`` is unchanged.
+    A number is the token of a lease: then the parts of earlier holders, who died or are late, are removed as well.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = build_part_path(path, token)
@@ -139,6 +141,15 @@ def written_aside(path: Path, token: int | str) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+    if isinstance(token, int):
+        _remove_earlier_parts(path, token)
+
+
+def _remove_earlier_parts(path: Path, token: int) -> None:
+    for part in path.parent.glob(f"{escape(path.name)}.*.part"):
+        earlier = part.name.removeprefix(f"{path.name}.").removesuffix(".part")
+        if earlier.isdecimal() and int(earlier) < token:
+            part.unlink(missing_ok=True)
 
 
 def translate_os_error(error: OSError) -> ReplicateError:

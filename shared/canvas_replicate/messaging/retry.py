@@ -34,8 +34,17 @@ class LadderPolicy:
 
 
 def count_attempts(envelope: Envelope) -> int:
+    return _read_count(envelope, "attempts")
+
+
+def get_lost_deliveries(envelope: Envelope) -> int:
+    """How often a process took the message and was gone without an answer. Rests on the ladder do not reset it."""
+    return _read_count(envelope, "lost_deliveries")
+
+
+def _read_count(envelope: Envelope, header: str) -> int:
     """0 for what is no number: a message from elsewhere may have any header."""
-    value = str(envelope.headers.get("attempts", 0))
+    value = str(envelope.headers.get(header, 0))
     return int(value) if is_count(value) else 0
 
 

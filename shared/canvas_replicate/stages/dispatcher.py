@@ -10,7 +10,8 @@
     broker takes no message   this process keeps it and tries again; back to the queue only when it stops
 
 A dead letter: the ledger row gets its final state, then the message is published to our dead letters, then acked.
-What the broker gave up ends in the same way (``end_given_up``).
+What the broker gave up ends in the same way (``end_given_up``), and so does a message that it would have given up if it
+had not rested on the ladder in between, because the lease of a dead worker was not yet over.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from canvas_replicate.ledger.records import Outcome
 from canvas_replicate.messaging import messages, topology
 from canvas_replicate.messaging.bus import Bus, Delivery
 from canvas_replicate.messaging.messages import Envelope, Message
-from canvas_replicate.messaging.retry import LadderPolicy, count_attempts, record_attempt
+from canvas_replicate.messaging.retry import LadderPolicy, count_attempts, get_lost_deliveries, record_attempt
 from canvas_replicate.notifications import texts
 from canvas_replicate.stages.stage import Stage, publish_outbox
 
@@ -51,6 +52,8 @@ _STEPS = {*_PROVISIONS_TYPES, messages.PushRequested.type, messages.ProvisionsDo
 # While neither the ladder nor the dead letters can be reached; the last pause repeats. A requeued message would be
 # handed out again at once, until the broker gives it up.
 HOLD_SECONDS = (5.0, 15.0, 60.0)
+# Rounds of a worker's loop after which it looks at its dead letters although their number is the same.
+LOOK_AGAIN = 20
 
 
 class Dispatcher:
@@ -77,6 +80,7 @@ class Dispatcher:
         self._on_wait = on_wait
         self._stop = stop or threading.Event()
         self._looked_at = 0  # dead letters at the last look
+        self._looks_left = LOOK_AGAIN
 
     def dispatch(self, delivery: Delivery) -> None:
         name, envelope = self._stage.name, delivery.envelope
@@ -109,10 +113,13 @@ class Dispatcher:
         Their workers died or were killed with the message, one after another. Raises TransientError.
         """
         queue = topology.dead_queue(self._stage.name)
-        if (depth := self._bus.depth(queue)) != self._looked_at:
-            if depth:
-                self._bus.remove(queue, self._end_if_given_up)
-            self._looked_at = self._bus.depth(queue)
+        depth = self._bus.depth(queue)
+        self._looks_left -= 1
+        # The same number may be other letters: one was dropped and another one came.
+        if depth and (depth != self._looked_at or self._looks_left <= 0):
+            self._bus.remove(queue, self._end_if_given_up)
+            self._looks_left = LOOK_AGAIN
+        self._looked_at = self._bus.depth(queue) if depth else 0
 
     def _end_if_given_up(self, letter: Envelope) -> bool:
         if "code" in letter.headers:
@@ -122,9 +129,7 @@ class Dispatcher:
         except PermanentError as error:
             self._move_to_dead(letter, None, error)
             return True
-        tried = topology.DELIVERY_LIMIT + 1
-        text = f"The broker gave the message up: {tried} workers were killed or died while they worked on it."
-        self._move_to_dead(letter, message, PermanentError(text, code="bus.delivery_limit", next_step=_LOOK_AT_WORKERS))
+        self._move_to_dead(letter, message, _build_given_up())
         return True
 
     def _hold(self, delivery: Delivery) -> None:
@@ -146,6 +151,8 @@ class Dispatcher:
         outcome: MessageOutcome
         try:
             message = self._read(envelope)
+            if get_lost_deliveries(envelope) > topology.DELIVERY_LIMIT:
+                raise _build_given_up()
             self._stage.handlers[type(message)](message)
         except errors.Interrupted:
             self._put_on_rung(envelope, self._policy.rungs[0])
@@ -260,6 +267,12 @@ class Dispatcher:
     def _describe(self, envelope: Envelope) -> dict[str, str | None]:
         about = {"type": envelope.type, "message_id": envelope.message_id, "run_id": envelope.correlation_id}
         return {"stage": self._stage.name, **about}
+
+
+def _build_given_up() -> PermanentError:
+    tried = topology.DELIVERY_LIMIT + 1
+    text = f"The message was given up: {tried} workers were killed or died while they worked on it."
+    return PermanentError(text, code="bus.delivery_limit", next_step=_LOOK_AT_WORKERS)
 
 
 def _write_drop(envelope: Envelope) -> str:

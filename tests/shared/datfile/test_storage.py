@@ -67,6 +67,15 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert path.read_bytes() == b"whole"
 
 
+def test_parts_of_dead_holders_of_the_lease_go_with_the_next_whole_file(tmp_path: Path) -> None:
+    others = ["x.dat.8.part", "x.dat.plan.part", "x.dat.more.3.part", "y.dat.3.part"]
+    for name in ("x.dat.3.part", "x.dat.6.part", *others):
+        (tmp_path / name).write_bytes(b"half")
+    with written_aside(tmp_path / "x.dat", 7) as part:
+        part.write_bytes(b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["x.dat", *others])
+
+
 def test_a_failed_rewrite_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.dat"
     path.write_bytes(b"old")

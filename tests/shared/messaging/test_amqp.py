@@ -30,9 +30,9 @@ from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
 from canvas_replicate.messaging.rabbitmq.declaration import arguments, list_stage_queues
 from canvas_replicate.messaging.rabbitmq.delivery import Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
-from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties
+from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties, count_lost_deliveries
 from canvas_replicate.messaging.rabbitmq.url import parameters
-from canvas_replicate.messaging.retry import LADDER
+from canvas_replicate.messaging.retry import LADDER, get_lost_deliveries
 
 PASSWORD = "a-word-that-is-secret"
 
@@ -246,6 +246,13 @@ def test_a_message_without_properties_is_version_one_of_its_key_with_the_same_id
 def test_headers_of_others_are_left_out() -> None:
     headers = {"x-delivery-count": 3, "traceparent": "00-1", "attempts": 1, "nested": {"a": 1}, "none": None}
     assert received(pika.BasicProperties(headers=headers)).headers == {"traceparent": "00-1", "attempts": 1}
+
+
+@pytest.mark.parametrize(("broker", "own", "total"), [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1)])
+def test_lost_deliveries_of_this_queue_are_added_to_those_before(broker: object, own: int, total: int) -> None:
+    properties = pika.BasicProperties(headers={"x-delivery-count": broker, "lost_deliveries": own})
+    counted = count_lost_deliveries(received(properties), properties)
+    assert get_lost_deliveries(counted) == total
 
 
 def test_a_dead_letter_of_the_broker_keeps_the_routing_key_it_was_published_with() -> None:

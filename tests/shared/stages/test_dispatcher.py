@@ -266,6 +266,33 @@ def test_what_the_broker_gave_up_ends_its_item_with_a_reason(bench: Bench) -> No
     assert not bench.ledger.runs.get(bench.run.run_id).is_open
 
 
+def test_deaths_of_workers_count_although_the_message_rested_for_the_lease_of_a_dead_one(bench: Bench) -> None:
+    [first] = bench.bus.browse(QUEUE)
+    bench.bus.remove(QUEUE, lambda _: True)
+    bench.bus.publish(first.with_headers(lost_deliveries=topology.DELIVERY_LIMIT), queue=QUEUE)
+    bench.ends_with(LeaseBusy("held by a dead worker", key="table:tmp_a"))
+    bench.work()
+    [rests] = bench.bus.browse(topology.retry_queue("extractor", "10s"))
+    assert (len(bench.seen), bench.state()) == (1, "requested")
+    bench.bus.publish(rests.with_headers(lost_deliveries=topology.DELIVERY_LIMIT + 1), queue=QUEUE)
+    bench.work()
+    [row] = bench.ledger.items.list_all(bench.run.run_id)
+    assert (len(bench.seen), row.state, row.error_code) == (1, "failed", "bus.delivery_limit")
+    assert rests.headers["lost_deliveries"] == topology.DELIVERY_LIMIT
+
+
+def test_a_letter_that_took_the_place_of_a_dropped_one_is_found_a_little_later(bench: Bench) -> None:
+    [requested] = bench.bus.browse(QUEUE)
+    bench.bus.publish(requested.with_headers(code="old"), queue=DEAD)
+    bench.dispatcher.end_given_up()
+    bench.bus.remove(DEAD, lambda _: True)
+    die_with_the_message(bench)
+    for _ in range(dispatcher.LOOK_AGAIN):
+        bench.dispatcher.end_given_up()
+    assert [letter.headers["code"] for letter in bench.dead()] == ["bus.delivery_limit"]
+    assert bench.state() == "failed"
+
+
 def test_what_the_broker_gave_up_and_cannot_be_read_keeps_its_own_reason(bench: Bench) -> None:
     bench.bus.publish(Envelope("x.v1", b"{}", "id-1", None, bench.clock.now()), queue=DEAD)
     bench.dispatcher.end_given_up()

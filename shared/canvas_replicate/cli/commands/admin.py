@@ -181,7 +181,7 @@ def write_archive(
     files = archive.find_archive_files(settings.conf_dir, settings.ctl_dir, settings.ddl_dir)
     packed = archive.build_archive(files)
     try:
-        with written_aside(file.resolve(), os.getpid()) as part:
+        with written_aside(file.resolve(), str(os.getpid())) as part:
             part.write_bytes(packed)
     except OSError as error:
         step = "Name a file in a folder that exists and that this user may write to."

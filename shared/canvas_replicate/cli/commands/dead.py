@@ -30,7 +30,10 @@ OneOrMany = Annotated[
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter, of --stage or --code where given.")]
 Code = Annotated[str | None, typer.Option("--code", help="Those with this code, as `replicate dead list` shows it.")]
 # What giving up wrote onto a message; a requeued one starts without it.
-_VERDICT = ("attempts", "first_failed_at", "stage", "code", "reason", "next_step", "failed_at", "deliveries")
+_VERDICT = (
+    *("attempts", "first_failed_at", "stage", "code", "reason", "next_step", "failed_at", "deliveries"),
+    "lost_deliveries",
+)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def write_together(changes: Sequence[FileChange]) -> None:
         with ExitStack() as parts:
             for change in reversed(changes):
                 path = change.file.resolve()  # a link stays a link
-                part = parts.enter_context(written_aside(path, os.getpid()))
+                part = parts.enter_context(written_aside(path, str(os.getpid())))
                 part.write_bytes(change.after.encode("utf-8"))
                 if rights := path if change.before is not None else configuration:
                     shutil.copymode(rights, part)

@@ -25,7 +25,7 @@ from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.messaging.rabbitmq import declaration
 from canvas_replicate.messaging.rabbitmq.delivery import RabbitDelivery, Work
 from canvas_replicate.messaging.rabbitmq.errors import PIKA_ERRORS, translated
-from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties
+from canvas_replicate.messaging.rabbitmq.message import build_envelope, build_properties, count_lost_deliveries
 from canvas_replicate.messaging.rabbitmq.publisher import ANSWER_SECONDS, Publisher, answered, close
 from canvas_replicate.messaging.rabbitmq.url import parameters
 
@@ -229,7 +229,7 @@ class RabbitBus:
         """pika yields three times None when nothing came."""
         if method is None:
             return None
-        envelope = build_envelope(method.routing_key, properties, body)
+        envelope = count_lost_deliveries(build_envelope(method.routing_key, properties, body), properties)
         delivery = RabbitDelivery(connection, channel, method.delivery_tag, queue, envelope, self._taken)
         self._taken.add(delivery)
         return delivery

@@ -12,6 +12,7 @@ import pika.data
 from pika.exceptions import InvalidFieldTypeException
 
 from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.messaging.retry import get_lost_deliveries
 
 _PERSISTENT = 2
 _LONGEST_BYTES = 255
@@ -85,6 +86,14 @@ def build_envelope(routing_key: str, properties: pika.BasicProperties, body: byt
         headers=own,
         damage=f"The message's {' and '.join(damaged)} cannot be read." if damaged else "",
     )
+
+
+def count_lost_deliveries(envelope: Envelope, properties: pika.BasicProperties) -> Envelope:
+    """Add the broker's count of this queue to the envelope's own, which a rest on the ladder does not reset."""
+    count = (properties.headers or {}).get("x-delivery-count", 0)
+    if not isinstance(count, int) or count <= 0:
+        return envelope
+    return envelope.with_headers(lost_deliveries=get_lost_deliveries(envelope) + count)
 
 
 def _read_timestamp(seconds: int | None) -> datetime | None:
