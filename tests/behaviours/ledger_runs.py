@@ -41,6 +41,21 @@ class RunsBehaviour(LedgerTests):
         )
         assert len(ledger.runs.list_newest()) == 3
 
+    @pytest.mark.parametrize("message_id", ["00f3-a1", "ü" * 255, "a\x00b"])
+    def test_one_message_opens_one_run(self, ledger: Ledger, leases: Leases, message_id: str) -> None:
+        tables = [TableRequest("tmp_a", "v_a", "campus")]
+        first = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, message_id=message_id))
+        ledger.abandon(first.run_id, "given up")
+        leases.end_all()
+        again = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, message_id=message_id))
+        assert again.run_id == first.run_id
+        found = ledger.runs.find_opened_by(message_id)
+        assert found is not None
+        assert found.run_id == first.run_id
+        other = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, message_id="another"))
+        assert other.run_id != first.run_id
+        assert len(ledger.runs.list_newest()) == 2
+
     def test_the_slot_is_free_again_once_the_run_is_closed(self, ledger: Ledger, run: Run) -> None:
         ledger.abandon(run.run_id, "given up")
         assert ledger.runs.find_open("hourly") is None

@@ -146,6 +146,9 @@ class Dispatcher:
         outcome: MessageOutcome
         try:
             message = self._read(envelope)
+            if self._is_repeated(message):
+                delivery.ack()
+                return "done"
             self._stage.handlers[type(message)](message)
         except errors.Interrupted:
             self._put_on_rung(envelope, self._policy.rungs[0])
@@ -172,6 +175,13 @@ class Dispatcher:
             outcome = "done"
         delivery.ack()
         return outcome
+
+    def _is_repeated(self, message: Message) -> bool:
+        """Whether a command without a run was delivered before and has opened its run."""
+        opened = message.message_id and self._ledger.runs.find_opened_by(message.message_id)
+        if opened:
+            log.info("delivered again", extra={"message_id": message.message_id, "run_id": opened.run_id})
+        return bool(opened)
 
     def _read(self, envelope: Envelope) -> Message:
         """Raises UnreadableMessage, and MisroutedMessage for a type that this stage does not work on."""
