@@ -2,6 +2,7 @@
 
     done                      ack
     lease held by another     wait on the ladder; not an attempt
+    DuckDB file in use        the same
     TransientError            next rung of the ladder, until attempts or time are used up, then dead letter
     anything unexpected       the same with few attempts
     PermanentError            dead letter at once
@@ -153,7 +154,7 @@ class Dispatcher:
         except errors.Interrupted:
             self._put_on_rung(envelope, self._policy.rungs[0])
             outcome = "handed_back"
-        except (errors.LeaseBusy, errors.LeaseLost) as error:
+        except (errors.LeaseBusy, errors.LeaseLost, errors.FileInUse) as error:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
             outcome = "waiting"
         except (TransientError, errors.AlreadyRunning) as error:
