@@ -56,6 +56,19 @@ class RunsBehaviour(LedgerTests):
         assert other.run_id != first.run_id
         assert len(ledger.runs.list_newest()) == 2
 
+    def test_the_last_change_of_a_run_is_that_of_its_messages_items_and_leases(
+        self, ledger: Ledger, leases: Leases, run: Run
+    ) -> None:
+        opened = ledger.runs.find_last_change(run.run_id, ())
+        assert opened >= run.opened_at
+        ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", message="lost"))
+        item = ledger.items.find(run.run_id, "tmp_a")
+        assert item is not None
+        assert ledger.runs.find_last_change(run.run_id, {"table:tmp_b", "extract:none"}) == item.finished_at
+        leases.acquire("table:tmp_b", 3600)
+        held_until = ledger.runs.find_last_change(run.run_id, {"table:tmp_b", "extract:none"})
+        assert held_until > datetime.now(UTC) + timedelta(minutes=50)
+
     def test_the_slot_is_free_again_once_the_run_is_closed(self, ledger: Ledger, run: Run) -> None:
         ledger.abandon(run.run_id, "given up")
         assert ledger.runs.find_open("hourly") is None

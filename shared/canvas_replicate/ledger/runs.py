@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import astuple
+from datetime import datetime
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
@@ -80,6 +82,28 @@ class Runs:
         """The run that this command opened, not longer than the retention ago."""
         with self._database.transaction() as session:
             return _find_opened_by(session, message_id)
+
+    def find_last_change(self, run_id: str, leases: Collection[str]) -> datetime:
+        """When something last happened to a run, as far as the ledger shows: its messages, its items, and the renewals
+        of these leases.
+        """
+        held = ", ".join(f":key_{number}" for number in range(len(leases)))
+        moments = {
+            "replicate_outbox": "COALESCE(published_at, created_at)",
+            "replicate_run_table": "COALESCE(finished_at, extracted_at)",
+            "replicate_report": "started_at",
+        }
+        with self._database.transaction() as session:
+            found = [
+                session.query(f"SELECT MAX({moment}) FROM {table} WHERE run_id = :run_id", run_id=run_id)
+                for table, moment in moments.items()
+            ]
+            if leases:
+                values = {f"key_{number}": key for number, key in enumerate(leases)}
+                sql = f"SELECT MAX(expires_at) FROM replicate_lease WHERE lease_key IN ({held})"
+                found.append(session.query(sql, **values))
+        known: list[datetime] = [moment for [(moment,)] in found if moment is not None]
+        return max(self.get(run_id).opened_at, *known)
 
     def list_newest(self, limit: int = 20) -> list[Run]:
         return RUNS.read(self._database, f"ORDER BY opened_at DESC, run_id DESC FETCH FIRST {int(limit)} ROWS ONLY")
