@@ -8,6 +8,7 @@ ReplicateError
 │   │   └── LoginRefused  user or password is wrong: not tried again soon, so that the account is not locked
 │   └── DataError         a file, a record or a copy is not what it must be
 ├── AlreadyRunning        another process or an open run holds what we need: exit 6
+│   └── FileInUse         another process has the database's file: a worker waits, and does not count it as an attempt
 ├── LeaseLost             our lease was taken over: stop, write nothing, discard
 └── Interrupted           asked to stop: requeue the work, it resumes later
 """
@@ -130,6 +131,10 @@ class DataError(PermanentError):
 class AlreadyRunning(ReplicateError):
     exit_code = ExitCode.ALREADY_RUNNING
     default_code = "already_running"
+
+
+class FileInUse(AlreadyRunning):
+    default_code = "duckdb.locked"
 
 
 class LeaseLost(ReplicateError):

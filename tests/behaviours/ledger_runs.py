@@ -41,6 +41,34 @@ class RunsBehaviour(LedgerTests):
         )
         assert len(ledger.runs.list_newest()) == 3
 
+    @pytest.mark.parametrize("message_id", ["00f3-a1", "ü" * 255, "a\x00b"])
+    def test_one_message_opens_one_run(self, ledger: Ledger, leases: Leases, message_id: str) -> None:
+        tables = [TableRequest("tmp_a", "v_a", "campus")]
+        first = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, message_id=message_id))
+        ledger.abandon(first.run_id, "given up")
+        leases.end_all()
+        again = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, message_id=message_id))
+        assert again.run_id == first.run_id
+        found = ledger.runs.find_opened_by(message_id)
+        assert found is not None
+        assert found.run_id == first.run_id
+        other = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, message_id="another"))
+        assert other.run_id != first.run_id
+        assert len(ledger.runs.list_newest()) == 2
+
+    def test_the_last_change_of_a_run_is_that_of_its_messages_items_and_leases(
+        self, ledger: Ledger, leases: Leases, run: Run
+    ) -> None:
+        opened = ledger.runs.find_last_change(run.run_id, ())
+        assert opened >= run.opened_at
+        ledger.items.finish(run.run_id, "tmp_a", Outcome("failed", "loader", message="lost"))
+        item = ledger.items.find(run.run_id, "tmp_a")
+        assert item is not None
+        assert ledger.runs.find_last_change(run.run_id, {"table:tmp_b", "extract:none"}) == item.finished_at
+        leases.acquire("table:tmp_b", 3600)
+        held_until = ledger.runs.find_last_change(run.run_id, {"table:tmp_b", "extract:none"})
+        assert held_until > datetime.now(UTC) + timedelta(minutes=50)
+
     def test_the_slot_is_free_again_once_the_run_is_closed(self, ledger: Ledger, run: Run) -> None:
         ledger.abandon(run.run_id, "given up")
         assert ledger.runs.find_open("hourly") is None

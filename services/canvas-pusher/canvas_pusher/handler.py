@@ -43,7 +43,8 @@ def handle_provisions_done(event: ProvisionsDone, *, runtime: Runtime, target: S
 def handle_push_requested(command: PushRequested, *, runtime: Runtime, target: Source, open_client: OpenClient) -> None:
     """Push a run, or open one. A plan or an approval counts only as the run has it: no message opens a gate."""
     if command.run_id is None:
-        open_push_run(runtime, command.group, command.process, requested_by=command.requested_by or "message")
+        user = command.requested_by or "message"
+        open_push_run(runtime, command.group, command.process, requested_by=user, message_id=command.message_id)
         return
     _push_run(runtime.ledger.runs.get(command.run_id), runtime, target, open_client)
 

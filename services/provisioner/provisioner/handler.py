@@ -79,7 +79,8 @@ class _Converted:
 def handle_provisions_requested(command: ProvisionsRequested, *, runtime: Runtime, open_client: OpenClient) -> None:
     """Raises the first error of a report that may succeed later; other errors are recorded in the ledger."""
     if command.run_id is None:
-        open_provisions_run(runtime, command.mode, then=command.then, requested_by=command.requested_by or "message")
+        user = command.requested_by or "message"
+        open_provisions_run(runtime, command.mode, then=command.then, requested_by=user, message_id=command.message_id)
         return
     _fetch_reports(runtime.ledger.runs.get(command.run_id), runtime, open_client)
 

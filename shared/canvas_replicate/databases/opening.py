@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from canvas_replicate.config.settings import Settings, require_alias, target_alias
 from canvas_replicate.databases.ports import LedgerDatabase, Source, Target
-from canvas_replicate.errors import AlreadyRunning, ConfigError, TransientError
+from canvas_replicate.errors import ConfigError, FileInUse, TransientError
 
 if TYPE_CHECKING:
     from canvas_replicate.databases.duckdb.connecting import DuckDb
@@ -20,7 +20,7 @@ Engine = Literal["duckdb", "postgresql", "oracle"]
 
 
 def open_source(settings: Settings, alias: str) -> Source:
-    """Raises ConfigError for an unknown alias or URL, AlreadyRunning or TransientError when the database cannot be
+    """Raises ConfigError for an unknown alias or URL, FileInUse or TransientError when the database cannot be
     opened.
     """
     known = settings.databases[require_alias(alias, settings, "database")]
@@ -96,11 +96,11 @@ def _open_duckdb(settings: Settings, alias: str, *, create: bool) -> DuckDb:
     is_target = alias.lower() == target_alias(settings)
     try:
         return DuckDb.open(Path(_find_url(settings, alias).removeprefix("duckdb:///")), create=create)
-    except AlreadyRunning as error:
+    except FileInUse as error:
         if is_target:
             raise
         step = "Wait until that process has closed it, then type the command again."
-        raise AlreadyRunning(f"Source database {alias}: {error.message}", code=error.code, next_step=step) from error
+        raise FileInUse(f"Source database {alias}: {error.message}", next_step=step) from error
     except ConfigError as error:
         raise ConfigError(f"{_name_url(alias)}: {error.message}", code=error.code, next_step=error.next_step) from error
     except TransientError as error:

@@ -80,7 +80,7 @@ class Leases:
     def end_all(self) -> None:
         """End every worker's lease. Only for a caller that knows that all other processes are gone."""
         with self._database.transaction() as session:
-            where = "owner IS NOT NULL AND lease_key NOT LIKE 'slot:%'"
+            where = "owner IS NOT NULL AND lease_key NOT LIKE 'slot:%' AND lease_key NOT LIKE 'message:%'"
             update(session, _TABLE, {"owner": None, "expires_at": session.now()}, where)
 
     @contextmanager

@@ -95,6 +95,7 @@ class RunRequest:
         reports: only these reports of that mode. Such a run never improves the mode's current status, which pushes
             look at.
         approves: the held artifact that is released together with the run that publishes it.
+        message_id: of the command that asks for the run: however often that is delivered, it opens one run.
         push: what is pushed at the end; by default the group that follows the provisions, where ``then`` names a push.
     """
 
@@ -112,6 +113,7 @@ class RunRequest:
     reports: Sequence[TableRequest] = ()
     approves: Approval | None = None
     push: Push | None = None
+    message_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Collection
 from dataclasses import astuple
+from datetime import datetime
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
@@ -23,7 +27,8 @@ class Runs:
         self._outbox = outbox
 
     def open(self, request: RunRequest) -> Run:
-        """Open a run with all its items and messages in one transaction.
+        """Open a run with all its items and messages in one transaction, or return the one that the request's message
+        opened before.
 
         Raises AlreadyRunning naming the open run, ConfigError for a run without anything to do.
         """
@@ -34,7 +39,11 @@ class Runs:
             push = Push(GROUP_OF[request.provisions])
         with self._database.transaction() as session:
             opened_at = session.now()
+            if request.message_id and (opened := _find_opened_by(session, request.message_id)):
+                return opened
             run_id = new_run_id(request.schedule, opened_at)
+            if request.message_id:
+                _claim(session, request.message_id, run_id)
             if request.exclusive:
                 self._take_slot(session, request, run_id)
             if approval := request.approves:
@@ -68,6 +77,33 @@ class Runs:
 
     def find(self, run_id: str) -> Run | None:
         return RUNS.read_first(self._database, "WHERE run_id = :run_id", run_id=run_id)
+
+    def find_opened_by(self, message_id: str) -> Run | None:
+        """The run that this command opened, not longer than the retention ago."""
+        with self._database.transaction() as session:
+            return _find_opened_by(session, message_id)
+
+    def find_last_change(self, run_id: str, leases: Collection[str]) -> datetime:
+        """When something last happened to a run, as far as the ledger shows: its messages, its items, and the renewals
+        of these leases.
+        """
+        held = ", ".join(f":key_{number}" for number in range(len(leases)))
+        moments = {
+            "replicate_outbox": "COALESCE(published_at, created_at)",
+            "replicate_run_table": "COALESCE(finished_at, extracted_at)",
+            "replicate_report": "started_at",
+        }
+        with self._database.transaction() as session:
+            found = [
+                session.query(f"SELECT MAX({moment}) FROM {table} WHERE run_id = :run_id", run_id=run_id)
+                for table, moment in moments.items()
+            ]
+            if leases:
+                values = {f"key_{number}": key for number, key in enumerate(leases)}
+                sql = f"SELECT MAX(expires_at) FROM replicate_lease WHERE lease_key IN ({held})"
+                found.append(session.query(sql, **values))
+        known: list[datetime] = [moment for [(moment,)] in found if moment is not None]
+        return max(self.get(run_id).opened_at, *known)
 
     def list_newest(self, limit: int = 20) -> list[Run]:
         return RUNS.read(self._database, f"ORDER BY opened_at DESC, run_id DESC FETCH FIRST {int(limit)} ROWS ONLY")
@@ -185,6 +221,26 @@ class Runs:
                 f"Schedule {request.schedule} is running already: {holder}.",
                 next_step=f"See how far it is: replicate runs {holder}",
             ) from None
+
+
+def _find_opened_by(session: Session, message_id: str) -> Run | None:
+    where = "WHERE run_id = (SELECT owner FROM replicate_lease WHERE lease_key = :key)"
+    return RUNS.first(session, where, key=_build_message_key(message_id))
+
+
+def _claim(session: Session, message_id: str, run_id: str) -> None:
+    """Raises LeaseBusy while another process opens the run of this message."""
+    key = _build_message_key(message_id)
+    try:
+        insert(session, "replicate_lease", {"lease_key": key, "owner": run_id, "token": 1, "expires_at": session.now()})
+    except DuplicateKey:
+        raise LeaseBusy(f"{message_id} was taken by another process just now.", key=key) from None
+
+
+def _build_message_key(message_id: str) -> str:
+    """An id may be anything, and longer than a key."""
+    fits = re.fullmatch(r"[\w.:-]{1,128}", message_id, re.ASCII)
+    return f"message:{message_id if fits else hashlib.sha256(message_id.encode()).hexdigest()}"
 
 
 def _build_first_message(run_id: str, request: RunRequest, table: TableRequest) -> Message:

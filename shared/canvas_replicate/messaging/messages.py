@@ -15,13 +15,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from canvas_replicate.config.provisions import ModeName
 from canvas_replicate.errors import PermanentError
 from canvas_replicate.names import RUN_ID_PATTERN, TABLE_PATTERN, RunId, TableName
 
 Step = Literal["provisions", "push"]
+
+# The id of a message whose publisher gave it none begins so; another message with the same content has the same id.
+UNNAMED = "unnamed-"
 
 
 class UnreadableMessage(PermanentError):
@@ -40,6 +43,12 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     type: ClassVar[str]
     run_id: RunId | None = None
+    _message_id: str | None = PrivateAttr(None)
+
+    @property
+    def message_id(self) -> str | None:
+        """Of a command without a run: the id that its publisher gave it. It is no part of the JSON."""
+        return self._message_id
 
     @classmethod
     def routing_key(cls) -> str:
@@ -206,11 +215,14 @@ def parse(envelope: Envelope) -> Message:
         text = f"Message type {envelope.type!r} is not known here (known: {known})."
         raise UnreadableMessage(text, next_step=step)
     try:
-        return model.model_validate_json(envelope.body)
+        message = model.model_validate_json(envelope.body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
         raise UnreadableMessage(f"{envelope.type}: {where}: {first['msg']}.", next_step=step) from None
+    if message.run_id is None and not envelope.message_id.startswith(UNNAMED):
+        message._message_id = envelope.message_id
+    return message
 
 
 def find_kind(envelope: Envelope) -> str:

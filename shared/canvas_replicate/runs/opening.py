@@ -99,7 +99,12 @@ def open_schedule_run(runtime: Runtime, schedule: str, scope: RunScope) -> Run:
 
 
 def open_provisions_run(
-    runtime: Runtime, mode: str, *, then: Sequence[str] = (), requested_by: str | None = None
+    runtime: Runtime,
+    mode: str,
+    *,
+    then: Sequence[str] = (),
+    requested_by: str | None = None,
+    message_id: str | None = None,
 ) -> Run:
     """Open a run of reports by hand; without a broker, resume the mode's unfinished one.
 
@@ -115,7 +120,7 @@ def open_provisions_run(
         return unfinished
     user = requested_by or find_current_user()
     return runtime.ledger.runs.open(
-        RunRequest(schedule=mode, exclusive=True, provisions=mode, then=then, requested_by=user)
+        RunRequest(schedule=mode, exclusive=True, provisions=mode, then=then, requested_by=user, message_id=message_id)
     )
 
 
@@ -127,6 +132,7 @@ def open_push_run(
     after: str | None = None,
     requested_by: str | None = None,
     by_workers: bool = False,
+    message_id: str | None = None,
 ) -> Run:
     """Open a run that only pushes; without a broker, resume the group's unfinished one.
 
@@ -154,7 +160,9 @@ def open_push_run(
             next_step=f"Let it end first: {resume_command(unfinished)}",
         )
     user = requested_by or find_current_user()
-    return runtime.ledger.runs.open(RunRequest(schedule=schedule, exclusive=True, push=wanted, requested_by=user))
+    return runtime.ledger.runs.open(
+        RunRequest(schedule=schedule, exclusive=True, push=wanted, requested_by=user, message_id=message_id)
+    )
 
 
 def get_push_schedule(group: str) -> str:

@@ -61,6 +61,7 @@ class RerunRequest:
     provisions: str | None = None
     requested_by: str | None = None
     forced: bool = False
+    message_id: str | None = None
 
 
 def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
@@ -68,6 +69,7 @@ def open_table_run(runtime: Runtime, command: TableRequested) -> Run:
     schedule = command.schedule if command.schedule in runtime.catalogue.schedules else None
     user = command.requested_by or "message"
     request = RerunRequest((command.table,), schedule=schedule, source=command.source, requested_by=user)
+    request = replace(request, message_id=command.message_id)
     return rerun_tables(runtime, request)
 
 
@@ -100,6 +102,7 @@ def rerun_tables(runtime: Runtime, request: RerunRequest) -> Run:
             requested_by=request.requested_by or find_current_user(),
             snapshot=options is not None and options.snapshot,
             forced=request.forced,
+            message_id=request.message_id,
         )
     )
 

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
-from canvas_replicate.ledger.records import ONLY_FILES, RERUN, Run
+from canvas_replicate.ledger.records import ONLY_FILES, RERUN, Run, RunItem, process_of
+from canvas_replicate.messaging.retry import LADDER
 from canvas_replicate.runtime import Runtime
 
 RESUME = "replicate resume"
+# Nothing happens to an item while its message waits on the ladder.
+_LONGEST_WAIT = timedelta(seconds=max(LADDER.values())) + timedelta(minutes=30)
 
 
 def is_left_over(runtime: Runtime, run: Run) -> bool:
     """Whether an open run has no process. With a broker no run is left over: its messages wait for the workers."""
     return run.is_open and not runtime.settings.has_broker and not is_being_run(runtime, run)
+
+
+def find_idle_since(runtime: Runtime, run: Run) -> datetime | None:
+    """When something last happened to an open run of the workers, if that is longer ago than any retry waits.
+
+    Only the ledger is asked: whether a message is lost, or waits in a queue that no worker reads, it cannot know.
+    """
+    if not run.is_open or not runtime.settings.has_broker or run.limited_to == ONLY_FILES:
+        return None
+    waiting = [item for item in runtime.ledger.items.list_all(run.run_id) if not item.is_final]
+    keys = {key for item in waiting for key in _list_lease_keys(runtime, item)}
+    since = runtime.ledger.runs.find_last_change(run.run_id, keys)
+    return since if datetime.now(UTC) - since > _LONGEST_WAIT else None
+
+
+def _list_lease_keys(runtime: Runtime, item: RunItem) -> Iterator[str]:
+    """What a worker holds while it works on the item."""
+    if item.kind == "pushes":
+        yield f"push:{process_of(item.table)}"
+        return
+    yield f"extract:{item.run_id}:{item.table}"
+    if table := runtime.catalogue.loaded_tables.get(item.table):
+        yield from (f"table:{table.base_table}", f"report:{table.base_table}")
+
+
+def suggest_for_idle(run: Run) -> str:
+    return f'{RESUME} {run.run_id}   or give it up: replicate end {run.run_id} --why "..."'
 
 
 def is_being_run(runtime: Runtime, run: Run) -> bool:

@@ -2,6 +2,7 @@
 
     done                      ack
     lease held by another     wait on the ladder; not an attempt
+    DuckDB file in use        the same
     TransientError            next rung of the ladder, until attempts or time are used up, then dead letter
     anything unexpected       the same with few attempts
     PermanentError            dead letter at once
@@ -153,11 +154,14 @@ class Dispatcher:
             message = self._read(envelope)
             if get_lost_deliveries(envelope) > topology.DELIVERY_LIMIT:
                 raise _build_given_up()
+            if self._is_repeated(message):
+                delivery.ack()
+                return "done"
             self._stage.handlers[type(message)](message)
         except errors.Interrupted:
             self._put_on_rung(envelope, self._policy.rungs[0])
             outcome = "handed_back"
-        except (errors.LeaseBusy, errors.LeaseLost) as error:
+        except (errors.LeaseBusy, errors.LeaseLost, errors.FileInUse) as error:
             self._retry(envelope, message, error, rung=self._policy.rungs[0], counts=False)
             outcome = "waiting"
         except (TransientError, errors.AlreadyRunning) as error:
@@ -179,6 +183,13 @@ class Dispatcher:
             outcome = "done"
         delivery.ack()
         return outcome
+
+    def _is_repeated(self, message: Message) -> bool:
+        """Whether a command without a run was delivered before and has opened its run."""
+        opened = message.message_id and self._ledger.runs.find_opened_by(message.message_id)
+        if opened:
+            log.info("delivered again", extra={"message_id": message.message_id, "run_id": opened.run_id})
+        return bool(opened)
 
     def _read(self, envelope: Envelope) -> Message:
         """Raises UnreadableMessage, and MisroutedMessage for a type that this stage does not work on."""

@@ -15,7 +15,7 @@ from canvas_replicate.databases.postgresql.ledger import PostgresqlLedger, rewri
 from canvas_replicate.errors import AlreadyRunning, LeaseBusy, PermanentError, ReplicateError, TransientError
 from canvas_replicate.ledger.leases import Leases, acquire_in
 from canvas_replicate.ledger.ledger import Ledger
-from canvas_replicate.ledger.mapper import read
+from canvas_replicate.ledger.mapper import insert, read
 from canvas_replicate.ledger.migrations import NEWEST, schema, upgrade, version_of
 from canvas_replicate.ledger.records import RunRequest, TableRequest
 
@@ -145,6 +145,26 @@ def test_of_two_who_take_over_an_expired_key_at_once_one_is_told_that_it_is_busy
         thread = in_a_race(another_process, postgresql, second)
     thread.join()
     assert isinstance(second[0], LeaseBusy)
+
+
+def test_of_two_who_open_the_run_of_one_message_at_once_one_waits(
+    ledger_database: PostgresqlLedger, another_process: PostgresqlLedger, postgresql: Database
+) -> None:
+    request = RunRequest(schedule="hourly", tables=[TableRequest("tmp_a", "v_a", "campus")], message_id="m1")
+    second: list[ReplicateError] = []
+
+    def open_run() -> None:
+        with pytest.raises(LeaseBusy) as caught:
+            Ledger(another_process).runs.open(request)
+        second.append(caught.value)
+
+    with ledger_database.transaction() as session:
+        insert(session, "replicate_lease", {"lease_key": "message:m1", "token": 1, "expires_at": session.now()})
+        thread = threading.Thread(target=open_run)
+        thread.start()
+        wait_for_a_lock(postgresql)
+    thread.join()
+    assert "m1" in second[0].message
 
 
 def test_a_key_whose_taker_gave_up_goes_to_the_one_who_waited(

@@ -15,6 +15,7 @@ from tests.clocks import Clock
 from canvas_replicate.errors import (
     AlreadyRunning,
     DataError,
+    FileInUse,
     Interrupted,
     LeaseBusy,
     LeaseLost,
@@ -180,8 +181,17 @@ def test_a_failure_that_a_handler_recorded_becomes_a_dead_letter_and_is_not_reco
     assert [letter.headers["code"] for letter in bench.dead()] == ["gate2.differs"]
 
 
-@pytest.mark.parametrize("error", [LeaseBusy("held by another", key="table:t"), LeaseLost("taken over")])
-def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        LeaseBusy("held by another", key="table:t"),
+        LeaseLost("taken over"),
+        FileInUse("campus.duckdb is in use by process 17"),
+    ],
+)
+def test_waiting_for_another_process_is_no_attempt_and_fails_nothing(
+    bench: Bench, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     bench.ends_with(error)
     for _ in range(20):
         bench.work()
@@ -190,7 +200,8 @@ def test_waiting_for_a_lease_is_not_an_attempt(bench: Bench, error: Exception) -
     bench.ending = lambda: None
     bench.work()
     assert len(bench.seen) == 21
-    assert bench.dead() == []
+    assert (bench.dead(), bench.state()) == ([], "requested")
+    assert {vars(record)["reason"] for record in caplog.records} == {str(error)}
 
 
 def test_an_interrupted_handler_hands_its_message_back_as_often_as_it_must(bench: Bench) -> None:

@@ -62,7 +62,9 @@ def _show_status(runtime: Runtime, rows: Sequence[Status], steps: Mapping[str, s
         reason = "the database refuses to build it out of place"
         output.print_line(f"{view} is refreshed in one transaction: {reason}.")
     for run in runtime.ledger.runs.list_unfinished():
-        output.print_line(f"unfinished: see replicate runs {run.run_id}")
+        since = resume.find_idle_since(runtime, run)
+        idle = f", untouched for {output.format_age(since)}" if since else ""
+        output.print_line(f"unfinished{idle}: see replicate runs {run.run_id}")
 
 
 def runs(
@@ -86,6 +88,10 @@ def runs(
             output.show_failure(run, runtime.ledger.find_failure(run_id), items)
             if resume.is_left_over(runtime, run):
                 output.print_line(f"No process is working on it. Resume: {resume.resume_command(run)}")
+            if since := resume.find_idle_since(runtime, run):
+                age = output.format_age(since)
+                output.print_line(f"No worker has touched it for {age}: none runs, all failed, or its message is lost.")
+                output.print_line(f"next: {resume.suggest_for_idle(run)}")
         return
     found = runtime.ledger.runs.list_newest(limit)
     if as_json:

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from canvas_replicate.errors import (
-    AlreadyRunning,
     ConfigError,
     DataError,
+    FileInUse,
     PermanentError,
     ReplicateError,
     TransientError,
@@ -75,7 +75,7 @@ class DuckDb:
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> DuckDb:
-        """Raises AlreadyRunning while another process has the file, TransientError when it is not there."""
+        """Raises FileInUse while another process has the file, TransientError when it is not there."""
         path = path.resolve()
         with cls._opening:
             if path not in cls._opened:
@@ -127,7 +127,7 @@ def _connect(path: Path, *, create: bool) -> duckdb.DuckDBPyConnection:
         if other:
             problem = f"{path} is in use by process {other[1]}, and a DuckDB file belongs to one process at a time."
             step = "Wait for it, or keep the target in PostgreSQL or Oracle (docs/configuration.md)."
-            raise AlreadyRunning(problem, code="duckdb.locked", next_step=step) from error
+            raise FileInUse(problem, next_step=step) from error
         if isinstance(error, duckdb.OutOfMemoryException) or any(word in str(error) for word in _PASSES):
             raise translated(error, f"opening {path}") from error
         problem = f"{path} cannot be opened as a DuckDB database: {_describe(error)}"

@@ -11,7 +11,7 @@ import pika
 import pika.data
 from pika.exceptions import InvalidFieldTypeException
 
-from canvas_replicate.messaging.messages import Envelope
+from canvas_replicate.messaging.messages import UNNAMED, Envelope
 from canvas_replicate.messaging.retry import get_lost_deliveries
 
 _PERSISTENT = 2
@@ -79,7 +79,7 @@ def build_envelope(routing_key: str, properties: pika.BasicProperties, body: byt
     return Envelope(
         type=kind,
         body=body,
-        message_id=texts["message_id"] or str(uuid.uuid5(_BY_CONTENT, f"{kind} {properties.timestamp} {body.hex()}")),
+        message_id=texts["message_id"] or _build_id(f"{kind} {properties.timestamp} {body.hex()}"),
         correlation_id=texts["correlation_id"],
         timestamp=timestamp or _EPOCH,
         app_id=texts["app_id"] or "unknown",
@@ -94,6 +94,10 @@ def count_lost_deliveries(envelope: Envelope, properties: pika.BasicProperties) 
     if not isinstance(count, int) or count <= 0:
         return envelope
     return envelope.with_headers(lost_deliveries=get_lost_deliveries(envelope) + count)
+
+
+def _build_id(content: str) -> str:
+    return f"{UNNAMED}{uuid.uuid5(_BY_CONTENT, content)}"
 
 
 def _read_timestamp(seconds: int | None) -> datetime | None:
