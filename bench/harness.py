@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -142,11 +141,11 @@ def _judge(case: Case, rows: Mapping[str, Row]) -> list[str]:
             found.append(f"{name}: not measured")
         else:
             word = "reached" if row.ratio >= least else "missed"
-            found.append(f"{name}: {row.ratio:.2f}, at least {least:g}: {word}")
+            found.append(f"{name}: {row.ratio:.2f}, at least {least:.2g}: {word}")
     ours = rows.get(OURS)
     if case.limit is not None and ours is not None:
         value = getattr(ours, case.figure)
-        found.append(f"{value:.2f}, at most {case.limit:g}: {'reached' if value <= case.limit else 'missed'}")
+        found.append(f"{value:.3g}, at most {case.limit:g}: {'reached' if value <= case.limit else 'missed'}")
     return found
 
 
@@ -166,16 +165,12 @@ def run_program(file: str, *words: str, python: Path | str = sys.executable, **e
     return Sample(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str], *, folder: Path | None = None) -> Sample:
+def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Sample:
     """A whole command: its time, its CPU and its greatest resident memory."""
-    before, started = os.times(), time.perf_counter()
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output, cwd=folder)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds, after = time.perf_counter() - started, os.times()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            output.seek(0)
-            raise SystemExit(f"{' '.join(command)} exited {process.returncode}:\n{output.read().decode()}")
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Sample(seconds, cpu, used.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024))
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        launched = [sys.executable, "-S", str(PROGRAMS / "launch.py"), str(result), *command]
+        done = subprocess.run(launched, env=dict(environment), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        return Sample(**json.loads(result.read_text()))

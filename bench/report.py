@@ -61,6 +61,11 @@ def print_result(result: Result, *, quick: bool) -> None:
         print(f"  target  {verdict}", flush=True)
 
 
+def _show(value: float) -> str:
+    """Three digits, and no fraction of large numbers."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def write_results(name: str, machine: Machine, results: Sequence[Result]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
@@ -118,7 +123,7 @@ def _write_row(row: Row) -> str:
     if row.note.startswith("not measured"):
         return f"| {row.name} | | | | | | {row.note} |"
     ratios = " | ".join("" if value is None else f"{value:.2f}" for value in (row.ratio, row.cpu_ratio))
-    return f"| {row.name} | {row.seconds:.2f} | {row.cpu:.2f} | {row.megabytes:.0f} | {ratios} | {row.note} |"
+    return f"| {row.name} | {_show(row.seconds)} | {_show(row.cpu)} | {row.megabytes:.0f} | {ratios} | {row.note} |"
 
 
 def draw_bars(result: Result) -> str:
@@ -138,6 +143,6 @@ def draw_bars(result: Result) -> str:
         parts += [
             f'<text x="{_LABEL - 8}" y="{middle}" text-anchor="end">{escape(row.name)}</text>',
             f'<rect x="{_LABEL}" y="{top}" width="{width}" height="{_BAR}" fill="{colour}"/>',
-            f'<text x="{_LABEL + width + 6}" y="{middle}">{value:,.2f} {UNITS[result.figure]}</text>',
+            f'<text x="{_LABEL + width + 6}" y="{middle}">{_show(value)} {UNITS[result.figure]}</text>',
         ]
     return "\n".join([*parts, "</svg>", ""])

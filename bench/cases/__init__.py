@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.cases import commands, extraction, loading, memory, pushing, runs, writing
+from bench.cases import commands, extraction, loading, memory, messages, pushing, runs, writing
 
 CASES = (
     *writing.CASES,
@@ -10,6 +10,7 @@ CASES = (
     *memory.CASES,
     *loading.CASES,
     *runs.CASES,
+    *messages.CASES,
     *pushing.CASES,
     *commands.CASES,
 )

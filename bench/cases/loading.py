@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tests.postgresql_server import Server, find_postgresql, running
+
 from bench.cases.memory import make_campus
 from bench.data import rows_sql
-from bench.harness import OURS, Case, Sample, Scale, Way, run_command, run_program
+from bench.harness import OURS, Case, NotAvailable, Sample, Scale, Way, run_command, run_program
 
 DUCKDB, PANDAS = "DuckDB read_csv", "pandas read_csv and to_sql (SQLite)"
+COPY = "psql, COPY alone"
 LAST = "SELECT sum(load_seconds) FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
 
 
@@ -60,12 +65,62 @@ def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
         ]
 
 
+@contextmanager
+def prepare_postgresql(scale: Scale) -> Iterator[Sequence[Way]]:
+    found = find_postgresql()
+    if isinstance(found, str) or not shutil.which("psql"):
+        yield [Way(OURS, lambda: _refuse("no PostgreSQL, or no psql"))]
+        return
+    with running(found) as server, tempfile.TemporaryDirectory() as name:
+        database = f"replicate_bench_{uuid.uuid4().hex[:8]}"
+        server.run(f"CREATE DATABASE {database} TEMPLATE template0")
+        try:
+            yield _compare_postgresql(Path(name), server, database, scale.of(300_000, 3_000))
+        finally:
+            server.run(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+def _refuse(reason: str) -> Sample:
+    raise NotAvailable(reason)
+
+
+def _compare_postgresql(folder: Path, server: Server, database: str, rows: int) -> Sequence[Way]:
+    import duckdb
+
+    url = server.url_of(database)
+    settings = {"REPLICATE_DATABASES__REPORTING__URL": url, "REPLICATE_DATABASES__REPORTING__PASSWORD": server.password}
+    environment = make_campus(folder / "ours", {"rows": rows}, **{key: value or "" for key, value in settings.items()})
+    plain = folder / "rows.csv"
+    duckdb.sql(f"COPY ({rows_sql(rows)}) TO '{plain}' (HEADER false)")
+    server.run("CREATE TABLE plain (LIKE tmp_rows)", database=database)
+
+    def load() -> Sample:
+        run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
+        sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
+        [(seconds,)] = server.run(LAST, database=database)
+        return replace(sample, seconds=float(str(seconds)))
+
+    def copy() -> Sample:
+        words = ["psql", url, "-q", "-v", "ON_ERROR_STOP=1", "-c", "TRUNCATE plain"]
+        words += ["-c", f"\\copy plain FROM '{plain}' (FORMAT csv)"]
+        return run_command(words, {**environment, "PGPASSWORD": server.password or ""})
+
+    return [Way(OURS, load), Way(COPY, copy)]
+
+
 CASES = (
     Case(
         "load",
         "Load into DuckDB: 500,000 rows of ten columns, checked, verified, view refreshed (CPU: with start-up)",
         prepare,
         targets={DUCKDB: 0.5, PANDAS: 20},
+        times=3,
+    ),
+    Case(
+        "load-postgresql",
+        "Load into PostgreSQL: 300,000 rows of ten columns, checked, verified, view refreshed (CPU: of the client)",
+        prepare_postgresql,
+        targets={COPY: 0.5},
         times=3,
     ),
 )

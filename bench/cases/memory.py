@@ -16,9 +16,9 @@ REPLICATE = [sys.executable, "-m", "canvas_replicate.cli"]
 MAKE = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE SCHEMA sis'); c.execute(sys.argv[2])"
 
 
-def make_campus(folder: Path, tables: Mapping[str, int]) -> dict[str, str]:
+def make_campus(folder: Path, tables: Mapping[str, int], **settings: str) -> dict[str, str]:
     """In processes of their own: what a process once needed stays in its peak."""
-    environment = make_installation(folder, dict(tables))
+    environment = make_installation(folder, dict(tables)) | settings
     script = ";".join(f"CREATE TABLE sis.{name} AS {rows_sql(rows)}" for name, rows in tables.items())
     run_command([sys.executable, "-c", MAKE, str(folder / "campus.duckdb"), script], environment)
     run_command([*REPLICATE, "init-db"], environment)

@@ -45,9 +45,9 @@ def _case(ours: float, rival: float | None) -> Case:
 @pytest.mark.parametrize(
     ("ours", "rival", "verdicts"),
     [
-        (2.0, 5.0, ["rival: 2.50, at least 2: reached", "2.00, at most 3: reached"]),
-        (4.0, 4.0, ["rival: 1.00, at least 2: missed", "4.00, at most 3: missed"]),
-        (2.0, None, ["rival: not measured", "2.00, at most 3: reached"]),
+        (2.0, 5.0, ["rival: 2.50, at least 2: reached", "2, at most 3: reached"]),
+        (4.0, 4.0, ["rival: 1.00, at least 2: missed", "4, at most 3: missed"]),
+        (2.0, None, ["rival: not measured", "2, at most 3: reached"]),
     ],
 )
 def test_a_target_is_judged_by_the_ratio_to_its_rival(ours: float, rival: float | None, verdicts: list[str]) -> None:
