@@ -33,6 +33,6 @@ def compare(*words: str) -> Callable[[Scale], AbstractContextManager[Sequence[Wa
 
 
 CASES = (
-    Case("start-help", "replicate --help: CPU", compare("--help"), figure="cpu", limit=0.35, times=9),
-    Case("start-status", "replicate status: CPU", compare("status"), figure="cpu", limit=0.6, times=9),
+    Case("start-help", "replicate --help: CPU", compare("--help"), figure="cpu", limit=0.35, times=5),
+    Case("start-status", "replicate status: CPU", compare("status"), figure="cpu", limit=0.6, times=5),
 )

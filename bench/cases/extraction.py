@@ -29,7 +29,7 @@ CREATE TABLE bench_shape AS SELECT * FROM bench_10;
 
 @contextmanager
 def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
-    rows = scale.of(500_000, 2_000)
+    rows = scale.of(300_000, 2_000)
     if not STANDIN.is_dir():
         yield [Way(OURS, lambda: _refuse("there is no stand-in for Oracle (REPLICATE_TEST_STANDIN)"))]
         return
@@ -120,7 +120,7 @@ def _read_number(text: str | None) -> Decimal | None:
 CASES: tuple[Case, ...] = (
     Case(
         "extract",
-        "Extract over the wire: 500,000 rows of ten mixed columns, query to finished file",
+        "Extract over the wire: 300,000 rows of ten mixed columns, query to finished file",
         prepare,
         targets={DRAIN: 1 / 1.15, ORIGINAL: 7, SLING: 4, DLT: 3, ADBC: 1},
     ),

@@ -29,7 +29,7 @@ def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
     if found.start is None:
         yield [Way(OURS, lambda: _refuse(found.reason))]
         return
-    count = scale.of(500, 20)
+    count = scale.of(300, 20)
     with tempfile.TemporaryDirectory() as folder:
         server = found.start(Path(folder))
         try:
