@@ -39,11 +39,8 @@ typecheck: setup ## mypy, strict
 
 check: lint typecheck test ## Everything that CI checks
 
-bench: setup ## Measure against other tools, in one run
-	@$(BIN)/python bench/bench_dat.py
-	@$(BIN)/python bench/row_digest.py
-	@$(BIN)/python bench/push_plan.py
-	@if [ -d "$${REPLICATE_TEST_STANDIN:-../shared/oracle-standin}" ]; then $(BIN)/python bench/oracle_extract.py; fi
+bench: setup ## Measure against other tools in one run; writes docs/benchmarks.md (QUICK=1: one minute, no page)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(CASES)
 
 sbom: setup ## Write a bill of materials per image into sbom/ (CycloneDX)
 	@$(BIN)/python scripts/sbom

@@ -52,6 +52,15 @@ class _Rule:
     code: str | None = None
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """Each column's value and the rules by column; ``first_bad`` is the place of the first rule that is broken."""
+
+    values: list[pl.Expr]
+    checks: list[tuple[str, _Rule]]
+    first_bad: pl.Expr | None
+
+
 def read_frames(
     file: BinaryIO,
     control: ControlFile,
@@ -64,6 +73,7 @@ def read_frames(
     """The file's good records as text columns named like the base table's; all others go to ``counts``. ``bare``: for
     each data field, whether the file writes it without enclosures; a wrong guess only costs time.
     """
+    plan = _plan_checks(targets, control)
     for chunk in read_chunks(file, control.record_end, chunk_bytes):
         first_number = counts.read + 1
         frame = _read_canonical(chunk, control, bare)
@@ -73,7 +83,7 @@ def read_frames(
             counts.read += frame.height
         frame = _drop_empty_records(frame, chunk, control, counts)
         frame = _add_generated(frame, control, first_number)
-        yield _check(frame, targets, chunk, control, counts, first_number).to_arrow()
+        yield _check(frame, plan, chunk, control, counts, first_number).to_arrow()
 
 
 def _read_canonical(chunk: bytes, control: ControlFile, bare: Sequence[bool]) -> pl.DataFrame | None:
@@ -150,30 +160,27 @@ def match_fields(control: ControlFile, base: Mapping[str, Column]) -> list[Targe
     ]
 
 
-def _check(
-    frame: pl.DataFrame,
-    targets: Sequence[Target],
-    chunk: bytes,
-    control: ControlFile,
-    counts: LoadCounts,
-    first_number: int,
-) -> pl.DataFrame:
-    """Good rows in the form that base tables take; a bad one is rejected for its first bad column."""
+def _plan_checks(targets: Sequence[Target], control: ControlFile) -> _Plan:
+    """The same for every chunk, and building expressions takes long."""
     values, checks = [], []
     for target in targets:
         value, rules = _build_rules(target)
         values.append(value)
         checks += [(target.field.name, rule) for rule in rules]
-    for field in control.data_fields:
-        if field.filler and field.bound_filler:
-            values.append(pl.col(field.name))
-    values.append((pl.col(_ROW).cast(pl.Int64) + first_number).alias(RECORD))
-    if not checks:
+    values += [pl.col(field.name) for field in control.data_fields if field.filler and field.bound_filler]
+    bad = [pl.when(rule.bad.fill_null(False)).then(pl.lit(index, pl.UInt32)) for index, (_, rule) in enumerate(checks)]
+    return _Plan(values, checks, pl.coalesce(bad) if bad else None)
+
+
+def _check(
+    frame: pl.DataFrame, plan: _Plan, chunk: bytes, control: ControlFile, counts: LoadCounts, first_number: int
+) -> pl.DataFrame:
+    """Good rows in the form that base tables take; a bad one is rejected for its first bad column."""
+    checks = plan.checks
+    values = [*plan.values, (pl.col(_ROW).cast(pl.Int64) + first_number).alias(RECORD)]
+    if plan.first_bad is None:
         return frame.select(values)
-    first_bad = pl.coalesce(
-        [pl.when(rule.bad.fill_null(False)).then(pl.lit(index, pl.UInt32)) for index, (_, rule) in enumerate(checks)]
-    )
-    judged = frame.select(*values, pl.col(_ROW), first_bad.alias(_WHY))
+    judged = frame.select(*values, pl.col(_ROW), plan.first_bad.alias(_WHY))
     if judged[_WHY].null_count() < judged.height:
         records = split_chunk(chunk, control.record_end)
         bad_rows = judged.filter(pl.col(_WHY).is_not_null()).select(_ROW, _WHY)

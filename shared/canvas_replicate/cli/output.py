@@ -39,6 +39,7 @@ _COLOURS = {
 }
 _WAITING = {"requested": "waiting", "extracted": "waits for loader"}
 _LIVE_SECONDS = 0.2
+_REST = 20  # times as long as a look took: a thousand tables take long to show, and the work has the processor
 # Without a terminal there is no width to fit: lines must stay whole for grep.
 _PLAIN_WIDTH = 1000
 
@@ -210,20 +211,22 @@ def watch_runs(runtime: Runtime, runs: Sequence[Run], *, quiet: bool = False) ->
 
     on_terminal = sys.stdout.isatty() and not quiet
     live = Live(console=console(), auto_refresh=False, transient=True) if on_terminal else None
-    last = 0.0
+    look_at = 0.0
     logged: dict[tuple[str, str], str] = {}
 
     def watch(at_end: bool = False) -> None:
-        nonlocal last
-        if not at_end and time.monotonic() - last < _LIVE_SECONDS:
+        nonlocal look_at
+        started = time.monotonic()
+        if not at_end and started < look_at:
             return
-        last = time.monotonic()
         rows = [row for run in runs for row in runtime.ledger.items.list_all(run.run_id)]
         steps = runtime.progress.steps()
         if live:
             live.update(_build_live_table(rows, steps), refresh=True)
         else:
             _log_changes(rows, steps, logged)
+        now = time.monotonic()
+        look_at = now + max(_LIVE_SECONDS, _REST * (now - started))
 
     with live or nullcontext():
         yield watch

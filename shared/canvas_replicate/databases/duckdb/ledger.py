@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def read_from_rows(sql: str) -> str:
         return columns.replace(" WHERE ", f" FROM {_ROWS} WHERE ", 1)
     before, values = columns.split(" VALUES ", 1)
     return f"{before} SELECT {values.strip().removeprefix('(').removesuffix(')')} FROM {_ROWS}"
+
+
+@lru_cache(maxsize=1000)
+def _write_binds(sql: str) -> str:
+    return rewrite_binds(sql, lambda name: f"${name}")
 
 
 class DuckDbSession:
@@ -59,12 +65,11 @@ class DuckDbSession:
         return to_aware_rows(self._run(sql, values).fetchall())
 
     def now(self) -> datetime:
-        found: datetime = self.query("SELECT now() AT TIME ZONE 'UTC'")[0][0]
-        return found
+        return datetime.now(UTC)  # the database's clock is this process's
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
         try:
-            return self._cursor.execute(rewrite_binds(sql, lambda name: f"${name}"), to_naive_values(values))
+            return self._cursor.execute(_write_binds(sql), to_naive_values(values))
         except duckdb.ConstraintException as error:
             if "duplicate key" not in str(error).lower():
                 raise

@@ -1,6 +1,4 @@
-"""How much CPU a big push costs, against a plain script without a plan, a journal or a check, in one run.
-
-    python bench/push_plan.py [CHANGES]        20,000 by default
+"""A big push, against a plain script without a plan, a journal or a check.
 
 The simulated Canvas runs in this process, and each way in a process of its own, so that only their CPU is counted.
 """
@@ -8,21 +6,23 @@ The simulated Canvas runs in this process, and each way in a process of its own,
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.pushing import TOKEN, Pushing, prepared
 from tests.workplace import Workplace
 
+from bench.harness import OURS, Case, Sample, Scale, Way, run_command
 from replicate_demo.canvas import CanvasSimulator, Options
 from replicate_demo.canvas.seeding import seed
 
-SIZE = 0.2  # of a whole campus
+CAMPUS = 0.2  # of a whole one
+SCRIPT = "a plain script (pandas merge, CSV, POST)"
 BUDGET = {"additions": 1_000_000, "removals": 1_000_000, "removals_percent": 100}
 PLAIN = """
 import io, sys, duckdb, pandas, requests
@@ -42,22 +42,29 @@ answer.raise_for_status()
 """
 
 
-def main() -> None:
-    changes = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    options = Options(token=TOKEN, report_seconds=0.05, import_seconds=0.1)
-    with tempfile.TemporaryDirectory() as folder, CanvasSimulator(seed(SIZE), options=options) as canvas:
-        place, patch = Workplace(Path(folder)), pytest.MonkeyPatch()
-        pushing = prepared(place, canvas, patch)
-        pushing.configure(budget=BUDGET)
-        ask(pushing, changes)
-        pushing.provision()
-        place.close()
-        plain = measure([sys.executable, "-c", PLAIN, canvas.url, TOKEN, str(place.target_file)])
-        ours = measure([sys.executable, "-m", "canvas_pusher", "run", "--json"])
-        patch.undo()
-    print(f"{changes:,} changes, planned, journalled and posted as one SIS import, CPU seconds:")
-    print(f"  a plain script (pandas merge, CSV, POST)  {plain:6.1f}   1.0")
-    print(f"  canvas-pusher run                         {ours:6.1f}   {ours / plain:.1f}")
+@contextmanager
+def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
+    """A push that has been made finds nothing to do, so each measurement has a campus of its own."""
+    changes = scale.of(20_000, 200)
+
+    def measure(way: str) -> Sample:
+        options = Options(token=TOKEN, report_seconds=0.05, import_seconds=0.1)
+        size = CAMPUS if changes > 1_000 else CAMPUS / 10
+        with tempfile.TemporaryDirectory() as folder, CanvasSimulator(seed(size), options=options) as canvas:
+            place, patch = Workplace(Path(folder)), pytest.MonkeyPatch()
+            try:
+                pushing = prepared(place, canvas, patch)
+                pushing.configure(budget=BUDGET)
+                ask(pushing, changes)
+                pushing.provision()
+                place.close()
+                plain = [sys.executable, "-c", PLAIN, canvas.url, TOKEN, str(place.target_file)]
+                ours = [sys.executable, "-m", "canvas_pusher", "run", "--json"]
+                return run_command(ours if way == OURS else plain, os.environ)
+            finally:
+                patch.undo()
+
+    yield [Way(name, partial(measure, name)) for name in (OURS, SCRIPT)]
 
 
 def ask(pushing: Pushing, changes: int) -> None:
@@ -74,15 +81,13 @@ def ask(pushing: Pushing, changes: int) -> None:
     )
 
 
-def measure(command: list[str]) -> float:
-    """Seconds of CPU of the command and what it started."""
-    before = os.times()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    after = os.times()
-    if done.returncode:
-        raise SystemExit(done.stdout + done.stderr)
-    return after.children_user + after.children_system - before.children_user - before.children_system
-
-
-if __name__ == "__main__":
-    main()
+CASES = (
+    Case(
+        "push",
+        "Plan, record and post 20,000 changes as one SIS import: CPU",
+        prepare,
+        figure="cpu",
+        limit=10,
+        times=1,
+    ),
+)

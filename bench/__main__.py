@@ -1,0 +1,41 @@
+"""python -m bench [--quick] [CASE ...]: measure, print, and write the results (all cases: also docs/benchmarks.md)."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import extractor  # noqa: F401  # first: it says how many threads polars takes
+from bench.cases import CASES
+from bench.harness import Scale, measure_case
+from bench.report import describe_machine, print_result, write_page, write_results
+from bench.rivals import install_rivals
+
+
+def main(words: list[str] | None = None) -> None:
+    options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    options.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(case.key for case in CASES))
+    options.add_argument("--quick", action="store_true", help="the smoke form: little input, each way once, no page")
+    options.add_argument("--offline", action="store_true", help="install no rival; measure those that are there")
+    asked = options.parse_args(words)
+    unknown = set(asked.cases) - {case.key for case in CASES}
+    if unknown:
+        options.error(f"no such case: {', '.join(sorted(unknown))}")
+    chosen = [case for case in CASES if not asked.cases or case.key in asked.cases]
+    started = time.monotonic()
+    rivals = install_rivals(offline=asked.offline)
+    machine = describe_machine(rivals.versions)
+    results = []
+    for case in chosen:
+        result = measure_case(case, Scale(asked.quick, rivals))
+        print_result(result, quick=asked.quick)
+        results.append(result)
+    name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
+    path = write_results(name, machine, results)
+    if name == "benchmark":
+        write_page(machine, results)
+    print(f"\n{time.monotonic() - started:.0f} s; written: {path.relative_to(path.parents[2])}")
+
+
+if __name__ == "__main__":
+    main()

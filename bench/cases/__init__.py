@@ -1,0 +1,16 @@
+"""The cases, most valuable first. A group is a module with functions that prepare and yield the ways."""
+
+from __future__ import annotations
+
+from bench.cases import commands, extraction, loading, memory, messages, pushing, runs, writing
+
+CASES = (
+    *writing.CASES,
+    *extraction.CASES,
+    *memory.CASES,
+    *loading.CASES,
+    *runs.CASES,
+    *messages.CASES,
+    *pushing.CASES,
+    *commands.CASES,
+)

@@ -1,0 +1,126 @@
+"""Loading a `.dat` file through its control file, verified, and its view."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tests.postgresql_server import Server, find_postgresql, running
+
+from bench.cases.memory import make_campus
+from bench.data import rows_sql
+from bench.harness import OURS, Case, NotAvailable, Sample, Scale, Way, run_command, run_program
+
+DUCKDB, PANDAS = "DuckDB read_csv", "pandas read_csv and to_sql (SQLite)"
+COPY = "psql, COPY alone"
+LAST = "SELECT sum(load_seconds) FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
+
+
+def read_load_seconds(folder: Path) -> float:
+    """Of the newest run, as the ledger has them: check, load, verify, refresh."""
+    import duckdb
+
+    with duckdb.connect(str(folder / "reporting.duckdb"), read_only=True) as connection:
+        found = connection.execute(LAST).fetchone()
+    return float(found[0]) if found else 0.0
+
+
+@contextmanager
+def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, rows = Path(name, "ours"), scale.of(500_000, 5_000)
+        environment = make_campus(folder, {"rows": rows})
+        plain = Path(name, "rows.csv")
+        table = duckdb.sql(f"SELECT * FROM ({rows_sql(rows)}) LIMIT 0")
+        types = ", ".join(f"'{column}': '{kind}'" for column, kind in zip(table.columns, table.types, strict=True))
+        duckdb.sql(f"COPY ({rows_sql(rows)}) TO '{plain}' (DELIMITER '|', HEADER false, QUOTE '\"')")
+        given = {
+            "COLUMNS": f"{{{types}}}",
+            "TABLE": "CREATE OR REPLACE TABLE t ("
+            + ", ".join(f"{column} {kind}" for column, kind in zip(table.columns, table.types, strict=True))
+            + ")",
+        }
+
+        def ours() -> Sample:
+            run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
+            sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
+            return replace(sample, seconds=read_load_seconds(folder))
+
+        def rival(word: str, database: str) -> Sample:
+            words = (word, str(plain), f"{name}/{database}")
+            return run_program("theirs.py", *words, **given)
+
+        yield [
+            Way(OURS, ours),
+            Way(DUCKDB, lambda: rival("load_duckdb", "theirs.duckdb")),
+            Way(PANDAS, lambda: rival("load_pandas", "theirs.sqlite")),
+        ]
+
+
+@contextmanager
+def prepare_postgresql(scale: Scale) -> Iterator[Sequence[Way]]:
+    found = find_postgresql()
+    if isinstance(found, str) or not shutil.which("psql"):
+        yield [Way(OURS, lambda: _refuse("no PostgreSQL, or no psql"))]
+        return
+    with running(found) as server, tempfile.TemporaryDirectory() as name:
+        database = f"replicate_bench_{uuid.uuid4().hex[:8]}"
+        server.run(f"CREATE DATABASE {database} TEMPLATE template0")
+        try:
+            yield _compare_postgresql(Path(name), server, database, scale.of(300_000, 3_000))
+        finally:
+            server.run(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+def _refuse(reason: str) -> Sample:
+    raise NotAvailable(reason)
+
+
+def _compare_postgresql(folder: Path, server: Server, database: str, rows: int) -> Sequence[Way]:
+    import duckdb
+
+    url = server.url_of(database)
+    settings = {"REPLICATE_DATABASES__REPORTING__URL": url, "REPLICATE_DATABASES__REPORTING__PASSWORD": server.password}
+    environment = make_campus(folder / "ours", {"rows": rows}, **{key: value or "" for key, value in settings.items()})
+    plain = folder / "rows.csv"
+    duckdb.sql(f"COPY ({rows_sql(rows)}) TO '{plain}' (HEADER false)")
+    server.run("CREATE TABLE plain (LIKE tmp_rows)", database=database)
+
+    def load() -> Sample:
+        run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
+        sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
+        [(seconds,)] = server.run(LAST, database=database)
+        return replace(sample, seconds=float(str(seconds)))
+
+    def copy() -> Sample:
+        words = ["psql", url, "-q", "-v", "ON_ERROR_STOP=1", "-c", "TRUNCATE plain"]
+        words += ["-c", f"\\copy plain FROM '{plain}' (FORMAT csv)"]
+        return run_command(words, {**environment, "PGPASSWORD": server.password or ""})
+
+    return [Way(OURS, load), Way(COPY, copy)]
+
+
+CASES = (
+    Case(
+        "load",
+        "Load into DuckDB: 500,000 rows of ten columns, checked, verified, view refreshed (CPU: with start-up)",
+        prepare,
+        targets={DUCKDB: 0.5, PANDAS: 20},
+        times=3,
+    ),
+    Case(
+        "load-postgresql",
+        "Load into PostgreSQL: 300,000 rows of ten columns, checked, verified, view refreshed (CPU: of the client)",
+        prepare_postgresql,
+        targets={COPY: 0.5},
+        times=3,
+    ),
+)

@@ -1,0 +1,113 @@
+"""Whole runs in one process, on DuckDB."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from bench.cases.loading import read_load_seconds
+from bench.cases.memory import REPLICATE, make_campus
+from bench.data import NAMES
+from bench.harness import OURS, Case, Sample, Scale, Way, run_command
+
+FORCED, STAGES, PLAIN = "the same with --force", "extractor run, then loader run", "COPY to CSV and back, no check"
+TABLES, UNCHANGED = 10, 8
+# For each table: the query to a file, the file into a table, and the table into another.
+PLAIN_SCRIPT = """
+import duckdb, sys
+folder, tables = sys.argv[1], int(sys.argv[2])
+source, target = duckdb.connect(folder + '/campus.duckdb', read_only=True), duckdb.connect(folder + '/plain.duckdb')
+for number in range(tables):
+    source.execute(f"COPY (SELECT {names} FROM sis.t{{number}}) TO '{{folder}}/plain.csv' (HEADER)")
+    target.execute(f"CREATE OR REPLACE TABLE t{{number}} AS FROM read_csv('{{folder}}/plain.csv')")
+    target.execute(f"CREATE OR REPLACE TABLE v{{number}} AS FROM t{{number}}")
+"""
+
+
+@contextmanager
+def prepare_unchanged(scale: Scale) -> Iterator[Sequence[Way]]:
+    rows = scale.of(50_000, 1_000)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "ours")
+        environment = make_campus(folder, {f"t{number}": rows for number in range(TABLES)})
+        run_command([*REPLICATE, "run", "hourly"], environment)
+
+        def run(*words: str) -> Sample:
+            _change(folder)
+            sample = run_command([*REPLICATE, "run", "hourly", *words], environment)
+            return replace(sample, seconds=read_load_seconds(folder))
+
+        yield [Way(OURS, run), Way(FORCED, lambda: run("--force"))]
+
+
+def _change(folder: Path) -> None:
+    import duckdb
+
+    with duckdb.connect(str(folder / "campus.duckdb")) as connection:
+        for number in range(UNCHANGED, TABLES):
+            connection.execute(f"UPDATE sis.t{number} SET units = (units + 1) % 1000")
+
+
+@contextmanager
+def prepare_pipeline(scale: Scale) -> Iterator[Sequence[Way]]:
+    """Twenty tables of which a few are most of the rows."""
+    unit = scale.of(5_000, 100)
+    sizes = {f"t{number}": unit * (20 if number % 7 == 0 else 1 + number % 5) for number in range(20)}
+    with tempfile.TemporaryDirectory() as name:
+        environment = make_campus(Path(name, "ours"), sizes)
+
+        def run_stages() -> Sample:
+            return _add(
+                run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment),
+                run_command([sys.executable, "-m", "loader", "run", "hourly"], environment),
+            )
+
+        yield [
+            Way(OURS, lambda: run_command([*REPLICATE, "run", "hourly", "--force"], environment)),
+            Way(STAGES, run_stages),
+        ]
+
+
+def _add(one: Sample, other: Sample) -> Sample:
+    return Sample(one.seconds + other.seconds, one.cpu + other.cpu, max(one.megabytes, other.megabytes))
+
+
+@contextmanager
+def prepare_small_tables(scale: Scale) -> Iterator[Sequence[Way]]:
+    count = scale.of(300, 50)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "ours")
+        environment = make_campus(folder, {f"t{number}": 50 for number in range(count)})
+        script = PLAIN_SCRIPT.format(names=NAMES)
+
+        def per_table(command: list[str]) -> Sample:
+            sample = run_command(command, environment)
+            return replace(sample, seconds=sample.seconds / count, cpu=sample.cpu / count)
+
+        yield [
+            Way(OURS, lambda: per_table([*REPLICATE, "run", "hourly", "--force"])),
+            Way(PLAIN, lambda: per_table([sys.executable, "-c", script, str(folder), str(count)])),
+        ]
+
+
+CASES = (
+    Case(
+        "unchanged",
+        "Load and refresh of 10 tables of 50,000 rows, 8 of them unchanged (CPU: of the whole run)",
+        prepare_unchanged,
+        targets={FORCED: 5},
+        times=3,
+    ),
+    Case(
+        "pipeline",
+        "A whole run of 20 tables of mixed size, 555,000 rows, against stage after stage",
+        prepare_pipeline,
+        targets={STAGES: 1 / 0.6},
+        times=3,
+    ),
+    Case("small-tables", "A schedule of 300 tables of 50 rows: for each", prepare_small_tables, limit=0.06, times=1),
+)

@@ -1,0 +1,176 @@
+"""What a case of the benchmark is, and how it is measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bench.rivals import Rivals
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS = Path(__file__).parent / "programs"
+STANDIN = Path(os.environ.get("REPLICATE_TEST_STANDIN") or ROOT.parent / "shared" / "oracle-standin")
+OURS = "ours"
+SEED = 19
+
+Figure = Literal["seconds", "cpu", "megabytes"]
+
+
+class NotAvailable(Exception):
+    """A way that this machine cannot measure; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement. ``cpu``: user and system seconds of the process and its children, without servers."""
+
+    seconds: float
+    cpu: float = 0.0
+    megabytes: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Way:
+    """``name`` is ``ours`` or names the rival."""
+
+    name: str
+    measure: Callable[[], Sample]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured: the smoke form runs everything, and its figures mean nothing."""
+
+    quick: bool
+    rivals: Rivals
+
+    def of(self, full: int, quick: int) -> int:
+        return quick if self.quick else full
+
+
+@dataclass(frozen=True)
+class Case:
+    """``prepare`` yields the ways, which do the same work on the same input.
+
+    ``targets``: per rival the least number of times as long that it takes. ``limit``: the most of ours.
+    """
+
+    key: str
+    title: str
+    prepare: Callable[[Scale], AbstractContextManager[Sequence[Way]]]
+    figure: Figure = "seconds"
+    targets: Mapping[str, float] = field(default_factory=dict)
+    limit: float | None = None
+    times: int = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians of one way; ``ratio``: its figure divided by ours, by CPU in ``cpu_ratio``."""
+
+    name: str
+    seconds: float = 0.0
+    cpu: float = 0.0
+    megabytes: float = 0.0
+    ratio: float | None = None
+    cpu_ratio: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    key: str
+    title: str
+    figure: Figure
+    times: int
+    rows: tuple[Row, ...]
+    verdicts: tuple[str, ...]
+
+
+def measure_case(case: Case, scale: Scale) -> Result:
+    """Measure all ways by turns, so that what disturbs the machine disturbs them alike."""
+    times = 1 if scale.quick else case.times
+    samples: dict[str, list[Sample]] = {}
+    missing: dict[str, str] = {}
+    with case.prepare(scale) as ways:
+        for _ in range(times):
+            for way in ways:
+                if way.name in missing:
+                    continue
+                try:
+                    samples.setdefault(way.name, []).append(way.measure())
+                except NotAvailable as error:
+                    missing[way.name] = str(error)
+        names = [way.name for way in ways]
+    rows = {name: _take_median(name, samples[name]) for name in names if samples.get(name)}
+    ours = rows.get(OURS)
+    rows = {name: _compare(row, ours, case.figure) for name, row in rows.items()}
+    rows |= {name: Row(name, note=f"not measured: {reason}") for name, reason in missing.items()}
+    ordered = tuple(rows[name] for name in names)
+    return Result(case.key, case.title, case.figure, times, ordered, tuple(_judge(case, rows)))
+
+
+def _take_median(name: str, samples: Sequence[Sample]) -> Row:
+    figures = {what: statistics.median(getattr(one, what) for one in samples) for what in ("seconds", "cpu")}
+    return Row(name, **figures, megabytes=max(one.megabytes for one in samples), note=samples[-1].note)
+
+
+def _compare(row: Row, ours: Row | None, figure: Figure) -> Row:
+    if ours is None:
+        return row
+    mine, theirs = getattr(ours, figure), getattr(row, figure)
+    ratios = {"ratio": theirs / mine if mine else None, "cpu_ratio": row.cpu / ours.cpu if ours.cpu else None}
+    return Row(**{**asdict(row), **ratios})
+
+
+def _judge(case: Case, rows: Mapping[str, Row]) -> list[str]:
+    found = []
+    for name, least in case.targets.items():
+        row = rows.get(name)
+        if row is None or row.ratio is None:
+            found.append(f"{name}: not measured")
+        else:
+            word = "reached" if row.ratio >= least else "missed"
+            found.append(f"{name}: {row.ratio:.2f}, at least {least:.2g}: {word}")
+    ours = rows.get(OURS)
+    if case.limit is not None and ours is not None:
+        value = getattr(ours, case.figure)
+        found.append(f"{value:.3g}, at most {case.limit:g}: {'reached' if value <= case.limit else 'missed'}")
+    return found
+
+
+def run_program(file: str, *words: str, python: Path | str = sys.executable, **environment: str) -> Sample:
+    """A program of ``bench/programs`` in a process of its own. It measures itself and prints a sample."""
+    if not Path(python).exists():
+        raise NotAvailable("its package is not installed")
+    done = subprocess.run(
+        [str(python), str(PROGRAMS / file), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+    if done.returncode:
+        raise NotAvailable((done.stderr or done.stdout).strip().splitlines()[-1][:200])
+    return Sample(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Sample:
+    """A whole command: its time, its CPU and its greatest resident memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder, "result.json")
+        launched = [sys.executable, "-S", str(PROGRAMS / "launch.py"), str(result), *command]
+        done = subprocess.run(launched, env=dict(environment), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        return Sample(**json.loads(result.read_text()))
