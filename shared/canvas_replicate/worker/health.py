@@ -62,10 +62,10 @@ class Health:
 
     def find_readiness_error(self) -> str | None:
         """The dependency that does not answer and what is known of it, or None."""
-        if not self._bus.is_connected():
-            return "no connection to the broker"
         with self._lock:
             asked, errors = self._asked, [f"{name}: {error}" for name, error in self._errors.items()]
         if asked and (age := self._clock() - asked[1]) > SILENT_SECONDS:
             return f"{asked[0]} has not answered for {age:.0f} s"
-        return next(iter(errors), None) or self.find_liveness_error()
+        if errors:
+            return errors[0]
+        return self.find_liveness_error() if self._bus.is_connected() else "no connection to the broker"

@@ -63,3 +63,14 @@ def test_a_worker_whose_loop_has_ended_is_neither_alive_nor_ready() -> None:
     health.record_end()
     assert health.find_liveness_error() == "the worker's loop has ended; the log has the error"
     assert health.find_readiness_error() == health.find_liveness_error()
+
+
+def test_what_is_known_of_the_ledger_comes_before_a_broker_that_nobody_asked_yet() -> None:
+    bus = MemoryBus()
+    health = Health(bus)
+    bus.is_connected = lambda: False  # type: ignore[method-assign]
+    fail(health, LEDGER, "it is down")
+    assert health.find_readiness_error() == "the run ledger: it is down"
+    with health.asking(LEDGER):
+        pass
+    assert health.find_readiness_error() == "no connection to the broker"
