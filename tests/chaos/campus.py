@@ -150,12 +150,17 @@ class Campus:
         quiet_since = time.monotonic()
         while time.monotonic() < deadline:
             self.supervise()
-            if self.open_runs() or self.waiting_messages():
+            if self.open_runs() or self.waiting_messages() or self.unpublished():
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since > QUIET_SECONDS:
                 return []
             time.sleep(0.3)
         return self.open_runs()
+
+    def unpublished(self) -> list[str]:
+        """Recorded messages of workers that died before they published them: another worker soon does."""
+        found = self.target.sql("SELECT run_id, message_type FROM replicate_outbox WHERE published_at IS NULL")
+        return [f"{run_id} {kind}" for run_id, kind in found]
 
     def waiting_messages(self) -> dict[str, int]:
         """Messages in the work queues and on the ladders, with those that a worker holds."""

@@ -105,10 +105,9 @@ def find_repeated_events(campus: Campus) -> list[str]:
         "SELECT run_id, message_type, count(*) FROM replicate_outbox"
         " WHERE message_type IN ('provisions.done.v1', 'push.done.v1') GROUP BY 1, 2 HAVING count(*) > 1"
     )
-    unsent = campus.target.sql("SELECT message_type, run_id FROM replicate_outbox WHERE published_at IS NULL")
     return [f"run.loaded not once: {row}" for row in loaded] + [
         *(f"recorded twice: {row}" for row in others),
-        *(f"never published: {row}" for row in unsent),
+        *(f"never published: {message}" for message in campus.unpublished()),
     ]
 
 
