@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / ".bench"
-# pandas, polars, DuckDB and python-oracledb are the project's own; dlt and ADBC need the two below.
+# pandas, polars, DuckDB and python-oracledb are the project's own; dlt and ADBC need the last four.
 PACKAGES = {
     "dlt": "dlt[sql_database,filesystem]",
     "adbc-driver-oracle": "adbc-driver-oracle",
     "sling-linux-amd64": "sling-linux-amd64==1.4.11",
     "oracledb": "oracledb",
     "pyarrow": "pyarrow",
+    "sqlalchemy": "sqlalchemy",
+    "numpy": "numpy",
 }
 _VERSIONS = """
 import importlib.metadata, json, sys
