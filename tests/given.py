@@ -36,6 +36,7 @@ FORKING = take("REPLICATE_TEST_FORKING") != "off"
 HANDLER_SECONDS = float(take("REPLICATE_TEST_HANDLER_SECONDS") or 8)
 # From which seed on workers and broker are killed (tests/end_to_end/test_chain.py).
 KILLS_SEED = int(take("REPLICATE_TEST_SEED") or 7)
-# The faults of tests/chaos: from which seed, and for how many runs.
+# The faults of tests/chaos: whether they are tried (in CI, and where a seed is given), from which seed, in how many runs.
+CHAOS = bool(os.environ.get("CI") or take("REPLICATE_TEST_CHAOS_SEED"))
 CHAOS_SEED = int(take("REPLICATE_TEST_CHAOS_SEED") or 1)
 CHAOS_RUNS = int(take("REPLICATE_TEST_CHAOS_RUNS") or 2)

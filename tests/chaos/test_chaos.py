@@ -13,7 +13,7 @@ from tests.chaos.campus import open_campus
 from tests.chaos.drive import drive
 from tests.chaos.schedule import KINDS, draw_schedule
 from tests.chaos.worker import shorten_ladder
-from tests.given import CHAOS_RUNS, CHAOS_SEED
+from tests.given import CHAOS, CHAOS_RUNS, CHAOS_SEED
 from tests.postgresql_fixtures import Database
 from tests.rabbitmq_fixtures import Vhost
 
@@ -24,6 +24,7 @@ def test_every_kind_of_fault_has_its_actor() -> None:
     assert set(ACTORS) == set(KINDS)
 
 
+@pytest.mark.skipif(not CHAOS, reason="two minutes of faults, tried in CI and by make chaos")
 def test_whatever_fails_every_run_ends_and_nothing_is_lost_or_done_twice(
     tmp_path: Path,
     rabbit: Vhost,
