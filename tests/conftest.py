@@ -16,6 +16,7 @@ from tests.real_oracle.real_oracle import why_there_is_none
 from tests.repository import ROOT
 from tests.workplace import Workplace
 
+from canvas_replicate.databases import logins
 from canvas_replicate.databases.duckdb.connecting import DuckDb
 from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.ledger.leases import Leases
@@ -64,6 +65,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if reason := why_there_is_none():
         files = [SimpleNamespace(path=path) for path in (ROOT / "tests" / "real_oracle").glob("test_*.py")]
         terminalreporter.stats[f"files not run ({reason})"] = files
+
+
+@pytest.fixture(autouse=True)
+def _no_login_was_refused_before() -> None:
+    """A process does not try a refused login again soon; each test is a process of its own in this."""
+    logins.forget()
 
 
 @pytest.fixture

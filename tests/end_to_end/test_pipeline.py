@@ -215,7 +215,7 @@ def test_a_held_file_that_is_older_than_the_view_needs_one_more_word(place: Work
     done = place.run("replicate", "approve", artifact_id)
     assert (done.code, len(place.target_sql(VIEW))) == (2, 100)
     assert "--even-if-older" in str(done.error)
-    assert place.run("replicate", "held", "--json").json[0]["state"] == "held"
+    assert place.run("replicate", "held", "--json").json == []
 
 
 def test_an_older_held_file_is_published_when_that_is_what_is_meant(place: Workplace) -> None:

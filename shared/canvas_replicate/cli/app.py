@@ -34,7 +34,7 @@ COMMANDS = (
     (
         "sweep",
         "broker",
-        "Close runs past their deadline, publish the messages of dead processes, remove files past their retention.",
+        "Close overdue runs, publish the messages of dead processes, remove files and rows past their retention.",
     ),
     ("end", "broker", "Close RUN by hand and at once: its unfinished items fail with who ended it and why."),
     ("status", "look", "Show every table: how fresh its view is, what happened last, and what to type next."),

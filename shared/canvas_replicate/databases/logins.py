@@ -33,3 +33,9 @@ def trying_login(account: object, clock: Callable[[], float] = time.monotonic) -
         raise
     with _lock:
         _refused.pop(account, None)
+
+
+def forget() -> None:
+    """Try every login again: for tests."""
+    with _lock:
+        _refused.clear()

@@ -26,7 +26,7 @@ class Artifacts:
         return ARTIFACTS.read_first(self._database, "WHERE artifact_id = :id", id=artifact_id)
 
     def discard(self, artifact_id: str, who: str) -> None:
-        """Raises ConfigError when the artifact was decided on before."""
+        """Raises ConfigError when the artifact was decided on before, or superseded, unless that is meant."""
         with self._database.transaction() as session:
             decide(session, artifact_id, "discarded", who)
 
@@ -67,10 +67,11 @@ def supersede_older(session: Session, item: RunItem, now: datetime) -> None:
 
 
 def decide(session: Session, artifact_id: str, decision: str, who: str, *, even_if_older: bool = False) -> None:
-    """Raises ConfigError when the artifact was decided on before."""
+    """Raises ConfigError when the artifact was decided on before, or superseded, unless that is meant."""
     values = {"state": decision, "decided_by": who[:128], "decided_at": session.now()}
     values["even_if_older"] = int(even_if_older)
-    if not update(session, ARTIFACTS.table, values, "artifact_id = :id AND state = 'held'", id=artifact_id):
+    open_states = "('held', 'superseded')" if even_if_older else "('held')"
+    if not update(session, ARTIFACTS.table, values, f"artifact_id = :id AND state IN {open_states}", id=artifact_id):
         raise ConfigError(f"{artifact_id} is already decided.", next_step="See: replicate held --all")
     for item in ITEMS.select(session, "WHERE artifact_id = :id AND state = 'held'", id=artifact_id):
         key = {"run_id": item.run_id, "name": item.table}

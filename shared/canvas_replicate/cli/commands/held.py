@@ -69,7 +69,7 @@ def approve(
 ) -> None:
     """Publish exactly the held file, or send exactly the held plan, ID. Records who approved it and when."""
     runtime = open_runtime(load_settings())
-    artifacts = _find_held(runtime, artifact_id, run)
+    artifacts = _find_held(runtime, artifact_id, run, even_if_older=even_if_older)
     opening.require_storage_here(runtime)
     opened = [rerun.open_approved(runtime, artifact, even_if_older=even_if_older) for artifact in artifacts]
     proceed(runtime, opened, as_json=as_json)
@@ -122,8 +122,13 @@ def _find_older(runtime: Runtime) -> list[Artifact]:
     return older
 
 
-def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) -> list[Artifact]:
-    """The held artifacts of that id or run. Raises ConfigError if there are none to decide on."""
+def _find_held(
+    runtime: Runtime, artifact_id: str | None, run_id: str | None, *, even_if_older: bool = False
+) -> list[Artifact]:
+    """The held artifacts of that id or run. Raises ConfigError if there are none to decide on.
+
+    ``even_if_older``: also one that a newer file superseded.
+    """
     if (artifact_id is None) == (run_id is None):
         raise ConfigError("Give either an ID or --run RUN.", next_step="List what is held: replicate held")
     if run_id is not None:
@@ -136,7 +141,7 @@ def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) ->
         known = [each.artifact_id for each in runtime.ledger.artifacts.list_all("held")]
         step = f"{did_you_mean(artifact_id or '', known)} List them: replicate held" if known else "See: replicate held"
         raise ConfigError(f"There is nothing held with id {artifact_id}.", next_step=step)
-    if artifact.state != "held":
+    if artifact.state != "held" and not (even_if_older and artifact.state == "superseded"):
         decided = f"{artifact.state} by {artifact.decided_by}, {output.format_cell(artifact.decided_at)} UTC"
         step = _find_next_step(runtime, artifact)
         raise ConfigError(f"{artifact.artifact_id} was {decided}.", next_step=step)
@@ -145,6 +150,8 @@ def _find_held(runtime: Runtime, artifact_id: str | None, run_id: str | None) ->
 
 def _find_next_step(runtime: Runtime, artifact: Artifact) -> str:
     """The next command for a decided artifact, whose publication may have been interrupted."""
+    if artifact.state == "superseded":
+        return f"To go back to it: replicate approve {artifact.artifact_id} --even-if-older"
     for run in runtime.ledger.runs.list_unfinished():
         rows = runtime.ledger.items.list_all(run.run_id)
         if any(row.artifact_id == artifact.artifact_id and not row.is_final for row in rows):
