@@ -1,4 +1,4 @@
-"""python -m bench [--quick] [CASE ...]: measure, print, and write the results (all cases: also docs/benchmarks.md)."""
+"""python -m bench [--quick] [--page] [CASE ...]: measure, print, write the results, of all cases docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def main(words: list[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(case.key for case in CASES))
     options.add_argument("--quick", action="store_true", help="the smoke form: little input, each way once, no page")
+    options.add_argument("--page", action="store_true", help="write docs/benchmarks.md of the named cases alone")
     options.add_argument("--offline", action="store_true", help="install no rival; measure those that are there")
     asked = options.parse_args(words)
     unknown = set(asked.cases) - {case.key for case in CASES}
@@ -32,7 +33,7 @@ def main(words: list[str] | None = None) -> None:
         results.append(result)
     name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
     path = write_results(name, machine, results)
-    if name == "benchmark":
+    if name == "benchmark" or asked.page:
         write_page(machine, results)
     print(f"\n{time.monotonic() - started:.0f} s; written: {path.relative_to(path.parents[2])}")
 
