@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import astuple
 from datetime import datetime
+from typing import Any
 
 from canvas_replicate.databases.ports import DuplicateKey, LedgerDatabase, Session
 from canvas_replicate.errors import AlreadyRunning, ConfigError, LeaseBusy
@@ -49,23 +50,7 @@ class Runs:
             if approval := request.approves:
                 who = request.requested_by or ""
                 decide(session, approval.artifact_id, "approved", who, even_if_older=approval.even_if_older)
-            row = {
-                "run_id": run_id,
-                "schedule": request.schedule,
-                "status": "open",
-                "then_steps": ",".join(request.then) or None,
-                "rerun_of": request.rerun_of,
-                "requested_by": request.requested_by,
-                "run_mode": request.limited_to or (SOME_REPORTS if request.reports else None),
-                "snapshot": int(request.snapshot),
-                "forced": int(request.forced),
-                "provisions": request.provisions,
-                **(dict(zip(PUSH_COLUMNS, astuple(push), strict=True)) if push else {}),
-                "opened_at": opened_at,
-                "deadline_at": opened_at + request.deadline,
-                "changes": 0,
-            }
-            insert(session, RUNS.table, row)
+            insert(session, RUNS.table, _build_row(request, run_id, push, opened_at))
             self._open_items(session, run_id, request)
         return self.get(run_id)
 
@@ -250,3 +235,22 @@ def _build_first_message(run_id: str, request: RunRequest, table: TableRequest) 
         return build_table_ready(run_id, schedule, table.manifest, table.manifest_path, table.artifact_id)
     who = request.requested_by
     return TableRequested(run_id=run_id, table=table.name, schedule=schedule, source=source, requested_by=who)
+
+
+def _build_row(request: RunRequest, run_id: str, push: Push | None, opened_at: datetime) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "schedule": request.schedule,
+        "status": "open",
+        "then_steps": ",".join(request.then) or None,
+        "rerun_of": request.rerun_of,
+        "requested_by": request.requested_by,
+        "run_mode": request.limited_to or (SOME_REPORTS if request.reports else None),
+        "snapshot": int(request.snapshot),
+        "forced": int(request.forced),
+        "provisions": request.provisions,
+        **(dict(zip(PUSH_COLUMNS, astuple(push), strict=True)) if push else {}),
+        "opened_at": opened_at,
+        "deadline_at": opened_at + request.deadline,
+        "changes": 0,
+    }
