@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -68,9 +69,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_login_was_refused_before() -> None:
-    """A process does not try a refused login again soon; each test is a process of its own in this."""
+def _each_test_is_a_process_of_its_own() -> Iterator[None]:
+    """In what a command changes for its whole process: refused logins that it remembers, and the umask."""
     logins.forget()
+    umask = os.umask(0)
+    os.umask(umask)
+    yield
+    os.umask(umask)
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from functools import reduce
 from typing import Any, BinaryIO, NoReturn
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,7 +36,10 @@ _FIRST_SECOND, _END_SECOND = -62_135_596_800, 253_402_300_800  # of the years 1 
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MICROSECONDS = "%Y-%m-%d %H:%M:%S%.6f"
 ZONED = "%Y-%m-%d %H:%M:%S%.f%:z"
+# Of the batches that wait to be hashed: enough for either side to be late for a moment.
+_WAITING_BYTES = 16 * 2**20
 _NUL = b"\0"
+_NEWLINE = ord("\n")
 
 
 class DatWriter:
@@ -47,7 +52,7 @@ class DatWriter:
         self._file = file
         self._digester = digester
         self._thread = ThreadPoolExecutor(1, "digest")  # it starts with the first batch, and ends with the writer
-        self._digesting: Future[None] | None = None
+        self._digesting: deque[tuple[Future[None], int]] = deque()
         self._digest = hashlib.sha256()
         self.columns = columns
         self.rows = 0
@@ -71,7 +76,7 @@ class DatWriter:
         frame = _drop_zeros_of_unlimited(frame, self.columns)
         self._start_digest(frame)
         text = _format_csv(frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame, self.columns)
-        if text.count(RECORD_END.encode()) != frame.height or _NUL in text:
+        if _NUL in text or not _has_records(text, frame.height):
             self._refuse_text(frame)
         self._file.write(text)
         self._digest.update(text)
@@ -79,15 +84,16 @@ class DatWriter:
         self.rows += frame.height
 
     def _start_digest(self, frame: pl.DataFrame) -> None:
-        """Hash the rows of one batch while its text is written and the next is fetched; one batch at a time."""
-        self._await_digest()
+        """Hash the rows while their text is written and the next are fetched; a few batches may wait for it."""
         if self._digester:
-            self._digesting = self._thread.submit(self._digester.add, frame)
+            size = int(frame.estimated_size())
+            self._await_digest(below=_WAITING_BYTES - size)
+            self._digesting.append((self._thread.submit(self._digester.add, frame), size))
 
-    def _await_digest(self) -> None:
-        """Raises what the digester raised."""
-        if self._digesting:
-            self._digesting.result()
+    def _await_digest(self, below: int = 0) -> None:
+        """Return when the waiting batches hold no more bytes than ``below``. Raises what the digester raised."""
+        while self._digesting and (below <= 0 or sum(size for _, size in self._digesting) > below):
+            self._digesting.popleft()[0].result()
 
     def _measure(self, frame: pl.DataFrame, checked: set[str]) -> list[str]:
         """Compute statistics and checks of all columns in one pass over the batch; return the columns with empty
@@ -270,6 +276,12 @@ def _format_csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
         float_scientific=False,
     )
     return file.getvalue()
+
+
+def _has_records(text: bytes, rows: int) -> bool:
+    """Whether no value holds a record's end. Most texts hold no newline either, and those are counted faster."""
+    newlines = np.count_nonzero(np.frombuffer(text, np.uint8) == _NEWLINE)
+    return newlines == rows or text.count(RECORD_END.encode()) == rows
 
 
 def _enclose_texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

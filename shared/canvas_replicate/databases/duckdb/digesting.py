@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import duckdb
@@ -16,6 +16,9 @@ from canvas_replicate.datfile.digest import RowDigest, split_columns
 
 _ROWS = "file_rows"
 _NULL, _VALUE_END = "\x1e", "\x1f"
+# So much is hashed by one statement, which costs as much as hashing 4,000 rows.
+_HASHED_ROWS = 100_000
+_HASHED_BYTES = 16 * 2**20
 _LOW_64_BITS = 2**64 - 1
 _LOW_30_BITS = np.uint64(2**30 - 1)
 
@@ -40,24 +43,44 @@ class FileDigester:
         row = names[0] if len(names) == 1 else f"concat_ws(chr(31), {', '.join(f'md5({name})' for name in names)})"
         # The number has the first byte of the hash as its lowest.
         self._sql = f"SELECT CAST(md5_number({row}) & {_LOW_64_BITS}::UHUGEINT AS UBIGINT) AS hash FROM {_ROWS}"
+        self._waiting: list[pl.DataFrame] = []
         self._total = 0
 
     def add(self, rows: pl.DataFrame) -> None:
         floats = [column.name for column in self._columns if column.kind == "float"]
         rows = rows.with_columns(_write_float_bits(rows[name]) for name in floats)
-        untidy = _find_untidy(rows, self._columns)
+        untidy = _find_untidy_numbers(rows, self._columns)
+        joined = self._join(rows, untidy)
+        if _has_untidy_texts(joined):
+            joined = self._join(rows, untidy | {column.name for column in self._columns if column.kind == "text"})
+        self._waiting.append(joined)
+        if (
+            sum(frame.height for frame in self._waiting) >= _HASHED_ROWS
+            or sum(frame.estimated_size() for frame in self._waiting) >= _HASHED_BYTES
+        ):
+            self._hash_waiting()
+
+    def _join(self, rows: pl.DataFrame, untidy: set[str]) -> pl.DataFrame:
+        """The text of each row, as one column per group."""
         texts = [_write_text(column, rows.schema[column.name], untidy).fill_null(_NULL) for column in self._columns]
-        joined = [
+        return rows.select(
             pl.concat_str([texts[place] for place in group], separator=_VALUE_END).alias(f"g{number}")
             for number, group in enumerate(self._groups)
-        ]
+        )
+
+    def _hash_waiting(self) -> None:
+        if not self._waiting:
+            return
+        joined = pl.concat(self._waiting, rechunk=False).to_arrow(compat_level=pl.CompatLevel.newest())
+        self._waiting.clear()
         with translate_errors("hashing the rows of a file"):
-            self._connection.register(_ROWS, rows.select(joined).to_arrow())
+            self._connection.register(_ROWS, joined)
             hashes = self._connection.execute(self._sql).fetchnumpy()["hash"]
             self._connection.unregister(_ROWS)
         self._total += _sum_first_digits(hashes)
 
     def total(self) -> RowDigest:
+        self._hash_waiting()
         return RowDigest(value=str(self._total))
 
 
@@ -67,21 +90,24 @@ def _sum_first_digits(hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> in
     return (int((digits >> np.uint64(30)).sum()) << 30) + int((digits & _LOW_30_BITS).sum())
 
 
-def _find_untidy(rows: pl.DataFrame, columns: Sequence[Column]) -> set[str]:
-    """The columns of texts of which some need trimming: few do, and looking is faster than trimming."""
-    asked = [
-        asking(pl.col(column.name)).any()
-        for column in columns
-        if rows.schema[column.name] == pl.String and (asking := _UNTIDY.get(column.kind))
-    ]
-    found = rows.select(asked)
+def _find_untidy_numbers(rows: pl.DataFrame, columns: Sequence[Column]) -> set[str]:
+    """The columns of numbers as texts of which some need trimming: few do, and looking is faster than trimming."""
+    numbers = [column.name for column in columns if column.kind == "number" and rows.schema[column.name] == pl.String]
+    found = rows.select(pl.col(name).str.contains(r"\.[0-9]*0$|\.$").any() for name in numbers)
     return {name for name in found.columns if found[name].item()}
 
 
-_UNTIDY: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
-    "text": lambda value: (value.str.len_bytes() == 0) | value.str.ends_with(" "),
-    "number": lambda value: value.str.contains(r"\.[0-9]*0$|\.$"),
-}
+def _has_untidy_texts(joined: pl.DataFrame) -> bool:
+    """Whether a text is empty or may end in a blank; one look at the whole row is faster than one at each text."""
+    group = pl.all()
+    untidy = (
+        group.str.contains(f" {_VALUE_END}|{_VALUE_END}{_VALUE_END}")
+        | group.str.starts_with(_VALUE_END)
+        | group.str.ends_with(_VALUE_END)
+        | group.str.ends_with(" ")
+        | (group.str.len_bytes() == 0)
+    )
+    return any(joined.select(untidy.any()).row(0))
 
 
 def _write_text(column: Column, kind: pl.DataType, untidy: set[str]) -> pl.Expr:
