@@ -81,7 +81,7 @@ def _find_key(job: LoadJob) -> Sequence[str]:
 
 def _find_published(job: LoadJob) -> Manifest | None:
     """The manifest of the published rows, with its file, of the same columns."""
-    published = job.runtime.ledger.items.find_published(job.table.name)
+    published = job.published
     if published is None or published.verified != "rows" or not published.manifest:
         return None
     try:

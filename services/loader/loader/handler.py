@@ -33,7 +33,8 @@ def handle_table_ready(message: TableReady, *, runtime: Runtime, loader: BulkLoa
     with runtime.leases.held(f"table:{table.base_table}") as lease:
         if not runtime.ledger.items.begin(run.run_id, table.name, "loading", lease):
             return
-        job = LoadJob(run, row, table, read_item_manifest(runtime.storage, row), lease, runtime, loader, views)
+        manifest, published = read_item_manifest(runtime.storage, row), runtime.ledger.items.find_published(table.name)
+        job = LoadJob(run, row, table, manifest, published, lease, runtime, loader, views)
         outcome = _find_newer(job) or _check_shrink(job) or find_unchanged(job) or load_table(job)
         runtime.ledger.items.finish(run.run_id, table.name, outcome, lease)
     if outcome.hold_gate:
@@ -48,7 +49,7 @@ def _find_approved(job: LoadJob) -> Artifact | None:
 
 def _find_newer(job: LoadJob) -> Outcome | None:
     """A file older than the published rows is superseded, unless a person approved exactly that."""
-    published = job.runtime.ledger.items.find_published(job.table.name)
+    published = job.published
     if published is None or published.extracted_at is None or job.row.replay:
         return None
     approved = _find_approved(job)
@@ -63,9 +64,8 @@ def _check_shrink(job: LoadJob) -> Outcome | None:
     approved = _find_approved(job)
     if approved and approved.sha256 == job.manifest.sha256:
         return None
-    last = job.runtime.ledger.items.find_published(job.table.name)
-    shown = 0 if last else _count_shown(job)
-    reason = gates.check_file(job.manifest, last, shown, job.table.max_shrink)
+    shown = 0 if job.published else _count_shown(job)
+    reason = gates.check_file(job.manifest, job.published, shown, job.table.max_shrink)
     if reason is None:
         return None
     return Outcome("held", "loader", message=reason, error_code="gate1.shrink", hold_gate="file")

@@ -17,10 +17,13 @@ from canvas_replicate.runtime import Runtime
 
 @dataclass(frozen=True)
 class LoadJob:
+    """``published``: the load that readers see, which nobody else can replace while the lease is held."""
+
     run: Run
     row: RunItem
     table: Table
     manifest: Manifest
+    published: RunItem | None
     lease: Lease
     runtime: Runtime
     loader: BulkLoader
@@ -34,15 +37,13 @@ class LoadJob:
         return self.runtime.storage.path(what, self.run.run_id, self.table.name)
 
     def check(self, session: Session | None) -> None:
-        """Raises LeaseLost or Interrupted if the load must stop."""
+        """Raises LeaseLost or Interrupted if the load must stop. An item of a run that was closed is final."""
         self.require_running()
         if session is None:
-            self.runtime.leases.check(self.lease)
+            self.runtime.ledger.items.require_loading(self.run.run_id, self.table.name, self.lease)
         else:
             require_lease(session, self.lease)
             require_loading(session, self.run.run_id, self.table.name)
-        if not self.runtime.ledger.runs.get(self.run.run_id).is_open:
-            raise Interrupted(f"Run {self.run.run_id} was closed meanwhile.")
 
     def require_running(self) -> None:
         if self.runtime.stop.is_set():

@@ -37,8 +37,7 @@ def find_unchanged(job: LoadJob) -> Outcome | None:
     None wherever that is not certain, for a forced run and for a replay.
     """
     started, manifest = time.monotonic(), job.manifest
-    published = job.runtime.ledger.items.find_published(job.table.name)
-    content = name_content(job)
+    published, content = job.published, name_content(job)
     if job.run.forced or job.row.replay or published is None or content is None:
         return None
     if published.content_sha256 != content or published.loaded != manifest.rows:

@@ -68,6 +68,12 @@ class Items:
             where = f"{_KEY} AND state IN {before}"
             return update(session, ITEMS.table, {"state": state}, where, run_id=run_id, name=name) == 1
 
+    def require_loading(self, run_id: str, name: str, lease: Lease) -> None:
+        """Raises LeaseLost for a stale lease, and for an item that is final."""
+        with self._database.transaction() as session:
+            require_lease(session, lease)
+            require_loading(session, run_id, name)
+
     def record_wait(self, run_id: str, name: str, message: str, lease: Lease) -> None:
         """Record what an item at work waits for; its end replaces the message."""
         with self._database.transaction() as session:
