@@ -26,16 +26,18 @@ def main(words: list[str] | None = None) -> None:
     started = time.monotonic()
     rivals = install_rivals(offline=asked.offline)
     machine = describe_machine(rivals.versions)
+    name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
     results = []
     for case in chosen:
-        result = measure_case(case, Scale(asked.quick, rivals))
-        print_result(result, quick=asked.quick)
-        results.append(result)
-    name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
-    path = write_results(name, machine, results)
+        began = time.monotonic()
+        results.append(measure_case(case, Scale(asked.quick, rivals)))
+        print_result(results[-1], quick=asked.quick, took=time.monotonic() - began)
+        path = write_results(name, machine, results)  # after each: an interrupted run keeps what it has
     if name == "benchmark" or asked.page:
         write_page(machine, results)
     print(f"\n{time.monotonic() - started:.0f} s; written: {path.relative_to(path.parents[2])}")
+    if failed := [result.key for result in results if result.failed]:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,15 @@ Figure = Literal["seconds", "cpu", "megabytes"]
 
 
 class NotAvailable(Exception):
-    """A way that this machine cannot measure; the text is the reason."""
+    """A way or a case that this machine cannot measure; the text is the reason."""
+
+
+class Failed(NotAvailable):
+    """A way that should have worked. The other cases are measured; the run ends with status 1."""
+
+
+# What servers and programs raise that do not start.
+_NOT_STARTED = (OSError, RuntimeError, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True)
@@ -95,29 +103,46 @@ class Result:
     times: int
     rows: tuple[Row, ...]
     verdicts: tuple[str, ...]
+    failed: bool = False
 
 
 def measure_case(case: Case, scale: Scale) -> Result:
     """Measure all ways by turns, so that what disturbs the machine disturbs them alike."""
     times = 1 if scale.quick else case.times
     samples: dict[str, list[Sample]] = {}
-    missing: dict[str, str] = {}
-    with case.prepare(scale) as ways:
-        for _ in range(times):
-            for way in ways:
-                if way.name in missing:
-                    continue
-                try:
-                    samples.setdefault(way.name, []).append(way.measure())
-                except NotAvailable as error:
-                    missing[way.name] = str(error)
-        names = [way.name for way in ways]
-    rows = {name: _take_median(name, samples[name]) for name in names if samples.get(name)}
-    ours = rows.get(OURS)
-    rows = {name: _compare(row, ours, case.figure) for name, row in rows.items()}
-    rows |= {name: Row(name, note=f"not measured: {reason}") for name, reason in missing.items()}
-    ordered = tuple(rows[name] for name in names)
-    return Result(case.key, case.title, case.figure, times, ordered, tuple(_judge(case, rows)))
+    missing: dict[str, NotAvailable] = {}
+    names = [OURS]
+    try:
+        with case.prepare(scale) as ways:
+            names = [way.name for way in ways]
+            _measure_ways(ways, times, samples, missing)
+    except NotAvailable as error:
+        missing[OURS] = error
+    except _NOT_STARTED as error:
+        missing[OURS] = Failed(f"{type(error).__name__}: {_last_line(str(error))}")
+    found = {name: _take_median(name, samples[name]) for name in names if name in samples and name not in missing}
+    rows = {name: _compare(row, found.get(OURS), case.figure) for name, row in found.items()}
+    rows |= {name: Row(name, note=f"not measured: {error}") for name, error in missing.items()}
+    ordered = tuple(rows[name] for name in names if name in rows)
+    failed = any(isinstance(error, Failed) for error in missing.values())
+    return Result(case.key, case.title, case.figure, times, ordered, tuple(_judge(case, rows)), failed)
+
+
+def _measure_ways(
+    ways: Sequence[Way], times: int, samples: dict[str, list[Sample]], missing: dict[str, NotAvailable]
+) -> None:
+    for _ in range(times):
+        for way in ways:
+            if way.name in missing:
+                continue
+            try:
+                samples.setdefault(way.name, []).append(way.measure())
+            except NotAvailable as error:
+                missing[way.name] = error
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1][:200]
 
 
 def _take_median(name: str, samples: Sequence[Sample]) -> Row:
@@ -161,7 +186,8 @@ def run_program(file: str, *words: str, python: Path | str = sys.executable, **e
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
     if done.returncode:
-        raise NotAvailable((done.stderr or done.stdout).strip().splitlines()[-1][:200])
+        # A rival may refuse what it is given; ours may not.
+        raise (Failed if file == "ours.py" else NotAvailable)(_last_line(done.stderr or done.stdout))
     return Sample(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -172,5 +198,6 @@ def run_command(command: Sequence[str], environment: Mapping[str, str]) -> Sampl
         launched = [sys.executable, "-S", str(PROGRAMS / "launch.py"), str(result), *command]
         done = subprocess.run(launched, env=dict(environment), capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+            print(f"{' '.join(command)[:500]} exited {done.returncode}:\n{done.stdout}{done.stderr}", file=sys.stderr)
+            raise Failed(f"exited {done.returncode}: {_last_line(done.stderr or done.stdout)}")
         return Sample(**json.loads(result.read_text()))

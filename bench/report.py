@@ -44,9 +44,10 @@ def describe_machine(rivals: Mapping[str, str]) -> Machine:
     return Machine(taken_at, processor, cores, memory, system, round(os.getloadavg()[0], 1), versions, rivals)
 
 
-def print_result(result: Result, *, quick: bool) -> None:
+def print_result(result: Result, *, quick: bool, took: float) -> None:
+    """``took``: seconds for the whole case, with what it prepares."""
     scale = "smoke form: less input, figures mean nothing" if quick else f"{result.times} times"
-    print(f"\n{result.title}  [{result.key}, {scale}]")
+    print(f"\n{result.title}  [{result.key}, {scale}, {took:.0f} s]")
     for row in result.rows:
         if row.note.startswith("not measured"):
             print(f"  {row.name:44} {row.note}")

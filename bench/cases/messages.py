@@ -27,8 +27,7 @@ _PAUSE_SECONDS = 0.005  # the broker is idle when a message comes
 def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
     found = find_rabbitmq()
     if found.start is None:
-        yield [Way(OURS, lambda: _refuse(found.reason))]
-        return
+        raise NotAvailable(found.reason)
     count = scale.of(300, 20)
     with tempfile.TemporaryDirectory() as folder:
         server = found.start(Path(folder))
@@ -41,10 +40,6 @@ def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
             management.drop_vhost(vhost)
         finally:
             server.stop()
-
-
-def _refuse(reason: str) -> Sample:
-    raise NotAvailable(reason)
 
 
 def hop_ours(url: str, count: int) -> Sample:
