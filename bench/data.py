@@ -55,9 +55,12 @@ def control_file(table: str) -> str:
     )
 
 
+def table_sql(table: str) -> str:
+    return f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in COLUMNS.items())});\n"
+
+
 def table_ddl(table: str, view: str) -> str:
-    kinds = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
-    return f"CREATE TABLE {table} ({kinds});\nCREATE MATERIALIZED VIEW {view} AS SELECT {NAMES} FROM {table};\n"
+    return f"{table_sql(table)}CREATE MATERIALIZED VIEW {view} AS SELECT {NAMES} FROM {table};\n"
 
 
 def make_installation(folder: Path, tables: dict[str, int]) -> dict[str, str]:

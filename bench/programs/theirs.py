@@ -4,6 +4,9 @@ import csv
 import os
 import subprocess
 import sys
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 from timing import report
@@ -183,6 +186,60 @@ def load_pandas(file, database):
     def work():
         with sqlite3.connect(database) as connection:
             pd.read_csv(file, sep="|", header=None).to_sql("t", connection, index=False, if_exists="replace")
+
+    report(work)
+
+
+INSERT_KINDS = [int, int, Decimal, str, str, str, str, datetime.fromisoformat, datetime.fromisoformat, str]
+
+
+def executemany(dsn, rows, table):
+    """INSERT with arrays of rows that are in memory as Python objects before the time begins."""
+    batches = [
+        list(zip(*(column.to_pylist() for column in batch.columns), strict=True)) for batch in read_batches(rows)
+    ]
+    report(lambda: insert_batches(dsn, table, batches))
+
+
+def executemany_csv(dsn, file, table):
+    """csv.reader, a conversion for each column, and INSERT with arrays."""
+
+    def read():
+        with open(file, encoding="utf-8", newline="") as opened:
+            reader = csv.reader(opened)
+            while records := list(islice(reader, BATCH_ROWS)):
+                yield [
+                    [convert(text) if text else None for convert, text in zip(INSERT_KINDS, record, strict=True)]
+                    for record in records
+                ]
+
+    report(lambda: insert_batches(dsn, table, read()))
+
+
+def insert_batches(dsn, table, batches):
+    import oracledb
+
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE TABLE {table}")
+        kinds = [None] * len(INSERT_KINDS)
+        kinds[8] = oracledb.DB_TYPE_TIMESTAMP  # a datetime goes as DATE otherwise, without its fraction
+        cursor.setinputsizes(*kinds)
+        binds = ", ".join(f":{number}" for number in range(1, len(kinds) + 1))
+        for batch in batches:
+            cursor.executemany(f"INSERT INTO {table} VALUES ({binds})", batch)
+        connection.commit()
+
+
+def direct(dsn, rows, table):
+    """The driver's direct path alone, from an Arrow table that is in memory: the ceiling."""
+    import pyarrow as pa
+
+    frame = pa.ipc.open_file(rows).read_all()
+
+    def work():
+        with connect(dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE TABLE {table}")
+            connection.direct_path_load("bench", table, frame.column_names, frame)
 
     report(work)
 
