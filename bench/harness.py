@@ -71,6 +71,7 @@ class Case:
     """``prepare`` yields the ways, which do the same work on the same input.
 
     ``targets``: per rival the least number of times as long that it takes. ``limit``: the most of ours.
+    ``most_megabytes``: of ours, where the figure is another.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Case:
     figure: Figure = "seconds"
     targets: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
+    most_megabytes: float | None = None
     times: int = 5
 
 
@@ -171,6 +173,9 @@ def _judge(case: Case, rows: Mapping[str, Row]) -> list[str]:
     if case.limit is not None and ours is not None:
         value = getattr(ours, case.figure)
         found.append(f"{value:.3g}, at most {case.limit:g}: {'reached' if value <= case.limit else 'missed'}")
+    if case.most_megabytes is not None and ours is not None:
+        word = "reached" if ours.megabytes <= case.most_megabytes else "missed"
+        found.append(f"{ours.megabytes:.0f} MB, at most {case.most_megabytes:g}: {word}")
     return found
 
 

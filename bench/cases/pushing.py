@@ -20,6 +20,8 @@ from tests.workplace import Workplace
 
 from bench.harness import OURS, Case, Failed, Sample, Scale, Way, run_command, run_program
 from canvas_pusher.channels.rest import AT_A_TIME
+from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.target import DuckDbTarget
 from replicate_demo.canvas import CanvasSimulator, Options
 from replicate_demo.canvas.seeding import seed
 
@@ -28,6 +30,7 @@ SCRIPT = "a plain script (pandas merge, CSV, POST)"
 THREADS, CANVASAPI = f"requests, {AT_A_TIME} at a time: what the throttle allows", "canvasapi, one by one"
 PUSH = [sys.executable, "-m", "canvas_pusher", "run", "--json"]
 LATENCY_SECONDS = 0.1
+PANDAS = "pandas merge, changes to CSV"
 PART = 10  # canvasapi sends a tenth, one after the other
 SENDING = "SELECT date_diff('microsecond', min(sent_at), max(answered_at)) / 1e6 FROM replicate_push_journal"
 BUDGET = {"additions": 1_000_000, "removals": 1_000_000, "removals_percent": 100}
@@ -47,6 +50,47 @@ answer = requests.post(
 )
 answer.raise_for_status()
 """
+MERGE = """
+import sys, duckdb, pandas
+database = duckdb.connect(sys.argv[1], read_only=True)
+key = ["section_id", "user_id", "role"]
+wanted = database.execute("SELECT section_id, user_id, role, status FROM wanted").df().drop_duplicates()
+report = database.execute("SELECT section_id, user_id, role, status FROM canvas_enrollments").df()
+merged = wanted.merge(report, how="left", on=key, suffixes=("", "_there"))
+changed = merged[merged["status"] != merged["status_there"]]
+changed[[*key, "status"]].to_csv(sys.argv[1] + ".csv", index=False)
+"""
+# 100 students in each section. Of the wanted rows one of each hundred is to be removed, and one is not there yet.
+REPORTED = (
+    "INSERT INTO tmp_cnv_courses BY NAME SELECT 'c' || i AS canvas_course_id, 'course ' || i AS course_id,"
+    " 'fa19' AS term_id, 'PROVOST' AS account_id, 'active' AS status FROM range({sections}) r(i)",
+    "INSERT INTO tmp_cnv_sections BY NAME SELECT 's' || i AS canvas_section_id, 'section ' || i AS section_id,"
+    " 'c' || i AS canvas_course_id, 'course ' || i AS course_id, 'active' AS status FROM range({sections}) r(i)",
+    "INSERT INTO tmp_cnv_enrollments BY NAME SELECT 'c' || i // 100 AS canvas_course_id,"
+    " 'course ' || i // 100 AS course_id, 's' || i // 100 AS canvas_section_id, 'section ' || i // 100 AS section_id,"
+    " 'u' || (i // 100 * 37 + i % 100) % 50000 AS canvas_user_id,"
+    " 'user ' || (i // 100 * 37 + i % 100) % 50000 AS user_id, 'student' AS role, '3' AS role_id,"
+    " 'StudentEnrollment' AS base_role_type, 'active' AS status, 'true' AS created_by_sis,"
+    " 'e' || i AS canvas_enrollment_id FROM range({sections} * 100) r(i)",
+    "INSERT INTO wanted SELECT 'section ' || i // 100,"
+    " 'user ' || (i // 100 * 37 + CASE i % 100 WHEN 1 THEN 100 ELSE i % 100 END) % 50000, 'student',"
+    " CASE i % 100 WHEN 0 THEN 'deleted' ELSE 'active' END FROM range({sections} * 100) r(i)",
+)
+
+
+@contextmanager
+def prepare_plan(scale: Scale) -> Iterator[Sequence[Way]]:
+    sections = scale.of(2_000, 20)
+    with open_campus(0.01, 1, "sis_import") as pushing:
+        file = pushing.place.target_file
+        pushing.place.target_sql("DELETE FROM wanted", *(sql.format(sections=sections) for sql in REPORTED))
+        target = DuckDbTarget(DuckDb.open(file, create=False))
+        for view in ("canvas_courses", "canvas_sections", "canvas_enrollments"):
+            target.refresh(view, check=lambda _: None)
+        pushing.place.close()
+        plan = [sys.executable, "-m", "canvas_pusher", "plan", "--json"]
+        merge = [sys.executable, "-c", MERGE, str(file)]
+        yield [Way(OURS, lambda: run_command(plan, os.environ)), Way(PANDAS, lambda: run_command(merge, os.environ))]
 
 
 @contextmanager
@@ -131,6 +175,15 @@ def write_numbers(pushing: Pushing) -> Path:
 
 
 CASES = (
+    Case(
+        "plan",
+        "Plan 200,000 wanted enrollments against a report of 200,000, of which 4,000 change: CPU",
+        prepare_plan,
+        figure="cpu",
+        limit=10,
+        most_megabytes=500,
+        times=1,
+    ),
     Case(
         "push",
         "Plan, record and post 20,000 changes as one SIS import: CPU",
