@@ -33,8 +33,8 @@ class Failed(NotAvailable):
     """A way that should have worked. The other cases are measured; the run ends with status 1."""
 
 
-# What servers and programs raise that do not start.
-_NOT_STARTED = (OSError, RuntimeError, subprocess.SubprocessError)
+# What servers and programs that do not start raise, and the helpers of the tests.
+_NOT_STARTED = (OSError, RuntimeError, AssertionError, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True)
@@ -124,10 +124,11 @@ def measure_case(case: Case, scale: Scale) -> Result:
         missing[OURS] = Failed(f"{type(error).__name__}: {_last_line(str(error))}")
     found = {name: _take_median(name, samples[name]) for name in names if name in samples and name not in missing}
     rows = {name: _compare(row, found.get(OURS), case.figure) for name, row in found.items()}
+    verdicts = tuple(_judge(case, rows))
     rows |= {name: Row(name, note=f"not measured: {error}") for name, error in missing.items()}
     ordered = tuple(rows[name] for name in names if name in rows)
     failed = any(isinstance(error, Failed) for error in missing.values())
-    return Result(case.key, case.title, case.figure, times, ordered, tuple(_judge(case, rows)), failed)
+    return Result(case.key, case.title, case.figure, times, ordered, verdicts, failed)
 
 
 def _measure_ways(
