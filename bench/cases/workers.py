@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.postgresql_fixtures import Database, create_database
@@ -24,7 +25,7 @@ from bench.cases.memory import REPLICATE
 from bench.cases.messages import start_rabbitmq
 from bench.harness import OURS, Case, Failed, NotAvailable, Sample, Scale, Way, run_command
 
-IMPORTS = "python -c 'import pika, oracledb, polars'"
+IMPORTS, ONE = "python -c 'import pika, oracledb, polars'", "one worker"
 START_SECONDS, WORK_SECONDS = 60.0, 120.0
 # A source that waits as a busy database does, and then has its rows.
 SLOW_SOURCE = (
@@ -137,6 +138,28 @@ def prepare_start(_: Scale) -> Iterator[Sequence[Way]]:
         yield [Way(OURS, measure), Way(IMPORTS, lambda: run_command(imports, site.environment))]
 
 
+def compare_workers(count: int) -> Callable[[Scale], AbstractContextManager[Sequence[Way]]]:
+    @contextmanager
+    def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
+        tables = scale.of(12, 4)
+        with start_servers() as install:
+
+            def measure(workers: int) -> Sample:
+                with install() as site, ExitStack() as started:
+                    site.add_tables(tables)
+                    for _ in range(workers):
+                        started.enter_context(start_worker(site))
+                    run_command([*REPLICATE, "trigger", "hourly"], site.environment)
+                    return Sample(site.wait_extracted(tables))
+
+            yield [Way(OURS, partial(measure, count)), Way(ONE, partial(measure, 1))]
+
+    return prepare
+
+
+_SCALING = f"extractors take 12 tables whose query waits {SLEPT_SECONDS:g} s from one queue"
 CASES = (
     Case("consume", "extractor consume until /readyz is ok: CPU", prepare_start, figure="cpu", limit=1.5, times=5),
+    Case("scaling-2", f"Two {_SCALING}", compare_workers(2), targets={ONE: 1.8}, times=1),
+    Case("scaling-4", f"Four {_SCALING}", compare_workers(4), targets={ONE: 3.2}, times=1),
 )
