@@ -11,6 +11,9 @@ from bench.harness import Scale, measure_case
 from bench.report import describe_machine, print_result, write_page, write_results
 from bench.rivals import install_rivals
 
+# Ten minutes for all: after these each way is measured once.
+FULL_SECONDS = 450
+
 
 def main(words: list[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -25,12 +28,13 @@ def main(words: list[str] | None = None) -> None:
     chosen = [case for case in CASES if not asked.cases or case.key in asked.cases]
     started = time.monotonic()
     rivals = install_rivals(offline=asked.offline)
+    scale = Scale(asked.quick, rivals, until=time.monotonic() + FULL_SECONDS)
     machine = describe_machine(rivals.versions)
     name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
     results = []
     for case in chosen:
         began = time.monotonic()
-        results.append(measure_case(case, Scale(asked.quick, rivals)))
+        results.append(measure_case(case, scale))
         print_result(results[-1], quick=asked.quick, took=time.monotonic() - began)
         path = write_results(name, machine, results)  # after each: an interrupted run keeps what it has
     if name == "benchmark" or asked.page:

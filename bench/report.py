@@ -93,10 +93,11 @@ For administrators who compare tools, and developers who change the data path: t
 Measured at {taken_at} on {processor}, {cores} cores, {memory_gb} GB, {system}; the load of the machine was {load} at
 the start. {listed}
 
-Each row is the median of the number of measurements that its section names; memory is the greatest. All ways of a case
-do the same work on the same rows, by turns, in one run. "Ratio" is the other's figure divided by ours: above 1 we are
-faster or smaller. "CPU" is user and system time of the process, without servers. Oracle is an imitation, never a
-real server. What the figures mean for an installation is in [performance](performance.md).
+Each row is the median of the number of measurements that its section names, of three at most for a way that takes
+longer than two seconds; memory is the greatest. All ways of a case do the same work on the same rows, by turns, in one
+run. "Ratio" is the other's figure divided by ours: above 1 we are faster or smaller. "CPU" is user and system time of
+the process, without servers. Oracle is an imitation, never a real server. What the figures mean for an installation is
+in [performance](performance.md).
 """
 
 

@@ -111,7 +111,7 @@ def prepare_direct(scale: Scale) -> Iterator[Sequence[Way]]:
     """Each way empties the table first."""
     import duckdb
 
-    count = scale.of(60_000, 2_000)
+    count = scale.of(40_000, 2_000)
     with tempfile.TemporaryDirectory() as name, start_standin(table_sql("tmp_rows")) as server:
         rows, dat, plain = str(write_arrow(Path(name, "rows.arrow"), count)), f"{name}/rows.dat", f"{name}/rows.csv"
         run_program("ours.py", "write", rows, dat)
@@ -145,7 +145,7 @@ CASES = (
     ),
     Case(
         "direct",
-        "Direct path load into Oracle: 60,000 rows of ten columns, from a file that is checked: CPU of the client",
+        "Direct path load into Oracle: 40,000 rows of ten columns, from a file that is checked: CPU of the client",
         prepare_direct,
         figure="cpu",
         targets={FROM_CSV: 1 / 0.4, EXECUTEMANY: 1 / 0.4},

@@ -112,7 +112,7 @@ def prepare_rest(scale: Scale) -> Iterator[Sequence[Way]]:
 
     The time of ours is that of sending, as the journal has it.
     """
-    changes = scale.of(600, 80)
+    changes = scale.of(400, 80)
 
     def measure(way: str) -> Sample:
         with open_campus(CAMPUS / 10, changes, "rest") as pushing:
@@ -194,7 +194,7 @@ CASES = (
     ),
     Case(
         "push-rest",
-        "Push 600 enrollments by REST, 100 ms each, within the throttle: sending (CPU: with start-up and plan)",
+        "Push 400 enrollments by REST, 100 ms each, within the throttle: sending (CPU: with start-up and plan)",
         prepare_rest,
         targets={THREADS: 0.9, CANVASAPI: 8},
         times=1,

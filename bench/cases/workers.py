@@ -34,7 +34,7 @@ SLOW_SOURCE = (
     " (i % 400 / 100.0)::numeric(4,2) AS gpa, TIMESTAMP(0) '2000-01-01' AS born FROM generate_series(1, 100) r(i)",
     "CREATE VIEW sis.slow AS SELECT s.* FROM (SELECT pg_sleep({seconds}) OFFSET 0) waiting, sis.students s",
 )
-SLEPT_SECONDS = 0.75
+SLEPT_SECONDS = 0.5
 # Since the run was opened, once no table waits for its file any more.
 EXTRACTED = """SELECT extract(epoch FROM now() AT TIME ZONE 'UTC' - min(opened_at)) FROM replicate_run
     WHERE (SELECT count(*) FROM replicate_run_table WHERE state = 'extracted') = {tables}"""
@@ -159,7 +159,7 @@ def compare_workers(count: int) -> Callable[[Scale], AbstractContextManager[Sequ
 
 _SCALING = f"extractors take 12 tables whose query waits {SLEPT_SECONDS:g} s from one queue"
 CASES = (
-    Case("consume", "extractor consume until /readyz is ok: CPU", prepare_start, figure="cpu", limit=1.5, times=5),
+    Case("consume", "extractor consume until /readyz is ok: CPU", prepare_start, figure="cpu", limit=1.5, times=3),
     Case("scaling-2", f"Two {_SCALING}", compare_workers(2), targets={ONE: 1.8}, times=1),
     Case("scaling-4", f"Four {_SCALING}", compare_workers(4), targets={ONE: 3.2}, times=1),
 )

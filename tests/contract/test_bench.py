@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -57,7 +58,20 @@ def _case(ours: float, rival: float | None) -> Case:
 def test_a_target_is_judged_by_the_ratio_to_its_rival(ours: float, rival: float | None, verdicts: list[str]) -> None:
     result = measure_case(_case(ours, rival), Scale(quick=False, rivals=NO_RIVALS))
     assert list(result.verdicts) == verdicts
-    assert result.times == 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "until", "measured"), [(1.0, math.inf, 5), (3.0, math.inf, 3), (1.0, -math.inf, 1)]
+)
+def test_a_slow_way_and_a_late_case_are_measured_less_often(seconds: float, until: float, measured: int) -> None:
+    taken: list[Sample] = []
+
+    def measure() -> Sample:
+        taken.append(Sample(seconds))
+        return taken[-1]
+
+    result = measure_case(_make_case(Way("ours", measure)), Scale(quick=False, rivals=NO_RIVALS, until=until))
+    assert (len(taken), result.times) == (measured, measured)
 
 
 def test_the_memory_of_ours_is_judged_beside_its_figure() -> None:
