@@ -119,7 +119,7 @@ def _add(one: Sample, other: Sample) -> Sample:
 
 @contextmanager
 def prepare_small_tables(scale: Scale) -> Iterator[Sequence[Way]]:
-    count = scale.of(300, 50)
+    count = scale.of(200, 50)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "ours")
         environment = make_campus(folder, {f"t{number}": 50 for number in range(count)})
@@ -157,5 +157,5 @@ CASES = (
         targets={STAGES: 1 / 0.6},
         times=3,
     ),
-    Case("small-tables", "A schedule of 300 tables of 50 rows: for each", prepare_small_tables, limit=0.06, times=1),
+    Case("small-tables", "A schedule of 200 tables of 50 rows: for each", prepare_small_tables, limit=0.06, times=1),
 )
