@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
 import extractor  # noqa: F401  # first: it says how many threads polars takes
@@ -10,6 +11,9 @@ from bench.cases import CASES
 from bench.harness import Scale, measure_case
 from bench.report import describe_machine, print_result, write_page, write_results
 from bench.rivals import install_rivals
+
+# Ten minutes for all: after these each way is measured once.
+FULL_SECONDS = 400
 
 
 def main(words: list[str] | None = None) -> None:
@@ -25,18 +29,28 @@ def main(words: list[str] | None = None) -> None:
     chosen = [case for case in CASES if not asked.cases or case.key in asked.cases]
     started = time.monotonic()
     rivals = install_rivals(offline=asked.offline)
+    scale = Scale(asked.quick, rivals, until=time.monotonic() + FULL_SECONDS)
     machine = describe_machine(rivals.versions)
+    name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
     results = []
     for case in chosen:
-        result = measure_case(case, Scale(asked.quick, rivals))
-        print_result(result, quick=asked.quick)
-        results.append(result)
-    name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
-    path = write_results(name, machine, results)
+        began = time.monotonic()
+        results.append(measure_case(case, scale))
+        print_result(results[-1], quick=asked.quick, took=time.monotonic() - began)
+        path = write_results(name, machine, results)  # after each: an interrupted run keeps what it has
     if name == "benchmark" or asked.page:
         write_page(machine, results)
     print(f"\n{time.monotonic() - started:.0f} s; written: {path.relative_to(path.parents[2])}")
+    if failed := [result.key for result in results if result.failed]:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+def hide_settings() -> None:
+    """Remove REPLICATE_ variables: programs take each for a setting, and the cases have read those of the tests."""
+    for name in [name for name in os.environ if name.startswith("REPLICATE_")]:
+        del os.environ[name]
 
 
 if __name__ == "__main__":
+    hide_settings()
     main()

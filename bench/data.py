@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 BATCH_ROWS = 20_000
@@ -55,22 +56,31 @@ def control_file(table: str) -> str:
     )
 
 
-def table_ddl(table: str, view: str) -> str:
-    kinds = ", ".join(f"{name} {kind}" for name, (kind, _) in COLUMNS.items())
-    return f"CREATE TABLE {table} ({kinds});\nCREATE MATERIALIZED VIEW {view} AS SELECT {NAMES} FROM {table};\n"
+def table_sql(table: str, *, keyed: bool = False) -> str:
+    kinds = [f"{name} {kind}" for name, (kind, _) in COLUMNS.items()] + ["PRIMARY KEY (id)"] * keyed
+    return f"CREATE TABLE {table} ({', '.join(kinds)});\n"
 
 
-def make_installation(folder: Path, tables: dict[str, int]) -> dict[str, str]:
-    """A campus with these tables and numbers of rows, in DuckDB files, and what copies them; its environment."""
+def table_ddl(table: str, view: str, *, keyed: bool) -> str:
+    return f"{table_sql(table, keyed=keyed)}CREATE MATERIALIZED VIEW {view} AS SELECT {NAMES} FROM {table};\n"
+
+
+def make_installation(folder: Path, tables: dict[str, int], deltas: Collection[str] = ()) -> dict[str, str]:
+    """A campus with these tables and numbers of rows, in DuckDB files, and what copies them; its environment.
+
+    ``deltas`` are the tables that have a key and are loaded by their differences.
+    """
     for name in ("conf", "ctls", "ddl"):
         (folder / name).mkdir(parents=True)
     conf = ""
     for name in tables:
         (folder / "ctls" / f"tmp_{name}.ctl").write_text(control_file(f"tmp_{name}"), "utf-8")
-        (folder / "ddl" / f"tmp_{name}.sql").write_text(table_ddl(f"tmp_{name}", f"campus_{name}"), "utf-8")
+        (folder / "ddl" / f"tmp_{name}.sql").write_text(
+            table_ddl(f"tmp_{name}", f"campus_{name}", keyed=name in deltas), "utf-8"
+        )
         conf += (
             f"tmp_{name}: {{cstable: tmp_{name}, mvtable: campus_{name}, dctable: sis.{name}, varbl1: '',"
-            f" toggle: 'on', sql: 'SELECT {NAMES} FROM sis.{name}'}}\n"
+            f" toggle: 'on', load: {'delta' if name in deltas else 'full'}, sql: 'SELECT {NAMES} FROM sis.{name}'}}\n"
         )
     (folder / "conf" / "tablesconf.yaml").write_text(conf, "utf-8")
     (folder / "conf" / "tablelist.yaml").write_text(f"hourly: [{', '.join(f'tmp_{name}' for name in tables)}]\n")

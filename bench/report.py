@@ -44,9 +44,10 @@ def describe_machine(rivals: Mapping[str, str]) -> Machine:
     return Machine(taken_at, processor, cores, memory, system, round(os.getloadavg()[0], 1), versions, rivals)
 
 
-def print_result(result: Result, *, quick: bool) -> None:
+def print_result(result: Result, *, quick: bool, took: float) -> None:
+    """``took``: seconds for the whole case, with what it prepares."""
     scale = "smoke form: less input, figures mean nothing" if quick else f"{result.times} times"
-    print(f"\n{result.title}  [{result.key}, {scale}]")
+    print(f"\n{result.title}  [{result.key}, {scale}, {took:.0f} s]")
     for row in result.rows:
         if row.note.startswith("not measured"):
             print(f"  {row.name:44} {row.note}")
@@ -92,10 +93,11 @@ For administrators who compare tools, and developers who change the data path: t
 Measured at {taken_at} on {processor}, {cores} cores, {memory_gb} GB, {system}; the load of the machine was {load} at
 the start. {listed}
 
-Each row is the median of the number of measurements that its section names; memory is the greatest. All ways of a case
-do the same work on the same rows, by turns, in one run. "Ratio" is the other's figure divided by ours: above 1 we are
-faster or smaller. "CPU" is user and system time of the process, without servers. Oracle is an imitation, never a
-real server. What the figures mean for an installation is in [performance](performance.md).
+Each row is the median of the number of measurements that its section names, of three at most for a way that takes
+longer than two seconds; memory is the greatest. All ways of a case do the same work on the same rows, by turns, in one
+run. "Ratio" is the other's figure divided by ours: above 1 we are faster or smaller. "CPU" is user and system time of
+the process, without servers. Oracle is an imitation, never a real server. What the figures mean for an installation is
+in [performance](performance.md).
 """
 
 

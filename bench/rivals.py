@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / ".bench"
-# pandas, polars, DuckDB and python-oracledb are the project's own; dlt and ADBC need the last four.
+# pandas, polars, DuckDB, requests and python-oracledb are the project's own; dlt and ADBC need the last four.
 PACKAGES = {
     "dlt": "dlt[sql_database,filesystem]",
     "adbc-driver-oracle": "adbc-driver-oracle",
     "sling-linux-amd64": "sling-linux-amd64==1.4.11",
+    "canvasapi": "canvasapi",
     "oracledb": "oracledb",
     "pyarrow": "pyarrow",
     "sqlalchemy": "sqlalchemy",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.cases import commands, extraction, loading, memory, messages, pushing, runs, writing
+from bench.cases import commands, extraction, loading, memory, messages, provisions, pushing, runs, workers, writing
 
 CASES = (
     *writing.CASES,
@@ -11,6 +11,8 @@ CASES = (
     *loading.CASES,
     *runs.CASES,
     *messages.CASES,
+    *workers.CASES,
+    *provisions.CASES,
     *pushing.CASES,
     *commands.CASES,
 )

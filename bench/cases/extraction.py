@@ -6,7 +6,7 @@ import csv
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -27,17 +27,21 @@ CREATE TABLE bench_shape AS SELECT * FROM bench_10;
 """
 
 
+def start_standin(sql: str) -> Any:
+    """A stand-in whose user ``bench`` has what ``sql`` makes; a context manager that stops it."""
+    if not STANDIN.is_dir():
+        raise NotAvailable("there is no stand-in for Oracle (REPLICATE_TEST_STANDIN)")
+    if str(STANDIN) not in sys.path:
+        sys.path.insert(0, str(STANDIN))
+    from oracle_standin import OracleStandin
+
+    return OracleStandin(users={"bench": "bench"}, process=True, sql=sql)
+
+
 @contextmanager
 def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
     rows = scale.of(300_000, 2_000)
-    if not STANDIN.is_dir():
-        yield [Way(OURS, lambda: _refuse("there is no stand-in for Oracle (REPLICATE_TEST_STANDIN)"))]
-        return
-    sys.path.insert(0, str(STANDIN))
-    from oracle_standin import OracleStandin
-
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
-        server = opened.enter_context(OracleStandin(users={"bench": "bench"}, process=True, sql=EXACT))
+    with tempfile.TemporaryDirectory() as folder, start_standin(EXACT) as server:
         truth = _read_truth(server.dsn)
 
         def way(name: str, program: str, word: str, *, separator: str = "|", **options: Any) -> Way:

@@ -13,12 +13,15 @@ from pathlib import Path
 
 from tests.postgresql_server import Server, find_postgresql, running
 
+from bench.cases.extraction import start_standin
 from bench.cases.memory import make_campus
-from bench.data import rows_sql
+from bench.data import rows_sql, table_sql, write_arrow
 from bench.harness import OURS, Case, NotAvailable, Sample, Scale, Way, run_command, run_program
 
 DUCKDB, PANDAS = "DuckDB read_csv", "pandas read_csv and to_sql (SQLite)"
 COPY = "psql, COPY alone"
+EXECUTEMANY, FROM_CSV = "executemany, Python rows in memory", "csv.reader and executemany"
+DIRECT_ALONE = "the driver's direct path alone, Arrow in memory"
 LAST = "SELECT sum(load_seconds) FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
 
 
@@ -69,8 +72,7 @@ def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
 def prepare_postgresql(scale: Scale) -> Iterator[Sequence[Way]]:
     found = find_postgresql()
     if isinstance(found, str) or not shutil.which("psql"):
-        yield [Way(OURS, lambda: _refuse("no PostgreSQL, or no psql"))]
-        return
+        raise NotAvailable("no PostgreSQL, or no psql")
     with running(found) as server, tempfile.TemporaryDirectory() as name:
         database = f"replicate_bench_{uuid.uuid4().hex[:8]}"
         server.run(f"CREATE DATABASE {database} TEMPLATE template0")
@@ -78,10 +80,6 @@ def prepare_postgresql(scale: Scale) -> Iterator[Sequence[Way]]:
             yield _compare_postgresql(Path(name), server, database, scale.of(300_000, 3_000))
         finally:
             server.run(f"DROP DATABASE {database} WITH (FORCE)")
-
-
-def _refuse(reason: str) -> Sample:
-    raise NotAvailable(reason)
 
 
 def _compare_postgresql(folder: Path, server: Server, database: str, rows: int) -> Sequence[Way]:
@@ -108,6 +106,28 @@ def _compare_postgresql(folder: Path, server: Server, database: str, rows: int) 
     return [Way(OURS, load), Way(COPY, copy)]
 
 
+@contextmanager
+def prepare_direct(scale: Scale) -> Iterator[Sequence[Way]]:
+    """Each way empties the table first."""
+    import duckdb
+
+    count = scale.of(40_000, 2_000)
+    with tempfile.TemporaryDirectory() as name, start_standin(table_sql("tmp_rows")) as server:
+        rows, dat, plain = str(write_arrow(Path(name, "rows.arrow"), count)), f"{name}/rows.dat", f"{name}/rows.csv"
+        run_program("ours.py", "write", rows, dat)
+        duckdb.sql(f"COPY ({rows_sql(count)}) TO '{plain}' (HEADER false)")
+
+        def way(label: str, program: str, word: str, given: str) -> Way:
+            return Way(label, lambda: run_program(program, word, server.dsn, given, "tmp_rows"))
+
+        yield [
+            way(OURS, "ours.py", "load_direct", dat),
+            way(FROM_CSV, "theirs.py", "executemany_csv", plain),
+            way(EXECUTEMANY, "theirs.py", "executemany", rows),
+            way(DIRECT_ALONE, "theirs.py", "direct", rows),
+        ]
+
+
 CASES = (
     Case(
         "load",
@@ -121,6 +141,14 @@ CASES = (
         "Load into PostgreSQL: 300,000 rows of ten columns, checked, verified, view refreshed (CPU: of the client)",
         prepare_postgresql,
         targets={COPY: 0.5},
+        times=3,
+    ),
+    Case(
+        "direct",
+        "Direct path load into Oracle: 40,000 rows of ten columns, from a file that is checked: CPU of the client",
+        prepare_direct,
+        figure="cpu",
+        targets={FROM_CSV: 1 / 0.4, EXECUTEMANY: 1 / 0.4},
         times=3,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -19,9 +19,11 @@ MAKE = (
 )
 
 
-def make_campus(folder: Path, tables: Mapping[str, int], **settings: str) -> dict[str, str]:
+def make_campus(
+    folder: Path, tables: Mapping[str, int], deltas: Collection[str] = (), **settings: str
+) -> dict[str, str]:
     """In processes of their own: what a process once needed stays in its peak."""
-    environment = make_installation(folder, dict(tables)) | settings
+    environment = make_installation(folder, dict(tables), deltas) | settings
     script = folder / "campus.sql"  # of hundreds of tables, too long for a command line
     script.write_text(";".join(f"CREATE TABLE sis.{name} AS {rows_sql(rows)}" for name, rows in tables.items()))
     run_command([sys.executable, "-c", MAKE, str(folder / "campus.duckdb"), str(script)], environment)

@@ -8,13 +8,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.rabbitmq_server import Management, find_rabbitmq
 
-from bench.harness import OURS, Case, NotAvailable, Sample, Scale, Way
+from bench.harness import OURS, Case, Failed, NotAvailable, Sample, Scale, Way
 from canvas_replicate.messaging.bus import Delivery, connect
 from canvas_replicate.messaging.messages import Envelope
 from canvas_replicate.messaging.topology import work_queue
@@ -25,26 +25,32 @@ _PAUSE_SECONDS = 0.005  # the broker is idle when a message comes
 
 @contextmanager
 def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
+    count = scale.of(300, 20)
+    with start_rabbitmq() as add_vhost, add_vhost() as url:
+        yield [Way(OURS, lambda: hop_ours(url, count)), Way(PIKA, lambda: hop_pika(url, count))]
+
+
+@contextmanager
+def start_rabbitmq() -> Iterator[Callable[[], AbstractContextManager[str]]]:
+    """A broker; what is yielded opens a virtual host in it, by its URL."""
     found = find_rabbitmq()
     if found.start is None:
-        yield [Way(OURS, lambda: _refuse(found.reason))]
-        return
-    count = scale.of(300, 20)
+        raise NotAvailable(found.reason)
     with tempfile.TemporaryDirectory() as folder:
         server = found.start(Path(folder))
-        try:
+        management = Management(server.management_url)
+
+        @contextmanager
+        def add_vhost() -> Iterator[str]:
             vhost = f"replicate-bench-{uuid.uuid4().hex[:8]}"
-            management = Management(server.management_url)
             management.add_vhost(vhost)
-            url = f"{server.url.rpartition('/')[0]}/{vhost}"
-            yield [Way(OURS, lambda: hop_ours(url, count)), Way(PIKA, lambda: hop_pika(url, count))]
+            yield f"{server.url.rpartition('/')[0]}/{vhost}"
             management.drop_vhost(vhost)
+
+        try:
+            yield add_vhost
         finally:
             server.stop()
-
-
-def _refuse(reason: str) -> Sample:
-    raise NotAvailable(reason)
 
 
 def hop_ours(url: str, count: int) -> Sample:
@@ -114,7 +120,7 @@ def _measure_hops(publish: Callable[[int], object], arrived: list[float], come: 
         started = time.perf_counter()
         publish(number)
         if not come.wait(30):
-            raise SystemExit("a message did not come within 30 seconds")
+            raise Failed("a message did not come within 30 seconds")
         hops.append(arrived[-1] - started)
         time.sleep(_PAUSE_SECONDS)
     hops = sorted(hops[1:])

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
-from bench.data import BATCH_ROWS, COLUMNS
+from bench.data import BATCH_ROWS, COLUMNS, control_file
 from timing import report
 
 import extractor  # noqa: F401  # first, as in its own process: it says how many threads polars takes
@@ -56,5 +56,34 @@ def extract(dsn: str, table: str, target: str) -> None:
     report(work)
 
 
+def load_direct(dsn: str, file: str, table: str) -> None:
+    """A `.dat` file, read and checked by its control file, into an empty table, which is counted."""
+    from pydantic import SecretStr
+
+    from canvas_replicate.control_file import parse_control_file
+    from canvas_replicate.databases.oracle.connecting import Oracle
+    from canvas_replicate.databases.oracle.target import OracleTarget
+    from canvas_replicate.databases.ports import Load, Loaded
+    from loader.batches import match_fields, read_frames
+    from loader.counts import LoadCounts
+
+    target, control = OracleTarget(Oracle(f"oracle://bench@{dsn}", SecretStr("bench"))), control_file(table)
+    parsed, path = parse_control_file(control, "bench.ctl"), Path(file)
+    base = {column.name: column for column in target.describe(table)}
+    counts = LoadCounts(path.with_suffix(".bad"), path.with_suffix(".discard"), parsed.record_end, 1)
+    numbers = [column.kind in ("number", "float") for column in base.values()]
+    found: list[Loaded] = []
+
+    def work() -> str:
+        with path.open("rb") as opened:
+            frames = read_frames(opened, parsed, match_fields(parsed, base), numbers, counts)
+            rejected = counts.rejected_records
+            load = Load(table, parsed, path, frames, {}, {}, rejected, 0, counts.refuse, path, method="direct")
+            target.replace(load, verify=found.append, check=lambda _: None)
+        return "" if found[0].rows == counts.read and not counts.rejected else "not all rows are there"
+
+    report(work)
+
+
 if __name__ == "__main__":
-    {"write": write, "extract": extract}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "extract": extract, "load_direct": load_direct}[sys.argv[1]](*sys.argv[2:])

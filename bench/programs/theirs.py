@@ -4,6 +4,9 @@ import csv
 import os
 import subprocess
 import sys
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 from timing import report
@@ -183,6 +186,106 @@ def load_pandas(file, database):
     def work():
         with sqlite3.connect(database) as connection:
             pd.read_csv(file, sep="|", header=None).to_sql("t", connection, index=False, if_exists="replace")
+
+    report(work)
+
+
+INSERT_KINDS = [int, int, Decimal, str, str, str, str, datetime.fromisoformat, datetime.fromisoformat, str]
+
+
+def executemany(dsn, rows, table):
+    """INSERT with arrays of rows that are in memory as Python objects before the time begins."""
+    batches = [
+        list(zip(*(column.to_pylist() for column in batch.columns), strict=True)) for batch in read_batches(rows)
+    ]
+    report(lambda: insert_batches(dsn, table, batches))
+
+
+def executemany_csv(dsn, file, table):
+    """csv.reader, a conversion for each column, and INSERT with arrays."""
+
+    def read():
+        with open(file, encoding="utf-8", newline="") as opened:
+            reader = csv.reader(opened)
+            while records := list(islice(reader, BATCH_ROWS)):
+                yield [
+                    [convert(text) if text else None for convert, text in zip(INSERT_KINDS, record, strict=True)]
+                    for record in records
+                ]
+
+    report(lambda: insert_batches(dsn, table, read()))
+
+
+def insert_batches(dsn, table, batches):
+    import oracledb
+
+    with connect(dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE TABLE {table}")
+        kinds = [None] * len(INSERT_KINDS)
+        kinds[8] = oracledb.DB_TYPE_TIMESTAMP  # a datetime goes as DATE otherwise, without its fraction
+        cursor.setinputsizes(*kinds)
+        binds = ", ".join(f":{number}" for number in range(1, len(kinds) + 1))
+        for batch in batches:
+            cursor.executemany(f"INSERT INTO {table} VALUES ({binds})", batch)
+        connection.commit()
+
+
+def direct(dsn, rows, table):
+    """The driver's direct path alone, from an Arrow table that is in memory: the ceiling."""
+    import pyarrow as pa
+
+    frame = pa.ipc.open_file(rows).read_all()
+
+    def work():
+        with connect(dsn) as connection, connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE TABLE {table}")
+            connection.direct_path_load("bench", table, frame.column_names, frame)
+
+    report(work)
+
+
+def read_numbers(file):
+    with open(file) as opened:
+        return [tuple(map(int, record)) for record in csv.reader(opened)]
+
+
+def enroll_canvasapi(url, token, file, count):
+    """One after the other, by Canvas's own numbers, which save it a call for each section and user."""
+    import warnings
+
+    warnings.simplefilter("ignore")  # it prefers https
+    from canvasapi.requester import Requester
+    from canvasapi.section import Section
+
+    wanted, requester = read_numbers(file)[: int(count)], Requester(url, token)
+
+    def work():
+        for section, user in wanted:
+            fields = {"type": "StudentEnrollment", "enrollment_state": "active", "notify": False}
+            Section(requester, {"id": section}).enroll_user(user, enrollment=fields)
+
+    report(work)
+
+
+def enroll_threads(url, token, file, threads):
+    """As many calls at a time as our throttle allows at best, and nothing else."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import requests
+
+    wanted, session = read_numbers(file), requests.Session()
+    session.mount(url, requests.adapters.HTTPAdapter(pool_maxsize=int(threads)))
+    session.headers["Authorization"] = f"Bearer {token}"
+
+    def enroll(pair):
+        section, user = pair
+        fields = {"user_id": user, "type": "StudentEnrollment", "enrollment_state": "active", "notify": False}
+        session.post(f"{url}/api/v1/sections/{section}/enrollments", json={"enrollment": fields}).raise_for_status()
+
+    def work():
+        with ThreadPoolExecutor(int(threads)) as pool:
+            for _ in pool.map(enroll, wanted):
+                pass
 
     report(work)
 
