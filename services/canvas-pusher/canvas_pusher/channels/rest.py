@@ -7,8 +7,9 @@ it is sent again: right away when an answer is lost, and after a crash when the 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from canvas_pusher.channels.sender import Sender
@@ -20,8 +21,8 @@ from canvas_replicate.ledger.journal import LineOutcome
 
 # The client lets fewer calls through when Canvas's bucket runs low.
 AT_A_TIME = 8
-# The most changes that may be in doubt after a crash; each costs a lookup then.
-_BATCH = 40
+# The most changes that may be in doubt after a crash are those of the batches at work; each costs a lookup then.
+_BATCH, _BATCHES = 20, 2
 _TRIES = 4
 # What reading an answer raises that does not have the shape of the fact sheet.
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
@@ -35,19 +36,35 @@ def send(sender: Sender, resource: Resource, plan_id: str, lines: Sequence[PlanL
     Each line ends as applied or rejected in the journal, or the error that stopped it is raised: then the rest waits
     for the next try. Raises TransientError, LeaseLost, Interrupted, TokenRefused.
     """
+    working: deque[tuple[list[PlanLine], list[Future[LineOutcome | ReplicateError]]]] = deque()
+    errors: list[ReplicateError] = []
     done = 0
+
+    def record_oldest() -> None:
+        nonlocal done
+        batch, calls = working.popleft()
+        ended = [call.result() for call in calls]
+        sender.record_outcomes(plan_id, batch, [each for each in ended if isinstance(each, LineOutcome)])
+        errors.extend(each for each in ended if isinstance(each, ReplicateError))
+        done += len(batch)
+        sender.on_progress(done)
+
     with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="push") as pool:
-        for batch in _split_batches(lines):
-            if sender.stop.is_set():
-                raise Interrupted("Stopped between two changes.", next_step="The push goes on where it stopped.")
-            sender.mark_sent(plan_id, batch)
-            ended = list(pool.map(lambda line: _try_line(sender, resource, line, line.number in in_doubt), batch))
-            sender.record_outcomes(plan_id, batch, [each for each in ended if isinstance(each, LineOutcome)])
-            errors = [each for each in ended if isinstance(each, ReplicateError)]
-            if errors:
-                raise next((each for each in errors if not isinstance(each, PermanentError)), errors[0])
-            done += len(batch)
-            sender.on_progress(done)
+        try:
+            for batch in _split_batches(lines):
+                if sender.stop.is_set():
+                    raise Interrupted("Stopped between two changes.", next_step="The push goes on where it stopped.")
+                sender.mark_sent(plan_id, batch)
+                working.append((batch, [pool.submit(_try_line, sender, resource, line, in_doubt) for line in batch]))
+                if len(working) == _BATCHES:
+                    record_oldest()  # the next batch is at work meanwhile, so no call waits for the slowest of this one
+                if errors:
+                    break
+        finally:
+            while working:
+                record_oldest()
+    if errors:
+        raise next((each for each in errors if not isinstance(each, PermanentError)), errors[0])
 
 
 def look_up(sender: Sender, resource: Resource, lines: Sequence[PlanLine], reason: str) -> list[LineOutcome]:
@@ -81,10 +98,12 @@ def _split_batches(lines: Iterable[PlanLine]) -> Iterator[list[PlanLine]]:
         yield batch
 
 
-def _try_line(sender: Sender, resource: Resource, line: PlanLine, in_doubt: bool) -> LineOutcome | ReplicateError:
+def _try_line(
+    sender: Sender, resource: Resource, line: PlanLine, in_doubt: frozenset[int]
+) -> LineOutcome | ReplicateError:
     """Turn an error about this line into its outcome, and return an error that concerns all lines."""
     try:
-        return _apply_line(sender, resource, line, in_doubt)
+        return _apply_line(sender, resource, line, line.number in in_doubt)
     except (TokenRefused, ConfigError) as error:
         return error
     except PermanentError as error:
