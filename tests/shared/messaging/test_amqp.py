@@ -245,7 +245,14 @@ def test_a_message_without_properties_is_version_one_of_its_key_with_the_same_id
 
 def test_headers_of_others_are_left_out() -> None:
     headers = {"x-delivery-count": 3, "traceparent": "00-1", "attempts": 1, "nested": {"a": 1}, "none": None}
-    assert received(pika.BasicProperties(headers=headers)).headers == {"traceparent": "00-1", "attempts": 1}
+    assert received(pika.BasicProperties(headers=headers)).headers == {"attempts": 1}
+
+
+def test_a_message_with_the_largest_headers_makes_a_dead_letter_that_fits_into_a_frame() -> None:
+    headers = {"first_failed_at": "\u20ac" * 20_000, "others": "x" * 70_000}
+    letter = received(pika.BasicProperties(headers=headers)).with_headers(reason="\u20ac" * 50_000, attempts=1)
+    assert len(b"".join(build_properties(letter).encode())) < 30_000
+    assert letter.headers["reason"] == "\u20ac" * 2000
 
 
 @pytest.mark.parametrize(("broker", "own", "total"), [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1)])

@@ -11,7 +11,7 @@ import pika
 import pika.data
 from pika.exceptions import InvalidFieldTypeException
 
-from canvas_replicate.messaging.messages import UNNAMED, Envelope
+from canvas_replicate.messaging.messages import HEADERS, UNNAMED, Envelope, fit_header
 from canvas_replicate.messaging.retry import get_lost_deliveries
 
 _PERSISTENT = 2
@@ -55,16 +55,12 @@ def build_properties(envelope: Envelope) -> pika.BasicProperties:
 def build_envelope(routing_key: str, properties: pika.BasicProperties, body: bytes) -> Envelope:
     """A message without ``type`` counts as version 1 of its routing key.
 
-    One without ``message_id`` gets an id made from its content, the same at each delivery. The broker's own headers
-    (``x-...``) and unknown values are dropped; ``reason`` shows that the broker made the message a dead letter.
+    One without ``message_id`` gets an id made from its content, the same at each delivery. Headers of others are
+    dropped; ``reason`` shows that the broker made the message a dead letter.
     """
     headers: dict[str, Any] = dict(properties.headers or {})
     deaths = _list_deaths(headers)
-    own = {
-        name: int(value) if isinstance(value, int) else value
-        for name, value in headers.items()
-        if isinstance(name, str) and isinstance(value, str | int) and not name.startswith("x-")
-    }
+    own = {name: fit_header(headers[name]) for name in HEADERS if isinstance(headers.get(name), str | int)}
     if deaths and deaths[0].get("reason") == "delivery_limit":
         own.setdefault("reason", "delivery_limit")
     texts = {name: getattr(properties, name) for name in ("type", "message_id", "correlation_id", "app_id")}
