@@ -221,8 +221,12 @@ def test_what_to_do_is_told_by_what_went_wrong(
 
 def received(properties: pika.BasicProperties, routing_key: str = "table.requested") -> Envelope:
     """As it comes back from a broker: encoded and decoded."""
+    return read(b"".join(properties.encode()), routing_key)
+
+
+def read(content: bytes, routing_key: str = "table.requested") -> Envelope:
     back = pika.BasicProperties()
-    back.decode(b"".join(properties.encode()))
+    back.decode(content)
     return build_envelope(routing_key, back, b'{"table": "tmp_x"}')
 
 
@@ -253,6 +257,14 @@ def test_a_message_with_the_largest_headers_makes_a_dead_letter_that_fits_into_a
     letter = received(pika.BasicProperties(headers=headers)).with_headers(reason="\u20ac" * 50_000, attempts=1)
     assert len(b"".join(build_properties(letter).encode())) < 30_000
     assert letter.headers["reason"] == "\u20ac" * 2000
+
+
+def test_a_header_that_ends_behind_its_table_makes_a_dead_letter() -> None:
+    table = b"\x04nameS" + struct.pack(">I", 2**31) + b"x"
+    flags = pika.BasicProperties.FLAG_HEADERS | pika.BasicProperties.FLAG_TYPE
+    content = struct.pack(">HI", flags, len(table)) + table + b"\x12table.requested.v1"
+    assert_dead_letter(lambda: read(content), "headers")
+    assert read(content).type == "table.requested.v1"
 
 
 @pytest.mark.parametrize(("broker", "own", "total"), [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1)])
@@ -297,13 +309,7 @@ UNDECODABLE = [
 def test_a_header_that_cannot_be_decoded_makes_a_dead_letter(value: bytes) -> None:
     table = b"\x04when" + value
     content = struct.pack(">HI", pika.BasicProperties.FLAG_HEADERS, len(table)) + table
-
-    def receive() -> Envelope:
-        back = pika.BasicProperties()
-        back.decode(content)
-        return build_envelope("table.requested", back, b'{"table": "tmp_x"}')
-
-    assert_dead_letter(receive, "headers")
+    assert_dead_letter(lambda: read(content), "headers")
 
 
 def assert_dead_letter(receive: Callable[[], Envelope], named: str) -> None:

@@ -26,13 +26,14 @@ _decode_table = pika.data.decode_table
 
 def _decode_table_or_nothing(encoded: bytes, offset: int) -> tuple[dict[str, Any], int]:
     """A header that pika cannot decode (a moment without a calendar, a type of another protocol, tables 1,000 deep)
-    would end the connection, and the message would come again without end."""
+    would end the connection, and the message would come again without end. So would one that ends behind its table,
+    because the next property is then looked for there."""
+    end: int = offset + 4 + struct.unpack_from(">I", encoded, offset)[0]
     try:
-        table: tuple[dict[str, Any], int] = _decode_table(encoded, offset)
-        return table
+        table, found_end = _decode_table(encoded, offset)
     except (InvalidFieldTypeException, ValueError, OverflowError, OSError, RecursionError, struct.error):
-        length: int = struct.unpack_from(">I", encoded, offset)[0]
-        return {_UNDECODED: 1}, offset + 4 + length
+        return {_UNDECODED: 1}, end
+    return (table, end) if found_end == end else ({_UNDECODED: 1}, end)
 
 
 pika.data.decode_table = _decode_table_or_nothing
