@@ -267,7 +267,10 @@ def test_a_header_that_ends_behind_its_table_makes_a_dead_letter() -> None:
     assert read(content).type == "table.requested.v1"
 
 
-@pytest.mark.parametrize(("broker", "own", "total"), [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1)])
+COUNTS = [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1), (2**63 - 1, 3, 3)]
+
+
+@pytest.mark.parametrize(("broker", "own", "total"), COUNTS)
 def test_lost_deliveries_of_this_queue_are_added_to_those_before(broker: object, own: int, total: int) -> None:
     properties = pika.BasicProperties(headers={"x-delivery-count": broker, "lost_deliveries": own})
     counted = count_lost_deliveries(received(properties), properties)

@@ -11,7 +11,7 @@ import pika
 import pika.data
 from pika.exceptions import InvalidFieldTypeException
 
-from canvas_replicate.messaging.messages import HEADERS, UNNAMED, Envelope, fit_header
+from canvas_replicate.messaging.messages import HEADERS, UNNAMED, Envelope, fit_header, is_count
 from canvas_replicate.messaging.retry import get_lost_deliveries
 
 _PERSISTENT = 2
@@ -88,7 +88,7 @@ def build_envelope(routing_key: str, properties: pika.BasicProperties, body: byt
 def count_lost_deliveries(envelope: Envelope, properties: pika.BasicProperties) -> Envelope:
     """Add the broker's count of this queue to the envelope's own, which a rest on the ladder does not reset."""
     count = (properties.headers or {}).get("x-delivery-count", 0)
-    if not isinstance(count, int) or count <= 0:
+    if not isinstance(count, int) or not count or not is_count(str(int(count))):
         return envelope
     return envelope.with_headers(lost_deliveries=get_lost_deliveries(envelope) + count)
 
