@@ -287,6 +287,19 @@ def test_a_dead_letter_of_the_broker_keeps_the_routing_key_it_was_published_with
     assert letter.headers == {"reason": "delivery_limit"}
 
 
+@pytest.mark.parametrize("reason", ["delivery_limit", "expired"])
+def test_a_dead_letter_of_the_broker_has_no_verdict_of_its_publisher(reason: str) -> None:
+    deaths = [{"reason": reason, "queue": "replicate.loader", "routing-keys": ["table.ready"]}]
+    headers = {"x-death": deaths, "code": "mine", "reason": "mine", "next_step": "mine", "attempts": 3}
+    letter = received(pika.BasicProperties(headers=headers), "replicate.loader.dead")
+    assert letter.headers == {"attempts": 3, "reason": reason}
+
+
+def test_a_message_that_rested_on_the_ladder_is_no_dead_letter() -> None:
+    deaths = [{"reason": "expired", "queue": "replicate.loader.retry.10s", "routing-keys": ["table.ready"]}]
+    assert received(pika.BasicProperties(headers={"x-death": deaths, "attempts": 1})).headers == {"attempts": 1}
+
+
 DAMAGED = [
     (pika.BasicProperties(message_id=b"\xff"), "message_id"),
     (pika.BasicProperties(type=b"\xff", correlation_id=b"\xfe", app_id=b"\xfd"), "type and correlation_id and app_id"),
