@@ -239,7 +239,10 @@ def find_kind(envelope: Envelope) -> str:
 
 
 def fit_header(value: str | int) -> str | int:
-    return value[:_LONGEST_HEADER] if isinstance(value, str) else int(value)
+    """As AMQP carries it in a small header: a text that is not too long, or a number of 64 bits, else its digits."""
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return int(value)
+    return str(value)[:_LONGEST_HEADER]
 
 
 def is_count(text: str) -> bool:

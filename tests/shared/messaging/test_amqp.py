@@ -259,6 +259,13 @@ def test_a_message_with_the_largest_headers_makes_a_dead_letter_that_fits_into_a
     assert letter.headers["reason"] == "\u20ac" * 2000
 
 
+@pytest.mark.parametrize("name", ["attempts", "lost_deliveries", "deliveries", "code", "failed_at"])
+def test_a_number_that_amqp_has_no_integer_for_comes_back_as_text(name: str) -> None:
+    table = bytes([len(name)]) + name.encode() + b"d" + struct.pack(">d", 1e308)
+    content = struct.pack(">HI", pika.BasicProperties.FLAG_HEADERS, len(table)) + table
+    assert received(build_properties(read(content))).headers == {name: str(int(1e308))}
+
+
 def test_a_header_that_ends_behind_its_table_makes_a_dead_letter() -> None:
     table = b"\x04nameS" + struct.pack(">I", 2**31) + b"x"
     flags = pika.BasicProperties.FLAG_HEADERS | pika.BasicProperties.FLAG_TYPE
