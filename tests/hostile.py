@@ -62,7 +62,7 @@ class Hostile:
 
 def stops_broker(hostile: Hostile) -> bool:
     """RabbitMQ 3.10 cannot dead-letter an expired message whose ``x-death`` its publisher wrote: its process for that
-    ends, and messages stay on the ladder (docs/rabbitmq.md)."""
+    ends, and no message comes back from the ladder (docs/rabbitmq.md)."""
     (flags,) = struct.unpack_from(">H", hostile.properties)
     has_expiration = flags & 1 << (15 - PROPERTIES.index("expiration"))
     return bool(has_expiration) and b"x-death" in hostile.properties
