@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
-.PHONY: help setup demo test chaos lint typecheck check bench sbom up smoke down clean
+.PHONY: help setup demo test chaos hostile lint typecheck check bench sbom up smoke down clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ RUNS ?= 10
 
 chaos: setup ## Break everything at random moments: SEED=5 RUNS=20 (docs/reliability.md)
 	@REPLICATE_TEST_CHAOS_SEED=$(SEED) REPLICATE_TEST_CHAOS_RUNS=$(RUNS) $(BIN)/pytest -s tests/chaos/test_chaos.py
+
+hostile: setup ## 1,000 hostile messages to each stage: SEED=2 COUNT=1000 (docs/reliability.md)
+	@REPLICATE_TEST_HOSTILE=$(or $(COUNT),1000) REPLICATE_TEST_HOSTILE_SEED=$(SEED) $(BIN)/pytest -s tests/shared/stages/test_hostile.py tests/chaos/test_hostile.py
 
 lint: setup ## Style, and the import rules
 	@$(BIN)/ruff check .

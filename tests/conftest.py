@@ -39,7 +39,7 @@ hypothesis.settings.load_profile("no deadline")
 # Files that take longest, in this order; the tests of the other files come after them. So no processor waits at the end
 # while the other one works on a long file.
 SLOW_FILES = (
-    *("test_chaos.py", "test_promises.py"),
+    *("test_chaos.py", "test_promises.py", "test_hostile.py"),
     *("test_crashes.py", "test_faults.py", "test_chain.py", "test_push_chain.py", "test_ledger_oracle.py"),
     *("test_oracle_outages.py", "test_oracle_pipeline.py", "test_provisions.py", "test_status_page_served.py"),
     *("test_prometheus_rules.py", "test_bus_rabbitmq.py", "test_provisions_chain.py", "test_resources.py"),

@@ -40,3 +40,6 @@ KILLS_SEED = int(take("REPLICATE_TEST_SEED") or 7)
 CHAOS = bool(os.environ.get("CI") or take("REPLICATE_TEST_CHAOS_SEED"))
 CHAOS_SEED = int(take("REPLICATE_TEST_CHAOS_SEED") or 1)
 CHAOS_RUNS = int(take("REPLICATE_TEST_CHAOS_RUNS") or 2)
+# How many hostile messages each stage gets (tests/shared/stages/test_hostile.py, tests/chaos/test_hostile.py), and from which seed.
+HOSTILE = int(take("REPLICATE_TEST_HOSTILE") or 40)
+HOSTILE_SEED = int(take("REPLICATE_TEST_HOSTILE_SEED") or 1)

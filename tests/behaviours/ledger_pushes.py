@@ -126,6 +126,14 @@ class PushesBehaviour(LedgerTests):
             [(subject,)] = session.query("SELECT subject FROM replicate_notice WHERE cause = :c", c=notice.cause)
         assert subject == "regular provisions failed"
 
+    def test_a_null_character_of_a_message_is_in_nobody_s_way(
+        self, ledger: Ledger, ledger_database: LedgerDatabase
+    ) -> None:
+        for _ in range(2):
+            ledger.notify(Notice("dead:a\0b", "the loader failed\0", "Why: \0", "replicate dead show a\0b"))
+        with ledger_database.transaction() as session:
+            assert len(session.query("SELECT cause FROM replicate_notice")) == 1
+
     # -- the journal of pushes -------------------------------------------------------------------------
 
     LINES = tuple(

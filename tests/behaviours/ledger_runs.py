@@ -56,6 +56,14 @@ class RunsBehaviour(LedgerTests):
         assert other.run_id != first.run_id
         assert len(ledger.runs.list_newest()) == 2
 
+    def test_a_run_opens_whoever_requests_it(self, ledger: Ledger) -> None:
+        """A message may name anybody: in a text that is too long for its column, or has a null character."""
+        for user in ("x" * 300, "a\0b", "\u20ac" * 128):
+            tables = [TableRequest("tmp_a", "v_a", "campus")]
+            run = ledger.runs.open(RunRequest(schedule="hourly", tables=tables, requested_by=user))
+            assert str(run.requested_by)[0] == user[0]
+            assert len(str(run.requested_by)) == min(len(user), 128)
+
     def test_the_last_change_of_a_run_is_that_of_its_messages_items_and_leases(
         self, ledger: Ledger, leases: Leases, run: Run
     ) -> None:

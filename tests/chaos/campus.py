@@ -76,10 +76,10 @@ class Campus:
 
         self.chain.wait(are_consumed, "all stages ready")
 
-    def start(self, stage: str) -> subprocess.Popen[str]:
+    def start(self, stage: str, **environment: str) -> subprocess.Popen[str]:
         log = self.place.folder / f"{stage}.log"
-        module = "tests.chaos.worker"
-        return self.chain.keep(self.place.start_module(module, stage.replace("-", "_"), "consume", log=log), log)
+        words = ("tests.chaos.worker", stage.replace("-", "_"), "consume")
+        return self.chain.keep(self.place.start_module(*words, log=log, **environment), log)
 
     def memory(self) -> dict[int, int]:
         """Resident bytes of each worker, by pid."""

@@ -244,7 +244,7 @@ def _build_row(request: RunRequest, run_id: str, push: Push | None, opened_at: d
         "status": "open",
         "then_steps": ",".join(request.then) or None,
         "rerun_of": request.rerun_of,
-        "requested_by": request.requested_by,
+        "requested_by": request.requested_by[:128] if request.requested_by else None,
         "run_mode": request.limited_to or (SOME_REPORTS if request.reports else None),
         "snapshot": int(request.snapshot),
         "forced": int(request.forced),

@@ -23,6 +23,12 @@ from canvas_replicate.names import RUN_ID_PATTERN, TABLE_PATTERN, RunId, TableNa
 
 Step = Literal["provisions", "push"]
 
+# The headers that this project writes: the tries so far, and why a message is a dead letter.
+COUNTING_HEADERS = ("attempts", "first_failed_at", "lost_deliveries", "deliveries")
+HEADERS = (*COUNTING_HEADERS, "stage", "code", "reason", "next_step", "failed_at")
+# Of a header's text, in characters. All properties together must fit into one frame of AMQP, which has 128 KiB.
+_LONGEST_HEADER = 2000
+
 # The id of a message whose publisher gave it none begins so; another message with the same content has the same id.
 UNNAMED = "unnamed-"
 
@@ -170,7 +176,7 @@ _BY_TYPE: Mapping[str, type[Message]] = {message.type: message for message in CO
 class Envelope:
     """A message as it travels: body bytes plus the properties that every broker message carries.
 
-    ``headers`` hold only what this project writes there itself (attempts, dead-letter reason). ``damage``: why it
+    ``headers`` hold only what this project writes there itself (HEADERS). ``damage``: why it
     cannot be read, where its properties show that already.
     """
 
@@ -188,7 +194,9 @@ class Envelope:
         return self.type.rpartition(".v")[0]
 
     def with_headers(self, **headers: str | int) -> Envelope:
-        return replace(self, headers={**self.headers, **headers})
+        """Set headers; long texts are cut."""
+        fitting = {name: fit_header(value) for name, value in headers.items()}
+        return replace(self, headers={**self.headers, **fitting})
 
 
 def wrap(message: Message, *, app_id: str) -> Envelope:
@@ -228,6 +236,13 @@ def parse(envelope: Envelope) -> Message:
 def find_kind(envelope: Envelope) -> str:
     """The type as a label of metrics: a message from elsewhere may have any."""
     return envelope.type if envelope.type in _BY_TYPE else "unknown"
+
+
+def fit_header(value: str | int) -> str | int:
+    """As AMQP carries it in a small header: a text that is not too long, or a number of 64 bits, else its digits."""
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return int(value)
+    return str(value)[:_LONGEST_HEADER]
 
 
 def is_count(text: str) -> bool:

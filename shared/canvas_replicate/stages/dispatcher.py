@@ -111,7 +111,7 @@ class Dispatcher:
     def end_given_up(self) -> None:
         """End the items whose messages the broker gave up, as those of our own dead letters. Safe to repeat.
 
-        Their workers died or were killed with the message, one after another. Raises TransientError.
+        Their workers died or were killed with the message, one after another, or it expired. Raises TransientError.
         """
         queue = topology.dead_queue(self._stage.name)
         depth = self._bus.depth(queue)
@@ -130,7 +130,7 @@ class Dispatcher:
         except PermanentError as error:
             self._move_to_dead(letter, None, error)
             return True
-        self._move_to_dead(letter, message, _build_given_up())
+        self._move_to_dead(letter, message, _build_expired() if _is_expired(letter) else _build_given_up())
         return True
 
     def _hold(self, delivery: Delivery) -> None:
@@ -284,6 +284,15 @@ def _build_given_up() -> PermanentError:
     tried = topology.DELIVERY_LIMIT + 1
     text = f"The message was given up: {tried} workers were killed or died while they worked on it."
     return PermanentError(text, code="bus.delivery_limit", next_step=_LOOK_AT_WORKERS)
+
+
+def _is_expired(letter: Envelope) -> bool:
+    return letter.headers.get("reason") == "expired"
+
+
+def _build_expired() -> PermanentError:
+    text = "The message was published with an expiration, and no worker took it in time."
+    return PermanentError(text, code="bus.expired", next_step="Publish it without an expiration.")
 
 
 def _write_drop(envelope: Envelope) -> str:

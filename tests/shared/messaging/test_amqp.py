@@ -221,8 +221,12 @@ def test_what_to_do_is_told_by_what_went_wrong(
 
 def received(properties: pika.BasicProperties, routing_key: str = "table.requested") -> Envelope:
     """As it comes back from a broker: encoded and decoded."""
+    return read(b"".join(properties.encode()), routing_key)
+
+
+def read(content: bytes, routing_key: str = "table.requested") -> Envelope:
     back = pika.BasicProperties()
-    back.decode(b"".join(properties.encode()))
+    back.decode(content)
     return build_envelope(routing_key, back, b'{"table": "tmp_x"}')
 
 
@@ -245,10 +249,35 @@ def test_a_message_without_properties_is_version_one_of_its_key_with_the_same_id
 
 def test_headers_of_others_are_left_out() -> None:
     headers = {"x-delivery-count": 3, "traceparent": "00-1", "attempts": 1, "nested": {"a": 1}, "none": None}
-    assert received(pika.BasicProperties(headers=headers)).headers == {"traceparent": "00-1", "attempts": 1}
+    assert received(pika.BasicProperties(headers=headers)).headers == {"attempts": 1}
 
 
-@pytest.mark.parametrize(("broker", "own", "total"), [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1)])
+def test_a_message_with_the_largest_headers_makes_a_dead_letter_that_fits_into_a_frame() -> None:
+    headers = {"first_failed_at": "\u20ac" * 20_000, "others": "x" * 70_000}
+    letter = received(pika.BasicProperties(headers=headers)).with_headers(reason="\u20ac" * 50_000, attempts=1)
+    assert len(b"".join(build_properties(letter).encode())) < 30_000
+    assert letter.headers["reason"] == "\u20ac" * 2000
+
+
+@pytest.mark.parametrize("name", ["attempts", "lost_deliveries", "deliveries", "code", "failed_at"])
+def test_a_number_that_amqp_has_no_integer_for_comes_back_as_text(name: str) -> None:
+    table = bytes([len(name)]) + name.encode() + b"d" + struct.pack(">d", 1e308)
+    content = struct.pack(">HI", pika.BasicProperties.FLAG_HEADERS, len(table)) + table
+    assert received(build_properties(read(content))).headers == {name: str(int(1e308))}
+
+
+def test_a_header_that_ends_behind_its_table_makes_a_dead_letter() -> None:
+    table = b"\x04nameS" + struct.pack(">I", 2**31) + b"x"
+    flags = pika.BasicProperties.FLAG_HEADERS | pika.BasicProperties.FLAG_TYPE
+    content = struct.pack(">HI", flags, len(table)) + table + b"\x12table.requested.v1"
+    assert_dead_letter(lambda: read(content), "headers")
+    assert read(content).type == "table.requested.v1"
+
+
+COUNTS = [(0, 2, 2), (1, 0, 1), (2, 3, 5), ("many", 1, 1), (2**63 - 1, 3, 3)]
+
+
+@pytest.mark.parametrize(("broker", "own", "total"), COUNTS)
 def test_lost_deliveries_of_this_queue_are_added_to_those_before(broker: object, own: int, total: int) -> None:
     properties = pika.BasicProperties(headers={"x-delivery-count": broker, "lost_deliveries": own})
     counted = count_lost_deliveries(received(properties), properties)
@@ -263,6 +292,19 @@ def test_a_dead_letter_of_the_broker_keeps_the_routing_key_it_was_published_with
     letter = received(pika.BasicProperties(headers={"x-death": deaths}), "replicate.loader.dead")
     assert letter.type == "table.ready.v1"
     assert letter.headers == {"reason": "delivery_limit"}
+
+
+@pytest.mark.parametrize("reason", ["delivery_limit", "expired"])
+def test_a_dead_letter_of_the_broker_has_no_verdict_of_its_publisher(reason: str) -> None:
+    deaths = [{"reason": reason, "queue": "replicate.loader", "routing-keys": ["table.ready"]}]
+    headers = {"x-death": deaths, "code": "mine", "reason": "mine", "next_step": "mine", "attempts": 3}
+    letter = received(pika.BasicProperties(headers=headers), "replicate.loader.dead")
+    assert letter.headers == {"attempts": 3, "reason": reason}
+
+
+def test_a_message_that_rested_on_the_ladder_is_no_dead_letter() -> None:
+    deaths = [{"reason": "expired", "queue": "replicate.loader.retry.10s", "routing-keys": ["table.ready"]}]
+    assert received(pika.BasicProperties(headers={"x-death": deaths, "attempts": 1})).headers == {"attempts": 1}
 
 
 DAMAGED = [
@@ -290,13 +332,7 @@ UNDECODABLE = [
 def test_a_header_that_cannot_be_decoded_makes_a_dead_letter(value: bytes) -> None:
     table = b"\x04when" + value
     content = struct.pack(">HI", pika.BasicProperties.FLAG_HEADERS, len(table)) + table
-
-    def receive() -> Envelope:
-        back = pika.BasicProperties()
-        back.decode(content)
-        return build_envelope("table.requested", back, b'{"table": "tmp_x"}')
-
-    assert_dead_letter(receive, "headers")
+    assert_dead_letter(lambda: read(content), "headers")
 
 
 def assert_dead_letter(receive: Callable[[], Envelope], named: str) -> None:

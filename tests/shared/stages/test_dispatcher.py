@@ -304,6 +304,15 @@ def test_a_letter_that_took_the_place_of_a_dropped_one_is_found_a_little_later(b
     assert bench.state() == "failed"
 
 
+def test_a_message_that_expired_ends_its_item_and_blames_no_worker(bench: Bench) -> None:
+    [requested] = bench.bus.browse(QUEUE)
+    bench.bus.publish(requested.with_headers(reason="expired"), queue=DEAD)
+    bench.dispatcher.end_given_up()
+    [row] = bench.ledger.items.list_all(bench.run.run_id)
+    assert (row.state, row.error_code) == ("failed", "bus.expired")
+    assert row.next_step == "Publish it without an expiration. Then: replicate rerun tmp_a"
+
+
 def test_what_the_broker_gave_up_and_cannot_be_read_keeps_its_own_reason(bench: Bench) -> None:
     bench.bus.publish(Envelope("x.v1", b"{}", "id-1", None, bench.clock.now()), queue=DEAD)
     bench.dispatcher.end_given_up()

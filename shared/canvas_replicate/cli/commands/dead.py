@@ -29,11 +29,6 @@ OneOrMany = Annotated[
 ]
 Everything = Annotated[bool, typer.Option("--all", help="Every dead letter, of --stage or --code where given.")]
 Code = Annotated[str | None, typer.Option("--code", help="Those with this code, as `replicate dead list` shows it.")]
-# What giving up wrote onto a message; a requeued one starts without it.
-_VERDICT = (
-    *("attempts", "first_failed_at", "stage", "code", "reason", "next_step", "failed_at", "deliveries"),
-    "lost_deliveries",
-)
 
 
 @dataclass(frozen=True)
@@ -186,8 +181,8 @@ def _choose_letters(
 
 
 def _refresh(letter: Letter) -> Envelope:
-    fresh = {key: value for key, value in letter.envelope.headers.items() if key not in _VERDICT}
-    return replace(letter.envelope, headers=fresh)
+    """Without what giving up wrote onto it."""
+    return replace(letter.envelope, headers={})
 
 
 def _find_damage(letter: Letter) -> str:

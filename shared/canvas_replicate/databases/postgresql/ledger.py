@@ -48,7 +48,7 @@ class PostgresqlSession:
 
     def execute_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         with self._take_connection.cursor() as cursor:
-            cursor.executemany(rewrite_sql(sql), [to_naive_values(row) for row in rows])
+            cursor.executemany(rewrite_sql(sql), [_fit_values(row) for row in rows])
 
     def query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return to_aware_rows(self._run(sql, values).fetchall())
@@ -59,7 +59,15 @@ class PostgresqlSession:
         return found
 
     def _run(self, sql: str, values: Mapping[str, Any]) -> psycopg.Cursor[Any]:
-        return self._take_connection.execute(rewrite_sql(sql), to_naive_values(values))
+        return self._take_connection.execute(rewrite_sql(sql), _fit_values(values))
+
+
+def _fit_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As the columns keep them. PostgreSQL has no text with a null character; the id of a message may have one."""
+    return {
+        name: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+        for name, value in to_naive_values(values).items()
+    }
 
 
 def rewrite_sql(sql: str) -> str:

@@ -11,12 +11,14 @@ import pika
 import pika.data
 from pika.exceptions import InvalidFieldTypeException
 
-from canvas_replicate.messaging.messages import UNNAMED, Envelope
+from canvas_replicate.messaging import topology
+from canvas_replicate.messaging.messages import COUNTING_HEADERS, HEADERS, UNNAMED, Envelope, fit_header, is_count
 from canvas_replicate.messaging.retry import get_lost_deliveries
 
 _PERSISTENT = 2
 _LONGEST_BYTES = 255
 _UNDECODED = "x-undecoded"
+_WORK_QUEUES = tuple(topology.work_queue(stage) for stage in topology.STAGES)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BY_CONTENT = uuid.UUID("6f1d3f5e-2b0c-4d0e-9a35-7a8f6a1c2e44")
 
@@ -26,13 +28,14 @@ _decode_table = pika.data.decode_table
 
 def _decode_table_or_nothing(encoded: bytes, offset: int) -> tuple[dict[str, Any], int]:
     """A header that pika cannot decode (a moment without a calendar, a type of another protocol, tables 1,000 deep)
-    would end the connection, and the message would come again without end."""
+    would end the connection, and the message would come again without end. So would one that ends behind its table,
+    because the next property is then looked for there."""
+    end: int = offset + 4 + struct.unpack_from(">I", encoded, offset)[0]
     try:
-        table: tuple[dict[str, Any], int] = _decode_table(encoded, offset)
-        return table
+        table, found_end = _decode_table(encoded, offset)
     except (InvalidFieldTypeException, ValueError, OverflowError, OSError, RecursionError, struct.error):
-        length: int = struct.unpack_from(">I", encoded, offset)[0]
-        return {_UNDECODED: 1}, offset + 4 + length
+        return {_UNDECODED: 1}, end
+    return (table, end) if found_end == end else ({_UNDECODED: 1}, end)
 
 
 pika.data.decode_table = _decode_table_or_nothing
@@ -55,18 +58,14 @@ def build_properties(envelope: Envelope) -> pika.BasicProperties:
 def build_envelope(routing_key: str, properties: pika.BasicProperties, body: bytes) -> Envelope:
     """A message without ``type`` counts as version 1 of its routing key.
 
-    One without ``message_id`` gets an id made from its content, the same at each delivery. The broker's own headers
-    (``x-...``) and unknown values are dropped; ``reason`` shows that the broker made the message a dead letter.
+    One without ``message_id`` gets an id made from its content, the same at each delivery. Headers of others are
+    dropped; ``reason`` alone shows that the broker made the message a dead letter.
     """
     headers: dict[str, Any] = dict(properties.headers or {})
     deaths = _list_deaths(headers)
-    own = {
-        name: int(value) if isinstance(value, int) else value
-        for name, value in headers.items()
-        if isinstance(name, str) and isinstance(value, str | int) and not name.startswith("x-")
-    }
-    if deaths and deaths[0].get("reason") == "delivery_limit":
-        own.setdefault("reason", "delivery_limit")
+    own = {name: fit_header(headers[name]) for name in HEADERS if isinstance(headers.get(name), str | int)}
+    if verdict := _find_verdict(deaths):
+        own = {name: value for name, value in own.items() if name in COUNTING_HEADERS} | {"reason": verdict}
     texts = {name: getattr(properties, name) for name in ("type", "message_id", "correlation_id", "app_id")}
     damaged = [name for name, value in texts.items() if isinstance(value, bytes)]  # pika leaves what is not UTF-8
     texts |= dict.fromkeys(damaged)
@@ -91,7 +90,7 @@ def build_envelope(routing_key: str, properties: pika.BasicProperties, body: byt
 def count_lost_deliveries(envelope: Envelope, properties: pika.BasicProperties) -> Envelope:
     """Add the broker's count of this queue to the envelope's own, which a rest on the ladder does not reset."""
     count = (properties.headers or {}).get("x-delivery-count", 0)
-    if not isinstance(count, int) or count <= 0:
+    if not isinstance(count, int) or not count or not is_count(str(int(count))):
         return envelope
     return envelope.with_headers(lost_deliveries=get_lost_deliveries(envelope) + count)
 
@@ -119,6 +118,12 @@ def _list_deaths(headers: dict[str, Any]) -> list[dict[str, Any]]:
     """The broker's record of dead letterings, youngest first."""
     deaths = headers.get("x-death")
     return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else []
+
+
+def _find_verdict(deaths: list[dict[str, Any]]) -> str | None:
+    """Why the broker took the message out of a work queue: ``delivery_limit`` or ``expired``. None on the ladder."""
+    reason = deaths[0].get("reason") if deaths and deaths[0].get("queue") in _WORK_QUEUES else None
+    return reason if isinstance(reason, str) else None
 
 
 def _find_first_routing_key(deaths: list[dict[str, Any]]) -> str | None:
