@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from canvas_pusher.query_rows import clean_text, list_records
+from canvas_pusher.query_rows import clean_text, read_records
 from canvas_pusher.reported import CanvasReports
 
 # An enrollment in these states takes part in nothing, and is no reason to choose its section.
@@ -58,7 +58,7 @@ class SectionFinder:
         rows = pd.DataFrame() if reports.own is None else clean_text(reports.own)
         if rows.empty:
             return found
-        for row in list_records(rows[~rows["status"].isin(_DEAD)]):
+        for row in read_records(rows[~rows["status"].isin(_DEAD)]):
             section = row.get("section_id", "")
             for course in {row.get("course_id", ""), reports.origins.get(section, "")} & courses:
                 found[self._identify(course, row)].add(section)
@@ -70,7 +70,7 @@ def _list_sections(courses: set[str], sections: pd.DataFrame, origins: Mapping[s
     found: dict[str, list[str]] = defaultdict(list)
     if sections.empty:
         return found
-    for row in list_records(clean_text(sections)):
+    for row in read_records(clean_text(sections)):
         if row.get("status", "active") != "deleted":
             for course in {row["course_id"], origins.get(row["section_id"], "")} & courses:
                 found[course].append(row["section_id"])

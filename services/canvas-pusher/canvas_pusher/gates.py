@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from canvas_pusher.import_schemas import ImportSchema
 from canvas_pusher.plan import CHANGE_KINDS, Plan
-from canvas_pusher.query_rows import clean_text, list_records
+from canvas_pusher.query_rows import clean_text, read_records
 from canvas_pusher.reported import CanvasReports
 from canvas_pusher.term_locator import LOCATING, TermLocator
 from canvas_replicate.config.push_tables import find_push_tables
@@ -85,8 +85,11 @@ def count_active_by_term(schema: ImportSchema, reports: CanvasReports) -> dict[s
         return {}
     own, locator = clean_text(reports.own), TermLocator(reports.courses, reports.sections)
     in_use = own[own["status"].isin(list(schema.present))]
-    rows = list_records(in_use[[name for name in LOCATING if name in in_use.columns]])
-    return dict(Counter(locator.locate(row, None)[0] for row in rows))
+    rows = read_records(in_use[[name for name in LOCATING if name in in_use.columns]])
+    counts: Counter[str] = Counter()
+    for place, count in Counter(tuple(row.items()) for row in rows).items():  # a section has many rows
+        counts[locator.locate(dict(place), None)[0]] += count
+    return dict(counts)
 
 
 def _list_tables(process: PushProcess, runtime: Runtime) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -21,12 +21,14 @@ def clean_text(frame: pd.DataFrame) -> pd.DataFrame:
     return texts.apply(lambda column: column.str.strip())
 
 
-def list_records(frame: pd.DataFrame) -> list[dict[str, str]]:
-    """The rows of a frame of text."""
-    # A quarter of the time of to_dict("records"), which takes each value out of Arrow by itself.
-    names = [str(name) for name in frame.columns]
-    columns = [column.astype("str").to_numpy(dtype=object).tolist() for _, column in frame.items()]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+def read_records(frame: pd.DataFrame) -> Iterator[dict[str, str]]:
+    """The rows of a frame of text. Rows share equal values, of which a report has many."""
+    names, columns = [str(name) for name in frame.columns], []
+    for _, column in frame.items():
+        places, values = pd.factorize(column.astype("str"), use_na_sentinel=False)
+        texts = [str(value) for value in values]
+        columns.append([texts[place] for place in places.tolist()])
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def list_columns(frame: pd.DataFrame | None) -> frozenset[str]:

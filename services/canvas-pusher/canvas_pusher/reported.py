@@ -9,7 +9,7 @@ import pandas as pd
 
 from canvas_pusher.import_schemas import ImportSchema
 from canvas_pusher.people import People
-from canvas_pusher.query_rows import build_key, clean_text, list_records
+from canvas_pusher.query_rows import build_key, clean_text, read_records
 
 # Of several rows of one object the first in this order counts: the dead never hide the living.
 _LIVING_FIRST = ("active", "unpublished", "invited", "inactive", "suspended", "concluded", "rejected", "deleted")
@@ -56,11 +56,11 @@ class CanvasReports:
 def find_reported(schema: ImportSchema, reports: CanvasReports, objects: Collection[str]) -> dict[str, dict[str, str]]:
     """What Canvas has of these objects: the reported rows, overlaid with the rows that it took since."""
     known: dict[str, dict[str, str]] = {}
-    for record in list_records(_restore_origins(schema, reports)):
+    for record in read_records(_restore_origins(schema, reports)):
         found = build_object(schema, reports.people, record)
         if found in objects:
             row = {name: value for name, value in record.items() if name in schema.columns}
-            known[found] = min(known.get(found, row), row, key=_order)
+            known[found] = min(known[found], row, key=_order) if found in known else row
     for pushed in reports.pushed:
         found = build_object(schema, reports.people, pushed)
         known[found] = {**known.get(found, {}), **pushed, "status": _show_status(schema, pushed, known.get(found))}

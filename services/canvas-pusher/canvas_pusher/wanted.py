@@ -10,7 +10,7 @@ import pandas as pd
 from canvas_pusher.course_rows import SectionFinder
 from canvas_pusher.import_schemas import ENROLLMENTS, ImportSchema
 from canvas_pusher.people import People
-from canvas_pusher.query_rows import build_key, check_rows, clean_text, list_records
+from canvas_pusher.query_rows import build_key, check_rows, clean_text, read_records
 from canvas_pusher.reported import CanvasReports, build_object
 from canvas_pusher.roles import fold_role
 from canvas_replicate.errors import DataError
@@ -47,7 +47,7 @@ def read_wanted(
     if schema is ENROLLMENTS:
         rows["role"] = rows["role"].map(fold_role)
     once = rows.drop_duplicates()
-    records, finder = list_records(once), None
+    records, finder = list(read_records(once)), None
     if schema is ENROLLMENTS and any(map(_names_only_course, records)):
         finder = SectionFinder(filter(_names_only_course, records), reports)
     found = [
@@ -55,7 +55,8 @@ def read_wanted(
         for place, record in zip(once.index, records, strict=True)
     ]
     # A database returns rows in any order, and the same rows must make the same plan.
-    found.sort(key=lambda each: (each.key, sorted(each.row.items())))
+    names = sorted(str(name) for name in rows.columns)
+    found.sort(key=lambda each: (each.key, [each.row[name] for name in names]))
     return _drop_repeated(process, schema, found, reports.people)
 
 
