@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from bench.harness import OURS, Case, NotAvailable, Sample, Scale, Way, run_comm
 
 DUCKDB, PANDAS = "DuckDB read_csv", "pandas read_csv and to_sql (SQLite)"
 COPY = "psql, COPY alone"
+LOAD, GATE2 = "the whole load", "gate 2 alone"
 EXECUTEMANY, FROM_CSV = "executemany, Python rows in memory", "csv.reader and executemany"
 DIRECT_ALONE = "the driver's direct path alone, Arrow in memory"
 LAST = "SELECT sum(load_seconds) FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
@@ -32,6 +33,12 @@ def read_load_seconds(folder: Path) -> float:
     with duckdb.connect(str(folder / "reporting.duckdb"), read_only=True) as connection:
         found = connection.execute(LAST).fetchone()
     return float(found[0]) if found else 0.0
+
+
+def load_duckdb(folder: Path, environment: Mapping[str, str]) -> Sample:
+    run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
+    sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
+    return replace(sample, seconds=read_load_seconds(folder))
 
 
 @contextmanager
@@ -52,20 +59,27 @@ def prepare(scale: Scale) -> Iterator[Sequence[Way]]:
             + ")",
         }
 
-        def ours() -> Sample:
-            run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
-            sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
-            return replace(sample, seconds=read_load_seconds(folder))
-
         def rival(word: str, database: str) -> Sample:
             words = (word, str(plain), f"{name}/{database}")
             return run_program("theirs.py", *words, **given)
 
         yield [
-            Way(OURS, ours),
+            Way(OURS, lambda: load_duckdb(folder, environment)),
             Way(DUCKDB, lambda: rival("load_duckdb", "theirs.duckdb")),
             Way(PANDAS, lambda: rival("load_pandas", "theirs.sqlite")),
         ]
+
+
+@contextmanager
+def prepare_gate2(scale: Scale) -> Iterator[Sequence[Way]]:
+    with tempfile.TemporaryDirectory() as name:
+        environment = make_campus(Path(name), {"rows": scale.of(500_000, 5_000)})
+        yield compare_gate2(environment, lambda: load_duckdb(Path(name), environment))
+
+
+def compare_gate2(environment: Mapping[str, str], load: Callable[[], Sample]) -> Sequence[Way]:
+    load()
+    return [Way(OURS, lambda: run_program("ours.py", "verify", "tmp_rows", **environment)), Way(LOAD, load)]
 
 
 @contextmanager
@@ -103,7 +117,8 @@ def _compare_postgresql(folder: Path, server: Server, database: str, rows: int) 
         words += ["-c", f"\\copy plain FROM '{plain}' (FORMAT csv)"]
         return run_command(words, {**environment, "PGPASSWORD": server.password or ""})
 
-    return [Way(OURS, load), Way(COPY, copy)]
+    gate2, _ = compare_gate2(environment, load)
+    return [Way(OURS, load), Way(COPY, copy), replace(gate2, name=GATE2)]
 
 
 @contextmanager
@@ -135,6 +150,9 @@ CASES = (
         prepare,
         targets={DUCKDB: 0.5, PANDAS: 20},
         times=3,
+    ),
+    Case(
+        "gate2", "Gate 2 of 500,000 rows in DuckDB: the digest of the table", prepare_gate2, targets={LOAD: 5}, times=3
     ),
     Case(
         "load-postgresql",

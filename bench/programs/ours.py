@@ -16,14 +16,14 @@ from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.datfile.writer import DatWriter
 
 
-def write(rows: str, target: str) -> None:
-    """Checked, measured, hashed row by row and whole."""
+def write(rows: str, target: str, digest: str = "digest") -> None:
+    """Checked, measured, hashed row by row (with ``digest``) and whole."""
     columns = tuple(column_from_oracle_type(name, kind) for name, (kind, _) in COLUMNS.items())
     batches = pa.ipc.open_file(rows).read_all().to_batches()
 
     def work() -> str:
         with open(target, "wb") as file:
-            writer = DatWriter(file, columns, FileDigester(columns))
+            writer = DatWriter(file, columns, FileDigester(columns) if digest else None)
             for batch in batches:
                 writer.write(batch)
         return "" if writer.digest and writer.sha256 else "no digest"
@@ -31,8 +31,8 @@ def write(rows: str, target: str) -> None:
     report(work)
 
 
-def extract(dsn: str, table: str, target: str) -> None:
-    """Query to finished file: exact, measured, hashed row by row and whole, synced."""
+def extract(dsn: str, table: str, target: str, digest: str = "digest") -> None:
+    """Query to finished file: exact, measured, hashed row by row (with ``digest``) and whole, synced."""
     from pydantic import SecretStr
 
     from canvas_replicate.databases.oracle.connecting import Oracle
@@ -47,13 +47,23 @@ def extract(dsn: str, table: str, target: str) -> None:
             source.open(f"SELECT * FROM {table}", batch_rows=BATCH_ROWS) as opened,
             part.open("wb") as file,
         ):
-            writer = DatWriter(file, opened.columns, FileDigester(opened.columns))
+            writer = DatWriter(file, opened.columns, FileDigester(opened.columns) if digest else None)
             for fetched in prefetch(opened.fetched, on_idle=lambda: None, cancel=opened.cancel):
                 writer.write(opened.exact(fetched))
         return "" if writer.digest and writer.sha256 else "no digest"
 
     work("bench_1000")  # what is done only once per process
     report(work)
+
+
+def verify(table: str) -> None:
+    """Gate 2's query about a table that is loaded."""
+    from canvas_replicate.config.settings_sources import load_settings
+    from canvas_replicate.databases.opening import open_target
+
+    target = open_target(load_settings())
+    digested = [(name, column_from_oracle_type(name, kind)) for name, (kind, _) in COLUMNS.items()]
+    report(lambda: "" if target.measure(table, digested).digest else "no digest")
 
 
 def load_direct(dsn: str, file: str, table: str) -> None:
@@ -86,4 +96,4 @@ def load_direct(dsn: str, file: str, table: str) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "extract": extract, "load_direct": load_direct}[sys.argv[1]](*sys.argv[2:])
+    {each.__name__: each for each in (write, extract, verify, load_direct)}[sys.argv[1]](*sys.argv[2:])
