@@ -18,7 +18,7 @@ from canvas_replicate.config.tables import Table
 from canvas_replicate.config.yaml_file import noting, raise_problems
 from canvas_replicate.control_file import read_control_file
 from canvas_replicate.databases.opening import open_ledger, open_source
-from canvas_replicate.databases.ports import Source
+from canvas_replicate.databases.ports import LedgerDatabase, Source
 from canvas_replicate.datfile.storage import Storage
 from canvas_replicate.errors import ConfigError
 from canvas_replicate.ledger.journal import PushJournal
@@ -77,14 +77,11 @@ def open_runtime(
         storage.require_writable()
     database = open_ledger(settings)
     require_newest(database)
-    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    leases = Leases(database, owner)
-    if database.single_process:
-        leases.end_all()  # the file is ours alone, so every earlier holder is gone
+    leases = _open_leases(database)
     return Runtime(
         settings=settings,
         catalogue=catalogue,
-        ledger=Ledger(database, owner),
+        ledger=Ledger(database, leases.owner),
         leases=leases,
         journal=PushJournal(database),
         notices=Notices(database),
@@ -92,6 +89,13 @@ def open_runtime(
         progress=Progress(),
         stop=threading.Event(),
     )
+
+
+def _open_leases(database: LedgerDatabase) -> Leases:
+    leases = Leases(database, f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    if database.single_process:
+        leases.end_all()  # the file is ours alone, so every earlier holder is gone
+    return leases
 
 
 def _require_control_files(settings: Settings, wanted: Iterable[Table | PushProcess]) -> None:

@@ -13,7 +13,7 @@ from canvas_replicate.config.provisions import EMPTY, Mode, Provisions, Report
 from canvas_replicate.config.provisions_file import load_provisions
 from canvas_replicate.config.pushes import NO_PUSHES, PushProcess, load_pushes
 from canvas_replicate.config.settings import Settings, mask_settings, require_source, target_alias
-from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableListFile, TablesFile
+from canvas_replicate.config.tables import Schedule, ScheduleOptions, Table, TableEntry, TableListFile, TablesFile
 from canvas_replicate.config.terms import SqlCheck, build_query, has_query
 from canvas_replicate.config.yaml_file import YamlNode, noting, raise_problems, read_yaml, together
 from canvas_replicate.config.yaml_models import read_model
@@ -173,18 +173,19 @@ def load_catalogue(
     names = {name.lower(): tuple(table.lower() for table in found) for name, found in lists.root.items()}
     all_options = {name.lower(): found for name, found in file.schedules.items()}
     return Catalogue(
-        {
-            name: Table(
-                name,
-                queries[name],
-                place=tables[name].key_place,
-                sql_place=_find_place(tables[name], "sql"),
-                **entry.model_dump(exclude={"sql", "varbl1"}),
-            )
-            for name, entry in entries.items()
-        },
+        {name: _build_listed(name, queries[name], tables[name], entry) for name, entry in entries.items()},
         {name: _build_schedule(name, names.get(name, ()), all_options.get(name)) for name in {**names, **all_options}},
         file.terms,
+    )
+
+
+def _build_listed(name: str, query: str, node: YamlNode, entry: TableEntry) -> Table:
+    return Table(
+        name,
+        query,
+        place=node.key_place,
+        sql_place=_find_place(node, "sql"),
+        **entry.model_dump(exclude={"sql", "varbl1"}),
     )
 
 

@@ -106,20 +106,20 @@ class Parser:
         editor.insert(list_start.start, missing)
         self._delimiters = OUR_DELIMITERS
 
-    def _list_file_clauses(self) -> dict[str, Callable[[], None]]:
+    def _list_file_clauses(self) -> dict[str, Callable[[], object]]:
         return {
             "CHARACTERSET": self._read_charset,
             "CHARACTER": self._read_character_set,
             "LENGTH": self._read_length_semantics,
             "INFILE": self._read_infile,
-            "BADFILE": self._read_file_name,
-            "DISCARDFILE": self._read_file_name,
+            "BADFILE": self._read_bare_text,
+            "DISCARDFILE": self._read_bare_text,
             "DISCARDMAX": self._read_discardmax,
             "PRESERVE": self._read_preserve,
             **dict.fromkeys(words.MODES, self._set_mode),
         }
 
-    def _list_table_clauses(self) -> dict[str, Callable[[], None]]:
+    def _list_table_clauses(self) -> dict[str, Callable[[], object]]:
         return {
             "WHEN": self._read_when,
             "FIELDS": self._read_delimiters,
@@ -129,7 +129,7 @@ class Parser:
             **dict.fromkeys(words.MODES, self._set_mode),
         }
 
-    def _read_clauses(self, clauses: Mapping[str, Callable[[], None]], until: str) -> None:
+    def _read_clauses(self, clauses: Mapping[str, Callable[[], object]], until: str) -> None:
         tokens = self._tokens
         while tokens.current.word != until:
             if self._editor and self._editor.drop_file_clause({*clauses, until}):
@@ -180,7 +180,7 @@ class Parser:
         if tokens.current.text == "*":
             problem = "INFILE * means data in the control file; data is in a separate file here"
             tokens.fail(tokens.current, problem, tokens.rewrite_step)
-        self._read_file_name()
+        self._read_bare_text()
         if tokens.current.kind in ("quoted", "text"):
             self._record_end = _read_record_end(tokens)
         if tokens.current.word == "INFILE":
@@ -191,7 +191,7 @@ class Parser:
         if tokens.accept("*"):
             editor.replace_from(first, name_data_file(tokens.file))
         else:
-            self._read_file_name()
+            self._read_bare_text()
         end, record_end = tokens.previous.end, tokens.current
         if record_end.kind in ("quoted", "text"):
             tokens.advance()
@@ -201,15 +201,12 @@ class Parser:
         self._record_end = OUR_RECORD_END
         while tokens.current.word == "INFILE":
             again = tokens.advance()
-            self._read_file_name()
+            self._read_bare_text()
             if tokens.current.kind in ("quoted", "text"):
                 tokens.advance()
             editor.remove_from(again)
 
-    def _read_file_name(self) -> None:
-        self._read_bare_text("a file name")
-
-    def _read_bare_text(self, what: str) -> str:
+    def _read_bare_text(self, what: str = "a file name") -> str:
         """A quoted text, or everything up to the next white space."""
         tokens = self._tokens
         token = tokens.advance()

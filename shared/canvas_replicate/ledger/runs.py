@@ -46,7 +46,7 @@ class Runs:
             if request.message_id:
                 _claim(session, request.message_id, run_id)
             if request.exclusive:
-                self._take_slot(session, request, run_id)
+                _take_slot(session, request, run_id)
             if approval := request.approves:
                 who = request.requested_by or ""
                 decide(session, approval.artifact_id, "approved", who, even_if_older=approval.even_if_older)
@@ -196,16 +196,18 @@ class Runs:
             self._outbox.record(session, message)
         return len(messages)
 
-    def _take_slot(self, session: Session, request: RunRequest, run_id: str) -> None:
-        key = f"slot:{request.schedule}"
-        try:
-            acquire_in(session, key, run_id, request.deadline.total_seconds())
-        except LeaseBusy:
-            [(holder,)] = session.query("SELECT owner FROM replicate_lease WHERE lease_key = :key", key=key)
-            raise AlreadyRunning(
-                f"Schedule {request.schedule} is running already: {holder}.",
-                next_step=f"See how far it is: replicate runs {holder}",
-            ) from None
+
+def _take_slot(session: Session, request: RunRequest, run_id: str) -> None:
+    """Raises AlreadyRunning, which names the run that has the schedule's slot."""
+    key = f"slot:{request.schedule}"
+    try:
+        acquire_in(session, key, run_id, request.deadline.total_seconds())
+    except LeaseBusy:
+        [(holder,)] = session.query("SELECT owner FROM replicate_lease WHERE lease_key = :key", key=key)
+        raise AlreadyRunning(
+            f"Schedule {request.schedule} is running already: {holder}.",
+            next_step=f"See how far it is: replicate runs {holder}",
+        ) from None
 
 
 def _find_opened_by(session: Session, message_id: str) -> Run | None:

@@ -78,11 +78,8 @@ def run_sqlldr(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # SQL*Loader writes some of them only when needed
     files["control"].write_text(control_text, encoding="ascii")
-    # In memory where possible, so that the password never reaches a disk.
-    with TemporaryDirectory(prefix="sqlldr-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-        parfile, output = Path(folder, "run.par"), Path(folder, "output")
-        parfile.touch(mode=0o600)
-        parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
+    with _write_parameters(parameters) as parfile:
+        output = parfile.with_name("output")
         with _start(program, parfile, output) as process:
             status = _wait(process, doing, timeout_seconds, keep_going)
         screen = _read_end(output)
@@ -90,6 +87,16 @@ def run_sqlldr(
     lines = [hide_secret(login, line) for text in (log, screen) for line in find_coded_lines(text)]
     shown = " ".join(hide_secret(login, line.strip()) for line in screen.splitlines() if line.strip())
     return decide_outcome(status, log, lines, doing, str(files["log"]), screen=shown)
+
+
+@contextmanager
+def _write_parameters(parameters: Mapping[str, str]) -> Iterator[Path]:
+    """In memory where possible, so that the password never reaches a disk."""
+    with TemporaryDirectory(prefix="sqlldr-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
+        parfile = Path(folder, "run.par")
+        parfile.touch(mode=0o600)
+        parfile.write_text("".join(f"{name}={value}\n" for name, value in parameters.items()), encoding="utf-8")
+        yield parfile
 
 
 @contextmanager
