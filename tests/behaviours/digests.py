@@ -30,9 +30,9 @@ CREATE TABLE tmp_mutated (
   price   NUMBER(8,2),
   born    DATE,
   seen    TIMESTAMP(6),
-  PRIMARY KEY (id)
+  zoned   TIMESTAMP(6) WITH TIME ZONE
 );
-CREATE MATERIALIZED VIEW campus_mutated AS SELECT id, name AS full_name, price, born, seen FROM tmp_mutated;
+CREATE MATERIALIZED VIEW campus_mutated AS SELECT id, name AS full_name, price, born, seen, zoned FROM tmp_mutated;
 CREATE MATERIALIZED VIEW campus_partly AS SELECT seen, id, UPPER(name) AS name, price FROM tmp_mutated t ORDER BY id;
 CREATE MATERIALIZED VIEW campus_filtered AS SELECT id, name, price, born, seen FROM tmp_mutated WHERE id > 9;
 """
@@ -42,10 +42,15 @@ TYPES = {
     "price": "NUMBER(8,2)",
     "born": "DATE",
     "seen": "TIMESTAMP(6)",
+    "zoned": "TIMESTAMP(6) WITH TIME ZONE",
 }
 COLUMNS = tuple(column_from_oracle_type(name, oracle_type) for name, oracle_type in TYPES.items())
 DIGESTED = [(column.name, column) for column in COLUMNS]
 ROWS = 12
+KINDS = (
+    *("exchanged values", "exchanged halves", "replaced character", "moved key", "moved date", "null", "lost zone"),
+    *("dropped row", "duplicated row"),
+)
 NAMES = ("Ada", "é", "¿", "  Grace", "Żółć 数学", 'a"b|c', "x" * 40, None, "0", "NULL", "O'Neil", "e\u0301")
 
 
@@ -58,6 +63,7 @@ def draw_rows(draw: random.Random) -> list[dict[str, str | None]]:
             "price": draw.choice([None, "0.00", str(Decimal(draw.randint(-99_999_999, 99_999_999)) / 100)]),
             "born": str(start + timedelta(days=draw.randint(0, 9000), seconds=draw.randint(0, 86_399))),
             "seen": draw.choice([None, str(start + timedelta(microseconds=draw.randint(0, 10**15)))]),
+            "zoned": f"{start + timedelta(seconds=draw.randint(0, 10**8))}.25{draw.choice(['+02:00', '-05:30', '+00:00'])}",
         }
         for number in range(1, ROWS + 1)
     ]
@@ -67,9 +73,7 @@ def mutate(rows: list[dict[str, str | None]], draw: random.Random) -> tuple[str,
     """One accident that changes what the rows say; its kind, and the rows after it."""
     made = [dict(row) for row in rows]
     one, other = draw.sample(range(ROWS), 2)
-    kind = draw.choice(
-        ["exchanged values", "exchanged halves", "replaced character", "moved key", "moved date", "null"]
-    )
+    kind = draw.choice(KINDS)
     if kind == "exchanged values":
         name = draw.choice(["name", "price", "born", "seen"])
         made[one][name], made[other][name] = made[other][name], made[one][name]
@@ -84,6 +88,12 @@ def mutate(rows: list[dict[str, str | None]], draw: random.Random) -> tuple[str,
         made[one]["id"] = str(100 + one)
     elif kind == "moved date":
         made[one]["born"] = made[other]["born"]
+    elif kind == "lost zone":
+        made[one]["zoned"] = f"{(made[one]['zoned'] or '')[:-6]}+00:00"
+    elif kind == "dropped row":
+        del made[one]
+    elif kind == "duplicated row":
+        made[other] = dict(made[one])
     else:
         made[one]["name"] = None
     return kind, made
@@ -101,7 +111,7 @@ def _to_array(column: Column, texts: list[str | None]) -> pa.Array:
     if column.kind == "number":
         decimals = [None if text is None else Decimal(text) for text in texts]
         return pa.array(decimals, pa.decimal128(38, column.scale or 0))
-    if column.kind == "text":
+    if column.kind in ("text", "timestamp_tz"):
         return pa.array(texts, pa.large_string())
     return pa.array([None if text is None else datetime.fromisoformat(text) for text in texts], pa.timestamp("us"))
 
