@@ -142,15 +142,16 @@ def _trim_end(text: str, end: str, trimmed: str) -> str:
 
 def _write_postgresql(name: str, base: Column) -> str | None:
     if base.kind == "number":
-        return f"CAST(trim_scale(CAST({name} AS numeric)) AS text)"
+        return f"CAST({name} AS text)" if base.scale == 0 else f"CAST(trim_scale(CAST({name} AS numeric)) AS text)"
     if base.kind == "float":
         return f"upper(encode(float8send(CAST({name} AS float8) + 0.0), 'hex'))"
     if base.kind == "text":
         return f"nullif(rtrim(CAST({name} AS text), ' '), '')"
     if base.kind == "raw":
         return f"nullif(upper(encode({name}, 'hex')), '')"
+    # With the session's DateStyle ISO: no zeros at the end of a fraction, and no fraction of zero.
     value = f"{name} AT TIME ZONE 'UTC'" if base.kind == "timestamp_tz" else name
-    return f"rtrim(rtrim(to_char({value}, 'YYYY-MM-DD HH24:MI:SS.US'), '0'), '.')"
+    return f"CAST({value} AS text)"
 
 
 def _write_oracle(name: str, base: Column) -> str | None:
