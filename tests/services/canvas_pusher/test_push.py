@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 from tests.pushing import SQL, TOKEN, Pushing
 from tests.workplace import Done
 
+from canvas_pusher.channels import rest
+from canvas_pusher.channels.sender import Sender
+from canvas_pusher.plan import PlanLine
+from canvas_pusher.resources.resource import Resource
 from canvas_replicate.config.settings_sources import load_settings
 from canvas_replicate.messaging.messages import PushDone, PushRequested
 from canvas_replicate.stages.stage import build_stages
@@ -62,6 +67,25 @@ def test_an_import_is_one_file_that_is_named_after_the_plan(pushing: Pushing) ->
     [(plan_id, name)] = pushing.place.target_sql("SELECT plan_id, file_name FROM replicate_push_import")
     assert names == [name] == [f"{plan_id}-1.csv"]
     assert (batch.batch_mode, batch.counts) == (False, {"enrollments": 5})
+
+
+def test_the_next_changes_are_sent_while_one_call_takes_long(pushing: Pushing, monkeypatch: pytest.MonkeyPatch) -> None:
+    next_began, apply_line = threading.Event(), rest._apply_line
+
+    def apply_slowly(sender: Sender, resource: Resource, line: PlanLine, in_doubt: bool) -> Any:
+        if line.number == 1:
+            assert next_began.wait(20), "the second batch waits for the first"
+        elif line.number > rest._BATCH:
+            next_began.set()
+        return apply_line(sender, resource, line, in_doubt)
+
+    monkeypatch.setattr(rest, "_apply_line", apply_slowly)
+    added = pushing.newcomers(rest._BATCH * 2 + 5)
+    pushing.configure("rest", budget={"additions": 1000})
+    pushing.provision()
+    pushing.want(*((*pair, "active") for pair in added))
+    assert pushing.push().code == 0
+    assert [state for _, _, state in pushing.journal()] == ["applied"] * len(added)
 
 
 @CHANNELS

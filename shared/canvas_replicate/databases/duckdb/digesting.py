@@ -16,7 +16,7 @@ from canvas_replicate.datfile.digest import RowDigest, split_columns
 
 _ROWS = "file_rows"
 _NULL, _VALUE_END = "\x1e", "\x1f"
-# So much is hashed by one statement, which costs as much as hashing 4,000 rows.
+# So much is hashed by one statement, which costs about as much as hashing 5,000 rows.
 _HASHED_ROWS = 100_000
 _HASHED_BYTES = 16 * 2**20
 _LOW_64_BITS = 2**64 - 1
