@@ -34,7 +34,7 @@ class Drive:
         """The moment of a fault is the experiment; meanwhile workers are supervised and faults end."""
         until = time.monotonic() + seconds
         while True:
-            self.end_faults(lambda due, _: due <= time.monotonic())
+            self.end_faults(lambda due, fault: due <= time.monotonic() and not self.is_held(fault))
             self.campus.supervise()
             left = until - time.monotonic()
             if left <= 0:
@@ -50,8 +50,13 @@ class Drive:
         undo = ACTORS[fault.kind](self.campus, fault)
         self.lasting.append((time.monotonic() + fault.seconds, fault, undo))
 
+    def is_held(self, fault: Fault) -> bool:
+        """Whether another fault keeps down what ending this one needs."""
+        return any(other != fault and KINDS[other.kind].breaks & KINDS[fault.kind].needs for _, other, _ in self.lasting)
+
     def end_faults(self, is_over: Callable[[float, Fault], bool]) -> None:
-        for entry in tuple(self.lasting):
+        """A database that hangs goes on first: others may need it."""
+        for entry in sorted(self.lasting, key=lambda entry: not KINDS[entry[1].kind].breaks):
             due, fault, undo = entry
             if is_over(due, fault):
                 self.lasting.remove(entry)
@@ -60,8 +65,6 @@ class Drive:
                     self.log(f"  over: {fault.kind}")
 
     def end_all(self) -> None:
-        """A database that hangs goes on first: others may need it."""
-        self.lasting.sort(key=lambda entry: not KINDS[entry[1].kind].breaks)
         self.end_faults(lambda _, __: True)
         self.campus.canvas.faults.clear()
 
