@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.postgresql_server import Server, find_postgresql, running
 
 from bench.cases.extraction import start_standin
-from bench.cases.memory import make_campus
+from bench.cases.memory import change_rows, make_campus
 from bench.data import rows_sql, table_sql, write_arrow
 from bench.harness import OURS, Case, NotAvailable, Sample, Scale, Way, run_command, run_program
 
@@ -23,22 +23,32 @@ COPY = "psql, COPY alone"
 LOAD, GATE2 = "the whole load", "gate 2 alone"
 EXECUTEMANY, FROM_CSV = "executemany, Python rows in memory", "csv.reader and executemany"
 DIRECT_ALONE = "the driver's direct path alone, Arrow in memory"
-LAST = "SELECT sum(load_seconds) FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
+LAST = (
+    "SELECT sum(load_seconds), min(message) FROM replicate_run_table"
+    " WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
+)
 
 
-def read_load_seconds(folder: Path) -> float:
-    """Of the newest run, as the ledger has them: check, load, verify, refresh."""
+def read_load(folder: Path) -> tuple[float, str]:
+    """Of the newest run: the seconds of check, load, verification and refresh, and what it says of its first table."""
     import duckdb
 
     with duckdb.connect(str(folder / "reporting.duckdb"), read_only=True) as connection:
         found = connection.execute(LAST).fetchone()
-    return float(found[0]) if found else 0.0
+    return (float(found[0]), str(found[1])) if found else (0.0, "")
+
+
+def load_changed(folder: Path, environment: Mapping[str, str], read: Callable[[], tuple[float, str]]) -> Sample:
+    """Every row changes before it is loaded: a table that is unchanged is not loaded at all."""
+    change_rows(folder, ["rows"])
+    run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
+    sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
+    seconds, message = read()
+    return replace(sample, seconds=seconds, note=message)
 
 
 def load_duckdb(folder: Path, environment: Mapping[str, str]) -> Sample:
-    run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
-    sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
-    return replace(sample, seconds=read_load_seconds(folder))
+    return load_changed(folder, environment, lambda: read_load(folder))
 
 
 @contextmanager
@@ -106,11 +116,12 @@ def _compare_postgresql(folder: Path, server: Server, database: str, rows: int) 
     duckdb.sql(f"COPY ({rows_sql(rows)}) TO '{plain}' (HEADER false)")
     server.run("CREATE TABLE plain (LIKE tmp_rows)", database=database)
 
+    def read() -> tuple[float, str]:
+        [(seconds, message)] = server.run(LAST, database=database)
+        return float(str(seconds)), str(message)
+
     def load() -> Sample:
-        run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
-        sample = run_command([sys.executable, "-m", "loader", "run", "hourly"], environment)
-        [(seconds,)] = server.run(LAST, database=database)
-        return replace(sample, seconds=float(str(seconds)))
+        return load_changed(folder / "ours", environment, read)
 
     def copy() -> Sample:
         words = ["psql", url, "-q", "-v", "ON_ERROR_STOP=1", "-c", "TRUNCATE plain"]

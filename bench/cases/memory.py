@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -29,6 +29,15 @@ def make_campus(
     run_command([sys.executable, "-c", MAKE, str(folder / "campus.duckdb"), str(script)], environment)
     run_command([*REPLICATE, "init-db"], environment)
     return environment
+
+
+def change_rows(folder: Path, tables: Iterable[str], where: str = "") -> None:
+    """Change every row of these tables, or some, so that no way finds them unchanged."""
+    import duckdb
+
+    with duckdb.connect(str(folder / "campus.duckdb")) as connection:
+        for name in tables:
+            connection.execute(f"UPDATE sis.{name} SET units = (units + 1) % 1000 {where}")
 
 
 def compare_sizes(module: str, rows: int) -> Callable[[Scale], AbstractContextManager[Sequence[Way]]]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bench.cases.loading import read_load_seconds
-from bench.cases.memory import REPLICATE, make_campus
+from bench.cases.loading import read_load
+from bench.cases.memory import REPLICATE, change_rows, make_campus
 from bench.data import NAMES
 from bench.harness import OURS, Case, Sample, Scale, Way, run_command
 
 FORCED, STAGES, PLAIN = "the same with --force", "extractor run, then loader run", "COPY to CSV and back, no check"
 WHOLE = "load: full and --force"
 TABLES, UNCHANGED = 10, 8
+CHANGED = [f"t{number}" for number in range(UNCHANGED, TABLES)]
 DELTAS = (
     "SELECT count(*) FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
     " AND message LIKE '% inserted and % deleted%'"
@@ -42,9 +43,9 @@ def prepare_unchanged(scale: Scale) -> Iterator[Sequence[Way]]:
         run_command([*REPLICATE, "run", "hourly"], environment)
 
         def run(*words: str) -> Sample:
-            _change(folder, range(UNCHANGED, TABLES))
+            change_rows(folder, CHANGED)
             sample = run_command([*REPLICATE, "run", "hourly", *words], environment)
-            return replace(sample, seconds=read_load_seconds(folder))
+            return replace(sample, seconds=read_load(folder)[0])
 
         yield [Way(OURS, run), Way(FORCED, lambda: run("--force"))]
 
@@ -56,16 +57,16 @@ def prepare_delta(scale: Scale) -> Iterator[Sequence[Way]]:
     with tempfile.TemporaryDirectory() as name:
         by_delta, whole = Path(name, "delta"), Path(name, "whole")
         environments = {
-            by_delta: make_campus(by_delta, tables, [f"t{number}" for number in range(UNCHANGED, TABLES)]),
+            by_delta: make_campus(by_delta, tables, CHANGED),
             whole: make_campus(whole, tables),
         }
         for environment in environments.values():
             run_command([*REPLICATE, "run", "hourly"], environment)
 
         def run(folder: Path, *words: str) -> Sample:
-            _change(folder, range(UNCHANGED, TABLES), "WHERE id % 20 = 0")
+            change_rows(folder, CHANGED, "WHERE id % 20 = 0")
             sample = run_command([*REPLICATE, "run", "hourly", *words], environments[folder])
-            return replace(sample, seconds=read_load_seconds(folder), note=_count_deltas(folder))
+            return replace(sample, seconds=read_load(folder)[0], note=_count_deltas(folder))
 
         yield [Way(OURS, lambda: run(by_delta)), Way(WHOLE, lambda: run(whole, "--force"))]
 
@@ -78,15 +79,6 @@ def _count_deltas(folder: Path) -> str:
     return f"{found[0] if found else 0} tables by their differences"
 
 
-def _change(folder: Path, numbers: Iterable[int], where: str = "") -> None:
-    """Change every row of these tables, or some, so that no way finds them unchanged."""
-    import duckdb
-
-    with duckdb.connect(str(folder / "campus.duckdb")) as connection:
-        for number in numbers:
-            connection.execute(f"UPDATE sis.t{number} SET units = (units + 1) % 1000 {where}")
-
-
 @contextmanager
 def prepare_pipeline(scale: Scale) -> Iterator[Sequence[Way]]:
     """Twenty tables of which a few are most of the rows."""
@@ -97,11 +89,11 @@ def prepare_pipeline(scale: Scale) -> Iterator[Sequence[Way]]:
         environment = make_campus(folder, sizes)
 
         def run_together() -> Sample:
-            _change(folder, range(len(sizes)))
+            change_rows(folder, sizes)
             return run_command([*REPLICATE, "run", "hourly"], environment)
 
         def run_stages() -> Sample:
-            _change(folder, range(len(sizes)))
+            change_rows(folder, sizes)
             return _add(
                 run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment),
                 run_command([sys.executable, "-m", "loader", "run", "hourly"], environment),

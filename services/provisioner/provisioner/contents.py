@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.errors import DataError
+from provisioner import plain_csv
 from provisioner.csv_reader import normalize_name, read_rows
 from provisioner.duplicates import find_superseded
 from provisioner.headers import Header, read_header, read_names
@@ -22,8 +23,6 @@ from provisioner.report_schemas import KINDS, Kind
 __all__ = ["KINDS", "Contents", "Header", "Kind", "extract_csv", "open_rows", "read_header"]
 
 _BATCH_ROWS = 10_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,20 @@ class Contents:
 class _File:
     path: Path
     names: tuple[str, ...]
+    plain: bool
 
-    def find_places(self, wanted: Iterable[str]) -> list[int | None]:
-        """The position of each column, None where it is missing."""
-        return [self.names.index(name) if name in self.names else None for name in map(normalize_name, wanted)]
-
-    def read_rows(self, on_header: Callable[[], object] = lambda: None) -> Iterator[tuple[int, list[str]]]:
-        return read_rows(self.path, self.names, on_header)
+    def read_batches(
+        self, wanted: Sequence[str], on_header: Callable[[], object] = lambda: None
+    ) -> Iterator[pa.RecordBatch]:
+        """The columns of all rows as text, NULL for an empty value and in a column that is not there."""
+        names = [normalize_name(name) for name in wanted]
+        if self.plain:
+            yield from plain_csv.read_batches(self.path, self.names, names)
+            return
+        places = [self.names.index(name) if name in self.names else None for name in names]
+        rows = (row for _, row in read_rows(self.path, self.names, on_header))
+        while some := list(islice(rows, _BATCH_ROWS)):
+            yield _build_batch(some, names, places)
 
 
 @contextmanager
@@ -68,7 +74,7 @@ def open_rows(files: Sequence[Path], kind: str, wanted: Sequence[str]) -> Iterat
     """
     if not files:
         raise ValueError("open_rows needs at least one file")
-    opened = [_File(path, read_names(path, kind)) for path in files]
+    opened = [_File(path, names := read_names(path, kind), plain_csv.is_plain(path, names)) for path in files]
     key, repeated = _choose_key(opened, kind), count()
     with find_superseded(_read_keys(opened, key, lambda: next(repeated)), len(key), files[0].parent) as found:
         columns = tuple(column_from_oracle_type(name, "CLOB") for name in wanted)
@@ -90,28 +96,30 @@ def _choose_key(files: Sequence[_File], kind: str) -> tuple[str, ...]:
 
 def _read_keys(files: Iterable[_File], key: Sequence[str], on_header: Callable[[], object]) -> Iterator[pa.RecordBatch]:
     for file in files:
-        places = [file.names.index(name) for name in key]
-        for some in _split(file.read_rows(on_header)):
-            for line, row in some:
-                if not row[places[0]]:
-                    raise DataError(f"{file.path}:{line}: the row has no {key[0]}.", code="report.key")
-            yield _build_batch([row for _, row in some], key, places)
+        for batch in file.read_batches(key, on_header):
+            if batch.column(0).null_count:
+                raise _build_keyless(file, key[0])
+            yield batch
+
+
+def _build_keyless(file: _File, name: str) -> DataError:
+    place = file.names.index(name)
+    line = next(line for line, row in read_rows(file.path, file.names) if not row[place])
+    return DataError(f"{file.path}:{line}: the row has no {name}.", code="report.key")
 
 
 def _read_batches(files: Iterable[_File], wanted: Sequence[str], left_out: Iterator[int]) -> Iterator[pa.RecordBatch]:
-    place, skip = -1, next(left_out, None)
+    begins, skip = 0, next(left_out, None)
     for file in files:
-        places = file.find_places(wanted)
-        for some in _split(file.read_rows()):
-            kept = []
-            for _, row in some:
-                place += 1
-                if place == skip:
-                    skip = next(left_out, None)
-                else:
-                    kept.append(row)
-            if kept:
-                yield _build_batch(kept, wanted, places)
+        for batch in file.read_batches(wanted):
+            ends = begins + batch.num_rows
+            kept = np.ones(batch.num_rows, bool)
+            while skip is not None and skip < ends:
+                kept[skip - begins] = False
+                skip = next(left_out, None)
+            if kept.any():
+                yield batch if kept.all() else batch.filter(pa.array(kept))
+            begins = ends
 
 
 def _build_batch(some: Sequence[list[str]], names: Sequence[str], places: Sequence[int | None]) -> pa.RecordBatch:
@@ -122,8 +130,3 @@ def _build_batch(some: Sequence[list[str]], names: Sequence[str], places: Sequen
         for place in places
     ]
     return pa.RecordBatch.from_arrays(arrays, names=list(names))
-
-
-def _split(items: Iterator[T]) -> Iterator[list[T]]:
-    while some := list(islice(items, _BATCH_ROWS)):
-        yield some
