@@ -81,12 +81,11 @@ def load_direct(dsn: str, file: str, table: str) -> None:
     parsed, path = parse_control_file(control, "bench.ctl"), Path(file)
     base = {column.name: column for column in target.describe(table)}
     counts = LoadCounts(path.with_suffix(".bad"), path.with_suffix(".discard"), parsed.record_end, 1)
-    numbers = [column.kind in ("number", "float") for column in base.values()]
     found: list[Loaded] = []
 
     def work() -> str:
         with path.open("rb") as opened:
-            frames = read_frames(opened, parsed, match_fields(parsed, base), numbers, counts)
+            frames = read_frames(opened, parsed, match_fields(parsed, base), list(base.values()), counts)
             rejected = counts.rejected_records
             load = Load(table, parsed, path, frames, {}, {}, rejected, 0, counts.refuse, path, method="direct")
             target.replace(load, verify=found.append, check=lambda _: None)

@@ -256,11 +256,10 @@ def copy(engine: Engine, query: str, folder: Path) -> tuple[DatWriter, Loaded]:
     control = parse_control_file(CTL.format(fields=fields), "everything.ctl")
     base = {column.name: column for column in engine.target.describe("tmp_everything")}
     counts = LoadCounts(folder / "bad", folder / "discard", control.record_end, 1)
-    bare = [column.kind in ("number", "float") for column in opened.columns]
     found: list[Loaded] = []
     replace(
         engine,
-        *read_frames(file, control, match_fields(control, base), bare, counts),
+        *read_frames(file, control, match_fields(control, base), opened.columns, counts),
         measure={column.name: column for column in opened.columns},
         digest=[(column.name, column) for column in opened.columns],
         verify=found.append,

@@ -52,7 +52,9 @@ class Drive:
 
     def is_held(self, fault: Fault) -> bool:
         """Whether another fault keeps down what ending this one needs."""
-        return any(other != fault and KINDS[other.kind].breaks & KINDS[fault.kind].needs for _, other, _ in self.lasting)
+        return any(
+            other != fault and KINDS[other.kind].breaks & KINDS[fault.kind].needs for _, other, _ in self.lasting
+        )
 
     def end_faults(self, is_over: Callable[[float, Fault], bool]) -> None:
         """A database that hangs goes on first: others may need it."""

@@ -14,7 +14,7 @@ from canvas_replicate.cli.scaffold.names import Names
 from canvas_replicate.control_file import ControlFile, parse_control_file
 from canvas_replicate.databases.oracle.target import OracleTarget
 from canvas_replicate.databases.ports import Load, Loaded, Rejection, SnapshotUnavailable, Source, WiderNumbers
-from canvas_replicate.datfile.columns import Column
+from canvas_replicate.datfile.columns import Column, column_from_oracle_type
 from canvas_replicate.datfile.statistics import Figures
 from canvas_replicate.datfile.writer import DatWriter
 from loader.batches import match_fields, read_frames
@@ -103,14 +103,14 @@ def load_file(
     """
     base = {column.name: column for column in target.describe(control.table)}
     counts = LoadCounts(path.with_suffix(".rejected"), path.with_suffix(".discarded"), control.record_end, 1)
-    bare = [column.kind in ("number", "float") for column in columns] or [False] * len(control.data_fields)
+    written = columns or [column_from_oracle_type(field.name, "CLOB") for field in control.data_fields]
     refused: list[Rejection] = []
     with path.open("rb") as file:
         load = Load(
             table=control.table,
             control=control,
             file=path,
-            batches=read_frames(file, control, match_fields(control, base), bare, counts),
+            batches=read_frames(file, control, match_fields(control, base), written, counts),
             expressions={one.name: one.expression for one in control.fields if one.expression and not one.filler},
             measure=measure or {},
             rejected=counts.rejected_records,

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from canvas_replicate.control_file import ControlFile
+from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.format import RECORD_END
 from canvas_replicate.datfile.manifest import Manifest
 from canvas_replicate.errors import ReplicateError
@@ -19,7 +20,7 @@ from canvas_replicate.sql.ddl import parse_ddl
 from canvas_replicate.sql.tables_read import bare
 from loader import gates
 from loader.job import LoadJob
-from loader.own_format import read_own_format
+from loader.own_format import OwnFormat
 from loader.record_splitter import read_chunks, split_chunk
 
 # Of the file's rows; above it replacing all is as fast.
@@ -51,7 +52,7 @@ def find_delta(job: LoadJob, control: ControlFile, file: BinaryIO) -> Delta | No
     key, old = _find_key(job), _find_published(job)
     if not key or old is None:
         return None
-    storage, names = job.runtime.storage, [column.name for column in job.manifest.columns]
+    storage, columns = job.runtime.storage, [column.column() for column in job.manifest.columns]
     before, after = storage.absolute(old.file), storage.absolute(job.manifest.file)
     old_hashes, new_hashes = _hash_records(before), _hash_records(after)
     added, removed = _subtract(new_hashes, old_hashes), _subtract(old_hashes, new_hashes)
@@ -59,7 +60,7 @@ def find_delta(job: LoadJob, control: ControlFile, file: BinaryIO) -> Delta | No
         return None
     file.writelines(record + _END for record in _read_records(after, added))
     file.seek(0)
-    keys = _read_keys(_read_records(before, removed), names, _list_bare(job.manifest), key)
+    keys = _read_keys(_read_records(before, removed), columns, key)
     return None if keys is None else Delta(file, len(added), keys)
 
 
@@ -93,10 +94,6 @@ def _find_published(job: LoadJob) -> Manifest | None:
     return manifest if same and manifest.rows == published.loaded else None
 
 
-def _list_bare(manifest: Manifest) -> list[bool]:
-    return [column.kind in ("number", "float") for column in manifest.columns]
-
-
 def _hash_records(path: Path) -> pl.Series:
     with path.open("rb") as file:
         parts = [_hash(split_chunk(chunk, _END)) for chunk in read_chunks(file, _END)]
@@ -121,12 +118,10 @@ def _read_records(path: Path, wanted: pl.Series) -> Iterator[bytes]:
                 yield records[place]
 
 
-def _read_keys(
-    records: Iterator[bytes], names: Sequence[str], are_bare: Sequence[bool], key: Sequence[str]
-) -> pa.Table | None:
+def _read_keys(records: Iterator[bytes], columns: Sequence[Column], key: Sequence[str]) -> pa.Table | None:
     """The key columns of these records, as text; None where they are not written like our files."""
     text = b"".join(record + _END for record in records)
     if not text:
         return pa.table({name: pa.array([], pa.large_string()) for name in key})
-    frame = read_own_format(text, dict(zip(names, are_bare, strict=True)))
+    frame = OwnFormat(columns).read(text)
     return None if frame is None else frame.select(key).to_arrow()

@@ -101,8 +101,8 @@ def _replace(
         verified.append((word, loaded))
 
     with path.open("rb") as file:
-        bare = [column.kind in ("number", "float") for column in manifest.columns]
-        frames = read_frames(delta.added if delta else file, control, match_fields(control, base), bare, counts)
+        written = [column.column() for column in manifest.columns]
+        frames = read_frames(delta.added if delta else file, control, match_fields(control, base), written, counts)
         load = _build_load(job, control, _report_progress(frames, job, counts), measure, counts, max_rejected)
         load = replace(load, delete=delta.removed) if delta else load
         job.loader.replace(load, verify=verify, check=job.check)

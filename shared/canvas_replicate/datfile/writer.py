@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +17,8 @@ import pyarrow.compute as pc
 
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import Digester, RowDigest
-from canvas_replicate.datfile.format import ENCLOSURE, FIELD_END, RECORD_END
+from canvas_replicate.datfile.format import RECORD_END
+from canvas_replicate.datfile.records import format_records
 from canvas_replicate.datfile.statistics import (
     RESIDUE_MODULUS,
     WIDE,
@@ -75,7 +75,9 @@ class DatWriter:
         with_empty = self._measure(frame, _find_plain_moments(batch, self.columns))
         frame = _drop_zeros_of_unlimited(frame, self.columns)
         self._start_digest(frame)
-        text = _format_csv(frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame, self.columns)
+        text = format_records(
+            frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame, self.columns
+        )
         if _NUL in text or not _has_records(text, frame.height):
             self._refuse_text(frame)
         self._file.write(text)
@@ -262,31 +264,7 @@ def _drop_zeros_of_unlimited(frame: pl.DataFrame, columns: Sequence[Column]) -> 
     return frame.with_columns(_drop_zeros(frame[name]) for name in unlimited)
 
 
-def _format_csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
-    numbers_as_text = any(column.kind == "number" and frame[column.name].dtype == pl.String for column in columns)
-    if numbers_as_text:  # polars would enclose them, so the texts get their enclosures here
-        frame = _enclose_texts(frame, [column.name for column in columns if column.kind not in ("number", "float")])
-    file = io.BytesIO()
-    frame.write_csv(
-        file,
-        include_header=False,
-        separator=FIELD_END,
-        line_terminator=RECORD_END,
-        quote_style="never" if numbers_as_text else "non_numeric",
-        float_scientific=False,
-    )
-    return file.getvalue()
-
-
 def _has_records(text: bytes, rows: int) -> bool:
     """Whether no value holds a record's end. Most texts hold no newline either, and those are counted faster."""
     newlines = np.count_nonzero(np.frombuffer(text, np.uint8) == _NEWLINE)
     return newlines == rows or text.count(RECORD_END.encode()) == rows
-
-
-def _enclose_texts(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Doubles the enclosures inside only where there are any: looking is faster."""
-    found = frame.select(pl.col(names).str.contains(ENCLOSURE, literal=True).any())
-    doubled = [pl.col(name).str.replace_all(ENCLOSURE, ENCLOSURE * 2, literal=True) for name in names if found[name][0]]
-    enclosed = [pl.format(f"{ENCLOSURE}{{}}{ENCLOSURE}", name).alias(name) for name in names]
-    return frame.with_columns(doubled).with_columns(enclosed)

@@ -25,11 +25,14 @@ from loader import batches, record_splitter
 from loader.batches import match_fields, read_frames
 from loader.counts import LoadCounts
 from loader.record_splitter import read_chunks
+from loader.rules import Target, build_rules
 
 CTL = """
 LOAD DATA CHARACTERSET AL32UTF8 INFILE 'x.dat' "STR '#EOR#\\n'" TRUNCATE INTO TABLE t
 FIELDS TERMINATED BY '|' OPTIONALLY ENCLOSED BY '"' TRAILING NULLCOLS (
 """
+
+MASK = "YYYY-MM-DD HH24:MI:SS"
 
 
 def control_of(*fields: str, when: str = "") -> ControlFile:
@@ -42,13 +45,14 @@ def load(
     base: dict[str, str],
     folder: Path,
     *,
-    bare: Sequence[bool] | None = None,
+    written: Sequence[str] | None = None,
     chunk_bytes: int = 1 << 20,
     required: Sequence[str] = (),
 ) -> tuple[list[dict[str, str | None]], LoadCounts]:
     columns = {name: column_from_oracle_type(name, kind, nullable=name not in required) for name, kind in base.items()}
     counts = LoadCounts(folder / "t.bad", folder / "t.dsc", control.record_end, 1)
-    guess = bare or [False] * len(control.data_fields)
+    kinds = written or ["CLOB"] * len(control.data_fields)
+    guess = [column_from_oracle_type(f"c{place}", kind) for place, kind in enumerate(kinds)]
     read = read_frames(
         io.BytesIO(data), control, match_fields(control, columns), guess, counts, chunk_bytes=chunk_bytes
     )
@@ -116,8 +120,7 @@ def test_what_was_written_is_read_back_exactly(tmp_path: Path, rows: list[tuple[
         "a CHAR(9999)", "n DECIMAL EXTERNAL", 'd TIMESTAMP "YYYY-MM-DD HH24:MI:SS.FF6"', "z CHAR(9999)"
     )
     data = dat(columns, table)
-    bare = [False, True, False, False]
-    found, counts = load(data, control, kinds, tmp_path, bare=bare, chunk_bytes=chunk_bytes)
+    found, counts = load(data, control, kinds, tmp_path, written=list(kinds.values()), chunk_bytes=chunk_bytes)
     expected = [
         {
             "a": row[0] or None,
@@ -142,7 +145,7 @@ def test_the_fast_reading_and_the_reference_agree_on_any_file(tmp_path: Path, da
     base = {"a": "VARCHAR2(20)", "b": "VARCHAR2(20)"}
     fast, fast_tally = load(content, control, base, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "_read_canonical", lambda *_: None)
+        patch.setattr(batches, "_find_own_format", lambda *_: None)
         slow, slow_tally = load(content, control, base, tmp_path)
     assert fast == slow
     assert vars(fast_tally) == vars(slow_tally)
@@ -159,7 +162,7 @@ def test_the_fast_reading_is_really_used_for_our_own_files(tmp_path: Path, monke
         control_of("a CHAR(99)", "n DECIMAL EXTERNAL"),
         {"a": "CLOB", "n": "NUMBER(5,2)"},
         tmp_path,
-        bare=[False, True],
+        written=["CLOB", "NUMBER"],
     )
     assert rows == [{"a": 'x|"y"\n', "n": "5"}, {"a": None, "n": "-1.50"}]
 
@@ -206,9 +209,42 @@ def test_a_value_that_does_not_fit_is_rejected_with_its_reason(
 )
 def test_a_number_that_fits_is_taken_as_it_is(tmp_path: Path, column: str, value: str) -> None:
     rows, counts = load(
-        f"{value}#EOR#\n".encode(), control_of("n DECIMAL EXTERNAL"), {"n": column}, tmp_path, bare=[True]
+        f"{value}#EOR#\n".encode(), control_of("n DECIMAL EXTERNAL"), {"n": column}, tmp_path, written=[column]
     )
     assert (rows, counts.rejected) == ([{"n": value}], 0)
+
+
+MOMENTS = st.from_regex(
+    r"(1900|19[59]6|2000|2023|0999|3000)-(02|[01][0-9])-(28|29|3[01]|[0-3][0-9]) [0-2][0-9]:[0-6]0:[05][09](\.[0-9]{1,6})?",
+    fullmatch=True,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(number=st.from_regex(r"[-+]?0?[0-9]{0,4}(\.[0-9]{0,3})?", fullmatch=True), born=MOMENTS, seen=MOMENTS)
+def test_what_is_quickly_seen_to_fit_keeps_every_rule(tmp_path: Path, number: str, born: str, seen: str) -> None:
+    control = control_of(
+        "n DECIMAL EXTERNAL", f'd DATE "{MASK}"', f't TIMESTAMP "{MASK}.FF6"', f'f TIMESTAMP "{MASK}.FF9"'
+    )
+    base = {"n": "NUMBER(4,2)", "d": "DATE", "t": "TIMESTAMP(6)", "f": "TIMESTAMP(9)"}
+    record = f'{number}|"{born}"|"{seen}"|"{seen}"#EOR#\n'.encode()
+    quick, quick_counts = load(record, control, base, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "build_fit", lambda _: None)
+        by_rules, counts = load(record, control, base, tmp_path)
+    assert (quick, quick_counts.rejects) == (by_rules, counts.rejects)
+
+
+def test_rows_of_our_own_files_need_no_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_needed(target: Target) -> None:
+        assert target.field.name == "a", "only a text's length is left"
+
+    monkeypatch.setattr(batches, "build_rules", lambda target: not_needed(target) or build_rules(target))
+    control = control_of("a CHAR", "n DECIMAL EXTERNAL", f'd DATE "{MASK}"', f't TIMESTAMP "{MASK}.FF6"')
+    record = b'"x"|-12.50|"2004-02-29 23:59:59"|"1996-02-29 00:00:00.000001"#EOR#\n'
+    base = {"a": "VARCHAR2(9)", "n": "NUMBER(4,2)", "d": "DATE", "t": "TIMESTAMP(6)"}
+    rows, _ = load(record, control, base, tmp_path)
+    assert rows == [{"a": "x", "n": "-12.50", "d": "2004-02-29 23:59:59", "t": "1996-02-29 00:00:00.000001"}]
 
 
 def test_null_in_a_not_null_column_is_rejected(tmp_path: Path) -> None:
@@ -289,7 +325,7 @@ def test_the_bad_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     control = control_of("a CHAR(1)")
     counts = LoadCounts(tmp_path / "t.bad", tmp_path / "t.dsc", control.record_end, 7)
     columns = {"a": column_from_oracle_type("a", "CLOB")}
-    list(read_frames(io.BytesIO(b'"xx"#EOR#\n'), control, match_fields(control, columns), [False], counts))
+    list(read_frames(io.BytesIO(b'"xx"#EOR#\n'), control, match_fields(control, columns), [columns["a"]], counts))
     assert not (tmp_path / "t.bad").exists()
     counts.publish(tmp_path / "t.dat")
     assert (tmp_path / "t.bad").read_bytes() == b'"xx"#EOR#\n'
