@@ -123,9 +123,9 @@ def verify_table(
     return "columns" if is_whole else "count"
 
 
-def verify_view(manifest: Manifest, view: str, expected: RowDigest | None, found: Loaded) -> None:
+def verify_view(manifest: Manifest, view: str, expected: Loaded, found: Loaded) -> None:
     """Raises DataError where a view that shows a verified table as it is has other rows."""
-    if found.digest == expected:
+    if found.fingerprint == expected.fingerprint:
         return
     what = f"View {view} does not show the rows of the verified table"
     step = f"Look at the view's definition and who else refreshes it, then: replicate rerun {manifest.table} --force"

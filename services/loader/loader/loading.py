@@ -158,18 +158,18 @@ def _report_progress(frames: Iterator[pa.Table], job: LoadJob, counts: LoadCount
 
 
 def _refresh(job: LoadJob, control: ControlFile, columns: Sequence[Column], loaded: Loaded) -> Loaded:
-    """Returns what the view shows, with its digest where it was compared with the verified table's."""
+    """Returns what the view shows, with its fingerprint where it was compared with the verified table's."""
     started, table, shown = time.monotonic(), job.table, []
     digest = gates.choose_digested(job.manifest, control.data_fields) if loaded.digest else []
 
     def verify(found: Loaded) -> None:
         shown.append(found)
-        if found.digest is not None:
+        if found.fingerprint is not None:
             expected = loaded
             if found.hashed != loaded.hashed:  # the view shows some of the columns
                 some = [(name, column) for name, column in digest if column.name in found.hashed]
                 expected = job.loader.measure(table.base_table, some)
-            gates.verify_view(job.manifest, table.view, expected.digest, found)
+            gates.verify_view(job.manifest, table.view, expected, found)
 
     showing = Showing(table.base_table, columns, digest, verify)
     job.views.refresh(table.view, check=job.check, showing=showing, tag=job.tag)
@@ -212,6 +212,6 @@ def _describe_success(
     if counts.rejected:
         message += f", {counts.rejected:,} rejected"
     message += ", view refreshed" if shown.rows == counts.loaded else f"; view {job.table.view} shows {shown.rows:,}"
-    if shown.digest is None:
+    if shown.fingerprint is None:
         message += " (counted only)"
     return " ".join([f"{message}.", *job.manifest.list_notes()])

@@ -143,6 +143,7 @@ class Loaded:
     """The content of the base table after a load, before it is verified.
 
     ``digest`` is that of the file's columns ``hashed``: of those that were asked for, the ones the engine can hash.
+    ``fingerprint`` is a sum of the same columns, comparable with others of the same database in the same minute.
     """
 
     rows: int
@@ -150,6 +151,7 @@ class Loaded:
     reported: Reported | None = None
     digest: RowDigest | None = None
     hashed: tuple[str, ...] = ()
+    fingerprint: str | None = None
 
 
 # Base columns and the columns of the file that they hold, in the file's order; empty: the rows are not hashed.
@@ -160,8 +162,8 @@ Digested = Sequence[tuple[str, Column]]
 class Showing:
     """What a view is compared with: the ``digest`` columns of the base ``table``, where it shows them as they are.
 
-    ``columns`` are the base table's. ``verify`` gets the view's rows, with a digest only where the view is a plain
-    projection of the table.
+    ``columns`` are the base table's. ``verify`` gets the view's rows, with a fingerprint only where the view is a
+    plain projection of the table.
     """
 
     table: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -150,14 +151,19 @@ def _measure(
     columns: Mapping[str, Column],
     measure: Mapping[str, Column | None],
     digest: Digested,
+    *,
+    quickly: bool = False,
 ) -> Loaded:
-    return measure_table(name, columns, measure, digest, "duckdb", lambda sql: cursor.execute(sql).fetchone())
+    def fetch_row(sql: str) -> Sequence[Any] | None:
+        return cursor.execute(sql).fetchone()
+
+    return measure_table(name, columns, measure, digest, "duckdb", fetch_row, quickly=quickly)
 
 
 def _measure_view(cursor: duckdb.DuckDBPyConnection, name: str, query: str, showing: Showing) -> Loaded:
     shown = [str(column[0]) for column in cursor.execute(f"SELECT * FROM {name} LIMIT 0").description or ()]
     columns, digest = project(query, shown, showing, "duckdb")
-    return _measure(cursor, name, columns, {}, digest)
+    return _measure(cursor, name, columns, {}, digest, quickly=True)
 
 
 def _write_view(name: str, definition: str) -> list[str]:

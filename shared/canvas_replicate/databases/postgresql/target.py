@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,20 @@ def _measure(
     columns: Mapping[str, Column],
     measure: Mapping[str, Column | None],
     digest: Digested,
+    *,
+    quickly: bool = False,
 ) -> Loaded:
-    return measure_table(base, columns, measure, digest, "postgresql", lambda sql: connection.execute(sql).fetchone())
+    def fetch_row(sql: str) -> Sequence[Any] | None:
+        return connection.execute(sql).fetchone()
+
+    return measure_table(base, columns, measure, digest, "postgresql", fetch_row, quickly=quickly)
 
 
 def _measure_view(connection: psycopg.Connection[Any], view: str, showing: Showing) -> Loaded:
     read = connection.execute("SELECT pg_get_viewdef(%s::regclass)", (view,)).fetchone()
     shown = [column.name for column in connection.execute(f"SELECT * FROM {view} LIMIT 0").description or ()]
     columns, digest = project(str(read[0]) if read else "", shown, showing, "postgresql")
-    return _measure(connection, view, columns, {}, digest)
+    return _measure(connection, view, columns, {}, digest, quickly=True)
 
 
 class PostgresqlTarget:
