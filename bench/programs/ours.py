@@ -37,7 +37,7 @@ def extract(dsn: str, table: str, target: str, digest: str = "digest") -> None:
 
     from canvas_replicate.databases.oracle.connecting import Oracle
     from canvas_replicate.databases.oracle.source import OracleSource
-    from extractor.prefetch import prefetch
+    from canvas_replicate.prefetch import prefetch
 
     source = OracleSource(Oracle(f"oracle://bench@{dsn}", SecretStr("bench")))
 

@@ -28,9 +28,9 @@ from canvas_replicate.ledger.leases import Lease
 from canvas_replicate.ledger.manifests import read_item_manifest
 from canvas_replicate.ledger.records import Outcome, Run, Snapshot
 from canvas_replicate.messaging.messages import TableRequested
+from canvas_replicate.prefetch import prefetch
 from canvas_replicate.runs.rerun import open_table_run
 from canvas_replicate.runtime import Runtime
-from extractor.prefetch import prefetch
 
 # Rows of one batch: what a slow source keeps in memory twice over, and a fast one hands over at once.
 BATCH_ROWS = 20_000

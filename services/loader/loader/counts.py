@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ class LoadCounts:
     Bad and discard files hold the records byte for byte, each with its end, so that the same control file can
     load them. They belong to one run and appear, whole, once ``publish`` is called and there is something in them.
 
-    ``rejected_records`` are their numbers, from 1; of ``rejects`` only the first ``kept`` are kept in detail.
+    ``rejected_records`` are their numbers, from 1; of ``rejects`` only the first ``kept`` are kept in detail. One
+    thread may read the file and reject, while another loads and refuses.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class LoadCounts:
         self._record_end = record_end
         self._token = token
         self._kept = kept
+        self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
@@ -72,9 +75,10 @@ class LoadCounts:
         self._keep(Reject(rejection.record, rejection.column, rejection.reason, rejection.code))
 
     def _keep(self, reject: Reject) -> None:
-        self.rejected_records.add(reject.record_number)
-        if len(self._rejects) < self._kept:
-            self._rejects.append(reject)
+        with self._lock:
+            self.rejected_records.add(reject.record_number)
+            if len(self._rejects) < self._kept:
+                self._rejects.append(reject)
 
     def discard(self, record: bytes) -> None:
         self.discarded += 1

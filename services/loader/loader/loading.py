@@ -21,6 +21,7 @@ from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.gates import DEFAULT_MAX_REJECTED
 from canvas_replicate.ledger.records import Outcome, Verified
+from canvas_replicate.prefetch import prefetch
 from loader import gates
 from loader.batches import match_fields, read_frames
 from loader.counts import LoadCounts
@@ -103,7 +104,8 @@ def _replace(
     with path.open("rb") as file:
         written = [column.column() for column in manifest.columns]
         frames = read_frames(delta.added if delta else file, control, match_fields(control, base), written, counts)
-        load = _build_load(job, control, _report_progress(frames, job, counts), measure, counts, max_rejected)
+        ahead = prefetch(frames, depth=1, on_idle=job.require_running, cancel=lambda: None)
+        load = _build_load(job, control, _report_progress(ahead, job, counts), measure, counts, max_rejected)
         load = replace(load, delete=delta.removed) if delta else load
         job.loader.replace(load, verify=verify, check=job.check)
     return verified[-1]
