@@ -28,6 +28,7 @@ from replicate_demo.canvas import CanvasSimulator, Options
 TABLES = ("students", "a", "b", "wanted")
 CLOSE_SECONDS = 90
 QUIET_SECONDS = 2.5  # the management API counts messages every second
+STUCK_SECONDS = 20
 DISK_MEGABYTES = 64
 ROLE_PASSWORD = "first-password"
 ROWS_SQL = {
@@ -161,6 +162,14 @@ class Campus:
         """Recorded messages of workers that died before they published them: another worker soon does."""
         found = self.target.sql("SELECT run_id, message_type FROM replicate_outbox WHERE published_at IS NULL")
         return [f"{run_id} {kind}" for run_id, kind in found]
+
+    def find_stuck_messages(self) -> dict[str, int]:
+        """Messages that stay: on a busy machine the broker's counts are some seconds old."""
+        deadline = time.monotonic() + STUCK_SECONDS
+        while (waiting := self.waiting_messages()) and time.monotonic() < deadline:
+            self.supervise()
+            time.sleep(0.3)
+        return waiting
 
     def waiting_messages(self) -> dict[str, int]:
         """Messages in the work queues and on the ladders, with those that a worker holds."""

@@ -113,7 +113,7 @@ def find_repeated_events(campus: Campus) -> list[str]:
 
 def find_messages(campus: Campus) -> list[str]:
     """No message waits, and every dead letter has its code."""
-    found = [f"{name} has {count} messages" for name, count in campus.waiting_messages().items()]
+    found = [f"{name} has {count} messages" for name, count in campus.find_stuck_messages().items()]
     bus = RabbitBus(campus.rabbit.url)
     for stage in topology.STAGES:
         for letter in bus.browse(topology.dead_queue(stage)):
