@@ -45,6 +45,24 @@ class Notices:
 
     def __init__(self, database: LedgerDatabase) -> None:
         self._database = database
+        self._sent_at_once: set[str] = set()
+
+    def send_at_once(self, smtp: SmtpSettings, notice: Notice) -> bool:
+        """Send a mail that the ledger cannot keep, once for its cause in this process; whether it was sent now.
+
+        A mail that could not be sent is tried again at the next call.
+        """
+        if smtp.host is None or notice.cause in self._sent_at_once:
+            return False
+        from canvas_replicate.notifications.smtp import MailNotSent, send
+
+        try:
+            send(smtp, notice)
+        except MailNotSent as error:
+            log.warning("mail not sent", extra={"cause": notice.cause, "reason": error.message})
+            return False
+        self._sent_at_once.add(notice.cause)
+        return True
 
     def send_waiting(self, smtp: SmtpSettings) -> int:
         """Send the waiting mails, and return how many were sent; without a mail server none.

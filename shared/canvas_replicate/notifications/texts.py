@@ -71,6 +71,13 @@ def describe_dead_letter(letter: DeadLetter) -> Notice:
     return Notice(cause, f"{stage} failed for {about}", body, letter.next_step)
 
 
+def describe_refused_login(*, reason: str, since: datetime, next_step: str) -> Notice:
+    """One mail a day, from each process that meets it: the ledger, which would know, cannot be asked."""
+    affected = "every run; messages wait in the broker, and each process tries the login again every ten minutes."
+    body = _build_body("The database of the run ledger refuses the login.", reason, since, affected)
+    return Notice(f"login:{since:%Y-%m-%d}", "the login to the run ledger is refused", body, next_step)
+
+
 def format_line(text: str) -> str:
     """A line end in a header would begin another header."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

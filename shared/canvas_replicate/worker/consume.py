@@ -7,15 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import chain, repeat
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from canvas_replicate.backoff import stop_on_signals
 from canvas_replicate.config.settings import Settings, require_canvas
-from canvas_replicate.errors import ReplicateError, TransientError
+from canvas_replicate.errors import LoginRefused, ReplicateError, TransientError
 from canvas_replicate.messaging import topology
 from canvas_replicate.messaging.bus import Bus, connect
+from canvas_replicate.notifications.texts import describe_refused_login
 from canvas_replicate.runs.retention import expire_rows_hourly
 from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
@@ -88,7 +90,8 @@ def _work(stage_name: str, runtime: Runtime, bus: Bus, health: Health, paths: di
 
 def run_maintenance(runtime: Runtime, dispatcher: Dispatcher, health: Health) -> None:
     """Close overdue runs, end what the broker gave up, refresh the gauges, remove old rows, publish the messages of
-    dead processes, send waiting mails. The first step that fails ends the round; ``health`` keeps its error.
+    dead processes, send waiting mails. The first step that fails ends the round; ``health`` keeps its error, and a
+    refused login is mailed.
     """
     try:
         with health.asking(LEDGER):
@@ -101,6 +104,10 @@ def run_maintenance(runtime: Runtime, dispatcher: Dispatcher, health: Health) ->
         with health.asking(BROKER):
             dispatcher.publish_outbox(left_over=True)
         runtime.notices.send_waiting(runtime.settings.smtp)
+    except LoginRefused as error:
+        log.error("not tended: the login is refused", extra={"reason": error.message})
+        refused = describe_refused_login(reason=error.message, since=datetime.now(UTC), next_step=error.next_step)
+        runtime.notices.send_at_once(runtime.settings.smtp, refused)
     except ReplicateError as error:
         log.warning("not tended", extra={"reason": error.message})
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tests.mail_fixtures import ONCALL, Post, Start
 from tests.pushing import Pushing
 
-from canvas_replicate.config.settings import SmtpSettings
+from canvas_replicate.config.settings import Settings, SmtpSettings
 from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
+from canvas_replicate.errors import LoginRefused
 from canvas_replicate.ledger.ledger import Ledger
 from canvas_replicate.messaging.bus import Delivery
 from canvas_replicate.messaging.memory import MemoryBus
@@ -18,8 +21,11 @@ from canvas_replicate.messaging.messages import Envelope, TableRequested, wrap
 from canvas_replicate.messaging.retry import LadderPolicy
 from canvas_replicate.notifications.outbox import Notices
 from canvas_replicate.notifications.texts import Notice
+from canvas_replicate.runtime import Runtime
 from canvas_replicate.stages.dispatcher import Dispatcher
 from canvas_replicate.stages.stage import Stage
+from canvas_replicate.worker.consume import run_maintenance
+from canvas_replicate.worker.health import Health
 
 NOTICE = Notice("provisions:x", "regular provisions failed", "why", "replicate rerun --failed x")
 NOBODY_THERE = SmtpSettings(
@@ -47,6 +53,35 @@ def test_a_cause_is_told_once(ledger: Ledger, notices: Notices, mail_server: Sta
         notices.send_waiting(smtp)
     assert subjects(post) == ["regular provisions failed"]
     assert "Next: replicate rerun --failed x" in body(post)
+
+
+def test_a_refused_login_to_the_ledger_is_mailed_once_although_the_ledger_cannot_keep_it(
+    notices: Notices, mail_server: Start, post: Post
+) -> None:
+    refused = LoginRefused("logging in to db/reporting as replicate: wrong password", next_step="Correct the password.")
+
+    class Refusing:
+        def close_overdue(self) -> None:
+            raise refused
+
+    settings = Settings.model_construct(smtp=mail_server())
+    runtime = cast(Runtime, SimpleNamespace(ledger=Refusing(), notices=notices, settings=settings))
+    health = Health(MemoryBus())
+    for _ in range(3):
+        run_maintenance(runtime, cast(Dispatcher, None), health)
+    assert subjects(post) == ["the login to the run ledger is refused"]
+    assert "wrong password" in body(post)
+    assert "Next: Correct the password." in body(post)
+    assert "wrong password" in (health.find_readiness_error() or "")
+
+
+def test_a_mail_that_could_not_be_sent_at_once_is_sent_by_the_next_call(
+    notices: Notices, mail_server: Start, post: Post
+) -> None:
+    assert not notices.send_at_once(NOBODY_THERE, NOTICE)
+    smtp = mail_server()
+    assert [notices.send_at_once(smtp, NOTICE) for _ in range(2)] == [True, False]
+    assert len(post.taken) == 1
 
 
 def test_two_processes_never_send_the_same_mail(
