@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-_BLOCK_BYTES = 4 * 2**20
+_BLOCK_BYTES = 2**20
 _COMMA, _LINE_END, _QUOTE = b',\n"'
 
 
