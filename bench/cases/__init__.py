@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from bench.cases import commands, extraction, loading, memory, messages, provisions, pushing, runs, workers, writing
+from bench.cases import (
+    commands,
+    extraction,
+    ledger,
+    loading,
+    memory,
+    messages,
+    provisions,
+    pushing,
+    runs,
+    workers,
+    writing,
+)
 
 CASES = (
     *writing.CASES,
@@ -10,6 +22,7 @@ CASES = (
     *memory.CASES,
     *loading.CASES,
     *runs.CASES,
+    *ledger.CASES,
     *messages.CASES,
     *workers.CASES,
     *provisions.CASES,

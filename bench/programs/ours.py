@@ -66,6 +66,28 @@ def verify(table: str) -> None:
     report(lambda: "" if target.measure(table, digested).digest else "no digest")
 
 
+def ask_ledger(table: str) -> None:
+    """What a worker asks for each message, and for its metrics."""
+    from canvas_replicate.config.settings_sources import load_settings
+    from canvas_replicate.databases.opening import open_ledger
+    from canvas_replicate.ledger import views
+    from canvas_replicate.ledger.ledger import Ledger
+
+    database = open_ledger(load_settings())
+    ledger = Ledger(database)
+
+    def work() -> str:
+        for _ in range(200):
+            ledger.outbox.list_unpublished()
+            ledger.close_overdue()
+            ledger.items.find_published(table)
+            views.find_newest_ends(database)
+            views.count_held_by_gate(database)
+        return ""
+
+    report(work)
+
+
 def load_direct(dsn: str, file: str, table: str) -> None:
     """A `.dat` file, read and checked by its control file, into an empty table, which is counted."""
     from pydantic import SecretStr
@@ -95,4 +117,4 @@ def load_direct(dsn: str, file: str, table: str) -> None:
 
 
 if __name__ == "__main__":
-    {each.__name__: each for each in (write, extract, verify, load_direct)}[sys.argv[1]](*sys.argv[2:])
+    {each.__name__: each for each in (write, extract, verify, ask_ledger, load_direct)}[sys.argv[1]](*sys.argv[2:])
