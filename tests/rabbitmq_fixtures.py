@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from tests.rabbitmq_server import Management, Server, find_rabbitmq
+from tests.rabbitmq_server import Management, Server, find_newer, find_rabbitmq
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,17 @@ class Vhost:
         return f"amqp://{user}:{password}@{self.url.rpartition('@')[2]}"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What the bus does is tried on two versions, where both are there."""
+    is_about_the_bus = "rabbit_server" in metafunc.fixturenames and "messaging" in metafunc.definition.path.parts
+    if is_about_the_bus and (newer := find_newer()):
+        servers = [find_rabbitmq(), newer]
+        metafunc.parametrize("rabbit_server", servers, ids=["installed", "newer"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    found = find_rabbitmq()
+def rabbit_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    found = getattr(request, "param", None) or find_rabbitmq()
     if found.start is None:
         if os.environ.get("CI") == "true":
             pytest.fail(found.reason)

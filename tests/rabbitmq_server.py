@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Self
 from urllib.parse import quote, unquote, urlsplit
@@ -102,6 +104,17 @@ def find_rabbitmq() -> Found:
         return Found(f"container: {DOCKER_IMAGE}", lambda _folder: ContainerServer())
     return Found(
         "no RabbitMQ: REPLICATE_TEST_AMQP_URL is not set, rabbitmq-server is not installed, no Docker engine answers"
+    )
+
+
+@cache
+def find_newer() -> Found | None:
+    """Beside installed programs of version 3: an image of version 4 that the Docker engine here has already."""
+    if _GIVEN_URL or _GIVEN_IMAGE or not find_rabbitmq().reason.startswith("installed") or not _docker_answers():
+        return None
+    newer = sorted(name for name in _list_images("rabbitmq") if re.fullmatch("rabbitmq:4.*-management", name))
+    return (
+        Found(f"container: {newer[-1]}", lambda _folder: ContainerServer(newer[-1], is_local=True)) if newer else None
     )
 
 
@@ -248,11 +261,14 @@ class ContainerServer:
 
     can_be_killed = True
 
-    def __init__(self) -> None:
+    def __init__(self, image: str = DOCKER_IMAGE, *, is_local: bool = False) -> None:
+        from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
 
+        if is_local and not _list_images(testcontainers_config.ryuk_image):
+            testcontainers_config.ryuk_disabled = True  # it would be fetched to remove what a killed test leaves
         self._amqp, self._management, metrics = free_ports(3)
-        self._container = DockerContainer(DOCKER_IMAGE)
+        self._container = DockerContainer(image)
         for inside, outside in ((5672, self._amqp), (15672, self._management), (15692, metrics)):
             self._container.with_bind_ports(inside, outside)
         # The user guest may come from inside the container only.
@@ -379,6 +395,12 @@ def _wait_until(condition: Callable[[], bool], seconds: float, what: str, tail: 
         if time.monotonic() > deadline:
             raise RuntimeError(f"{what}: not in {seconds} s\n{tail()}")
         time.sleep(0.1)
+
+
+def _list_images(name: str) -> list[str]:
+    """Those that are here already."""
+    listing = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", name]
+    return subprocess.run(listing, capture_output=True, text=True, timeout=10).stdout.split()
 
 
 def _docker_answers() -> bool:
