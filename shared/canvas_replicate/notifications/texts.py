@@ -58,7 +58,10 @@ class DeadLetter:
 
 
 def describe_dead_letter(letter: DeadLetter) -> Notice:
-    """Dead letters of one run and stage with one code are one cause: a database that is down kills many."""
+    """Dead letters of one run and stage with one code are one cause: a database that is down kills many. So are those
+    of a day that no run knows, and what cannot be read or is in the wrong queue, whatever it says: anybody may publish
+    a thousand of them.
+    """
     stage, about, run_id = letter.stage, letter.about, letter.run_id
     event = (
         f"The {stage} failed for {about} after {letter.attempts} tries; message {letter.message_id} is a dead letter."
@@ -67,7 +70,9 @@ def describe_dead_letter(letter: DeadLetter) -> Notice:
         f"{about}{f' in run {run_id}' if run_id else ''}.\nThere may be more with the same cause: replicate dead list"
     )
     body = _build_body(event, f"{letter.code}: {letter.reason}", letter.since, affected)
-    cause = f"dead:{run_id or letter.message_id}:{stage}:{letter.code}"
+    day = f"{letter.since.astimezone(UTC):%Y-%m-%d}"
+    origin = day if letter.code.startswith("message.") else run_id or f"{day}:{about}"
+    cause = f"dead:{origin}:{stage}:{letter.code}"
     return Notice(cause, f"{stage} failed for {about}", body, letter.next_step)
 
 

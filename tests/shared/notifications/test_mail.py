@@ -292,7 +292,16 @@ def letter(message_id: str = "m1", run_id: str | None = RUN, code: str = "ORA-00
 def test_dead_letters_of_a_run_with_one_code_are_one_cause() -> None:
     assert letter("m1").cause == letter("m2", about="tmp_y").cause
     assert letter(code="ORA-01017").cause != letter().cause
-    assert letter("m1", run_id=None).cause != letter("m2", run_id=None).cause
+    assert letter("m1", run_id=None).cause == letter("m2", run_id=None).cause
+    assert letter(run_id=None).cause != letter(run_id=None, about="tmp_y").cause
+
+
+def test_a_thousand_messages_that_cannot_be_read_are_one_mail_a_day() -> None:
+    causes = {
+        letter(f"m{number}", run_id=f"forged-{number}", code="message.unreadable", about=f"type {number}").cause
+        for number in range(1000)
+    }
+    assert causes == {"dead:2030-01-01:loader:message.unreadable"}
 
 
 def smtp_environment(**values: str) -> dict[str, str]:
