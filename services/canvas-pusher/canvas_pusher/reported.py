@@ -56,9 +56,10 @@ class CanvasReports:
 def find_reported(schema: ImportSchema, reports: CanvasReports, objects: Collection[str]) -> dict[str, dict[str, str]]:
     """What Canvas has of these objects: the reported rows, overlaid with the rows that it took since."""
     known: dict[str, dict[str, str]] = {}
+    same = {each: each for each in objects}  # one text for the wanted and the reported object: there are many
     for record in read_records(_restore_origins(schema, reports)):
-        found = build_object(schema, reports.people, record)
-        if found in objects:
+        found = same.get(build_object(schema, reports.people, record))
+        if found is not None:
             row = {name: value for name, value in record.items() if name in schema.columns}
             known[found] = min(known[found], row, key=_order) if found in known else row
     for pushed in reports.pushed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from functools import lru_cache
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ BUILT_IN = ("student", "teacher", "ta", "designer", "observer")
 _BUILT_IN = re.compile(rf"({'|'.join(BUILT_IN)})(enrollment)?", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1000)  # a term has few roles and a million rows
 def fold_role(role: str) -> str:
     """A built-in role as reports write it (fact sheet on Canvas's API, 2.2); any other role unchanged."""
     found = _BUILT_IN.fullmatch(role)

@@ -77,7 +77,8 @@ def _identify_row(
     if finder is not None and _names_only_course(row):
         section, refusal = finder.find(row)
         row = {**row, "section_id": section} if section else row
-    return WantedRow(number, build_key(schema, row), build_object(schema, people, row), row, refusal)
+    key, found = build_key(schema, row), build_object(schema, people, row)
+    return WantedRow(number, key, key if found == key else found, row, refusal)
 
 
 def _drop_repeated(process: str, schema: ImportSchema, rows: Sequence[WantedRow], people: People) -> list[WantedRow]:
