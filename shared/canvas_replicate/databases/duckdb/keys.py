@@ -25,12 +25,11 @@ def write_base_table(table: TableDdl, schema: str) -> list[str]:
     return statements
 
 
-def refuse_duplicates(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Raises DataError when two rows have the same key. As in Oracle, rows that are NULL in all of it do not count."""
-    found = cursor.execute(
-        "SELECT comment FROM duckdb_tables() WHERE schema_name || '.' || table_name = $name", {"name": name}
-    ).fetchone()
-    for key in re.findall(r"UNIQUE \(([a-z0-9_$#, ]+)\)", (found and found[0]) or ""):
+def refuse_duplicates(cursor: duckdb.DuckDBPyConnection, name: str, comment: str) -> None:
+    """Raises DataError when two rows have the same key, of those in the table's ``comment``. As in Oracle, rows that
+    are NULL in all of it do not count.
+    """
+    for key in re.findall(r"UNIQUE \(([a-z0-9_$#, ]+)\)", comment):
         columns = ", ".join(f'"{column}"' for column in key.split(", "))
         some_value = " OR ".join(f'"{column}" IS NOT NULL' for column in key.split(", "))
         same = f"SELECT 1 FROM {name} WHERE {some_value} GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"

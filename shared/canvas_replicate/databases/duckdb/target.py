@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from canvas_replicate.databases.duckdb.catalogs import read_columns
+from canvas_replicate.databases.duckdb.catalogs import Declarations
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.filling import delete_keys, insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
@@ -34,6 +34,7 @@ class DuckDbTarget:
         self._database = database
         self._base_schema = base_schema
         self._view_schema = view_schema
+        self._declarations = Declarations()
         database.make_room(_MEMORY_MB)
 
     @contextmanager
@@ -51,7 +52,7 @@ class DuckDbTarget:
     def describe(self, table: str) -> tuple[Column, ...]:
         schema, name = self._base(table)
         with self._session(f"table {table}") as cursor:
-            found = read_columns(cursor, schema, name)
+            found = self._declarations.list_columns(cursor, schema, name)
         if not found:
             raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found
@@ -73,7 +74,7 @@ class DuckDbTarget:
                 delete_keys(cursor, name, columns, load.delete)
             insert_batches(cursor, name, columns, load.batches, load.expressions)
             with translate_errors(f"verifying {load.table}"):
-                refuse_duplicates(cursor, name)
+                refuse_duplicates(cursor, name, self._declarations.read_comment(cursor, *self._base(load.table)))
                 found = _measure(cursor, name, columns, load.measure, load.digest)
             verify(found)
             check(None)
@@ -133,6 +134,7 @@ class DuckDbTarget:
             for statement in statements:
                 cursor.execute(statement)
             cursor.commit()
+        self._declarations.forget()
 
     def _has(self, where: str, condition: str) -> bool:
         with self._session("the target database") as cursor:
