@@ -109,7 +109,7 @@ def find_rabbitmq() -> Found:
 
 @cache
 def find_newer() -> Found | None:
-    """Beside installed programs of version 3: an image of version 4 that the Docker engine here has already."""
+    """As well as installed programs of version 3: an image of version 4 that the Docker engine here has already."""
     if _GIVEN_URL or _GIVEN_IMAGE or not find_rabbitmq().reason.startswith("installed") or not _docker_answers():
         return None
     newer = sorted(name for name in _list_images("rabbitmq") if re.fullmatch("rabbitmq:4.*-management", name))

@@ -30,7 +30,7 @@ LAST = (
 
 
 def read_load(folder: Path) -> tuple[float, str]:
-    """Of the newest run: the seconds of check, load, verification and refresh, and what it says of its first table."""
+    """Of the newest run: the seconds of check, load, verification and refresh, and the message of its first table."""
     import duckdb
 
     with duckdb.connect(str(folder / "reporting.duckdb"), read_only=True) as connection:

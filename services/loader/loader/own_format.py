@@ -29,7 +29,7 @@ class OwnFormat:
     ) -> None:
         self._columns, self._field_end, self._record_end = columns, field_end, record_end
         texts: _Schema = {column.name: pl.String() for column in columns}
-        # Numbers as numbers are written back twice as fast, if they are written as their type says.
+        # Numbers as numbers are written back twice as fast; a file may have other digits than its columns' types.
         numbers: _Schema = {column.name: _guess_type(column) for column in columns}
         self._schemas = [texts] if numbers == texts else [numbers, texts]
 
@@ -39,7 +39,7 @@ class OwnFormat:
         for schema in tuple(self._schemas):
             frame = self._read(lines, schema)
             if frame is not None and format_records(frame, self._columns, self._field_end, self._record_end) == chunk:
-                self._schemas.sort(key=lambda other: other is not schema)  # the next chunk is most likely alike
+                self._schemas.sort(key=lambda other: other is not schema)  # most likely that of the next chunk too
                 return frame.with_columns(
                     pl.col(name).replace("", None) if kind == pl.String else pl.col(name).cast(pl.String)
                     for name, kind in schema.items()

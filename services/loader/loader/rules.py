@@ -44,7 +44,7 @@ class Rule:
 def build_fit(target: Target) -> pl.Expr | None:
     """Whether all texts of the column keep every rule and are themselves the values, where that is quickly seen.
 
-    False says nothing; None where only the rules can tell.
+    Where it is false, and where it is None, the rules decide.
     """
     field, column = target.field, target.column
     pattern = None if field.expression is not None else _write_pattern(column, target.mask, field.length)

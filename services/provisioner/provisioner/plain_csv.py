@@ -1,4 +1,4 @@
-"""The quick reader for report files that every reader of CSV reads alike; ``csv_reader`` defines what is right.
+"""The quick reader for report files in which every reader of CSV finds the same; ``csv_reader`` defines what is right.
 
 A file is looked through first. What is in any way unusual, or wrong, is left to ``csv_reader``, which names the line.
 """
@@ -70,8 +70,8 @@ def _has_plain_rows(block: bytes, fields: int) -> bool:
     if len(quotes) % 2:
         return False
     # Before an opening quote and after a closing one: two that stand together are one in the value.
-    beside = data[quotes + np.tile([-1, 1], len(quotes) // 2)]
-    if not np.isin(beside, [_COMMA, _LINE_END, _QUOTE]).all():
+    neighbours = data[quotes + np.tile([-1, 1], len(quotes) // 2)]
+    if not np.isin(neighbours, [_COMMA, _LINE_END, _QUOTE]).all():
         return False
     ends = np.flatnonzero((data == _COMMA) | (data == _LINE_END))
     if len(quotes):

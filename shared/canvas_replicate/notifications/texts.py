@@ -59,8 +59,8 @@ class DeadLetter:
 
 def describe_dead_letter(letter: DeadLetter) -> Notice:
     """Dead letters of one run and stage with one code are one cause: a database that is down kills many. So are those
-    of a day that no run knows, and what cannot be read or is in the wrong queue, whatever it says: anybody may publish
-    a thousand of them.
+    of a day that no run knows, and what cannot be read or is in the wrong queue: every publisher can send a
+    thousand of them.
     """
     stage, about, run_id = letter.stage, letter.about, letter.run_id
     event = (

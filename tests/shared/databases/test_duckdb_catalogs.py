@@ -30,12 +30,12 @@ def list_types(target: DuckDbTarget) -> list[str]:
 
 
 def change(database: DuckDb, *statements: str) -> None:
-    with database.session("a change by somebody else") as cursor:
+    with database.session("another change") as cursor:
         for statement in statements:
             cursor.execute(statement)
 
 
-def test_a_table_that_somebody_changed_is_described_anew(target: DuckDbTarget, database: DuckDb) -> None:
+def test_a_table_that_was_changed_meanwhile_is_described_as_it_is(target: DuckDbTarget, database: DuckDb) -> None:
     assert list_types(target) == ["NUMBER(9,0)", "VARCHAR2(9 CHAR)"]
     change(database, "ALTER TABLE tmp_a ALTER id TYPE DECIMAL(12,2)", "COMMENT ON COLUMN tmp_a.id IS 'NUMBER(12,2)'")
     assert list_types(target) == ["NUMBER(12,2)", "VARCHAR2(9 CHAR)"]
