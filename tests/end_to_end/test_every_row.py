@@ -117,6 +117,17 @@ def test_a_table_that_was_altered_behind_our_back_is_loaded_again(place: Workpla
     assert view_is_source(place)
 
 
+@pytest.mark.parametrize("known", ["'v1.0.0 123'", "NULL"])
+def test_a_table_that_another_version_of_the_database_verified_is_verified_by_its_digest(
+    place: Workplace, known: str
+) -> None:
+    place.target_sql(f"UPDATE replicate_run_table SET fingerprint = {known}")
+    assert run(place) == "unchanged, 100 rows verified."
+    newest = "SELECT fingerprint FROM replicate_run_table WHERE run_id = (SELECT max(run_id) FROM replicate_run)"
+    [(fingerprint,)] = place.target_sql(newest)
+    assert fingerprint.startswith(f"v{duckdb.__version__} ")
+
+
 @pytest.mark.parametrize("file", ["ctls/tmp_students.ctl", "ddl/tmp_students.sql"])
 def test_an_edited_file_of_the_table_loads_it_again(place: Workplace, file: str) -> None:
     path = place.folder / file

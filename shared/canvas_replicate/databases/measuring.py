@@ -78,14 +78,17 @@ def measure_columns(
     source = digest.source.format(table=name) if digest else name
     rows, *found = fetch_row(f"SELECT {selected} FROM {source}") or (0,)
     values = iter(found)
-    summed = [str(int(next(values) or 0)) for _ in sums]
+    hashed = RowDigest(value=str(int(next(values) or 0))) if digest and digest.aggregate else None
+    fingerprint = hashed.value if hashed else None
+    if digest and digest.fingerprint:
+        fingerprint = str(next(values))
     by_column = {column: figures([next(values) for _ in sql], measure[column]) for column, sql in wanted.items()}
     return Loaded(
         int(rows),
         by_column,
-        digest=RowDigest(value=summed[0]) if digest and digest.aggregate else None,
+        digest=hashed,
         hashed=digest.columns if digest else (),
-        fingerprint=summed[-1] if summed else None,
+        fingerprint=fingerprint,
     )
 
 

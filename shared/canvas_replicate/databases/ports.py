@@ -143,7 +143,7 @@ class Loaded:
     """The content of the base table after a load, before it is verified.
 
     ``digest`` is that of the file's columns ``hashed``: of those that were asked for, the ones the engine can hash.
-    ``fingerprint`` is a sum of the same columns, comparable with others of the same database in the same minute.
+    ``fingerprint`` is the same for the same rows, of any table of one database and one version of it.
     """
 
     rows: int
@@ -231,8 +231,10 @@ class BulkLoader(Protocol):
     def describe(self, table: str) -> tuple[Column, ...]:
         """The base table's columns in order. Raises PermanentError naming the table when there is none."""
 
-    def measure(self, table: str, digest: Digested) -> Loaded:
-        """Count and hash the rows of the base table, and change nothing."""
+    def measure(self, table: str, digest: Digested, *, quickly: bool = False) -> Loaded:
+        """Count and hash the rows of the base table, and change nothing. ``quickly``: only the fingerprint, where that
+        is quicker.
+        """
 
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         """Make the load the whole content of its table. Repeating it changes nothing.

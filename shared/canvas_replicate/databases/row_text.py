@@ -40,8 +40,8 @@ _NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 class DigestSql:
     """``aggregate`` sums the rows of ``source`` up, where ``{table}`` is replaced by the table.
 
-    ``columns`` are the names of the file's columns that it covers. ``fingerprint`` is a sum of the same columns by the
-    engine's own hash: many times as fast, and comparable only within one version of the engine.
+    ``columns`` are the names of the file's columns that it covers. ``fingerprint`` is the engine's
+    version and a sum of the same columns by its own hash, which changes with versions: many times as fast.
     """
 
     columns: tuple[str, ...]
@@ -85,10 +85,10 @@ def write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"]
 def _write_fingerprint(columns: Sequence[Column], engine: Literal["duckdb", "postgresql"]) -> str:
     """The hash of a row is hashed again: PostgreSQL only adds the values' hashes up, as the sum of all rows would."""
     names = ", ".join(f'"{column.name}"' for column in columns)
-    hashed = (
-        f"hash(hash({names}))" if engine == "duckdb" else f"hashint8extended(hash_record_extended(ROW({names}), 0), 0)"
-    )
-    return f"CAST(sum({hashed}) AS varchar)"
+    if engine == "duckdb":
+        return f"concat(version(), ' ', sum(hash(hash({names}))))"
+    hashed = f"hashint8extended(hash_record_extended(ROW({names}), 0), 0)"
+    return f"concat(current_setting('server_version_num'), ' ', sum({hashed}))"
 
 
 def _join(texts: Sequence[str]) -> str:

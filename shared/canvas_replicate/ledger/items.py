@@ -177,6 +177,7 @@ def _build_final_values(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "load_seconds": None if outcome.load_seconds is None else round(outcome.load_seconds, 3),
         "verified": outcome.verified,
         "content_sha256": outcome.content_sha256,
+        "fingerprint": outcome.fingerprint,
         "view_rows": outcome.view_rows,
     }
     return {

@@ -58,6 +58,7 @@ STEPS: Sequence[Step] = (
             "CREATE INDEX replicate_lease_i1 ON replicate_lease (expires_at)",
         ),
     ),
+    Step(5, "the fingerprint of a table as gate 2 verified it"),
 )
 NEWEST = STEPS[-1].number
 

@@ -156,6 +156,7 @@ class RunItem:
     verified: str | None = None
     content_sha256: str | None = None
     view_rows: int | None = None
+    fingerprint: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -241,6 +242,7 @@ class Outcome:
     verified: Verified | None = None
     content_sha256: str | None = None
     view_rows: int | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ CREATE TABLE replicate_run_table (
     verified        VARCHAR2(20 CHAR),
     content_sha256  VARCHAR2(64 CHAR),
     view_rows       NUMBER(18),
+    fingerprint     VARCHAR2(100 CHAR),
     PRIMARY KEY (run_id, table_name)
 );
 

@@ -57,10 +57,10 @@ class DuckDbTarget:
             raise PermanentError(f"There is no table {schema}.{name}.", code="table.missing", next_step=_MAKE_IT)
         return found
 
-    def measure(self, table: str, digest: Digested) -> Loaded:
+    def measure(self, table: str, digest: Digested, *, quickly: bool = False) -> Loaded:
         columns = {column.name: column for column in self.describe(table)}
         with self._session(f"verifying {table}") as cursor, translate_errors(f"verifying {table}"):
-            return _measure(cursor, ".".join(self._base(table)), columns, {}, digest)
+            return _measure(cursor, ".".join(self._base(table)), columns, {}, digest, quickly=quickly)
 
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         columns = {column.name: column for column in self.describe(load.table)}

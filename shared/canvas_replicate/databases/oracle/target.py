@@ -63,7 +63,8 @@ class OracleTarget:
         with self._session(f"table {table}") as connection:
             return dictionary.read_columns(connection, *dictionary.resolve_name(connection, table, self.base_schema))
 
-    def measure(self, table: str, digest: Digested) -> Loaded:
+    def measure(self, table: str, digest: Digested, *, quickly: bool = False) -> Loaded:
+        """The digest is the only fingerprint."""
         with self._session(f"verifying {table}") as connection:
             owner, name = dictionary.resolve_name(connection, table, self.base_schema)
             columns = {column.name: column for column in dictionary.read_columns(connection, owner, name)}

@@ -82,11 +82,11 @@ class PostgresqlTarget:
         with self._session(f"table {table}") as connection:
             return read_columns(connection, *resolve_name(connection, table, self._base_schema))
 
-    def measure(self, table: str, digest: Digested) -> Loaded:
+    def measure(self, table: str, digest: Digested, *, quickly: bool = False) -> Loaded:
         with self._session(f"verifying {table}") as connection:
             schema, name = resolve_name(connection, table, self._base_schema)
             columns = {column.name: column for column in read_columns(connection, schema, name)}
-            return _measure(connection, quote_name(schema, name), columns, {}, digest)
+            return _measure(connection, quote_name(schema, name), columns, {}, digest, quickly=quickly)
 
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         with self._session(f"loading {load.table}") as connection:
