@@ -8,7 +8,8 @@ import time
 
 import extractor  # noqa: F401  # first: it says how many threads polars takes
 from bench.cases import CASES
-from bench.harness import Scale, measure_case
+from bench.harness import Result, Scale
+from bench.measuring import measure_cases
 from bench.report import describe_machine, print_result, write_page, write_results
 from bench.rivals import install_rivals
 
@@ -32,11 +33,10 @@ def main(words: list[str] | None = None) -> None:
     scale = Scale(asked.quick, rivals, until=time.monotonic() + FULL_SECONDS)
     machine = describe_machine(rivals.versions)
     name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
-    results = []
-    for case in chosen:
-        began = time.monotonic()
-        results.append(measure_case(case, scale))
-        print_result(results[-1], quick=asked.quick, took=time.monotonic() - began)
+    results: list[Result] = []
+    for result, took in measure_cases([case.key for case in chosen], scale):
+        results.append(result)
+        print_result(result, quick=asked.quick, took=took)
         path = write_results(name, machine, results)  # after each: an interrupted run keeps what it has
     if name == "benchmark" or asked.page:
         write_page(machine, results)
