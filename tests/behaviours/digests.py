@@ -6,7 +6,7 @@ import dataclasses
 import io
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -99,11 +99,11 @@ def mutate(rows: list[dict[str, str | None]], draw: random.Random) -> tuple[str,
     return kind, made
 
 
-def write_file(rows: list[dict[str, str | None]]) -> RowDigest | None:
+def write_file(rows: Sequence[Mapping[str, str | None]], columns: tuple[Column, ...] = COLUMNS) -> RowDigest | None:
     """The digest of the file that an extractor would write."""
-    writer = DatWriter(io.BytesIO(), COLUMNS, FileDigester(COLUMNS))
-    arrays = [_to_array(column, [row[column.name] for row in rows]) for column in COLUMNS]
-    writer.write(pa.table(arrays, names=[column.name for column in COLUMNS]))
+    writer = DatWriter(io.BytesIO(), columns, FileDigester(columns))
+    arrays = [_to_array(column, [row[column.name] for row in rows]) for column in columns]
+    writer.write(pa.table(arrays, names=[column.name for column in columns]))
     return writer.digest
 
 
@@ -150,6 +150,18 @@ class DigestBehaviour:
         print(dict(caught))
         assert wrong == []
         assert sum(caught.values()) > MUTATIONS / 2
+
+    def test_a_table_of_many_short_columns_has_the_digest_of_its_file(self, engine: Engine, tmp_path: Path) -> None:
+        columns = tuple(column_from_oracle_type(f"c{number}", "VARCHAR2(1 CHAR)") for number in range(200))
+        ddl = f"CREATE TABLE tmp_many ({', '.join(f'{column.name} {column.type}' for column in columns)});"
+        engine.target.apply(engine.target.missing(ddl, Path("ddl/many.sql")), "ddl/many.sql")
+        values = {column.name: "abé"[place % 3] for place, column in enumerate(columns)}
+        load = load_of(tmp_path, engine.target, "tmp_many", batch(**{name: [value] for name, value in values.items()}))
+        engine.target.replace(
+            dataclasses.replace(load, method=engine.method), verify=lambda loaded: None, check=nothing
+        )
+        found = engine.target.measure("tmp_many", [(column.name, column) for column in columns])
+        assert found.digest == write_file([values], columns)
 
     def test_rows_with_these_keys_are_replaced_and_no_others(self, engine: Engine, tmp_path: Path) -> None:
         load_drawn_rows(engine, tmp_path)

@@ -32,6 +32,7 @@ _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
 }
 _DIGITS = 15  # hexadecimal; they fit a BIGINT, and the sum of 10^11 rows the 38 digits of Oracle
 _ORACLE_TEXT_BYTES = 4000
+_MOST_JOINED = 90  # a function of PostgreSQL takes 100 values at most
 _LOBS = ("CLOB", "NCLOB", "BLOB", "LONG", "XMLTYPE")
 _NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
 
@@ -92,6 +93,9 @@ def _write_fingerprint(columns: Sequence[Column], engine: Literal["duckdb", "pos
 
 
 def _join(texts: Sequence[str]) -> str:
+    if len(texts) > _MOST_JOINED:
+        parts = (texts[at : at + _MOST_JOINED] for at in range(0, len(texts), _MOST_JOINED))
+        return _join([_join(part) for part in parts])
     return f"concat_ws(chr(31), {', '.join(texts)})"
 
 
