@@ -16,6 +16,7 @@ from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, get_me
 from canvas_replicate.sql.projections import find_projected
 from canvas_replicate.sql.translate import Engine
 
+_MOST_SELECTED = 1600  # PostgreSQL selects 1,664 values at most
 # Runs a query and gives its one row.
 FetchRow = Callable[[str], Sequence[Any] | None]
 
@@ -74,10 +75,12 @@ def measure_columns(
     """As ``measure_table``, with an engine's ``aggregates`` of a column, the first its count, and their ``figures``."""
     wanted = {column: aggregates(column, as_file) for column, as_file in measure.items()}
     sums = [sql for sql in (digest.aggregate, digest.fingerprint) if sql] if digest else []
-    selected = ", ".join(["count(*)", *sums, *chain.from_iterable(wanted.values())])
+    selected = ["count(*)", *sums, *chain.from_iterable(wanted.values())]
     source = digest.source.format(table=name) if digest else name
-    rows, *found = fetch_row(f"SELECT {selected} FROM {source}") or (0,)
-    values = iter(found)
+    found: list[Any] = []
+    for at in range(0, len(selected), _MOST_SELECTED):
+        found += fetch_row(f"SELECT {', '.join(selected[at : at + _MOST_SELECTED])} FROM {source}") or ()
+    rows, values = found[0], iter(found[1:])
     hashed = RowDigest(value=str(int(next(values) or 0))) if digest and digest.aggregate else None
     fingerprint = hashed.value if hashed else None
     if digest and digest.fingerprint:

@@ -253,6 +253,16 @@ def test_a_column_that_would_change_what_is_loaded_is_refused_by_name(engine: En
         engine.target.describe("tmp_odd")
 
 
+def test_a_table_of_nine_hundred_columns_is_measured(engine: Engine) -> None:
+    names = [f"c{number}" for number in range(900)]
+    make(engine, f"CREATE TABLE tmp_wide ({', '.join(f'{name} DATE' for name in names)});")
+    found: list[Loaded] = []
+    measure = dict.fromkeys(names, column_from_oracle_type("c", "DATE"))
+    row = batch(**{name: ["2000-01-01 00:00:00" if name == "c899" else None] for name in names})
+    replace(engine, row, measure=measure, verify=found.append, table="tmp_wide")
+    assert (found[0].figures["c0"].non_null, found[0].figures["c899"].lowest) == (0, "2000-01-01 00:00:00.000000")
+
+
 def test_numbers_kept_as_text_are_measured_as_numbers(engine: Engine) -> None:
     make(engine, "CREATE TABLE tmp_text (n VARCHAR2(40 CHAR));")
     found: list[Loaded] = []
