@@ -260,7 +260,7 @@ def test_a_table_of_nine_hundred_columns_is_measured(engine: Engine) -> None:
     measure = dict.fromkeys(names, column_from_oracle_type("c", "DATE"))
     row = batch(**{name: ["2000-01-01 00:00:00" if name == "c899" else None] for name in names})
     replace(engine, row, measure=measure, verify=found.append, table="tmp_wide")
-    assert (found[0].figures["c0"].non_null, found[0].figures["c899"].lowest) == (0, "2000-01-01 00:00:00.000000")
+    assert (found[0].figures["c0"].non_null, found[0].figures["c899"].lowest) == (0, "2000-01-01 00:00:00")
 
 
 def test_numbers_kept_as_text_are_measured_as_numbers(engine: Engine) -> None:
