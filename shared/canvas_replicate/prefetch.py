@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class _Fetcher(Generic[T]):
 
 def prefetch(
     batches: Iterator[T], *, depth: int = 2, on_idle: Callable[[], None], cancel: Callable[[], None]
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield ``batches`` in order while a thread fetches up to ``depth`` of them ahead.
 
     An error of the iterator is raised at its position. ``on_idle`` runs every 0.1 s while no batch is ready and may

@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Literal
 
@@ -102,13 +103,13 @@ def _replace(
         word = gates.verify_table(manifest, fields, measure, counts, loaded, max_rejected, digest_loaded)
         verified.append((word, loaded))
 
+    written = [column.column() for column in manifest.columns]
     with path.open("rb") as file:
-        written = [column.column() for column in manifest.columns]
         frames = read_frames(delta.added if delta else file, control, match_fields(control, base), written, counts)
-        ahead = prefetch(frames, depth=1, on_idle=job.require_running, cancel=lambda: None)
-        load = _build_load(job, control, _report_progress(ahead, job, counts), measure, counts, max_rejected)
-        load = replace(load, delete=delta.removed) if delta else load
-        job.loader.replace(load, verify=verify, check=job.check)
+        with closing(prefetch(frames, depth=1, on_idle=job.require_running, cancel=lambda: None)) as ahead:
+            load = _build_load(job, control, _report_progress(ahead, job, counts), measure, counts, max_rejected)
+            load = replace(load, delete=delta.removed) if delta else load
+            job.loader.replace(load, verify=verify, check=job.check)
     return verified[-1]
 
 
