@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from bench.data import BATCH_ROWS, COLUMNS, control_file
-from timing import report
+from timing import print_sample, report
 
 import extractor  # noqa: F401  # first, as in its own process: it says how many threads polars takes
 from canvas_replicate.databases.duckdb.digesting import FileDigester
 from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.datfile.writer import DatWriter
+
+if TYPE_CHECKING:
+    from canvas_replicate.databases.ports import BulkLoader, Load
+    from loader.counts import LoadCounts
 
 
 def write(rows: str, target: str, digest: str = "digest") -> None:
@@ -56,14 +65,36 @@ def extract(dsn: str, table: str, target: str, digest: str = "digest") -> None:
     report(work)
 
 
+class Undo(Exception):
+    """Ends a load before its commit."""
+
+
 def verify(table: str) -> None:
-    """Gate 2's query about a table that is loaded."""
+    """Gate 2 of the newest file's load: from its last row to the verdict, before the commit."""
     from canvas_replicate.config.settings_sources import load_settings
     from canvas_replicate.databases.opening import open_target
+    from canvas_replicate.databases.ports import Loaded
 
-    target = open_target(load_settings())
-    digested = [(name, column_from_oracle_type(name, kind)) for name, (kind, _) in COLUMNS.items()]
-    report(lambda: "" if target.measure(table, digested).digest else "no digest")
+    settings = load_settings()
+    target = open_target(settings)
+    columns = {name: column_from_oracle_type(name, kind) for name, (kind, _) in COLUMNS.items()}
+    file = max(settings.data_dir.glob(f"dat/*/{table}.dat"), key=lambda path: path.parent.name)
+    load, _ = build_load(target, table, file, "auto")
+    moments: list[tuple[float, float]] = []
+
+    def note_end() -> Iterator[pa.Table]:
+        yield from load.batches
+        moments.append((time.perf_counter(), time.process_time()))
+
+    def undo(_: Loaded) -> None:
+        moments.append((time.perf_counter(), time.process_time()))
+        raise Undo
+
+    with suppress(Undo):
+        verified = replace(load, batches=note_end(), measure=columns, digest=list(columns.items()))
+        target.replace(verified, verify=undo, check=lambda _: None)
+    (began, before), (ended, after) = moments
+    print_sample(ended - began, after - before)
 
 
 def ask_ledger(table: str) -> None:
@@ -92,28 +123,38 @@ def load_direct(dsn: str, file: str, table: str) -> None:
     """A `.dat` file, read and checked by its control file, into an empty table, which is counted."""
     from pydantic import SecretStr
 
-    from canvas_replicate.control_file import parse_control_file
     from canvas_replicate.databases.oracle.connecting import Oracle
     from canvas_replicate.databases.oracle.target import OracleTarget
-    from canvas_replicate.databases.ports import Load, Loaded
-    from loader.batches import match_fields, read_frames
-    from loader.counts import LoadCounts
+    from canvas_replicate.databases.ports import Loaded
 
-    target, control = OracleTarget(Oracle(f"oracle://bench@{dsn}", SecretStr("bench"))), control_file(table)
-    parsed, path = parse_control_file(control, "bench.ctl"), Path(file)
-    base = {column.name: column for column in target.describe(table)}
-    counts = LoadCounts(path.with_suffix(".bad"), path.with_suffix(".discard"), parsed.record_end, 1)
+    target = OracleTarget(Oracle(f"oracle://bench@{dsn}", SecretStr("bench")))
+    load, counts = build_load(target, table, Path(file), "direct")
     found: list[Loaded] = []
 
     def work() -> str:
-        with path.open("rb") as opened:
-            frames = read_frames(opened, parsed, match_fields(parsed, base), list(base.values()), counts)
-            rejected = counts.rejected_records
-            load = Load(table, parsed, path, frames, {}, {}, rejected, 0, counts.refuse, path, method="direct")
-            target.replace(load, verify=found.append, check=lambda _: None)
+        target.replace(load, verify=found.append, check=lambda _: None)
         return "" if found[0].rows == counts.read and not counts.rejected else "not all rows are there"
 
     report(work)
+
+
+def build_load(target: BulkLoader, table: str, path: Path, method: str) -> tuple[Load, LoadCounts]:
+    """The file, read and checked by its control file, in batches that are read when they are asked for."""
+    from canvas_replicate.control_file import parse_control_file
+    from canvas_replicate.databases.ports import Load
+    from loader.batches import match_fields, read_frames
+    from loader.counts import LoadCounts
+
+    control, base = parse_control_file(control_file(table), "bench.ctl"), target.describe(table)
+    counts = LoadCounts(path.with_suffix(".bad"), path.with_suffix(".discard"), control.record_end, 1)
+    targets = match_fields(control, {column.name: column for column in base})
+
+    def read() -> Iterator[pa.Table]:
+        with path.open("rb") as opened:
+            yield from read_frames(opened, control, targets, base, counts)
+
+    rejected = counts.rejected_records
+    return Load(table, control, path, read(), {}, {}, rejected, 0, counts.refuse, path, method=method), counts
 
 
 if __name__ == "__main__":

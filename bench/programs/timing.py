@@ -11,8 +11,11 @@ def report(work, note=""):
     before, started = os.times(), time.perf_counter()
     found = work()
     seconds, after = time.perf_counter() - started, os.times()
-    cpu = sum(after[:4]) - sum(before[:4])
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": read_peak() / 1024, "note": found or note}))
+    print_sample(seconds, sum(after[:4]) - sum(before[:4]), found or note)
+
+
+def print_sample(seconds, cpu, note=""):
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": read_peak() / 1024, "note": note}))
 
 
 def read_peak():
