@@ -129,6 +129,7 @@ def _build_load(
         expressions={f.name: f.expression for f in control.fields if f.expression is not None and not f.filler},
         measure=measure,
         digest=gates.choose_digested(job.manifest, control.data_fields),
+        is_proved=lambda loaded: gates.is_proved(job.manifest, counts, loaded),
         rejected=counts.rejected_records,
         max_rejected=max_rejected,
         reject=counts.refuse,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
-from canvas_replicate.databases.ports import Digested, Loaded, Showing
+from canvas_replicate.databases.ports import Digested, Load, Loaded, Showing
 from canvas_replicate.databases.row_text import DigestEngine, DigestSql, write_digest
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import RowDigest
@@ -43,6 +43,14 @@ def measure_table(
     if quickly and digest and digest.fingerprint:
         digest = replace(digest, aggregate=None)
     return measure_columns(name, measure, aggregates, to_figures, digest, fetch_row)
+
+
+def measure_load(load: Load, measure: Callable[[Mapping[str, Column | None], Digested], Loaded]) -> Loaded:
+    """``measure`` measures columns and hashes others. Statistics explain a difference, so without one none are made."""
+    found = measure({}, load.digest)
+    if not load.measure or load.is_proved(found):
+        return found
+    return replace(found, figures=measure(load.measure, ()).figures)
 
 
 def project(

@@ -200,6 +200,7 @@ class Load:
             and hex for raw, and ``RECORD``. What is no column of the table is left out.
         expressions: the Oracle SQL of columns that are not simply their own text; ``:name`` is a batch column.
         measure: the columns to verify, each measured as the file's column was (None: count only).
+        is_proved: whether the digest shows that the rows are right; then no column need be measured.
         digest: the base columns whose rows are hashed, each with its column of the file, in the file's order.
         rejected: the numbers of the records that ``batches`` has left out so far; it grows while they are taken.
         max_rejected: the most records that may be refused; an engine may stop beyond it, and then calls
@@ -225,6 +226,7 @@ class Load:
     tag: Tag | None = None
     digest: Digested = ()
     delete: pa.Table | None = None
+    is_proved: Callable[[Loaded], bool] = lambda loaded: False
 
 
 class BulkLoader(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from canvas_replicate.databases.duckdb.catalogs import Declarations
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.filling import delete_keys, insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
-from canvas_replicate.databases.measuring import measure_table, project
+from canvas_replicate.databases.measuring import measure_load, measure_table, project
 from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.errors import PermanentError
@@ -75,7 +76,7 @@ class DuckDbTarget:
             insert_batches(cursor, name, columns, load.batches, load.expressions)
             with translate_errors(f"verifying {load.table}"):
                 refuse_duplicates(cursor, name, self._declarations.read_comment(cursor, *self._base(load.table)))
-                found = _measure(cursor, name, columns, load.measure, load.digest)
+                found = measure_load(load, partial(_measure, cursor, name, columns))
             verify(found)
             check(None)
             cursor.commit()

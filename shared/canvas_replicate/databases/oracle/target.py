@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import oracledb
 
 from canvas_replicate.control_file import ControlFile
-from canvas_replicate.databases.measuring import project
+from canvas_replicate.databases.measuring import measure_load, project
 from canvas_replicate.databases.oracle import dictionary, refreshing
 from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
 from canvas_replicate.databases.oracle.errors import translate_errors
@@ -90,8 +91,9 @@ class OracleTarget:
                         load_directly(connection, owner, name, columns, load.batches)
                     else:
                         insert_batches(connection, table, columns, load)
-            measure, digest = (load.measure, load.digest) if way != "sqlldr" or reported else ({}, ())
-            found = replace(measure_table_exactly(connection, table, columns, measure, digest), reported=reported)
+            measured = load if way != "sqlldr" or reported else replace(load, measure={}, digest=())
+            found = measure_load(measured, partial(measure_table_exactly, connection, table, columns))
+            found = replace(found, reported=reported)
             _refuse_unusable_indexes(connection, owner, name)
             verify(found)
             check(OracleSession(connection))

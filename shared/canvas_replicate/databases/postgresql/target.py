@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from canvas_replicate.databases.measuring import measure_table, project
+from canvas_replicate.databases.measuring import measure_load, measure_table, project
 from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
     can_be_read_meanwhile,
@@ -103,7 +104,7 @@ class PostgresqlTarget:
                     insert_staged(connection, base, columns, load.batches, load.expressions)
                 else:
                     copy_batches(connection, base, columns, load.batches)
-                found = _measure(connection, base, columns, load.measure, load.digest)
+                found = measure_load(load, partial(_measure, connection, base, columns))
                 verify(found)
                 check(PostgresqlSession(connection))
 
