@@ -42,7 +42,7 @@ typecheck: setup ## mypy, strict
 
 check: lint typecheck test ## Everything that CI checks
 
-bench: setup ## Measure against other tools in one run; writes docs/benchmarks.md (QUICK=1: two minutes, no page)
+bench: setup ## Measure against other tools in one run; writes docs/benchmarks.md (QUICK=1: a minute and a half, no page)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(CASES)
 
 sbom: setup ## Write a bill of materials per image into sbom/ (CycloneDX)
