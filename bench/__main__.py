@@ -34,7 +34,7 @@ def main(words: list[str] | None = None) -> None:
     machine = describe_machine(rivals.versions)
     name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
     results: list[Result] = []
-    for result, took in measure_cases([case.key for case in chosen], scale):
+    for result, took in measure_cases(chosen, scale):
         results.append(result)
         print_result(result, quick=asked.quick, took=took)
         path = write_results(name, machine, results)  # after each: an interrupted run keeps what it has
