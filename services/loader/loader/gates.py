@@ -80,8 +80,8 @@ def choose_digested(manifest: Manifest, fields: Sequence[Field]) -> Digested:
 
 
 def covers_all(manifest: Manifest, loaded: Loaded) -> bool:
-    """Whether the table's digest is that of every column of the file."""
-    return loaded.digest is not None and list(loaded.hashed) == [column.name for column in manifest.columns]
+    """Whether every column of the file was hashed in the table."""
+    return list(loaded.hashed) == [column.name for column in manifest.columns]
 
 
 def is_proved(manifest: Manifest, counts: LoadCounts, loaded: Loaded) -> bool:

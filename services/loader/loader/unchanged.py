@@ -77,7 +77,7 @@ def _verify_table(job: LoadJob, digested: Digested, known: str | None) -> str | 
     """
     manifest, table = job.manifest, job.table.base_table
     found = job.loader.measure(table, digested, quickly=True)
-    if list(found.hashed) != [column.name for column in manifest.columns] or found.rows != manifest.rows:
+    if not gates.covers_all(manifest, found) or found.rows != manifest.rows:
         return None
     if found.fingerprint != known:
         found = found if found.digest else job.loader.measure(table, digested)

@@ -58,16 +58,6 @@ def _read_facts(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> _
         return []
 
 
-def read_columns(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[Column, ...]:
-    """In order; none where there is no such table."""
-    found = cursor.execute(
-        "SELECT column_name, data_type, comment, is_nullable FROM duckdb_columns()"
-        " WHERE schema_name = $schema AND table_name = $name ORDER BY column_index",
-        {"schema": schema, "name": table},
-    ).fetchall()
-    return tuple(read_table_column(*row) for row in found)
-
-
 def read_key(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> tuple[str, ...]:
     """The primary key's columns, in order."""
     found = cursor.execute(

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import duckdb
 import pyarrow as pa
 
-from canvas_replicate.databases.duckdb.catalogs import read_columns, read_key
+from canvas_replicate.databases.duckdb.catalogs import Declarations, read_key
 from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.types import read_column, read_exactly
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
@@ -60,7 +60,7 @@ class DuckDbSource:
     def table(self, name: str) -> TableFacts:
         schema, table = split_name(name.lower(), "main")
         with self._database.session(f"table {name}") as cursor:
-            facts = TableFacts(read_columns(cursor, schema, table), read_key(cursor, schema, table))
+            facts = TableFacts(Declarations().list_columns(cursor, schema, table), read_key(cursor, schema, table))
         if not facts.columns:
             step = "Check its name and schema."
             raise PermanentError(f"There is no table {name}.", code="table.missing", next_step=step)
