@@ -36,6 +36,36 @@ CREATE MATERIALIZED VIEW campus_mutated AS SELECT id, name AS full_name, price, 
 CREATE MATERIALIZED VIEW campus_partly AS SELECT seen, id, UPPER(name) AS name, price FROM tmp_mutated t ORDER BY id;
 CREATE MATERIALIZED VIEW campus_filtered AS SELECT id, name, price, born, seen FROM tmp_mutated WHERE id > 9;
 """
+OTHER_DDL = """
+CREATE TABLE tmp_other (
+  id      NUMBER(9,0) NOT NULL,
+  price   NUMBER(12,4),
+  exact   NUMBER,
+  wide    NUMBER(38,10),
+  amount  NUMBER(8,2),
+  remark  VARCHAR2(4000),
+  born    TIMESTAMP(6),
+  seen    TIMESTAMP(6),
+  code    RAW(16)
+);
+"""
+OTHER_TYPES = {
+    "id": "NUMBER(9)",
+    "price": "NUMBER(8,2)",
+    "exact": "NUMBER(20,3)",
+    "wide": "NUMBER(9)",
+    "amount": "NUMBER",
+    "remark": "VARCHAR2(4000)",
+    "born": "DATE",
+    "seen": "TIMESTAMP(6)",
+    "code": "RAW(16)",
+}
+OTHER_ROWS = [
+    ("1", "-0.50", "1.250", "1200", "0.5", 'say "hi" | ', "2030-01-01 00:00:00", "2030-01-01 00:00:00.5", "0AFF"),
+    ("2", "100.00", "0.000", "0", "120", '"' * 4000, "2030-12-31 23:59:59", "2030-01-01 00:00:00", None),
+    ("3", None, None, None, None, None, None, None, None),
+    ("4", "0.05", "-12345678901234567.890", "-7", "-120.25", "   ", None, "2030-01-01 00:00:00.123456", "00"),
+]
 TYPES = {
     "id": "NUMBER(9)",
     "name": "VARCHAR2(40 CHAR)",
@@ -110,8 +140,8 @@ def write_file(rows: Sequence[Mapping[str, str | None]], columns: tuple[Column, 
 def _to_array(column: Column, texts: list[str | None]) -> pa.Array:
     if column.kind == "number":
         decimals = [None if text is None else Decimal(text) for text in texts]
-        return pa.array(decimals, pa.decimal128(38, column.scale or 0))
-    if column.kind in ("text", "timestamp_tz"):
+        return pa.array(decimals, pa.decimal128(38, 10 if column.scale is None else column.scale))
+    if column.kind in ("text", "raw", "timestamp_tz"):
         return pa.array(texts, pa.large_string())
     return pa.array([None if text is None else datetime.fromisoformat(text) for text in texts], pa.timestamp("us"))
 
@@ -162,6 +192,22 @@ class DigestBehaviour:
         )
         found = engine.target.measure("tmp_many", [(column.name, column) for column in columns])
         assert found.digest == write_file([values], columns)
+
+    def test_a_base_table_with_other_limits_than_the_file_has_its_digest(self, engine: Engine, tmp_path: Path) -> None:
+        engine.target.apply(engine.target.missing(OTHER_DDL, Path("ddl/other.sql")), "ddl/other.sql")
+        columns = tuple(column_from_oracle_type(name, oracle_type) for name, oracle_type in OTHER_TYPES.items())
+        rows = [dict(zip(OTHER_TYPES, values, strict=True)) for values in OTHER_ROWS]
+        load = load_of(
+            tmp_path, engine.target, "tmp_other", batch(**{name: [row[name] for row in rows] for name in OTHER_TYPES})
+        )
+        engine.target.replace(
+            dataclasses.replace(load, method=engine.method), verify=lambda loaded: None, check=nothing
+        )
+        digested = [(column.name, column) for column in columns]
+        found = engine.target.measure("tmp_other", digested)
+        assert (found.hashed, found.digest) == (tuple(OTHER_TYPES), write_file(rows, columns))
+        engine.sql("UPDATE tmp_other SET price = -0.5001 WHERE id = 1")
+        assert engine.target.measure("tmp_other", digested).digest != found.digest
 
     def test_rows_with_these_keys_are_replaced_and_no_others(self, engine: Engine, tmp_path: Path) -> None:
         load_drawn_rows(engine, tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import pytest
 from tests.end_to_end.test_pipeline import view_is_source
@@ -125,6 +127,21 @@ def test_a_table_that_another_version_of_the_database_verified_is_verified_by_it
     assert run(place) == "unchanged, 100 rows verified."
     own = f"SELECT count(*) FROM replicate_run_table WHERE fingerprint LIKE 'v{duckdb.__version__} %'"
     assert place.target_sql(own) == [(1,)]
+
+
+def test_a_file_with_the_digest_of_an_older_version_is_hashed_again(place: Workplace) -> None:
+    place.students(101)
+    assert place.run("extractor", "run", "hourly").code == 0
+    [manifest] = [
+        path
+        for path in place.folder.rglob("*.manifest.json")
+        if '"rows":101' in path.read_text("utf-8").replace(" ", "")
+    ]
+    content = json.loads(manifest.read_text("utf-8"))
+    content["digest"] = {"algorithm": "md5-sum-1", "value": "1"}
+    manifest.write_text(json.dumps(content), "utf-8")
+    assert place.run("loader", "run", "hourly").code == 0
+    assert place.target_sql("SELECT verified FROM replicate_current_status") == [("rows",)]
 
 
 @pytest.mark.parametrize("file", ["ctls/tmp_students.ctl", "ddl/tmp_students.sql"])

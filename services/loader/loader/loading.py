@@ -17,7 +17,7 @@ from canvas_replicate.control_file import ControlFile, read_control_file
 from canvas_replicate.control_file.checks import find_problems, require_none
 from canvas_replicate.databases.ports import Load, Loaded, Showing
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.datfile.digest import RowDigest
+from canvas_replicate.datfile.digest import ALGORITHM, RowDigest
 from canvas_replicate.datfile.storage import written_aside
 from canvas_replicate.errors import DataError, PermanentError
 from canvas_replicate.gates import DEFAULT_MAX_REJECTED
@@ -147,7 +147,7 @@ def _digest_loaded(job: LoadJob, hashed: Sequence[str], counts: LoadCounts) -> R
     manifest, path = job.manifest, job.runtime.storage.absolute(job.manifest.file)
     columns = [column.column() for column in manifest.columns]
     whole: int | None
-    if manifest.digest is not None and len(hashed) == len(columns):
+    if manifest.digest and manifest.digest.algorithm == ALGORITHM and len(hashed) == len(columns):
         whole = int(manifest.digest.value)
     else:
         whole = digest_file(path, columns, hashed)

@@ -87,5 +87,5 @@ def _digest(chunks: Iterable[bytes], columns: Sequence[Column], hashed: Sequence
         frame = own.read(chunk)
         if frame is None:
             return None
-        digester.add(frame.select(hashed))
+        digester.add(frame.select(hashed), chunk if len(hashed) == len(columns) else None)
     return int(digester.total().value)

@@ -9,7 +9,8 @@ from itertools import chain
 from typing import Any
 
 from canvas_replicate.databases.ports import Digested, Load, Loaded, Showing
-from canvas_replicate.databases.row_text import DigestEngine, DigestSql, write_digest
+from canvas_replicate.databases.row_text import DigestSql, write_digest
+from canvas_replicate.databases.value_text import DigestEngine
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import RowDigest
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures, get_measure, moment, plain
@@ -83,16 +84,17 @@ def measure_columns(
     """As ``measure_table``, with an engine's ``aggregates`` of a column, the first its count, and their ``figures``."""
     wanted = {column: aggregates(column, as_file) for column, as_file in measure.items()}
     sums = [sql for sql in (digest.aggregate, digest.fingerprint) if sql] if digest else []
-    selected = ["count(*)", *sums, *chain.from_iterable(wanted.values())]
-    source = digest.source.format(table=name) if digest else name
-    found: list[Any] = []
+    source = digest.source.replace("{table}", name) if digest else name
+    rows, *summed = fetch_row(f"SELECT {', '.join(['count(*)', *sums])} FROM {source}") or ()
+    selected = list(chain.from_iterable(wanted.values()))
+    measured: list[Any] = []
     for at in range(0, len(selected), _MOST_SELECTED):
-        found += fetch_row(f"SELECT {', '.join(selected[at : at + _MOST_SELECTED])} FROM {source}") or ()
-    rows, values = found[0], iter(found[1:])
-    hashed = RowDigest(value=str(int(next(values) or 0))) if digest and digest.aggregate else None
+        measured += fetch_row(f"SELECT {', '.join(selected[at : at + _MOST_SELECTED])} FROM {name}") or ()
+    hashed = RowDigest(value=str(int(summed[0] or 0))) if digest and digest.aggregate else None
     fingerprint = hashed.value if hashed else None
     if digest and digest.fingerprint:
-        fingerprint = str(next(values))
+        fingerprint = str(summed[-1])
+    values = iter(measured)
     by_column = {column: figures([next(values) for _ in sql], measure[column]) for column, sql in wanted.items()}
     return Loaded(
         int(rows),

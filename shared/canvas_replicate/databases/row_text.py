@@ -1,25 +1,22 @@
-"""The digest of a table's rows as SQL of each engine (``datfile/digest.py``).
-
-The canonical text of a value:
-
-- a number: plain decimal without trailing zeros after the point
-- a float: the 16 hex digits of its IEEE 754 double, big-endian; -0 is 0
-- a text: without the blanks at its end; a text of blanks is NULL, as an empty text is
-- raw: upper-case hex
-- a date or a timestamp: ``YYYY-MM-DD HH:MM:SS`` with its fraction, without trailing zeros; a zoned one in UTC
-- NULL: the character 30. The character 31 ends each value but the last.
-"""
+"""The digest of a table's rows as SQL of each engine (``datfile/digest.py``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from canvas_replicate.databases.value_text import (
+    DigestEngine,
+    can_hash,
+    write_oracle_text,
+    write_oracle_value,
+    write_value_text,
+)
 from canvas_replicate.datfile.columns import Column, Kind
-from canvas_replicate.datfile.digest import split_columns
+from canvas_replicate.datfile.digest import is_hashed_alone, split_columns
+from canvas_replicate.datfile.format import FIELD_END, RECORD_END
 
-DigestEngine = Literal["duckdb", "postgresql", "oracle"]
 # The kinds of base columns whose canonical text is that of the file's value.
 _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
     "number": ("number",),
@@ -32,9 +29,9 @@ _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
 }
 _DIGITS = 15  # hexadecimal; they fit a BIGINT, and the sum of 10^11 rows the 38 digits of Oracle
 _ORACLE_TEXT_BYTES = 4000
+_AROUND_BYTES = 3  # two enclosures, and what separates two values
 _MOST_JOINED = 90  # a function of PostgreSQL takes 100 values at most
-_LOBS = ("CLOB", "NCLOB", "BLOB", "LONG", "XMLTYPE")
-_NLS = "'NLS_NUMERIC_CHARACTERS=''.,'''"
+_END = f"'{RECORD_END.rstrip()}' || chr(10)"
 
 
 @dataclass(frozen=True)
@@ -56,27 +53,29 @@ def write_digest(pairs: Sequence[tuple[Column, Column]], engine: DigestEngine) -
 
     ``pairs``: each base column with the column of the file, in the file's order.
     """
-    written = [
-        (text, base, in_file)
-        for base, in_file in pairs
-        if base.kind in _SAME_TEXT[in_file.kind] and (text := _write_text(base, in_file, engine)) is not None
-    ]
-    if not written:
+    hashed = [pair for pair in pairs if pair[0].kind in _SAME_TEXT[pair[1].kind] and can_hash(pair[0], engine)]
+    if not hashed:
         return None
-    columns = [in_file for _, _, in_file in written]
+    columns = [in_file for _, in_file in hashed]
     names = tuple(column.name for column in columns)
-    groups = [[written[place] for place in group] for group in split_columns(columns)]
-    if engine != "oracle":
-        aggregate = write_row_sum([_join([text for text, _, _ in group]) for group in groups], engine)
-        return DigestSql(names, aggregate, fingerprint=_write_fingerprint([base for _, base, _ in written], engine))
-    if not all(_fits_oracle([base for _, base, _ in group]) for group in groups):
-        return None
-    return _write_oracle_layers(names, [[text for text, _, _ in group] for group in groups])
+    groups = split_columns(columns)
+    if engine == "oracle":
+        fits = all(_fits_oracle([hashed[place] for place in group]) for group in groups)
+        return _write_oracle_layers(names, hashed, groups) if fits else None
+    sums = _write_row_sum([_write_group([hashed[place] for place in group], engine) for group in groups], engine)
+    return DigestSql(names, sums, fingerprint=_write_fingerprint([base for base, _ in hashed], engine))
 
 
-def write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"]) -> str:
+def _write_group(pairs: Sequence[tuple[Column, Column]], engine: Literal["duckdb", "postgresql"]) -> str:
+    """The text that is hashed of these columns: a record with its end, or one long text as it is."""
+    enclosed = not is_hashed_alone(pairs[0][1])
+    texts = [write_value_text(base, in_file, engine, enclosed=enclosed) for base, in_file in pairs]
+    return _write_record(texts) if enclosed else texts[0]
+
+
+def _write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"]) -> str:
     """The aggregate over rows for DuckDB and PostgreSQL; ``groups`` are the texts that are hashed together."""
-    row = groups[0] if len(groups) == 1 else _join([f"md5({text})" for text in groups])
+    row = groups[0] if len(groups) == 1 else _write_record([f"md5({text})" for text in groups])
     digits = f"substr(md5({row}), 1, {_DIGITS})"
     # PostgreSQL reads hexadecimal as bits.
     number = f"'0x' || {digits}" if engine == "duckdb" else f"CAST('x0' || {digits} AS bit(64))"
@@ -92,112 +91,61 @@ def _write_fingerprint(columns: Sequence[Column], engine: Literal["duckdb", "pos
     return f"concat(current_setting('server_version_num'), ' ', sum({hashed}))"
 
 
+def _write_record(texts: Sequence[str]) -> str:
+    return f"concat({_join(texts)}, {_END})"
+
+
 def _join(texts: Sequence[str]) -> str:
     if len(texts) > _MOST_JOINED:
         parts = (texts[at : at + _MOST_JOINED] for at in range(0, len(texts), _MOST_JOINED))
         return _join([_join(part) for part in parts])
-    return f"concat_ws(chr(31), {', '.join(texts)})"
+    return f"concat_ws('{FIELD_END}', {', '.join(texts)})"
 
 
-def _write_oracle_layers(columns: tuple[str, ...], groups: Sequence[Sequence[str]]) -> DigestSql:
-    """One inline view per step: the texts of the groups, their hashes, the hash of the row."""
-    joined = [" || CHR(31) || ".join(texts) for texts in groups]
-    source = _add_layer("{table}", [(text, f"digest_text_{place}") for place, text in enumerate(joined)])
-    row = "digest_text_0"
-    if len(joined) > 1:
-        hashes = [(f"{_hash_oracle(f'digest_text_{place}')}", f"digest_md5_{place}") for place in range(len(joined))]
-        source = _add_layer(source, hashes)
-        row = " || CHR(31) || ".join(name for _, name in hashes)
-    source = _add_layer(source, [(_hash_oracle(row), "digest_md5")])
-    digits = [f"(INSTR('0123456789abcdef', SUBSTR(digest_md5, {place}, 1)) - 1)" for place in range(1, _DIGITS + 1)]
+def _write_oracle_layers(
+    columns: tuple[str, ...], pairs: Sequence[tuple[Column, Column]], groups: Sequence[Sequence[int]]
+) -> DigestSql:
+    """One inline view per step: the values, their texts, the texts of the groups, their hashes, the hash of the row."""
+    alone = {group[0] for group in groups if is_hashed_alone(pairs[group[0]][1])}
+    source = _select([write_oracle_value(*pair) for pair in pairs], "{table}")
+    texts = [write_oracle_text(f"d{at}", *pair, enclosed=at not in alone) for at, pair in enumerate(pairs)]
+    source = _select(texts, source)
+    source = _select([f"d{group[0]}" if group[0] in alone else _join_in_oracle(group) for group in groups], source)
+    if len(groups) > 1:
+        places = range(len(groups))
+        source = _select([_join_in_oracle(places)], _select([_hash_in_oracle(f"d{place}") for place in places], source))
+    source = _select([_hash_in_oracle("d0")], source)
+    digits = [f"(INSTR('0123456789abcdef', SUBSTR(d0, {place}, 1)) - 1)" for place in range(1, _DIGITS + 1)]
     terms = [f"{digit} * {16 ** (_DIGITS - place)}" for place, digit in enumerate(digits, start=1)]
     return DigestSql(columns, f"SUM({' + '.join(terms)})", source)
 
 
-def _hash_oracle(text: str) -> str:
+def _select(texts: Sequence[str], source: str) -> str:
+    """An inline view of these, as d0, d1 and so on. What a merged one computes, Oracle computes for each mention."""
+    return (
+        f"(SELECT /*+ NO_MERGE */ {', '.join(f'{text} AS d{place}' for place, text in enumerate(texts))} FROM {source})"
+    )
+
+
+def _join_in_oracle(places: Iterable[int]) -> str:
+    between = f" || '{FIELD_END}' || "
+    return f"{between.join(f'd{place}' for place in places)} || {_END}"
+
+
+def _hash_in_oracle(text: str) -> str:
     return f"LOWER(RAWTOHEX(STANDARD_HASH({text}, 'MD5')))"
 
 
-def _add_layer(source: str, added: Sequence[tuple[str, str]]) -> str:
-    """The rows of ``source`` with more columns: SQL and name."""
-    return f"(SELECT t.*, {', '.join(f'{sql} AS {name}' for sql, name in added)} FROM {source} t)"
-
-
-def _write_text(base: Column, in_file: Column, engine: DigestEngine) -> str | None:
-    write: Mapping[DigestEngine, Callable[[str, Column], str | None]] = {
-        "duckdb": _write_duckdb,
-        "postgresql": _write_postgresql,
-        "oracle": _write_oracle,
-    }
-    name = f'"{base.name.upper()}"' if engine == "oracle" else f'"{base.name}"'
-    text = write[engine](name, base)
-    if text is None:
-        return None
-    return f"NVL({text}, CHR(30))" if engine == "oracle" else f"coalesce({text}, chr(30))"
-
-
-def _write_duckdb(name: str, base: Column) -> str | None:
-    if base.kind == "number":
-        text = f"CAST({name} AS VARCHAR)"
-        return _trim_end(text, "0", f"rtrim(rtrim({text}, '0'), '.')") if base.scale != 0 else text
-    if base.kind == "float":
-        return f"hex(CAST(CAST(CAST({name} AS DOUBLE) + 0.0 AS BIT) AS BLOB))"
-    if base.kind == "text":
-        return f"nullif({_trim_end(name, ' ', f'rtrim({name}, chr(32))')}, '')"
-    if base.kind == "raw":
-        return f"nullif(hex({name}), '')"
-    # DuckDB writes no zeros at the end of a fraction, and no fraction of zero.
-    value = f"{name} AT TIME ZONE 'UTC'" if base.kind == "timestamp_tz" else name
-    return f"CAST({value} AS VARCHAR)"
-
-
-def _trim_end(text: str, end: str, trimmed: str) -> str:
-    """DuckDB trims slowly, and few values need it."""
-    return f"CASE WHEN ends_with({text}, '{end}') THEN {trimmed} ELSE {text} END"
-
-
-def _write_postgresql(name: str, base: Column) -> str | None:
-    if base.kind == "number":
-        return f"CAST({name} AS text)" if base.scale == 0 else f"CAST(trim_scale(CAST({name} AS numeric)) AS text)"
-    if base.kind == "float":
-        return f"upper(encode(float8send(CAST({name} AS float8) + 0.0), 'hex'))"
-    if base.kind == "text":
-        return f"nullif(rtrim(CAST({name} AS text), ' '), '')"
-    if base.kind == "raw":
-        return f"nullif(upper(encode({name}, 'hex')), '')"
-    # With the session's DateStyle ISO: no zeros at the end of a fraction, and no fraction of zero.
-    value = f"{name} AT TIME ZONE 'UTC'" if base.kind == "timestamp_tz" else name
-    return f"CAST({value} AS text)"
-
-
-def _write_oracle(name: str, base: Column) -> str | None:
-    """None for a LOB, which ``STANDARD_HASH`` does not take, and for a float."""
-    if base.type.startswith(_LOBS) or base.kind == "float":
-        return None
-    if base.kind == "number":
-        if base.scale == 0:
-            return f"TO_CHAR({name}, 'TM9')"
-        # TM9 writes no zero before the point.
-        return f"REGEXP_REPLACE(TO_CHAR({name}, 'TM9', {_NLS}), '^(-?)[.]', '\\10.')"
-    if base.kind == "text":
-        return f"RTRIM(TO_CHAR({name}), ' ')" if base.type.startswith("N") else f"RTRIM({name}, ' ')"
-    if base.kind == "raw":
-        return f"RAWTOHEX({name})"
-    if base.kind == "date":
-        return f"TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS')"
-    value = f"SYS_EXTRACT_UTC({name})" if base.kind == "timestamp_tz" else name
-    return f"RTRIM(RTRIM(TO_CHAR({value}, 'YYYY-MM-DD HH24:MI:SS.FF9'), '0'), '.')"
-
-
-def _fits_oracle(columns: Sequence[Column]) -> bool:
+def _fits_oracle(pairs: Sequence[tuple[Column, Column]]) -> bool:
     """Whether the texts of these base columns, joined, always fit a VARCHAR2."""
-    sizes = {"number": 64, "date": 20, "timestamp": 30, "timestamp_tz": 30, "raw": 2 * 2000, "float": 17}
-    total = 0
-    for column in columns:
-        if column.kind == "text":
-            total += min((column.length or _ORACLE_TEXT_BYTES) * 4, _ORACLE_TEXT_BYTES) + 1
-        elif column.kind == "raw":
-            total += (column.length or 2000) * 2 + 1
+    if is_hashed_alone(pairs[0][1]):
+        return True
+    sizes = {"number": 64, "date": 20, "timestamp": 30, "timestamp_tz": 30}
+    total = len(RECORD_END)
+    for base, _ in pairs:
+        if base.kind == "text":
+            total += min((base.length or _ORACLE_TEXT_BYTES) * 4, _ORACLE_TEXT_BYTES)
         else:
-            total += sizes[column.kind] + 1
-    return total <= _ORACLE_TEXT_BYTES + 1
+            total += (base.length or 2000) * 2 if base.kind == "raw" else sizes[base.kind]
+        total += _AROUND_BYTES
+    return total <= _ORACLE_TEXT_BYTES

@@ -51,9 +51,9 @@ class DatWriter:
     def __init__(self, file: BinaryIO, columns: tuple[Column, ...], digester: Digester | None = None) -> None:
         self._file = file
         self._digester = digester
-        self._thread = ThreadPoolExecutor(1, "digest")  # it starts with the first batch, and ends with the writer
-        self._digesting: deque[tuple[Future[None], int]] = deque()
-        self._digest = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, "hashes")  # it starts with the first batch, and ends with the writer
+        self._hashing: deque[tuple[Future[None], int]] = deque()
+        self._sha256 = hashlib.sha256()
         self.columns = columns
         self.rows = 0
         self.bytes = 0
@@ -62,40 +62,40 @@ class DatWriter:
 
     @property
     def sha256(self) -> str:
-        return self._digest.hexdigest()
+        """Of what was written so far."""
+        self._await_hashes()
+        return self._sha256.hexdigest()
 
     @property
     def digest(self) -> RowDigest | None:
         """Of the rows written so far; None without a digester."""
-        self._await_digest()
+        self._await_hashes()
         return self._digester.total() if self._digester else None
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
         frame = _build_frame(batch, self.columns)
         with_empty = self._measure(frame, _find_plain_moments(batch, self.columns))
         frame = _drop_zeros_of_unlimited(frame, self.columns)
-        self._start_digest(frame)
-        text = format_records(
-            frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame, self.columns
-        )
+        frame = frame.with_columns(map(_replace_empty, with_empty)) if with_empty else frame
+        text = format_records(frame, self.columns)
         if _NUL in text or not _has_records(text, frame.height):
             self._refuse_text(frame)
+        self._await_hashes(below=_WAITING_BYTES - len(text))
+        self._hashing.append((self._thread.submit(self._hash, frame, text), len(text)))
         self._file.write(text)
-        self._digest.update(text)
         self.bytes += len(text)
         self.rows += frame.height
 
-    def _start_digest(self, frame: pl.DataFrame) -> None:
-        """Hash the rows while their text is written and the next are fetched; a few batches may wait for it."""
+    def _hash(self, frame: pl.DataFrame, text: bytes) -> None:
+        """While the text is written and the next rows are fetched; a few batches may wait for it."""
+        self._sha256.update(text)
         if self._digester:
-            size = int(frame.estimated_size())
-            self._await_digest(below=_WAITING_BYTES - size)
-            self._digesting.append((self._thread.submit(self._digester.add, frame), size))
+            self._digester.add(frame, text)
 
-    def _await_digest(self, below: int = 0) -> None:
+    def _await_hashes(self, below: int = 0) -> None:
         """Return when the waiting batches hold no more bytes than ``below``. Raises what the digester raised."""
-        while self._digesting and (below <= 0 or sum(size for _, size in self._digesting) > below):
-            self._digesting.popleft()[0].result()
+        while self._hashing and (below <= 0 or sum(size for _, size in self._hashing) > below):
+            self._hashing.popleft()[0].result()
 
     def _measure(self, frame: pl.DataFrame, checked: set[str]) -> list[str]:
         """Compute statistics and checks of all columns in one pass over the batch; return the columns with empty
@@ -183,7 +183,8 @@ def _format_moments(values: pa.Array, column: Column) -> pa.Array:
         return whole.cast(pa.timestamp("us")).cast(pa.large_string())
     if values.type.unit == "ns":
         return values.cast(pa.large_string())
-    return pc.binary_join_element_wise(values.cast(pa.timestamp("us")).cast(pa.large_string()), "000", "")
+    zeros, nothing = pa.scalar("000", pa.large_string()), pa.scalar("", pa.large_string())
+    return pc.binary_join_element_wise(values.cast(pa.timestamp("us")).cast(pa.large_string()), zeros, nothing)
 
 
 def _replace_empty(name: str) -> pl.Expr:

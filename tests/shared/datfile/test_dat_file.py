@@ -222,7 +222,7 @@ def test_a_moment_just_outside_the_calendar_is_refused(seconds: int, oracle_type
 
 def test_an_error_of_the_digest_is_raised_by_the_writer() -> None:
     class Broken:
-        def add(self, rows: pl.DataFrame) -> None:
+        def add(self, rows: pl.DataFrame, records: bytes) -> None:
             raise DataError("no", code="test")
 
         def total(self) -> RowDigest:
