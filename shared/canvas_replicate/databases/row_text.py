@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +30,6 @@ _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
 _DIGITS = 15  # hexadecimal; they fit a BIGINT, and the sum of 10^11 rows the 38 digits of Oracle
 _ORACLE_TEXT_BYTES = 4000
 _AROUND_BYTES = 3  # two enclosures, and what separates two values
-_MOST_JOINED = 90  # a function of PostgreSQL takes 100 values at most
 _END = f"'{RECORD_END.rstrip()}' || chr(10)"
 
 
@@ -54,14 +53,16 @@ def write_digest(pairs: Sequence[tuple[Column, Column]], engine: DigestEngine) -
     ``pairs``: each base column with the column of the file, in the file's order.
     """
     hashed = [pair for pair in pairs if pair[0].kind in _SAME_TEXT[pair[1].kind] and can_hash(pair[0], engine)]
+    if engine == "oracle" and not _fit_oracle(hashed):
+        hashed = [pair for pair in hashed if pair[1].length is not None or pair[1].kind not in ("text", "raw")]
+        hashed = hashed if _fit_oracle(hashed) else []
     if not hashed:
         return None
     columns = [in_file for _, in_file in hashed]
     names = tuple(column.name for column in columns)
     groups = split_columns(columns)
     if engine == "oracle":
-        fits = all(_fits_oracle([hashed[place] for place in group]) for group in groups)
-        return _write_oracle_layers(names, hashed, groups) if fits else None
+        return _write_oracle_layers(names, hashed, groups)
     sums = _write_row_sum([_write_group([hashed[place] for place in group], engine) for group in groups], engine)
     return DigestSql(names, sums, fingerprint=_write_fingerprint([base for base, _ in hashed], engine))
 
@@ -70,12 +71,12 @@ def _write_group(pairs: Sequence[tuple[Column, Column]], engine: Literal["duckdb
     """The text that is hashed of these columns: a record with its end, or one long text as it is."""
     enclosed = not is_hashed_alone(pairs[0][1])
     texts = [write_value_text(base, in_file, engine, enclosed=enclosed) for base, in_file in pairs]
-    return _write_record(texts) if enclosed else texts[0]
+    return _write_record(texts, engine) if enclosed else texts[0]
 
 
 def _write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"]) -> str:
     """The aggregate over rows for DuckDB and PostgreSQL; ``groups`` are the texts that are hashed together."""
-    row = groups[0] if len(groups) == 1 else _write_record([f"md5({text})" for text in groups])
+    row = groups[0] if len(groups) == 1 else _write_record([f"md5({text})" for text in groups], engine)
     digits = f"substr(md5({row}), 1, {_DIGITS})"
     # PostgreSQL reads hexadecimal as bits.
     number = f"'0x' || {digits}" if engine == "duckdb" else f"CAST('x0' || {digits} AS bit(64))"
@@ -91,15 +92,12 @@ def _write_fingerprint(columns: Sequence[Column], engine: Literal["duckdb", "pos
     return f"concat(current_setting('server_version_num'), ' ', sum({hashed}))"
 
 
-def _write_record(texts: Sequence[str]) -> str:
-    return f"concat({_join(texts)}, {_END})"
-
-
-def _join(texts: Sequence[str]) -> str:
-    if len(texts) > _MOST_JOINED:
-        parts = (texts[at : at + _MOST_JOINED] for at in range(0, len(texts), _MOST_JOINED))
-        return _join([_join(part) for part in parts])
-    return f"concat_ws('{FIELD_END}', {', '.join(texts)})"
+def _write_record(texts: Sequence[str], engine: DigestEngine) -> str:
+    if engine == "duckdb":  # where joining more and more of it would copy it each time
+        between = f", '{FIELD_END}', "
+        return f"concat({between.join(texts)}, {_END})"
+    between = f" || '{FIELD_END}' || "
+    return f"{between.join(texts)} || {_END}"
 
 
 def _write_oracle_layers(
@@ -110,10 +108,15 @@ def _write_oracle_layers(
     source = _select([write_oracle_value(*pair) for pair in pairs], "{table}")
     texts = [write_oracle_text(f"d{at}", *pair, enclosed=at not in alone) for at, pair in enumerate(pairs)]
     source = _select(texts, source)
-    source = _select([f"d{group[0]}" if group[0] in alone else _join_in_oracle(group) for group in groups], source)
+    joined = []
+    for group in groups:
+        names = [f"d{at}" for at in group]
+        joined.append(names[0] if group[0] in alone else _write_record(names, "oracle"))
+    source = _select(joined, source)
     if len(groups) > 1:
-        places = range(len(groups))
-        source = _select([_join_in_oracle(places)], _select([_hash_in_oracle(f"d{place}") for place in places], source))
+        hashes = [f"d{at}" for at in range(len(groups))]
+        source = _select([_hash_in_oracle(name) for name in hashes], source)
+        source = _select([_write_record(hashes, "oracle")], source)
     source = _select([_hash_in_oracle("d0")], source)
     digits = [f"(INSTR('0123456789abcdef', SUBSTR(d0, {place}, 1)) - 1)" for place in range(1, _DIGITS + 1)]
     terms = [f"{digit} * {16 ** (_DIGITS - place)}" for place, digit in enumerate(digits, start=1)]
@@ -127,25 +130,21 @@ def _select(texts: Sequence[str], source: str) -> str:
     )
 
 
-def _join_in_oracle(places: Iterable[int]) -> str:
-    between = f" || '{FIELD_END}' || "
-    return f"{between.join(f'd{place}' for place in places)} || {_END}"
-
-
 def _hash_in_oracle(text: str) -> str:
     return f"LOWER(RAWTOHEX(STANDARD_HASH({text}, 'MD5')))"
 
 
-def _fits_oracle(pairs: Sequence[tuple[Column, Column]]) -> bool:
+def _fit_oracle(pairs: Sequence[tuple[Column, Column]]) -> bool:
     """Whether the texts of these base columns, joined, always fit a VARCHAR2."""
-    if is_hashed_alone(pairs[0][1]):
-        return True
     sizes = {"number": 64, "date": 20, "timestamp": 30, "timestamp_tz": 30}
-    total = len(RECORD_END)
-    for base, _ in pairs:
-        if base.kind == "text":
-            total += min((base.length or _ORACLE_TEXT_BYTES) * 4, _ORACLE_TEXT_BYTES)
-        else:
-            total += (base.length or 2000) * 2 if base.kind == "raw" else sizes[base.kind]
-        total += _AROUND_BYTES
-    return total <= _ORACLE_TEXT_BYTES
+    for group in split_columns([in_file for _, in_file in pairs]):
+        total = len(RECORD_END)
+        for base in (pairs[place][0] for place in group):
+            if base.kind == "text":
+                total += min((base.length or _ORACLE_TEXT_BYTES) * 4, _ORACLE_TEXT_BYTES)
+            else:
+                total += (base.length or 2000) * 2 if base.kind == "raw" else sizes[base.kind]
+            total += _AROUND_BYTES
+        if total > _ORACLE_TEXT_BYTES and not is_hashed_alone(pairs[group[0]][1]):
+            return False
+    return True

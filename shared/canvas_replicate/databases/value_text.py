@@ -17,6 +17,7 @@ from canvas_replicate.datfile.digest import count_decimals, count_fraction_digit
 from canvas_replicate.datfile.format import ENCLOSURE
 
 DigestEngine = Literal["duckdb", "postgresql", "oracle"]
+_MICROSECONDS = 6
 _SECONDS = len("2030-01-01 00:00:00")
 _LOBS = ("CLOB", "NCLOB", "BLOB", "LONG", "XMLTYPE")
 _NULL = "chr(30)"
@@ -69,7 +70,9 @@ def _write_duckdb(name: str, base: Column, in_file: Column) -> str:
         return f"nullif(rtrim({name}, ' '), '')"
     if base.kind == "raw":
         return f"nullif(hex({name}), '')"
-    # DuckDB writes no zeros at the end of a fraction, and no fraction of zero.
+    if in_file.kind != "date" and max(base.precision or 0, in_file.precision or 0) <= _MICROSECONDS:
+        return f"strftime({_write_in_utc(name, base)}, '%Y-%m-%d %H:%M:%S.%f')"
+    # DuckDB casts without zeros at the end of a fraction, and without a fraction of zero.
     text = f"CAST({_write_in_utc(name, base)} AS VARCHAR)"
     if in_file.kind == "date":
         return text

@@ -47,7 +47,8 @@ class Digester(Protocol):
 def split_columns(columns: Sequence[Column]) -> list[list[int]]:
     """The places of the columns that are hashed together; with several groups a row is the record of their hashes.
 
-    A column that is hashed alone is a group of its own.
+    A column that is hashed alone is a group of its own. Texts without a limit count nothing: they are seldom in a table
+    that Oracle hashes, and elsewhere a record may be long.
     """
     groups: list[list[int]] = []
     alone: list[list[int]] = []
@@ -67,7 +68,7 @@ def split_columns(columns: Sequence[Column]) -> list[list[int]]:
 
 def is_hashed_alone(column: Column) -> bool:
     """Whether its text may be so long that it is hashed as it is: no enclosures, and no end behind it."""
-    return column.kind in ("text", "raw") and (column.length is None or _count_bytes(column) > _MOST_BYTES)
+    return column.kind in ("text", "raw") and _count_bytes(column) > _MOST_BYTES
 
 
 def count_decimals(column: Column) -> int | None:
@@ -83,6 +84,7 @@ def count_fraction_digits(column: Column) -> int:
 def _count_bytes(column: Column) -> int:
     """The most bytes of the column's canonical text in a record."""
     if column.kind in ("text", "raw"):
-        return (column.length or 0) * (_UTF8_BYTES if column.kind == "text" else 2) + _AROUND_BYTES
+        bytes_each = _UTF8_BYTES if column.kind == "text" else 2
+        return 0 if column.length is None else column.length * bytes_each + _AROUND_BYTES
     unlimited = column.kind == "number" and column.precision is None
     return (_NUMBER_BYTES if unlimited else _MOMENT_BYTES * 2) + _AROUND_BYTES

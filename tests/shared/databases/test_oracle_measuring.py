@@ -8,6 +8,7 @@ import pytest
 
 from canvas_replicate.databases.oracle import measuring
 from canvas_replicate.databases.oracle.filling import _rejection
+from canvas_replicate.databases.row_text import write_digest
 from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.datfile.statistics import RESIDUE_MODULUS, Figures
 from canvas_replicate.errors import TransientError
@@ -79,3 +80,15 @@ def test_a_refused_record_is_told_by_column_and_reason_and_by_no_value(
 def test_what_is_no_single_records_fault_is_no_reject() -> None:
     with pytest.raises(TransientError, match="record 7"):
         _rejection(7, "ORA-01653", "ORA-01653: unable to extend table")
+
+
+def test_texts_without_a_limit_are_left_out_where_they_may_not_fit_a_row() -> None:
+    number = column_from_oracle_type("id", "NUMBER(9)")
+    base, in_file = column_from_oracle_type("note", "VARCHAR2(4000)"), column_from_oracle_type("note", "CLOB")
+    found = write_digest([(number, number), (base, in_file)], "oracle")
+    assert found is not None
+    assert found.columns == ("id",)
+    short = column_from_oracle_type("note", "VARCHAR2(40)")
+    found = write_digest([(number, number), (short, in_file)], "oracle")
+    assert found is not None
+    assert found.columns == ("id", "note")
