@@ -16,6 +16,7 @@ from canvas_pusher.query_rows import clean_text
 # A report's column with a SIS id, and the column with the Canvas id of the same person.
 _PAIRS = {"user_id": "canvas_user_id", "associated_user_id": "canvas_associated_user_id"}
 CANVAS_IDS = tuple(_PAIRS.values())
+_READ = {*_PAIRS, *CANVAS_IDS, "status"}
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,13 @@ def find_people(*reports: pd.DataFrame | None) -> People:
     for report in reports:
         if report is None:
             continue
-        rows = clean_text(report)
+        rows = clean_text(report[[name for name in report.columns if str(name).lower() in _READ]])
         is_deleted = rows["status"].eq("deleted") if "status" in rows else pd.Series(False, index=rows.index)
         for some in (rows[~is_deleted], rows[is_deleted]):
             for sis_column, canvas_column in _PAIRS.items():
                 if sis_column in some and canvas_column in some:
-                    for sis_id, canvas_id in zip(some[sis_column], some[canvas_column], strict=True):
+                    pairs = some[[sis_column, canvas_column]].drop_duplicates()
+                    for sis_id, canvas_id in pairs.itertuples(index=False):
                         if sis_id and canvas_id:
                             found.setdefault(sis_id, canvas_id)
     return People(found)

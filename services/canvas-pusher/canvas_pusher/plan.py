@@ -123,7 +123,7 @@ def make_plan(
     the kind does not have, and for a column that REST cannot set where that is the channel.
     """
     rows = read_wanted(process, channel, schema, wanted, reports)
-    known = find_reported(schema, reports, {each.object for each in rows})
+    known = find_reported(schema, reports, (each.object for each in rows))
     can_stick = channel == "sis_import" and not override_stickiness
     applied = find_applied(schema, reports, known, rows, can_stick=can_stick)
     lines, refused, unverifiable = _compare(schema, reports, rows, known, applied)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from canvas_pusher.query_rows import build_key, clean_text, read_records
 
 # Of several rows of one object the first in this order counts: the dead never hide the living.
 _LIVING_FIRST = ("active", "unpublished", "invited", "inactive", "suspended", "concluded", "rejected", "deleted")
+_PART_ROWS = 20_000  # of a report, which would be twice in memory
 
 Row = Mapping[str, str]
 
@@ -53,11 +55,11 @@ class CanvasReports:
     find_applied: Callable[[Collection[str]], Mapping[str, AppliedRow]] = find_nothing
 
 
-def find_reported(schema: ImportSchema, reports: CanvasReports, objects: Collection[str]) -> dict[str, dict[str, str]]:
+def find_reported(schema: ImportSchema, reports: CanvasReports, objects: Iterable[str]) -> dict[str, dict[str, str]]:
     """What Canvas has of these objects: the reported rows, overlaid with the rows that it took since."""
     known: dict[str, dict[str, str]] = {}
     same = {each: each for each in objects}  # one text for the wanted and the reported object: there are many
-    for record in read_records(_restore_origins(schema, reports)):
+    for record in chain.from_iterable(map(read_records, _clean_report(schema, reports))):
         found = same.get(build_object(schema, reports.people, record))
         if found is not None:
             row = {name: value for name, value in record.items() if name in schema.columns}
@@ -73,14 +75,15 @@ def build_object(schema: ImportSchema, people: People, row: Row) -> str:
     return build_key(schema, people.name_row(row) if schema.names_people else row)
 
 
-def _restore_origins(schema: ImportSchema, reports: CanvasReports) -> pd.DataFrame:
-    """The kind's own report, with each cross-listed section in the course it came from, as a SIS import names it."""
-    if reports.own is None:
-        return pd.DataFrame()
-    own = clean_text(reports.own)
-    if schema.kind == "sections" and reports.origins:
-        own["course_id"] = own["section_id"].map(dict(reports.origins)).fillna(own["course_id"]).astype("str")
-    return own
+def _clean_report(schema: ImportSchema, reports: CanvasReports) -> Iterator[pd.DataFrame]:
+    """The kind's own report in parts, with each cross-listed section in the course it came from, as a SIS import names
+    it.
+    """
+    for at in range(0, 0 if reports.own is None else len(reports.own), _PART_ROWS):
+        part = clean_text(reports.own.iloc[at : at + _PART_ROWS])
+        if schema.kind == "sections" and reports.origins:
+            part["course_id"] = part["section_id"].map(dict(reports.origins)).fillna(part["course_id"]).astype("str")
+        yield part
 
 
 def _order(row: Row) -> tuple[int, list[tuple[str, str]]]:

@@ -28,8 +28,10 @@ def find_applied(
     The text names the values that Canvas keeps otherwise. It is empty where the reports have no column that could show
     them.
     """
-    differing = {each.number: _list_differing(schema, each, known.get(each.object)) for each in rows}
-    candidates = [each for each in rows if differing[each.number]]
+    differing = {
+        each.number: names for each in rows if (names := _list_differing(schema, each, known.get(each.object)))
+    }
+    candidates = [each for each in rows if each.number in differing]
     if not candidates:
         return {}
     shown = list_columns(reports.own)
