@@ -79,8 +79,9 @@ def _clean_report(schema: ImportSchema, reports: CanvasReports) -> Iterator[pd.D
     """The kind's own report in parts, with each cross-listed section in the course it came from, as a SIS import names
     it.
     """
-    for at in range(0, 0 if reports.own is None else len(reports.own), _PART_ROWS):
-        part = clean_text(reports.own.iloc[at : at + _PART_ROWS])
+    own = pd.DataFrame() if reports.own is None else reports.own
+    for at in range(0, len(own), _PART_ROWS):
+        part = clean_text(own.iloc[at : at + _PART_ROWS])
         if schema.kind == "sections" and reports.origins:
             part["course_id"] = part["section_id"].map(dict(reports.origins)).fillna(part["course_id"]).astype("str")
         yield part
