@@ -11,7 +11,7 @@ from bench.data import write_arrow
 from bench.harness import OURS, Case, Scale, Way, run_program
 
 CEILING, UNDIGESTED = "polars write_csv", "ours without the digest of the rows"
-THREADS = {"POLARS_MAX_THREADS": "1"}  # as the extractor has, beside the driver
+THREADS = {"POLARS_MAX_THREADS": "1"}  # as in the extractor
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The canonical text of a value as SQL of each engine: what the file's record has of it, whatever the base column is.
+"""The canonical text of a value as SQL of each engine: the text of the file's record, for any base column.
 
 - a number with limits: plain decimal with all the decimals of its type; without: with none that is a zero at the end
 - a float: the 16 hex digits of its IEEE 754 double, big-endian; -0 is 0
