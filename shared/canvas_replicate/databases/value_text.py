@@ -117,10 +117,10 @@ def write_oracle_value(base: Column, in_file: Column) -> str:
     """The SQL of a base column's value as text, NULL for none, of which ``write_oracle_text`` makes its text."""
     name = f'"{base.name.upper()}"'
     if base.kind == "number":
-        if base.scale == 0:
-            return f"TO_CHAR({name}, 'TM9')"
         if number_format := _find_number_format(base, in_file):
             return f"TO_CHAR({name}, '{number_format}')"
+        if base.scale == 0:
+            return f"TO_CHAR({name}, 'TM9')"
         # TM9 writes no zero before the point, and none at the end.
         return f"REGEXP_REPLACE(TO_CHAR({name}, 'TM9', {_NLS}), '^(-?)[.]', '\\10.')"
     if base.kind == "text":

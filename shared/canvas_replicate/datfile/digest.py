@@ -77,8 +77,8 @@ def count_decimals(column: Column) -> int | None:
 
 
 def count_fraction_digits(column: Column) -> int:
-    """How many digits of a second a timestamp has."""
-    return 9 if (column.precision or 0) > 6 else 6
+    """How many digits of a second a timestamp has; with a zone they are always microseconds."""
+    return 9 if column.kind == "timestamp" and (column.precision or 0) > 6 else 6
 
 
 def _count_bytes(column: Column) -> int:

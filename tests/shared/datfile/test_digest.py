@@ -77,6 +77,11 @@ def test_the_digest_of_a_file_is_that_of_its_records_without_the_blanks_at_the_e
         ("BINARY_DOUBLE", pa.array([0.1]), b"3FB999999999999A"),
         ("RAW(4)", pa.array(["0aFf"]), b'"0AFF"'),
         ("TIMESTAMP(6) WITH TIME ZONE", pa.array(["2030-01-01 00:30:00.25+02:00"]), b'"2029-12-31 22:30:00.250000"'),
+        (
+            "TIMESTAMP(9) WITH TIME ZONE",
+            pa.array(["2030-01-01 00:30:00.250000000+02:00"]),
+            b'"2029-12-31 22:30:00.250000"',
+        ),
         ("NUMBER(38,2)", pa.array(["1.5"]), b"1.50"),
         ("NUMBER(5,-2)", pa.array([1200]), b"1200"),
         ("VARCHAR2(40)", pa.array([None], pa.large_string()), b""),
