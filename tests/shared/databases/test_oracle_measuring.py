@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from canvas_replicate.databases.measuring import measure_columns
 from canvas_replicate.databases.oracle import measuring
 from canvas_replicate.databases.oracle.filling import _rejection
 from canvas_replicate.databases.row_text import write_digest
@@ -92,3 +93,17 @@ def test_texts_without_a_limit_are_left_out_where_they_may_not_fit_a_row() -> No
     found = write_digest([(number, number), (short, in_file)], "oracle")
     assert found is not None
     assert found.columns == ("id", "note")
+
+
+def test_a_column_may_have_braces_in_its_name() -> None:
+    column = column_from_oracle_type("a{0}", "NUMBER(9)")
+    asked: list[str] = []
+
+    def fetch(sql: str) -> tuple[int, int]:
+        asked.append(sql)
+        return 1, 5
+
+    digest = write_digest([(column, column)], "oracle")
+    found = measure_columns("t", {}, lambda *_: [], lambda *_: Figures(non_null=0), digest, fetch)
+    assert (found.rows, found.hashed) == (1, ("a{0}",))
+    assert '"A{0}"' in asked[0]

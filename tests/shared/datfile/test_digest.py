@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from datetime import datetime
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canvas_replicate.databases.duckdb.digesting import FileDigester
+from canvas_replicate.databases.row_text import write_digest
 from canvas_replicate.datfile.columns import column_from_oracle_type
 from canvas_replicate.datfile.writer import DatWriter
 
@@ -104,3 +106,13 @@ def test_a_long_row_is_hashed_in_pieces_and_a_long_text_as_it_is() -> None:
     )
     hashes = [hashlib.md5(piece).hexdigest() for piece in (b'"x"#EOR#\n', b"|1#EOR#\n", b'say "hi"')]
     assert digester.total().value == sum_records(["|".join(hashes).encode()])
+
+
+@pytest.mark.parametrize("in_file", ["NUMBER", "NUMBER(7,-2)"])
+def test_a_whole_number_keeps_its_zeros_in_a_column_of_hundreds(in_file: str) -> None:
+    pair = column_from_oracle_type("n", "NUMBER(7,-2)"), column_from_oracle_type("n", in_file)
+    sql = write_digest([pair], "duckdb")
+    assert sql is not None
+    with duckdb.connect() as database:
+        found = database.execute(f"SELECT {sql.aggregate} FROM (SELECT 1200::DECIMAL(7,0) AS n)").fetchone()
+    assert found == (sum_records([b"1200"]),)
