@@ -175,10 +175,17 @@ def _to_array(column: Column, texts: list[str | None]) -> pa.Array:
     return pa.array([None if text is None else datetime.fromisoformat(text) for text in texts], pa.timestamp("us"))
 
 
-def load_rows(engine: Engine, folder: Path, rows: list[dict[str, str | None]], delete: pa.Table | None = None) -> None:
+def load_rows(
+    engine: Engine,
+    folder: Path,
+    rows: Sequence[Mapping[str, str | None]],
+    delete: pa.Table | None = None,
+    *,
+    table: str = "tmp_mutated",
+) -> None:
     folder.mkdir(exist_ok=True)
-    columns = {name: [row[name] for row in rows] for name in TYPES}
-    load = load_of(folder, engine.target, "tmp_mutated", batch(**columns), mode=engine.mode, method=engine.method)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    load = load_of(folder, engine.target, table, batch(**columns), mode=engine.mode, method=engine.method)
     engine.target.replace(dataclasses.replace(load, delete=delete), verify=lambda loaded: None, check=nothing)
 
 
@@ -215,10 +222,7 @@ class DigestBehaviour:
         ddl = f"CREATE TABLE tmp_many ({', '.join(f'{column.name} {column.type}' for column in columns)});"
         engine.target.apply(engine.target.missing(ddl, Path("ddl/many.sql")), "ddl/many.sql")
         values = {column.name: "abé"[place % 3] for place, column in enumerate(columns)}
-        load = load_of(tmp_path, engine.target, "tmp_many", batch(**{name: [value] for name, value in values.items()}))
-        engine.target.replace(
-            dataclasses.replace(load, method=engine.method), verify=lambda loaded: None, check=nothing
-        )
+        load_rows(engine, tmp_path, [values], table="tmp_many")
         found = engine.target.measure("tmp_many", [(column.name, column) for column in columns])
         assert found.digest == write_file([values], columns)
 
@@ -226,12 +230,7 @@ class DigestBehaviour:
         engine.target.apply(engine.target.missing(OTHER_DDL, Path("ddl/other.sql")), "ddl/other.sql")
         columns = tuple(column_from_oracle_type(name, oracle_type) for name, oracle_type in OTHER_TYPES.items())
         rows = [dict(zip(OTHER_TYPES, values, strict=True)) for values in OTHER_ROWS]
-        load = load_of(
-            tmp_path, engine.target, "tmp_other", batch(**{name: [row[name] for row in rows] for name in OTHER_TYPES})
-        )
-        engine.target.replace(
-            dataclasses.replace(load, method=engine.method), verify=lambda loaded: None, check=nothing
-        )
+        load_rows(engine, tmp_path, rows, table="tmp_other")
         digested = [(column.name, column) for column in columns]
         found = engine.target.measure("tmp_other", digested)
         assert (found.hashed, found.digest) == (tuple(OTHER_TYPES), write_file(rows, columns))

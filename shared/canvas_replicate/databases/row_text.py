@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from canvas_replicate.databases.value_text import (
     DigestEngine,
@@ -14,8 +13,9 @@ from canvas_replicate.databases.value_text import (
     write_value_text,
 )
 from canvas_replicate.datfile.columns import Column, Kind
-from canvas_replicate.datfile.digest import is_hashed_alone, split_columns
+from canvas_replicate.datfile.digest import AROUND_BYTES, is_hashed_alone, split_columns
 from canvas_replicate.datfile.format import FIELD_END, RECORD_END
+from canvas_replicate.sql.translate import Engine
 
 # The kinds of base columns whose canonical text is that of the file's value.
 _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
@@ -29,7 +29,6 @@ _SAME_TEXT: Mapping[Kind, tuple[Kind, ...]] = {
 }
 _DIGITS = 15  # hexadecimal; they fit a BIGINT, and the sum of 10^11 rows the 38 digits of Oracle
 _ORACLE_TEXT_BYTES = 4000
-_AROUND_BYTES = 3  # two enclosures, and what separates two values
 _END = f"'{RECORD_END.rstrip()}' || chr(10)"
 
 
@@ -67,14 +66,14 @@ def write_digest(pairs: Sequence[tuple[Column, Column]], engine: DigestEngine) -
     return DigestSql(names, sums, fingerprint=_write_fingerprint([base for base, _ in hashed], engine))
 
 
-def _write_group(pairs: Sequence[tuple[Column, Column]], engine: Literal["duckdb", "postgresql"]) -> str:
+def _write_group(pairs: Sequence[tuple[Column, Column]], engine: Engine) -> str:
     """The text that is hashed of these columns: a record with its end, or one long text as it is."""
     enclosed = not is_hashed_alone(pairs[0][1])
     texts = [write_value_text(base, in_file, engine, enclosed=enclosed) for base, in_file in pairs]
     return _write_record(texts, engine) if enclosed else texts[0]
 
 
-def _write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"]) -> str:
+def _write_row_sum(groups: Sequence[str], engine: Engine) -> str:
     """The aggregate over rows for DuckDB and PostgreSQL; ``groups`` are the texts that are hashed together."""
     row = groups[0] if len(groups) == 1 else _write_record([f"md5({text})" for text in groups], engine)
     digits = f"substr(md5({row}), 1, {_DIGITS})"
@@ -83,7 +82,7 @@ def _write_row_sum(groups: Sequence[str], engine: Literal["duckdb", "postgresql"
     return f"CAST(sum(CAST({number} AS bigint)) AS varchar)"
 
 
-def _write_fingerprint(columns: Sequence[Column], engine: Literal["duckdb", "postgresql"]) -> str:
+def _write_fingerprint(columns: Sequence[Column], engine: Engine) -> str:
     """The hash of a row is hashed again: PostgreSQL only adds the values' hashes up, as the sum of all rows would."""
     names = ", ".join(f'"{column.name}"' for column in columns)
     if engine == "duckdb":
@@ -144,7 +143,7 @@ def _fit_oracle(pairs: Sequence[tuple[Column, Column]]) -> bool:
                 total += min((base.length or _ORACLE_TEXT_BYTES) * 4, _ORACLE_TEXT_BYTES)
             else:
                 total += (base.length or 2000) * 2 if base.kind == "raw" else sizes[base.kind]
-            total += _AROUND_BYTES
+            total += AROUND_BYTES
         if total > _ORACLE_TEXT_BYTES and not is_hashed_alone(pairs[group[0]][1]):
             return False
     return True

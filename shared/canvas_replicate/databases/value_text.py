@@ -15,6 +15,7 @@ from typing import Literal
 from canvas_replicate.datfile.columns import Column
 from canvas_replicate.datfile.digest import count_decimals, count_fraction_digits
 from canvas_replicate.datfile.format import ENCLOSURE
+from canvas_replicate.sql.translate import Engine
 
 DigestEngine = Literal["duckdb", "postgresql", "oracle"]
 _MICROSECONDS = 6
@@ -30,7 +31,7 @@ def can_hash(base: Column, engine: DigestEngine) -> bool:
     return engine != "oracle" or not (base.kind == "float" or base.type.startswith(_LOBS))
 
 
-def write_value_text(base: Column, in_file: Column, engine: Literal["duckdb", "postgresql"], *, enclosed: bool) -> str:
+def write_value_text(base: Column, in_file: Column, engine: Engine, *, enclosed: bool) -> str:
     """The SQL of a base column's text. ``enclosed`` is false for a text or raw that is hashed alone."""
     write = _write_duckdb if engine == "duckdb" else _write_postgresql
     text = write(f'"{base.name}"', base, in_file)
@@ -43,7 +44,7 @@ def write_value_text(base: Column, in_file: Column, engine: Literal["duckdb", "p
     return _enclose_text(f'"{base.name}"', text, engine)
 
 
-def _enclose_text(name: str, text: str, engine: Literal["duckdb", "postgresql"]) -> str:
+def _enclose_text(name: str, text: str, engine: Engine) -> str:
     doubled = f"coalesce('{ENCLOSURE}' || {_double(text)} || '{ENCLOSURE}', '')"
     if engine == "postgresql":
         return doubled

@@ -23,7 +23,7 @@ _MOST_BYTES = 3900
 _UTF8_BYTES = 4
 _NUMBER_BYTES = 170  # Oracle's NUMBER reaches 10^125 and 10^-130
 _MOMENT_BYTES = 30
-_AROUND_BYTES = 3  # two enclosures, and what separates two values
+AROUND_BYTES = 3  # two enclosures, and what separates two values
 
 
 class RowDigest(BaseModel):
@@ -85,6 +85,6 @@ def _count_bytes(column: Column) -> int:
     """The most bytes of the column's canonical text in a record."""
     if column.kind in ("text", "raw"):
         bytes_each = _UTF8_BYTES if column.kind == "text" else 2
-        return 0 if column.length is None else column.length * bytes_each + _AROUND_BYTES
+        return 0 if column.length is None else column.length * bytes_each + AROUND_BYTES
     unlimited = column.kind == "number" and column.precision is None
-    return (_NUMBER_BYTES if unlimited else _MOMENT_BYTES * 2) + _AROUND_BYTES
+    return (_NUMBER_BYTES if unlimited else _MOMENT_BYTES * 2) + AROUND_BYTES
