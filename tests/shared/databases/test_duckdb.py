@@ -9,14 +9,14 @@ import pytest
 from tests.behaviours.databases import DatabasesBehaviour, Engine
 from tests.behaviours.digests import DigestBehaviour
 
-from canvas_replicate.databases.duckdb.connecting import DuckDb
+from canvas_replicate.databases.duckdb.connecting import OUT_OF_MEMORY, DuckDb
 from canvas_replicate.databases.duckdb.digesting import FileDigester
 from canvas_replicate.databases.duckdb.ledger import DuckDbLedger
 from canvas_replicate.databases.duckdb.source import DuckDbSource
 from canvas_replicate.databases.duckdb.target import DuckDbTarget
 from canvas_replicate.databases.ports import DuplicateKey
 from canvas_replicate.datfile.columns import column_from_oracle_type
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import PermanentError, TransientError
 
 
 @pytest.fixture
@@ -73,6 +73,29 @@ def test_every_cursor_counts_in_utc_wherever_the_machine_is(tmp_path: Path, monk
         opened.close()
         monkeypatch.undo()
         time.tzset()
+
+
+# Nothing of it can go to disk, and it needs more than a database is given at first.
+TOO_MUCH = "SELECT string_agg(repeat('x', 60) || number::VARCHAR, ',') AS t FROM range(1_500_000) r(number)"
+
+
+@pytest.mark.parametrize("sql", [TOO_MUCH, f"SELECT 'first' AS t FROM range(500_000) UNION ALL ({TOO_MUCH})"])
+def test_a_query_that_needs_more_memory_has_it_when_it_is_read_again(engine: Engine, sql: str) -> None:
+    def count_rows() -> int:
+        with engine.source.open(sql, batch_rows=20_000) as opened:
+            return sum(batch.num_rows for batch in opened.fetched)
+
+    with pytest.raises(TransientError) as refused:
+        count_rows()
+    assert refused.value.code == OUT_OF_MEMORY
+    assert count_rows() in (1, 500_001)
+
+
+def test_a_view_that_needs_more_memory_is_refreshed_at_once(engine: Engine, database: DuckDb) -> None:
+    with database.session("a view") as cursor:
+        insert = "INSERT INTO replicate_view (view_name, definition) VALUES ('main.big', $sql)"
+        cursor.execute(insert, {"sql": TOO_MUCH})
+    assert engine.target.refresh("big", check=lambda _: None) == 1
 
 
 @pytest.mark.parametrize(

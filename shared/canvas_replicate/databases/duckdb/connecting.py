@@ -32,8 +32,10 @@ _TRANSIENT = (
 )
 _BAD_DATA = (duckdb.ConstraintException, duckdb.ConversionException, duckdb.OutOfRangeException)
 # DuckDB would keep all that it has read, up to 80 % of the machine's memory. Sorts and joins beyond the limit go to
-# disk; what cannot go there grows with threads and columns. A source is read once and needs little.
-_MEMORY_MB, _THREADS = 256, 2
+# disk; what cannot go there grows with threads and columns, and gets more room when it fails for lack of it.
+_MEMORY_MB, _MOST_MB, _MB_PER_COLUMN = 64, 1024, 3
+_THREADS = 2
+OUT_OF_MEMORY = "duckdb.OutOfMemoryException"
 # What the system may give in a moment; everything else about a file needs a person.
 _PASSES = ("No space left", "Too many open files", "Input/output error", "Stale file handle", "Cannot allocate memory")
 _STEP = "Name the file of a DuckDB database there, one that this user may write."
@@ -87,9 +89,17 @@ class DuckDb:
 
     @contextmanager
     def session(self, doing: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor for the length of a block. An uncommitted transaction ends with it."""
-        with closing(self.cursor()) as cursor, translate_errors(doing):
-            yield cursor
+        """A cursor for the length of a block. An uncommitted transaction ends with it.
+
+        What fails for lack of memory is a TransientError, and has more memory when it is done again.
+        """
+        try:
+            with closing(self.cursor()) as cursor, translate_errors(doing):
+                yield cursor
+        except TransientError as error:
+            if error.code == OUT_OF_MEMORY:
+                self._set_memory(_MOST_MB)
+            raise
 
     @classmethod
     def close_all(cls) -> None:
@@ -97,8 +107,11 @@ class DuckDb:
         for opened in list(cls._opened.values()):
             opened.close()
 
-    def make_room(self, megabytes: int) -> None:
-        """Let DuckDB have at least so much memory for what it keeps and sorts."""
+    def make_room(self, columns: int) -> None:
+        """Let DuckDB have the memory that reading or writing so many columns needs."""
+        self._set_memory(columns * _MB_PER_COLUMN)
+
+    def _set_memory(self, megabytes: int) -> None:
         with self._opening:
             if megabytes > self._memory_mb:
                 with self._connection.cursor() as cursor:

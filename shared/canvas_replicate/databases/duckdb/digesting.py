@@ -27,15 +27,15 @@ _ROWS = "file_rows"
 _NULL = "\x1e"  # of a column that is hashed alone
 _SECONDS = len("2030-01-01 00:00:00")
 # So much is hashed by one statement, which costs about as much as hashing 5,000 rows.
-_HASHED_ROWS = 100_000
-_HASHED_BYTES = 16 * 2**20
+_HASHED_ROWS = 50_000
+_HASHED_BYTES = 8 * 2**20
 _LOW_64_BITS = 2**64 - 1
 _LOW_30_BITS = np.uint64(2**30 - 1)
 
 
 @cache  # a database costs 15 ms of CPU to open, which is more than hashing most reports
 def _open_database() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"threads": 2})
+    return duckdb.connect(config={"threads": 1})
 
 
 class FileDigester:

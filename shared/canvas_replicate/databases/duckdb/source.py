@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from canvas_replicate.databases.duckdb.catalogs import Declarations, read_key
-from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
+from canvas_replicate.databases.duckdb.connecting import OUT_OF_MEMORY, DuckDb
 from canvas_replicate.databases.duckdb.types import read_column, read_exactly
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import PermanentError, TransientError
 from canvas_replicate.names import split_name
 from canvas_replicate.sql.translate import translate_query
 
 _DOING = "the query"
-_MB_PER_COLUMN = 3
 
 
 class DuckDbSource:
@@ -38,15 +37,14 @@ class DuckDbSource:
         if as_of is not None:
             raise _refuse_moments()
         sql = self._translate(sql)
-        with closing(self._database.cursor()) as cursor:
-            with translate_errors(_DOING):
-                described = cursor.execute(f"DESCRIBE {sql}").fetchall()
-                self._database.make_room(len(described) * _MB_PER_COLUMN)
-                columns = tuple(read_column(name, kind) for name, kind, *_ in described)
-                selected = ", ".join(f"{read_exactly(f'q.c{n}', row[1])} AS c{n}" for n, row in enumerate(described))
-                names = ", ".join(f"c{n}" for n in range(len(described)))
-                # con.sql streams; a result of execute() would be copied into memory whole first.
-                reader = cursor.sql(f"SELECT {selected} FROM ({sql}) q({names})").to_arrow_reader(batch_rows)
+        with self._database.session(_DOING) as cursor:
+            described = cursor.execute(f"DESCRIBE {sql}").fetchall()
+            self._database.make_room(len(described))
+            columns = tuple(read_column(name, kind) for name, kind, *_ in described)
+            selected = ", ".join(f"{read_exactly(f'q.c{n}', row[1])} AS c{n}" for n, row in enumerate(described))
+            names = ", ".join(f"c{n}" for n in range(len(described)))
+            # con.sql streams; a result of execute() would be copied into memory whole first.
+            reader = cursor.sql(f"SELECT {selected} FROM ({sql}) q({names})").to_arrow_reader(batch_rows)
             yield OpenQuery(columns, _read(reader), as_fetched, cursor.interrupt)
 
     def moment(self) -> int:
@@ -84,6 +82,9 @@ def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             # What fails in the middle of a stream comes out of Arrow and has lost its DuckDB class.
             # Its text may quote a value, which must not reach logs and messages: only its first words are shown.
             kind = str(error).partition(":")[0][:40]
-            raise PermanentError(f"the query failed while its rows were read ({kind}).", code="duckdb.stream") from None
+            message = f"the query failed while its rows were read ({kind})."
+            if kind.startswith("Out of Memory"):
+                raise TransientError(message, code=OUT_OF_MEMORY) from None
+            raise PermanentError(message, code="duckdb.stream") from None
         if batch.num_rows:
             yield batch

@@ -11,18 +11,17 @@ from typing import Any
 import duckdb
 
 from canvas_replicate.databases.duckdb.catalogs import Declarations
-from canvas_replicate.databases.duckdb.connecting import DuckDb, translate_errors
+from canvas_replicate.databases.duckdb.connecting import OUT_OF_MEMORY, DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.filling import delete_keys, insert_batches
 from canvas_replicate.databases.duckdb.keys import refuse_duplicates, write_base_table
 from canvas_replicate.databases.measuring import measure_load, measure_table, project
 from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
 from canvas_replicate.datfile.columns import Column
-from canvas_replicate.errors import PermanentError
+from canvas_replicate.errors import PermanentError, TransientError
 from canvas_replicate.names import split_name
 from canvas_replicate.sql.ddl import parse_ddl
 from canvas_replicate.sql.translate import translate_query
 
-_MEMORY_MB = 1024
 _MAKE_IT = "Make it: replicate init-db."
 
 
@@ -36,7 +35,6 @@ class DuckDbTarget:
         self._base_schema = base_schema
         self._view_schema = view_schema
         self._declarations = Declarations()
-        database.make_room(_MEMORY_MB)
 
     @contextmanager
     def _session(self, doing: str, *, making: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -66,6 +64,7 @@ class DuckDbTarget:
     def replace(self, load: Load, *, verify: Callable[[Loaded], None], check: Check) -> None:
         columns = {column.name: column for column in self.describe(load.table)}
         name = ".".join(self._base(load.table))
+        self._database.make_room(len(columns))
         with self._session(f"loading {load.table}") as cursor:
             check(None)
             cursor.begin()
@@ -101,6 +100,14 @@ class DuckDbTarget:
         return int(rows)
 
     def refresh(self, view: str, *, check: Check, showing: Showing = COUNT_ONLY, tag: Tag | None = None) -> int:
+        try:
+            return self._refresh(view, check, showing)
+        except TransientError as error:
+            if error.code != OUT_OF_MEMORY:
+                raise
+            return self._refresh(view, check, showing)  # with more memory
+
+    def _refresh(self, view: str, check: Check, showing: Showing) -> int:
         name = ".".join(self._view(view))
         with self._session(f"refreshing {view}") as cursor:
             definition = self._read_definition(cursor, view)
