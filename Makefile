@@ -42,8 +42,8 @@ typecheck: setup ## mypy, strict
 
 check: lint typecheck test ## Everything that CI checks
 
-bench: setup ## Measure against other tools in one run; writes docs/benchmarks.md (QUICK=1: a minute and a half, no page)
-	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(CASES)
+bench: setup ## Measure against other tools in one run; writes docs/benchmarks.md (QUICK=1: a minute and a half, no page; LONG=1: 50 million rows too)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(LONG),--long) $(CASES)
 
 sbom: setup ## Write a bill of materials per image into sbom/ (CycloneDX)
 	@$(BIN)/python scripts/sbom

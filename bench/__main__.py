@@ -1,4 +1,4 @@
-"""python -m bench [--quick] [--page] [CASE ...]: measure, print, write the results, of all cases docs/benchmarks.md."""
+"""python -m bench [--quick] [--long] [--page] [CASE ...]: measure, print, write results; of all, docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ def main(words: list[str] | None = None) -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(case.key for case in CASES))
     options.add_argument("--quick", action="store_true", help="the smoke form: little input, each way once, no page")
+    options.add_argument("--long", action="store_true", help="also what takes more than ten minutes in all")
     options.add_argument("--page", action="store_true", help="write docs/benchmarks.md of the named cases alone")
     options.add_argument("--offline", action="store_true", help="install no rival; measure those that are there")
     asked = options.parse_args(words)
     unknown = set(asked.cases) - {case.key for case in CASES}
     if unknown:
         options.error(f"no such case: {', '.join(sorted(unknown))}")
-    chosen = [case for case in CASES if not asked.cases or case.key in asked.cases]
+    usual = [case for case in CASES if asked.long or not case.is_long]
+    chosen = [case for case in CASES if case.key in asked.cases] or usual
     started = time.monotonic()
     rivals = install_rivals(offline=asked.offline)
     scale = Scale(asked.quick, rivals, until=time.monotonic() + FULL_SECONDS)
     machine = describe_machine(rivals.versions)
-    name = "quick" if asked.quick else "benchmark" if len(chosen) == len(CASES) else "some"
+    name = "quick" if asked.quick else "benchmark" if len(chosen) >= len(usual) else "some"
     results: list[Result] = []
     for result, took in measure_cases(chosen, scale):
         results.append(result)

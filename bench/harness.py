@@ -79,7 +79,7 @@ class Case:
     """``prepare`` yields the ways, which do the same work on the same input.
 
     ``targets``: per rival the least number of times as long that it takes. ``limit``: the most of ours.
-    ``most_megabytes``: of ours, where the figure is another.
+    ``most_megabytes``: of ours, where the figure is another. ``is_long``: only where it is asked for.
     """
 
     key: str
@@ -90,6 +90,7 @@ class Case:
     limit: float | None = None
     most_megabytes: float | None = None
     times: int = 5
+    is_long: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from bench.data import make_installation, rows_sql
+from bench.cases.extraction import start_standin
+from bench.data import NAMES, make_installation, rows_sql
 from bench.harness import OURS, Case, Sample, Scale, Way, run_command
 
 SMALL = "the same with a tenth of the rows"
@@ -52,6 +53,40 @@ def compare_sizes(module: str, rows: int) -> Callable[[Scale], AbstractContextMa
     return prepare
 
 
+@contextmanager
+def prepare_wire(scale: Scale) -> Iterator[Sequence[Way]]:
+    """Each way copies a table of its own: an unchanged one is read too, and more is kept of a second run."""
+    with tempfile.TemporaryDirectory() as folder, start_standin("") as server:
+
+        def way(name: str, rows: int) -> Way:
+            return Way(name, lambda: extract_wire(Path(folder, name[:4]), server.dsn, rows))
+
+        rows = scale.of(10_000_000, 20_000)
+        yield [way(OURS, rows), way(SMALL, rows // 10)]
+
+
+def extract_wire(folder: Path, dsn: str, rows: int) -> Sample:
+    campus = "REPLICATE_DATABASES__CAMPUS__"
+    environment = make_installation(folder, {"rows": rows})
+    environment |= {f"{campus}URL": f"oracle://bench@{dsn}", f"{campus}PASSWORD": "bench"}
+    conf = folder / "conf" / "tablesconf.yaml"
+    conf.write_text(conf.read_text("utf-8").replace(f"SELECT {NAMES} FROM sis.rows", f"SELECT * FROM bench_{rows}"))
+    run_command([*REPLICATE, "init-db"], environment)
+    return run_command([sys.executable, "-m", "extractor", "run", "hourly"], environment)
+
+
+@contextmanager
+def prepare_long(scale: Scale) -> Iterator[Sequence[Way]]:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = scale.of(50_000_000, 20_000)
+        environment = make_campus(Path(folder, "large"), {"rows": rows})
+
+        def run(module: str) -> Sample:
+            return run_command([sys.executable, "-m", module, "run", "hourly"], environment)
+
+        yield [Way(OURS, lambda: run("extractor")), Way("loader run of its file", lambda: run("loader"))]
+
+
 def measure(module: str, folder: Path, rows: int) -> Sample:
     environment = make_campus(folder, {"rows": rows})
     if module == "loader":
@@ -70,6 +105,15 @@ CASES = (
         times=1,
     ),
     Case(
+        "memory-wire",
+        "Memory of extractor run: 10,000,000 rows of ten mixed columns over the wire",
+        prepare_wire,
+        figure="megabytes",
+        targets={SMALL: 0.8},
+        limit=400,
+        times=1,
+    ),
+    Case(
         "memory-load",
         "Memory of loader run: 2,000,000 rows into DuckDB",
         compare_sizes("loader", 2_000_000),
@@ -77,5 +121,14 @@ CASES = (
         targets={SMALL: 0.8},
         limit=400,
         times=1,
+    ),
+    Case(
+        "memory-long",
+        "Memory of extractor run, and then loader run: 50,000,000 rows in DuckDB",
+        prepare_long,
+        figure="megabytes",
+        limit=400,
+        times=1,
+        is_long=True,
     ),
 )

@@ -1,10 +1,11 @@
-"""Connections of a ledger between two transactions: as many as there were transactions at the same time."""
+"""Connections between two uses: as many as there were uses at the same time. A login costs more than most of them."""
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 Kept = TypeVar("Kept")
@@ -43,6 +44,17 @@ class KeptConnections(Generic[Kept]):
         """For the next transaction. The last one on it must have ended."""
         with self._lock:
             self._idle.append(connection)
+
+    @contextmanager
+    def lend(self) -> Iterator[Kept]:
+        """One for the length of a block, with no transaction open at its end. After an error it is closed."""
+        connection = self.take()
+        try:
+            yield connection
+        except BaseException:
+            self._close(connection)
+            raise
+        self.keep(connection)
 
     def close(self) -> None:
         with self._lock:

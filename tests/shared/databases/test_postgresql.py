@@ -271,6 +271,33 @@ def test_numbers_kept_as_text_are_measured_as_numbers(engine: Engine) -> None:
     assert found[0].figures["n"].residue == "3.75"
 
 
+def list_sessions(engine: Engine) -> list[int]:
+    """The server processes of all sessions but the test's own."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid"
+    return [pid for (pid,) in engine.sql(sql)]
+
+
+def test_a_target_keeps_its_session_and_replaces_one_that_ended(engine: Engine) -> None:
+    make(engine, "CREATE TABLE tmp_x (a NUMBER(9))")
+    engine.target.describe("tmp_x")
+    [session] = list_sessions(engine)
+    engine.target.describe("tmp_x")
+    assert list_sessions(engine) == [session]
+    engine.sql(f"SELECT pg_terminate_backend({session}, 5000)")
+    assert [column.name for column in engine.target.describe("tmp_x")] == ["a"]
+    assert list_sessions(engine) != [session]
+
+
+def test_a_session_in_which_something_failed_is_not_used_again(engine: Engine) -> None:
+    make(engine, "CREATE TABLE tmp_x (a NUMBER(9))")
+    engine.target.describe("tmp_x")
+    [session] = list_sessions(engine)
+    with pytest.raises(PermanentError):
+        engine.target.describe("tmp_missing")
+    engine.target.describe("tmp_x")
+    assert session not in list_sessions(engine)
+
+
 def test_a_table_that_is_locked_can_be_loaded_later(engine: Engine, postgresql: Database) -> None:
     make(engine, DDL)
     engine.sql("BEGIN", "LOCK TABLE tmp_everything")

@@ -84,7 +84,7 @@ def test_a_kept_session_that_does_not_answer_is_replaced(
     ledger_database: PostgresqlLedger, postgresql: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [(before,)] = read(ledger_database, "SELECT pg_backend_pid()")
-    monkeypatch.setattr("canvas_replicate.databases.postgresql.ledger._PING_SECONDS", -1.0)
+    monkeypatch.setattr("canvas_replicate.databases.postgresql.connecting._PING_SECONDS", -1.0)
     [(after,)] = read(ledger_database, "SELECT pg_backend_pid()")
     assert before != after
 

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pika
 import pytest
@@ -23,6 +24,7 @@ from canvas_replicate.messaging.bus import Delivery, connect
 from canvas_replicate.messaging.messages import PushRequested, TableRequested, parse, wrap
 from canvas_replicate.messaging.rabbitmq import publisher
 from canvas_replicate.messaging.rabbitmq.bus import RabbitBus
+from canvas_replicate.messaging.rabbitmq.delivery import RabbitDelivery, Work
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -207,6 +209,31 @@ def test_an_ack_after_the_connection_was_lost_is_void_and_the_message_comes_agai
     assert bus.depth(WORK) == 0
     assert bus.depth(topology.dead_queue("extractor")) == 2
     assert "delivery tag" not in caplog.text
+
+
+def test_waiting_for_a_handler_ends_when_it_ends_or_in_time(bus: RabbitBus) -> None:
+    seen: list[bool] = []
+    may_end, ended = threading.Event(), threading.Event()
+
+    def handle(delivery: Delivery) -> None:
+        may_end.wait(DEADLINE_SECONDS)
+        delivery.requeue()
+        ended.set()
+
+    def work(delivery: Delivery) -> None:
+        assert isinstance(delivery, RabbitDelivery)
+        delivery.ack()
+        handler = Work(handle)
+        handler.begin(replace(delivery, is_settled=True))
+        handler.wait(0.01)
+        seen.append(handler.is_over())
+        may_end.set()
+        handler.wait(DEADLINE_SECONDS)
+        seen.append(handler.is_over() and ended.is_set())
+
+    bus.publish(requested())
+    consume(bus, WORK, work, until=lambda: len(seen) == 2)
+    assert seen == [False, True]
 
 
 def test_a_consumer_whose_queue_was_deleted_makes_it_again(rabbit: Vhost, bus: RabbitBus) -> None:

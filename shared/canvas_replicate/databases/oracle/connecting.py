@@ -19,6 +19,7 @@ from canvas_replicate.errors import ConfigError, TransientError
 # would hold it for ever (oracle.md 2.3).
 CONNECT_SECONDS = 30.0
 CALL_SECONDS = 3600.0
+_PING_SECONDS = 5.0
 # How numbers and moments are written as text must not depend on the environment.
 _SESSION = (
     "ALTER SESSION SET TIME_ZONE = '+00:00'",
@@ -66,8 +67,7 @@ class Oracle:
             connection = connect_within(CONNECT_SECONDS, self._open, doing)
             connection.call_timeout = int(CONNECT_SECONDS * 1000)
             if tag:
-                connection.module, connection.action = tag.stage[:48], tag.table[:32]
-                connection.client_identifier = tag.run_id[:64]
+                mark_session(connection, tag)
             try:
                 with connection.cursor() as cursor:
                     for statement in _SESSION:
@@ -96,6 +96,22 @@ class Oracle:
             stmtcachesize=0,
             **{name: value for name, value in options.items() if value is not None},
         )
+
+
+def mark_session(connection: oracledb.Connection, tag: Tag | None) -> None:
+    """Who works, on what and in which run, as V$SESSION shows it; without a tag nothing."""
+    connection.module, connection.action = (tag.stage[:48], tag.table[:32]) if tag else ("", "")
+    connection.client_identifier = tag.run_id[:64] if tag else ""
+
+
+def is_alive(connection: oracledb.Connection) -> bool:
+    before = connection.call_timeout
+    with suppress(oracledb.Error, OSError):
+        connection.call_timeout = int(_PING_SECONDS * 1000)
+        connection.ping()
+        connection.call_timeout = before
+        return True
+    return False
 
 
 def close_quietly(connection: oracledb.Connection) -> None:

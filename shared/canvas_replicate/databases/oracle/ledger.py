@@ -13,7 +13,7 @@ import oracledb
 
 from canvas_replicate.databases.binds import bind_names, rewrite_binds, to_aware_rows, to_naive_values
 from canvas_replicate.databases.kept_connections import KeptConnections
-from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
+from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly, is_alive
 from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.ports import DuplicateKey, Session
 from canvas_replicate.errors import DataError, PermanentError
@@ -23,7 +23,6 @@ _DOING = "the run ledger"
 _DDL = Path("tables.sql")
 # Shorter than a lease. An Oracle session waits for another's transaction without end, unless its client gives up.
 _CALL_SECONDS = 30.0
-_PING_SECONDS = 5.0
 _MAKING_SECONDS = 3600.0
 
 _KEY_IS_THERE = "ORA-00001"
@@ -204,12 +203,8 @@ def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
 
 
 def _is_alive(connection: oracledb.Connection, *, call_seconds: float) -> bool:
-    with suppress(oracledb.Error, OSError):
-        _set_call_timeout(connection, _PING_SECONDS)
-        connection.ping()
-        _set_call_timeout(connection, call_seconds)
-        return True
-    return False
+    _set_call_timeout(connection, call_seconds)
+    return is_alive(connection)
 
 
 def _set_call_timeout(connection: oracledb.Connection, seconds: float) -> None:

@@ -7,15 +7,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import oracledb
 
 from canvas_replicate.control_file import ControlFile
+from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.measuring import measure_load, project
 from canvas_replicate.databases.oracle import dictionary, refreshing
-from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly
+from canvas_replicate.databases.oracle.connecting import Oracle, close_quietly, is_alive, mark_session
 from canvas_replicate.databases.oracle.errors import translate_errors
 from canvas_replicate.databases.oracle.filling import delete_keys, insert_batches, list_unsuited_columns, load_directly
 from canvas_replicate.databases.oracle.ledger import OracleSession
@@ -51,14 +52,16 @@ class OracleTarget:
     sqlldr: Path | None = None
     made_by_dba = True
 
+    @cached_property
+    def _kept(self) -> KeptConnections[oracledb.Connection]:
+        return KeptConnections(self.database.connect, is_alive, close_quietly)
+
     @contextmanager
     def _session(self, doing: str, tag: Tag | None = None) -> Iterator[oracledb.Connection]:
-        connection = self.database.connect(tag)
-        try:
-            with translate_errors(doing):
-                yield connection
-        finally:
-            close_quietly(connection)
+        with self._kept.lend() as connection, translate_errors(doing):
+            mark_session(connection, tag)
+            yield connection
+            connection.rollback()  # a query over a database link opens a transaction
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:

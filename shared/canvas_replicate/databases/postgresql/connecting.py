@@ -32,6 +32,7 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 60_000,
 }
 _SETTING_SECONDS = 30.0
+_PING_SECONDS = 5.0
 # How values are written as text must not depend on a server's configuration.
 _SESSION = {
     "DateStyle": "ISO, YMD",
@@ -142,6 +143,15 @@ class PostgreSql:
                 connection.close()
                 raise
         return connection
+
+
+def is_alive(connection: DeadlineConnection) -> bool:
+    try:
+        with connection.limit_answers(_PING_SECONDS):
+            connection.execute("")
+    except psycopg.Error:
+        return False
+    return True
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from canvas_replicate.databases.postgresql.connecting import (
     MAKING,
     DeadlineConnection,
     PostgreSql,
+    is_alive,
     translate_errors,
     translated,
 )
@@ -26,9 +27,8 @@ from canvas_replicate.sql.ddl import parse_ddl, write_missing
 _DOING = "the run ledger"
 # Shorter than a lease. A process that hangs in the middle of a transaction must not keep all others waiting.
 _AT_MOST = "30s"
-# The client's own deadlines, for a server that hangs and enforces none: longer than the server's, and for a ping.
+# The client's own deadline, for a server that hangs and enforces none: longer than the server's.
 _ANSWER_SECONDS = 45.0
-_PING_SECONDS = 5.0
 
 
 class PostgresqlSession:
@@ -84,7 +84,7 @@ class PostgresqlLedger:
     single_process = False
 
     def __init__(self, database: PostgreSql, *, answer_seconds: float = _ANSWER_SECONDS) -> None:
-        self._kept = KeptConnections(partial(_connect, database, answer_seconds), _is_alive, _close)
+        self._kept = KeptConnections(partial(_connect, database, answer_seconds), is_alive, DeadlineConnection.close)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -133,16 +133,3 @@ def _connect(database: PostgreSql, answer_seconds: float) -> DeadlineConnection:
     )
     connection.answer_seconds = answer_seconds
     return connection
-
-
-def _is_alive(connection: DeadlineConnection) -> bool:
-    try:
-        with connection.limit_answers(_PING_SECONDS):
-            connection.execute("")
-    except psycopg.Error:
-        return False
-    return True
-
-
-def _close(connection: DeadlineConnection) -> None:
-    connection.close()

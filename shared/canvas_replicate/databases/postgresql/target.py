@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from canvas_replicate.databases.kept_connections import KeptConnections
 from canvas_replicate.databases.measuring import measure_load, measure_table, project
 from canvas_replicate.databases.ports import COUNT_ONLY, Check, Digested, Load, Loaded, Showing, Tag
 from canvas_replicate.databases.postgresql.catalogs import (
@@ -23,7 +24,13 @@ from canvas_replicate.databases.postgresql.catalogs import (
     resolve_name,
     write_missing_schema,
 )
-from canvas_replicate.databases.postgresql.connecting import MAKING, PostgreSql, translate_errors
+from canvas_replicate.databases.postgresql.connecting import (
+    MAKING,
+    DeadlineConnection,
+    PostgreSql,
+    is_alive,
+    translate_errors,
+)
 from canvas_replicate.databases.postgresql.copying import copy_batches, delete_keys, insert_staged
 from canvas_replicate.databases.postgresql.ledger import PostgresqlSession
 from canvas_replicate.datfile.columns import Column
@@ -70,13 +77,13 @@ class PostgresqlTarget:
     made_by_dba = False
 
     def __init__(self, database: PostgreSql, *, base_schema: str | None = None, view_schema: str | None = None) -> None:
-        self._database = database
+        self._kept = KeptConnections(partial(database.connect, **_SETTINGS), is_alive, DeadlineConnection.close)
         self._base_schema = base_schema.lower() if base_schema else None
         self._view_schema = view_schema.lower() if view_schema else None
 
     @contextmanager
     def _session(self, doing: str) -> Iterator[psycopg.Connection[Any]]:
-        with closing(self._database.connect(**_SETTINGS)) as connection, translate_errors(doing):
+        with self._kept.lend() as connection, translate_errors(doing):
             yield connection
 
     def describe(self, table: str) -> tuple[Column, ...]:

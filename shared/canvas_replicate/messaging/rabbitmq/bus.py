@@ -208,6 +208,8 @@ class RabbitBus:
         waiting: RabbitDelivery | None = None
         for message in channel.consume(queue, inactivity_timeout=_LOOK_SECONDS):
             waiting = self._build_delivery(connection, channel, queue, *message) or waiting
+            if waiting is not None:
+                work.wait(_LOOK_SECONDS)  # pika would not look again before something arrives
             if stop.is_set() or work.error is not None:
                 return  # waiting messages have not started: closing the channel returns them
             # A handler may raise after the look above; its error is there before its thread ends.

@@ -71,6 +71,11 @@ class Work:
         self._thread = threading.Thread(target=self._work, args=(delivery,), name="handler", daemon=True)
         self._thread.start()
 
+    def wait(self, seconds: float) -> None:
+        """Return when the handler has ended, or after that time."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
     def is_over(self) -> bool:
         """Whether no handler runs; its delivery is then settled."""
         if self.is_running:
