@@ -98,7 +98,7 @@ class DuckDb:
                 yield cursor
         except TransientError as error:
             if error.code == OUT_OF_MEMORY:
-                self._set_memory(_MOST_MB)
+                self.give_most()
             raise
 
     @classmethod
@@ -110,6 +110,10 @@ class DuckDb:
     def make_room(self, columns: int) -> None:
         """Let DuckDB have the memory that reading or writing so many columns needs."""
         self._set_memory(columns * _MB_PER_COLUMN)
+
+    def give_most(self) -> None:
+        """For what failed for lack of memory."""
+        self._set_memory(_MOST_MB)
 
     def _set_memory(self, megabytes: int) -> None:
         with self._opening:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
 
 from canvas_replicate.databases.duckdb.catalogs import Declarations, read_key
-from canvas_replicate.databases.duckdb.connecting import OUT_OF_MEMORY, DuckDb
+from canvas_replicate.databases.duckdb.connecting import OUT_OF_MEMORY, DuckDb, translate_errors
 from canvas_replicate.databases.duckdb.types import read_column, read_exactly
 from canvas_replicate.databases.ports import OpenQuery, SnapshotUnavailable, TableFacts, Tag, as_fetched
 from canvas_replicate.datfile.columns import Column
@@ -43,9 +43,24 @@ class DuckDbSource:
             columns = tuple(read_column(name, kind) for name, kind, *_ in described)
             selected = ", ".join(f"{read_exactly(f'q.c{n}', row[1])} AS c{n}" for n, row in enumerate(described))
             names = ", ".join(f"c{n}" for n in range(len(described)))
-            # con.sql streams; a result of execute() would be copied into memory whole first.
-            reader = cursor.sql(f"SELECT {selected} FROM ({sql}) q({names})").to_arrow_reader(batch_rows)
-            yield OpenQuery(columns, _read(reader), as_fetched, cursor.interrupt)
+            exactly = f"SELECT {selected} FROM ({sql}) q({names})"
+            batches = self._read_with_room(lambda: read_batches(cursor, exactly, batch_rows))
+            yield OpenQuery(columns, batches, as_fetched, cursor.interrupt)
+
+    def _read_with_room(self, read: Callable[[], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+        """What fails for lack of memory before its first batch is read again with more, as sorts do."""
+        batches = read()
+        try:
+            first = next(batches, None)
+        except TransientError as error:
+            if error.code != OUT_OF_MEMORY:
+                raise
+            self._database.give_most()
+            batches = read()
+            first = next(batches, None)
+        if first is not None:
+            yield first
+            yield from batches
 
     def moment(self) -> int:
         raise _refuse_moments()
@@ -72,7 +87,11 @@ def _refuse_moments() -> SnapshotUnavailable:
     return SnapshotUnavailable("DuckDB cannot read several queries as of one moment.")
 
 
-def _read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def read_batches(cursor: duckdb.DuckDBPyConnection, sql: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Raises TransientError for what lacks memory, else PermanentError; neither quotes a value."""
+    with translate_errors(_DOING):
+        # con.sql streams; a result of execute() would be copied into memory whole first.
+        reader = cursor.sql(sql).to_arrow_reader(batch_rows)
     while True:
         try:
             batch = reader.read_next_batch()
