@@ -37,7 +37,7 @@ _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MICROSECONDS = "%Y-%m-%d %H:%M:%S%.6f"
 ZONED = "%Y-%m-%d %H:%M:%S%.f%:z"
 # Of the batches that wait to be hashed: enough for either side to be late for a moment.
-_WAITING_BYTES = 8 * 2**20
+_WAITING_BYTES = 16 * 2**20
 _NUL = b"\0"
 _NEWLINE = ord("\n")
 
