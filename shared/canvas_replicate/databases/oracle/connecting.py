@@ -105,8 +105,8 @@ def mark_session(connection: oracledb.Connection, tag: Tag | None) -> None:
 
 
 def is_alive(connection: oracledb.Connection) -> bool:
-    before = connection.call_timeout
     with suppress(oracledb.Error, OSError):
+        before = connection.call_timeout
         connection.call_timeout = int(_PING_SECONDS * 1000)
         connection.ping()
         connection.call_timeout = before

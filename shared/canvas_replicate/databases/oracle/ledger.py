@@ -203,8 +203,10 @@ def _connect(database: Oracle, call_seconds: float) -> oracledb.Connection:
 
 
 def _is_alive(connection: oracledb.Connection, *, call_seconds: float) -> bool:
-    _set_call_timeout(connection, call_seconds)
-    return is_alive(connection)
+    with suppress(oracledb.Error, OSError):
+        _set_call_timeout(connection, call_seconds)
+        return is_alive(connection)
+    return False
 
 
 def _set_call_timeout(connection: oracledb.Connection, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -61,7 +61,8 @@ class OracleTarget:
         with self._kept.lend() as connection, translate_errors(doing):
             mark_session(connection, tag)
             yield connection
-            connection.rollback()  # a query over a database link opens a transaction
+            with suppress(oracledb.Error):  # a session that is lost now has done its work, and is replaced
+                connection.rollback()  # a query over a database link opens a transaction
 
     def describe(self, table: str) -> tuple[Column, ...]:
         with self._session(f"table {table}") as connection:
