@@ -35,7 +35,7 @@ def main(words: list[str] | None = None) -> None:
     rivals = install_rivals(offline=asked.offline)
     scale = Scale(asked.quick, rivals, until=time.monotonic() + FULL_SECONDS)
     machine = describe_machine(rivals.versions)
-    name = "quick" if asked.quick else "benchmark" if len(chosen) >= len(usual) else "some"
+    name = "quick" if asked.quick else "some" if asked.cases else "benchmark"
     results: list[Result] = []
     for result, took in measure_cases(chosen, scale):
         results.append(result)

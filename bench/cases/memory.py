@@ -55,7 +55,7 @@ def compare_sizes(module: str, rows: int) -> Callable[[Scale], AbstractContextMa
 
 @contextmanager
 def prepare_wire(scale: Scale) -> Iterator[Sequence[Way]]:
-    """Each way copies a table of its own: an unchanged one is read too, and more is kept of a second run."""
+    """Each way has an installation of its own."""
     with tempfile.TemporaryDirectory() as folder, start_standin("") as server:
 
         def way(name: str, rows: int) -> Way:
